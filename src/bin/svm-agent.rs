@@ -1,0 +1,3 @@
+//! The agent: daemon and command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The vendor's tool.
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! The subscription agent for security virtual machines, its collector and its vendor's tools.
+//!
+//! Four floors; each imports only downwards, and the actors of floor 3 never import each other
+//! (`tests/architecture.rs` holds that):
+//!
+//! 4. `src/bin/`: the four programs: parse, call, exit code;
+//! 3. [`agent`], [`collector`], [`vendor`]: the actors;
+//! 2. [`documents`], [`events`] and what all actors need;
+//! 1. [`subscription`]: the rules, pure.
+
+pub mod clock;
+pub mod error_chain;
+pub mod logging;
+pub mod settings;
+pub mod subscription;

@@ -1,0 +1,165 @@
+//! The course of one key: the few instants that decide its life, and when a reserve takes over from it.
+
+use super::{Cause, Held, Phase, Settings, Term, Terms, VendorState, add_days};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The instants of a key's life, from its statement and, for a commercial key, its first activation.
+///
+/// Intervals are half-open: at each of these instants the new thing already holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// The term is over: the end date, or a commercial key's period used up.
+    pub ends_at: Option<Timestamp>,
+    /// Grace begins, and what began it. Equal to the lapse where no days are granted.
+    pub grace_from: Option<(Timestamp, Cause)>,
+    /// The key becomes restricted for want of renewal.
+    pub lapses_at: Option<(Timestamp, Cause)>,
+    /// The vendor cancelled or blocked the key.
+    pub withdrawn_at: Option<(Timestamp, Cause)>,
+}
+
+impl Course {
+    /// The course under `terms`, where a commercial key was first active at `first_active`.
+    pub fn of(terms: &Terms, first_active: Timestamp) -> Self {
+        match terms {
+            Terms::Licence(licence) => {
+                let ends_at = add_days(first_active, licence.period_days);
+                Self {
+                    ends_at: Some(ends_at),
+                    grace_from: None,
+                    lapses_at: Some((ends_at, Cause::Expired)),
+                    withdrawn_at: licence.blocked_since.map(|since| (since, Cause::Blocked)),
+                }
+            }
+            Terms::Subscription(s) => {
+                let (ends_at, paid_until) = match s.term {
+                    Term::Limited { ends_at } => (Some(ends_at), None),
+                    Term::Unlimited { paid_until } => (None, paid_until),
+                };
+                let since = s.state_since.unwrap_or(Timestamp::MIN);
+                let paused_at = (s.state == VendorState::Paused).then_some(since);
+                // `min_by_key` keeps the first of equals: ended, then paused, then unpaid.
+                let grace_from =
+                    [(ends_at, Cause::Ended), (paused_at, Cause::Paused), (paid_until, Cause::Unpaid)]
+                        .into_iter()
+                        .filter_map(|(at, cause)| Some((at?, cause)))
+                        .min_by_key(|(at, _)| *at);
+                let lapse = if s.grace_days == 0 { Cause::NotGranted } else { Cause::GraceOver };
+                Self {
+                    ends_at,
+                    grace_from,
+                    lapses_at: grace_from.map(|(at, _)| (add_days(at, s.grace_days), lapse)),
+                    withdrawn_at: match s.state {
+                        VendorState::Blocked => Some((since, Cause::Blocked)),
+                        VendorState::HardCancelled => Some((since, Cause::Cancelled)),
+                        VendorState::Active | VendorState::Paused | VendorState::SoftCancelled => None,
+                    },
+                }
+            }
+        }
+    }
+
+    /// Phase and cause at `now`.
+    pub fn phase_at(&self, now: Timestamp) -> (Phase, Option<Cause>) {
+        let reached = |instant: Option<(Timestamp, Cause)>| {
+            instant.filter(|(at, _)| *at <= now).map(|(_, cause)| cause)
+        };
+        if let Some(cause) = reached(self.withdrawn_at).or_else(|| reached(self.lapses_at)) {
+            (Phase::Restricted, Some(cause))
+        } else if let Some(cause) = reached(self.grace_from) {
+            (Phase::Grace, Some(cause))
+        } else {
+            (Phase::Active, None)
+        }
+    }
+
+    /// The first instant at which the key is no longer active, whatever comes then.
+    pub fn active_until(&self) -> Option<Timestamp> {
+        [self.grace_from, self.lapses_at, self.withdrawn_at].into_iter().flatten().map(|(at, _)| at).min()
+    }
+
+    /// From when to when the key is in grace, where it comes into it at all.
+    pub fn grace(&self) -> Option<(Timestamp, Timestamp)> {
+        let (from, _) = self.grace_from?;
+        let (lapse, _) = self.lapses_at?;
+        let until = self.withdrawn_at.map_or(lapse, |(at, _)| at.min(lapse));
+        (from < until).then_some((from, until))
+    }
+
+    /// The end date, where it counts as expiry: not where the vendor withdrew the key at or before it.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.ends_at.filter(|end| self.withdrawn_at.is_none_or(|(at, _)| at > *end))
+    }
+}
+
+/// Why a reserve key took over; also the order in which ties are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The active key was removed.
+    Removed,
+    /// The subscription was cancelled at once.
+    Cancelled,
+    /// The vendor withdrew the key.
+    Blocked,
+    /// Its term was over.
+    Ended,
+    /// It became restricted, and `keys.promote_reserve_on_lapse` is set.
+    Lapsed,
+}
+
+impl Why {
+    /// The word used in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Cancelled => "cancelled",
+            Self::Blocked => "blocked",
+            Self::Ended => "ended",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}
+
+/// When and why the reserve takes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeOver {
+    /// From when the reserve is the active key; its period counts from here.
+    pub at: Timestamp,
+    /// The earliest trigger.
+    pub why: Why,
+}
+
+impl TakeOver {
+    /// When `reserve` takes over from `active`, whose course is `course`; `None` where nothing foreseeable
+    /// makes it, or where it could not work at that instant.
+    ///
+    /// `reserve_first_active` is set where the reserve was active on this SVM before.
+    pub fn foresee(
+        active: &Held,
+        course: &Course,
+        reserve: &Held,
+        reserve_first_active: Option<Timestamp>,
+        settings: &Settings,
+    ) -> Option<Self> {
+        let withdrawn = course.withdrawn_at.map(|(at, cause)| match cause {
+            Cause::Blocked => (at, Why::Blocked),
+            _ => (at, Why::Cancelled),
+        });
+        let lapsed =
+            course.lapses_at.filter(|_| settings.promote_reserve_on_lapse).map(|(at, _)| (at, Why::Lapsed));
+        let (trigger, why) =
+            [withdrawn, course.ends_at.map(|at| (at, Why::Ended)), lapsed].into_iter().flatten().min()?;
+        // Never from before the reserve or the key it replaces was there.
+        let at = trigger.max(reserve.added_at).max(active.added_at);
+        reserve.could_work(reserve_first_active, at).then_some(Self { at, why })
+    }
+}
+
+impl Held {
+    /// Whether this key, made active at `at`, would be of any use.
+    pub fn could_work(&self, first_active: Option<Timestamp>, at: Timestamp) -> bool {
+        Course::of(&self.statement.terms, first_active.unwrap_or(at)).phase_at(at).0 != Phase::Restricted
+    }
+}

@@ -1,0 +1,251 @@
+//! Events of the life cycle: what happened, with its severity and its own fields.
+
+use super::{
+    Cause, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, RefusalCode, Resource, Role, Why,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Severity in Kaspersky Security Center's numbering: 1 Info, 2 Warning, 3 Functional failure, 4 Critical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Severity {
+    /// For the record.
+    Info = 1,
+    /// To plan for.
+    Warning = 2,
+    /// Something did not work.
+    Failure = 3,
+    /// To act on.
+    Critical = 4,
+}
+
+impl Severity {
+    /// The number that is written.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl Serialize for Severity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.number())
+    }
+}
+
+/// Why a key left the SVM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovalCause {
+    /// By command.
+    Removed,
+    /// A new code took its place.
+    Replaced,
+}
+
+/// The old and the new value of a parameter, as the claims have them; `null` where absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Before.
+    pub old: serde_json::Value,
+    /// Now.
+    pub new: serde_json::Value,
+}
+
+/// What happened. The fields are those of `docs/lifecycle.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the fields are the documented fields of the events themselves")]
+pub enum Kind {
+    KeyAdded {
+        key: KeyId,
+        role: Role,
+    },
+    KeyRemoved {
+        key: KeyId,
+        role: Role,
+        why: RemovalCause,
+    },
+    KeyReserveApplied {
+        key: KeyId,
+        replaced: KeyId,
+        why: Why,
+    },
+    KeyRejected {
+        key: Option<KeyId>,
+        code: RefusalCode,
+        message: String,
+    },
+    DocumentsRejected {
+        key: Option<KeyId>,
+        code: RefusalCode,
+        message: String,
+    },
+    StatusChanged {
+        key: Option<KeyId>,
+        from: Phase,
+        to: Phase,
+        cause: Option<Cause>,
+        ends_at: Option<Timestamp>,
+        grace_ends_at: Option<Timestamp>,
+    },
+    SubscriptionExpired {
+        key: KeyId,
+        ends_at: Timestamp,
+    },
+    LicenceExpired {
+        key: KeyId,
+        ends_at: Timestamp,
+    },
+    Renewed {
+        key: KeyId,
+        from: Timestamp,
+        to: Timestamp,
+    },
+    ParametersChanged {
+        key: KeyId,
+        fields: Vec<&'static str>,
+        changes: BTreeMap<&'static str, Change>,
+    },
+    Expiring {
+        key: KeyId,
+        days_left: u64,
+        ends_at: Timestamp,
+        auto_renew: bool,
+    },
+    GraceEnding {
+        key: KeyId,
+        days_left: u64,
+        grace_ends_at: Timestamp,
+    },
+    SourceStale {
+        key: KeyId,
+        fresh_until: Timestamp,
+    },
+    EnforcementChanged {
+        resource: Resource,
+        from: Permit,
+        to: Permit,
+    },
+    DevicesLimit {
+        from: LimitLevel,
+        to: LimitLevel,
+        count: Option<u64>,
+        limit: Option<u64>,
+    },
+    DeviceStatusChanged {
+        from: DeviceStatus,
+        to: DeviceStatus,
+        reasons: Vec<Reason>,
+    },
+}
+
+impl Kind {
+    /// The type, such as `subscription.expired`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::KeyAdded { .. } => "key.added",
+            Self::KeyRemoved { .. } => "key.removed",
+            Self::KeyReserveApplied { .. } => "key.reserve_applied",
+            Self::KeyRejected { .. } => "key.rejected",
+            Self::DocumentsRejected { .. } => "documents.rejected",
+            Self::StatusChanged { .. } => "subscription.status_changed",
+            Self::SubscriptionExpired { .. } => "subscription.expired",
+            Self::LicenceExpired { .. } => "licence.expired",
+            Self::Renewed { .. } => "subscription.renewed",
+            Self::ParametersChanged { .. } => "subscription.parameters_changed",
+            Self::Expiring { .. } => "subscription.expiring",
+            Self::GraceEnding { .. } => "subscription.grace_ending",
+            Self::SourceStale { .. } => "source.stale",
+            Self::EnforcementChanged { .. } => "enforcement.changed",
+            Self::DevicesLimit { .. } => "devices.limit",
+            Self::DeviceStatusChanged { .. } => "device.status_changed",
+        }
+    }
+
+    /// The severity, by the table of `docs/lifecycle.md`.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::KeyAdded { .. }
+            | Self::KeyRemoved { .. }
+            | Self::KeyReserveApplied { .. }
+            | Self::Renewed { .. }
+            | Self::ParametersChanged { .. } => Severity::Info,
+            Self::KeyRejected { .. } | Self::DocumentsRejected { .. } => Severity::Failure,
+            Self::StatusChanged { to, .. } => match to {
+                Phase::Active => Severity::Info,
+                Phase::Grace => Severity::Warning,
+                Phase::Restricted | Phase::NotActivated => Severity::Critical,
+            },
+            Self::SubscriptionExpired { .. } | Self::LicenceExpired { .. } => Severity::Critical,
+            Self::Expiring { auto_renew: true, .. } => Severity::Info,
+            Self::Expiring { .. } | Self::GraceEnding { .. } | Self::SourceStale { .. } => Severity::Warning,
+            Self::EnforcementChanged { to: Permit::Full, .. } => Severity::Info,
+            Self::EnforcementChanged { .. } => Severity::Critical,
+            Self::DevicesLimit { to, .. } => match to {
+                LimitLevel::None | LimitLevel::Over90 => Severity::Info,
+                LimitLevel::Over100 => Severity::Warning,
+                LimitLevel::Over110 => Severity::Critical,
+            },
+            Self::DeviceStatusChanged { to, .. } => match to {
+                DeviceStatus::Ok => Severity::Info,
+                DeviceStatus::Warning => Severity::Warning,
+                DeviceStatus::Critical => Severity::Critical,
+            },
+        }
+    }
+
+    /// The key that the event is about.
+    pub fn key(&self) -> Option<&KeyId> {
+        match self {
+            Self::KeyAdded { key, .. }
+            | Self::KeyRemoved { key, .. }
+            | Self::KeyReserveApplied { key, .. }
+            | Self::SubscriptionExpired { key, .. }
+            | Self::LicenceExpired { key, .. }
+            | Self::Renewed { key, .. }
+            | Self::ParametersChanged { key, .. }
+            | Self::Expiring { key, .. }
+            | Self::GraceEnding { key, .. }
+            | Self::SourceStale { key, .. } => Some(key),
+            Self::KeyRejected { key, .. }
+            | Self::DocumentsRejected { key, .. }
+            | Self::StatusChanged { key, .. } => key.as_ref(),
+            Self::EnforcementChanged { .. }
+            | Self::DevicesLimit { .. }
+            | Self::DeviceStatusChanged { .. } => None,
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub kind: Kind,
+    /// When it really happened, where that was before it is told.
+    pub effective_at: Option<Timestamp>,
+}
+
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            r#type: &'static str,
+            severity: Severity,
+            #[serde(flatten)]
+            fields: &'a Kind,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            effective_at: Option<Timestamp>,
+        }
+        let Self { kind, effective_at } = self;
+        Wire {
+            r#type: kind.type_name(),
+            severity: kind.severity(),
+            fields: kind,
+            effective_at: *effective_at,
+        }
+        .serialize(serializer)
+    }
+}

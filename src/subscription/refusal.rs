@@ -1,0 +1,76 @@
+//! Refusals: what is not allowed is a value with a code and the way out.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a document or a command is refused; the order is the order in which the rules are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// The signature does not verify, or uses another algorithm.
+    BadSignature,
+    /// The signer's key id is not trusted, or not for this issuer.
+    UntrustedSigner,
+    /// The document makes no sense.
+    InvalidDocument,
+    /// The key asks for a newer product.
+    ProductVersionTooOld,
+    /// The key is not held, or not the active one.
+    UnknownKey,
+    /// A newer revision is held.
+    OlderRevision,
+    /// A subscription key can only be active.
+    SubscriptionKeyCannotBeReserve,
+    /// A reserve key needs an active key first.
+    NoActiveKey,
+    /// The key is held in the other role.
+    KeyAlreadyHeld,
+    /// There is a reserve key already.
+    ReserveKeyExists,
+    /// The active key still runs.
+    ActiveKeyStillValid,
+}
+
+impl RefusalCode {
+    /// The word used in events and answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadSignature => "bad_signature",
+            Self::UntrustedSigner => "untrusted_signer",
+            Self::InvalidDocument => "invalid_document",
+            Self::ProductVersionTooOld => "product_version_too_old",
+            Self::UnknownKey => "unknown_key",
+            Self::OlderRevision => "older_revision",
+            Self::SubscriptionKeyCannotBeReserve => "subscription_key_cannot_be_reserve",
+            Self::NoActiveKey => "no_active_key",
+            Self::KeyAlreadyHeld => "key_already_held",
+            Self::ReserveKeyExists => "reserve_key_exists",
+            Self::ActiveKeyStillValid => "active_key_still_valid",
+        }
+    }
+}
+
+/// A refusal: its code, and one sentence that names what is wrong and the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The rule that applies.
+    pub code: RefusalCode,
+    /// For people: what, and the way out. Never a secret, never more than 500 characters.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with its sentence, cut at 500 characters.
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        let mut message: String = message.into();
+        if let Some((end, _)) = message.char_indices().nth(500) {
+            message.truncate(end);
+        }
+        Self { code, message }
+    }
+
+    /// The document makes no sense.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(RefusalCode::InvalidDocument, message)
+    }
+}

@@ -1,0 +1,267 @@
+//! Scenarios: a story as data, played in virtual time through the daemon's own step.
+
+use super::{
+    Cause, DeviceStatus, Event, Input, KeyId, Offer, Permit, Phase, Reason, Refusal, Settings, State,
+    Statement, Version, View, next_due, step,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A story: what is done to an SVM, and when. `docs/lifecycle.md` has the form.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The version of the protection product.
+    pub product_version: Version,
+    /// The first instant.
+    pub start: Timestamp,
+    /// The last instant; it counts.
+    pub end: Timestamp,
+    /// The settings that differ from their defaults.
+    #[serde(default)]
+    pub settings: ScenarioSettings,
+    /// What is done, in order of time.
+    #[serde(default)]
+    pub steps: Vec<ScenarioStep>,
+    /// What a test expects; passed over here.
+    #[serde(default, skip_serializing)]
+    #[expect(dead_code, reason = "a scenario file may carry it")]
+    expect: Value,
+}
+
+/// Settings of a scenario; what is absent has its default.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "as in `Settings`")]
+pub struct ScenarioSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder_days: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace_reminder_days: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiring_status_days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote_reserve_on_lapse: Option<bool>,
+}
+
+/// One step of a scenario.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ScenarioStep {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub act: Act,
+}
+
+/// What can be done in a scenario. A `document` is bare claims, not a signed document.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields say it")]
+pub enum Act {
+    Activate { document: Value },
+    Publish { document: Value },
+    AddReserve { document: Value },
+    RemoveKey { key: String },
+    ProtectedDevices { count: u64 },
+    PowerOff,
+    PowerOn,
+}
+
+/// What is wrong with a scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file is not JSON, or not of the form of a scenario.
+    #[error("the scenario cannot be read")]
+    Form(#[from] serde_json::Error),
+    /// `end` lies before `start`.
+    #[error("the scenario's end {end} is before its start {start}")]
+    EndBeforeStart {
+        /// As given.
+        start: Timestamp,
+        /// As given.
+        end: Timestamp,
+    },
+    /// A setting cannot be used.
+    #[error("settings.{name}: {problem}")]
+    Setting {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        problem: String,
+    },
+    /// A step comes too early.
+    #[error("step {number} at {at} is before {before}; steps come in order of time")]
+    Order {
+        /// Counted from 1.
+        number: usize,
+        /// As given.
+        at: Timestamp,
+        /// The step or the start before it.
+        before: Timestamp,
+    },
+    /// A step comes while the SVM has no power, or switches to what it is already.
+    #[error("step {number} cannot be: the SVM is powered {is} at {at}")]
+    Power {
+        /// Counted from 1.
+        number: usize,
+        /// As given.
+        at: Timestamp,
+        /// `on` or `off`.
+        is: &'static str,
+    },
+}
+
+/// One line of a timeline: what holds after something happened or changed, and what happened.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "as in `View`")]
+pub struct Row {
+    pub at: Timestamp,
+    pub phase: Phase,
+    pub cause: Option<Cause>,
+    pub key: Option<KeyId>,
+    pub device_status: DeviceStatus,
+    pub reasons: Vec<Reason>,
+    pub database_updates: Permit,
+    pub ksn: Permit,
+    pub events: Vec<Event>,
+}
+
+impl Row {
+    fn new(at: Timestamp, view: &View, events: Vec<Event>) -> Self {
+        let View { phase, cause, key, device_status, reasons, database_updates, ksn, limit: _ } =
+            view.clone();
+        Self { at, phase, cause, key, device_status, reasons, database_updates, ksn, events }
+    }
+}
+
+impl Scenario {
+    /// A story without steps yet.
+    pub fn new(product_version: Version, start: Timestamp, end: Timestamp) -> Self {
+        let settings = ScenarioSettings::default();
+        Self { name: None, product_version, start, end, settings, steps: Vec::new(), expect: Value::Null }
+    }
+
+    /// Reads a scenario from JSON.
+    ///
+    /// # Errors
+    /// What is not JSON or not of the form.
+    pub fn read(text: &str) -> Result<Self, ScenarioError> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The settings in force.
+    ///
+    /// # Errors
+    /// A list of days that cannot be used.
+    pub fn settings(&self) -> Result<Settings, ScenarioError> {
+        let mut settings = Settings::new(self.product_version.clone());
+        let list = |name, days: &Vec<u32>| {
+            Settings::reminder_list(days.clone()).map_err(|problem| ScenarioError::Setting { name, problem })
+        };
+        if let Some(days) = &self.settings.reminder_days {
+            settings.reminder_days = list("reminder_days", days)?;
+        }
+        if let Some(days) = &self.settings.grace_reminder_days {
+            settings.grace_reminder_days = list("grace_reminder_days", days)?;
+        }
+        if let Some(days) = self.settings.expiring_status_days {
+            settings.expiring_status_days = days;
+        }
+        if let Some(promote) = self.settings.promote_reserve_on_lapse {
+            settings.promote_reserve_on_lapse = promote;
+        }
+        Ok(settings)
+    }
+
+    /// Plays the story on an SVM that holds nothing.
+    ///
+    /// # Errors
+    /// A scenario that cannot be: see [`ScenarioError`].
+    pub fn play(&self) -> Result<Vec<Row>, ScenarioError> {
+        let settings = self.settings()?;
+        if self.end < self.start {
+            return Err(ScenarioError::EndBeforeStart { start: self.start, end: self.end });
+        }
+        let mut play = Play::new(State::default(), &settings, self.start);
+        for (index, ScenarioStep { at, act }) in self.steps.iter().enumerate() {
+            let (at, number) = (*at, index + 1);
+            if at < play.now {
+                return Err(ScenarioError::Order { number, at, before: play.now });
+            }
+            if at > self.end {
+                break;
+            }
+            play.until(at);
+            let power_ok = play.powered != matches!(act, Act::PowerOn);
+            if !power_ok {
+                let is = if play.powered { "on" } else { "off" };
+                return Err(ScenarioError::Power { number, at, is });
+            }
+            match act {
+                Act::PowerOff => play.powered = false,
+                Act::PowerOn => {
+                    play.powered = true;
+                    play.input(Input::Look);
+                }
+                Act::Activate { document } => play.input(Input::Activate(read(document))),
+                Act::Publish { document } => play.input(Input::Publish(read(document))),
+                Act::AddReserve { document } => play.input(Input::AddReserve(read(document))),
+                Act::RemoveKey { key } => play.input(Input::RemoveKey(key.clone())),
+                Act::ProtectedDevices { count } => play.input(Input::ProtectedDevices(Some(*count))),
+            }
+        }
+        play.until(self.end);
+        Ok(play.rows)
+    }
+}
+
+fn read(document: &Value) -> Offer {
+    Statement::read(document).map_err(|r| Refusal::new(r.code, r.message))
+}
+
+/// What a state will come to by time alone, from `start` to `end`, both included.
+pub fn foretell(state: State, settings: &Settings, start: Timestamp, end: Timestamp) -> Vec<Row> {
+    let mut play = Play::new(state, settings, start);
+    play.until(end);
+    play.rows
+}
+
+struct Play<'a> {
+    state: State,
+    settings: &'a Settings,
+    now: Timestamp,
+    powered: bool,
+    rows: Vec<Row>,
+}
+
+impl<'a> Play<'a> {
+    fn new(state: State, settings: &'a Settings, now: Timestamp) -> Self {
+        let first = Row::new(now, &state.told, Vec::new());
+        Self { state, settings, now, powered: true, rows: vec![first] }
+    }
+
+    /// Every due instant up to `at`, in order; without power time only passes.
+    fn until(&mut self, at: Timestamp) {
+        while self.powered
+            && let Some(due) = next_due(&self.state, self.settings, self.now).filter(|due| *due <= at)
+        {
+            self.now = due;
+            self.input(Input::Look);
+        }
+        self.now = at;
+    }
+
+    fn input(&mut self, input: Input) {
+        let before = self.state.told.clone();
+        let (state, events) = step(std::mem::take(&mut self.state), self.settings, self.now, input);
+        self.state = state;
+        if !events.is_empty() || self.state.told != before {
+            self.rows.push(Row::new(self.now, &self.state.told, events));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The administrator's settings that the rules look at.
+
+use super::{Allowance, Resource, Version};
+
+/// Settings of the life cycle. They can remind earlier or tighten a trickle; they never change a term.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Version of the protection product, against which a key's `min_product_version` is held.
+    pub product_version: Version,
+    /// Days before the end of a term at which to remind; descending, without repeats, each 1 or more.
+    pub reminder_days: Vec<u32>,
+    /// Days before the end of a grace period at which to remind; as above.
+    pub grace_reminder_days: Vec<u32>,
+    /// From so many days before the end the device status is Warning; 0 switches that off.
+    pub expiring_status_days: u32,
+    /// Whether the reserve key also takes over at the instant the active key becomes restricted.
+    pub promote_reserve_on_lapse: bool,
+    /// The most that this SVM wants of a vendor's trickle; `None` leaves it to the vendor.
+    pub database_updates_at_most: Option<Allowance>,
+    /// As above, for KSN.
+    pub ksn_at_most: Option<Allowance>,
+}
+
+impl Settings {
+    /// The defaults, for a product of this version.
+    pub fn new(product_version: Version) -> Self {
+        Self {
+            product_version,
+            reminder_days: vec![30, 14, 7, 3, 1],
+            grace_reminder_days: vec![7, 3, 1],
+            expiring_status_days: 7,
+            promote_reserve_on_lapse: false,
+            database_updates_at_most: None,
+            ksn_at_most: None,
+        }
+    }
+
+    /// Brings a list of reminder days into order: descending, without repeats.
+    ///
+    /// # Errors
+    /// A day of 0 (the end itself is told anyway) or above 3650.
+    pub fn reminder_list(mut days: Vec<u32>) -> Result<Vec<u32>, String> {
+        if let Some(bad) = days.iter().find(|d| !(1..=3650).contains(*d)) {
+            return Err(format!("{bad} is not a number of days from 1 to 3650"));
+        }
+        days.sort_unstable_by(|a, b| b.cmp(a));
+        days.dedup();
+        Ok(days)
+    }
+
+    /// The tighter of what the vendor grants and what this SVM wants.
+    pub(crate) fn tighten(&self, resource: Resource, granted: Allowance) -> Allowance {
+        let most = match resource {
+            Resource::DatabaseUpdates => self.database_updates_at_most,
+            Resource::Ksn => self.ksn_at_most,
+        };
+        most.map_or(granted, |most| most.min(granted))
+    }
+}

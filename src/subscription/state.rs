@@ -1,0 +1,88 @@
+//! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
+
+use super::{Course, DeviceStatus, KeyId, Mark, Statement, View};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The role of a key on this SVM; at most one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The key that counts.
+    Active,
+    /// A commercial key that takes over by itself.
+    Reserve,
+}
+
+impl Role {
+    /// The word used in events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Reserve => "reserve",
+        }
+    }
+}
+
+/// A key that the SVM holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The newest revision taken.
+    pub statement: Statement,
+    /// When it was added, in whichever role.
+    pub added_at: Timestamp,
+    /// Since when it has its present role.
+    pub role_since: Timestamp,
+}
+
+/// What the SVM holds and what was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The key that counts.
+    pub active: Option<Held>,
+    /// The key that takes over by itself.
+    pub reserve: Option<Held>,
+    /// When each commercial key first became active here; kept when the key is removed.
+    pub first_active: BTreeMap<KeyId, Timestamp>,
+    /// How near to each deadline people were told.
+    pub marks: Vec<Mark>,
+    /// How many devices this SVM protects, where known.
+    pub protected_devices: Option<u64>,
+    /// What else is wrong with the SVM, by name: reasons that the rules of the life cycle do not know.
+    pub conditions: BTreeMap<String, DeviceStatus>,
+    /// What was last told.
+    pub told: View,
+}
+
+impl Default for State {
+    /// An SVM that holds nothing and has told nothing else.
+    fn default() -> Self {
+        Self {
+            active: None,
+            reserve: None,
+            first_active: BTreeMap::new(),
+            marks: Vec::new(),
+            protected_devices: None,
+            conditions: BTreeMap::new(),
+            told: View::not_activated(),
+        }
+    }
+}
+
+impl State {
+    /// The held key of this name, and its role.
+    pub fn held(&self, key: &KeyId) -> Option<(Role, &Held)> {
+        let named = |held: &&Held| held.statement.key == *key;
+        let active = self.active.as_ref().filter(named).map(|held| (Role::Active, held));
+        active.or_else(|| self.reserve.as_ref().filter(named).map(|held| (Role::Reserve, held)))
+    }
+
+    /// The course of the active key.
+    pub fn course(&self) -> Option<Course> {
+        let active = self.active.as_ref()?;
+        let first = self.first_active.get(&active.statement.key).copied().unwrap_or(active.role_since);
+        Some(Course::of(&active.statement.terms, first))
+    }
+}

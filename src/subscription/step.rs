@@ -1,0 +1,578 @@
+//! The step: a state, an instant and an input in; the next state and what happened out.
+//!
+//! Time passes first, then the input comes. What time brought since the last look is told once, as it is now;
+//! each event carries the instant at which its thing really happened. Nothing here can fail: what is not
+//! allowed comes out as a refusal event.
+
+use super::marks::{self, Deadline};
+use super::{
+    Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, LimitLevel, Phase, Refusal, RefusalCode,
+    RemovalCause, Resource, Role, Settings, State, Statement, TakeOver, Term, Terms, View, Why, days_left,
+    sub_days,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A document as it was offered: read, or already refused by whoever checked its signature.
+pub type Offer = Result<Statement, Refusal>;
+
+/// What can come from outside.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Nothing but time.
+    Look,
+    /// The administrator activates a code or a file.
+    Activate(Offer),
+    /// The administrator adds a reserve key.
+    AddReserve(Offer),
+    /// The vendor published a revision.
+    Publish(Offer),
+    /// The administrator removes a key.
+    RemoveKey(String),
+    /// The number of devices that this SVM protects, where it is known.
+    ProtectedDevices(Option<u64>),
+    /// Something else is wrong with the SVM, or right again (`None`).
+    Condition(String, Option<DeviceStatus>),
+}
+
+/// The next state, and what happened, in the order in which it is told.
+pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> (State, Vec<Event>) {
+    let mut step = Step { state, settings, now, events: Vec::new(), origin: None };
+    step.settle(Since::LastLook);
+    if !matches!(input, Input::Look) {
+        step.apply(input);
+        step.settle(Since::Input);
+    }
+    (step.state, step.events)
+}
+
+/// The next instant after `after` at which time alone may change anything; `None` where it never will.
+pub fn next_due(state: &State, settings: &Settings, after: Timestamp) -> Option<Timestamp> {
+    let (active, course) = (state.active.as_ref()?, state.course()?);
+    let mut due = turns(active, &course, settings);
+    let marks = |deadline: Option<Timestamp>, days: &[u32]| {
+        let deadline = deadline.into_iter();
+        deadline.flat_map(|at| days.iter().map(move |d| sub_days(at, u64::from(*d)))).collect::<Vec<_>>()
+    };
+    due.extend(marks(course.ends_at, &settings.reminder_days));
+    due.extend(marks(course.grace().map(|(_, until)| until), &settings.grace_reminder_days));
+    due.extend(take_over(state, settings).map(|t| t.at));
+    due.into_iter().filter(|at| *at > after).min()
+}
+
+/// The instants at which the view of the active key may change by time alone.
+fn turns(active: &Held, course: &Course, settings: &Settings) -> Vec<Timestamp> {
+    let expiring = course.ends_at.map(|end| sub_days(end, settings.expiring_status_days.into()));
+    let named = [course.grace_from, course.lapses_at, course.withdrawn_at].map(|i| i.map(|(at, _)| at));
+    named.into_iter().chain([course.ends_at, expiring, active.statement.fresh_until]).flatten().collect()
+}
+
+fn take_over(state: &State, settings: &Settings) -> Option<TakeOver> {
+    let (active, reserve) = (state.active.as_ref()?, state.reserve.as_ref()?);
+    let first_active = state.first_active.get(&reserve.statement.key).copied();
+    TakeOver::foresee(active, &state.course()?, reserve, first_active, settings)
+}
+
+/// What led to this look at the state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// Time passed since the last look, over an unchanged state.
+    LastLook,
+    /// An input changed the state just now.
+    Input,
+}
+
+struct Step<'a> {
+    state: State,
+    settings: &'a Settings,
+    now: Timestamp,
+    events: Vec<Event>,
+    /// Since when the present state of affairs holds, where a take-over or the vendor's word dates it back.
+    origin: Option<Timestamp>,
+}
+
+impl Step<'_> {
+    fn happened(&mut self, kind: Kind) {
+        self.happened_at(kind, None);
+    }
+
+    fn happened_at(&mut self, kind: Kind, at: Option<Timestamp>) {
+        self.events.push(Event { kind, effective_at: at.filter(|at| *at < self.now) });
+    }
+
+    // Time.
+
+    fn settle(&mut self, since: Since) {
+        let mut was = self.state.told.phase;
+        if let Some(due) = take_over(&self.state, self.settings).filter(|due| due.at <= self.now) {
+            if since == Since::LastLook {
+                self.pass_marks(was, due.at);
+            }
+            self.promote_reserve(due);
+            was = Phase::Active;
+        }
+        self.tell(was, since);
+        self.origin = None;
+    }
+
+    /// The reserve becomes the active key. The old active key is gone, whether it was still held or not.
+    fn promote_reserve(&mut self, due: TakeOver) {
+        let Some(mut held) = self.state.reserve.take() else { return };
+        let replaced = self.state.active.take();
+        held.role_since = due.at;
+        let key = held.statement.key.clone();
+        self.state.first_active.entry(key.clone()).or_insert(due.at);
+        self.state.active = Some(held);
+        self.origin = Some(due.at);
+        if let Some(old) = replaced {
+            let kind = Kind::KeyReserveApplied { key, replaced: old.statement.key, why: due.why };
+            self.happened_at(kind, Some(due.at));
+        }
+    }
+
+    /// Counts the marks that went by while nobody looked, up to but not including `until`, as told.
+    fn pass_marks(&mut self, was: Phase, until: Timestamp) {
+        let Some((key, course)) = self.active_key().zip(self.state.course()) else { return };
+        let mut pass = |deadline, at: Timestamp, until: Timestamp, days: &[u32]| {
+            if let Some(days) = marks::reached(days, at, until, true) {
+                marks::note(&mut self.state.marks, &key, deadline, at, days);
+            }
+        };
+        if let (Phase::Active, Some(end)) = (was, course.ends_at) {
+            let until = course.active_until().map_or(until, |at| at.min(until));
+            pass(Deadline::End, end, until, &self.settings.reminder_days);
+        }
+        if let (Phase::Active | Phase::Grace, Some((from, end))) = (was, course.grace())
+            && from < until
+        {
+            let lapse = course.lapses_at.map_or(end, |(at, _)| at);
+            pass(Deadline::Grace, lapse, end.min(until), &self.settings.grace_reminder_days);
+        }
+    }
+
+    fn tell(&mut self, was: Phase, since: Since) {
+        let view = View::of(&self.state, self.settings, self.now);
+        if since == Since::LastLook && view.phase != was {
+            self.pass_marks(was, self.now);
+        }
+        self.tell_expiry();
+        let told = self.state.told.clone();
+        if (view.phase, view.cause) != (told.phase, told.cause) {
+            let course = self.state.course();
+            let kind = Kind::StatusChanged {
+                key: view.key.clone(),
+                from: told.phase,
+                to: view.phase,
+                cause: view.cause,
+                ends_at: course.and_then(|c| c.ends_at),
+                grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
+            };
+            let at = self.since(|v| (v.phase, v.cause));
+            self.happened_at(kind, at);
+        }
+        self.remind(was, view.phase, since);
+        self.tell_stale();
+        for resource in Resource::ALL {
+            let (from, to) = (told.permit(resource), view.permit(resource));
+            if from != to {
+                let at = self.since(|v| v.permit(resource));
+                self.happened_at(Kind::EnforcementChanged { resource, from, to }, at);
+            }
+        }
+        if view.limit != told.limit {
+            self.tell_limit(told.limit, view.limit);
+        }
+        if view.device_status != told.device_status {
+            let (from, to) = (told.device_status, view.device_status);
+            let at = self.since(|v| v.device_status);
+            self.happened_at(Kind::DeviceStatusChanged { from, to, reasons: view.reasons.clone() }, at);
+        }
+        self.state.told = view;
+    }
+
+    /// Once for each end date: the term is over, and no reserve took over.
+    fn tell_expiry(&mut self) {
+        let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
+        let Some(ends_at) = course.expires_at().filter(|end| *end <= self.now) else { return };
+        let (key, kind) = (held.statement.key.clone(), held.statement.kind());
+        if marks::note(&mut self.state.marks, &key, Deadline::End, ends_at, 0) {
+            let kind = match kind {
+                KeyKind::Subscription => Kind::SubscriptionExpired { key, ends_at },
+                KeyKind::Commercial => Kind::LicenceExpired { key, ends_at },
+            };
+            self.happened_at(kind, Some(ends_at));
+        }
+    }
+
+    fn tell_stale(&mut self) {
+        let Some(held) = &self.state.active else { return };
+        let Some(fresh_until) = held.statement.fresh_until.filter(|at| *at <= self.now) else { return };
+        let key = held.statement.key.clone();
+        if marks::note(&mut self.state.marks, &key, Deadline::Fresh, fresh_until, 0) {
+            self.happened_at(Kind::SourceStale { key, fresh_until }, Some(fresh_until));
+        }
+    }
+
+    fn tell_limit(&mut self, from: LimitLevel, to: LimitLevel) {
+        let limit = self.state.active.as_ref().and_then(|held| held.statement.devices);
+        self.happened(Kind::DevicesLimit { from, to, count: self.state.protected_devices, limit });
+    }
+
+    /// The nearest mark that was reached, if it was not told before.
+    fn remind(&mut self, was: Phase, is: Phase, since: Since) {
+        let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
+        let (key, auto_renew, role_since) =
+            (held.statement.key.clone(), held.statement.auto_renew(), held.role_since);
+        let (deadline, at, list) = match (is, course.ends_at, course.lapses_at) {
+            (Phase::Active, Some(end), _) => (Deadline::End, end, &self.settings.reminder_days),
+            (Phase::Grace, _, Some((lapse, _))) => {
+                (Deadline::Grace, lapse, &self.settings.grace_reminder_days)
+            }
+            _ => return,
+        };
+        let Some(days) = marks::reached(list, at, self.now, false) else { return };
+        if !marks::note(&mut self.state.marks, &key, deadline, at, days) {
+            return;
+        }
+        let days_left = days_left(self.now, at);
+        let kind = match deadline {
+            Deadline::Grace if was != Phase::Grace => return,
+            Deadline::Grace => Kind::GraceEnding { key, days_left, grace_ends_at: at },
+            _ => Kind::Expiring { key, days_left, ends_at: at, auto_renew },
+        };
+        // Reached by time alone, it dates from its mark; found inside a new deadline, from now.
+        let reached_at = self.origin.or(Some(role_since)).map(|from| sub_days(at, days.into()).max(from));
+        self.happened_at(kind, reached_at.filter(|_| since == Since::LastLook || self.origin.is_some()));
+    }
+
+    /// When a part of the view came to be as it is, where that was before now.
+    fn since<T: PartialEq>(&self, part: impl Fn(&View) -> T) -> Option<Timestamp> {
+        let (active, course) = self.state.active.as_ref().zip(self.state.course())?;
+        let mut turns = turns(active, &course, self.settings);
+        turns.retain(|at| *at > active.role_since && *at <= self.now);
+        turns.sort_unstable();
+        let view = |at| part(&View::of(&self.state, self.settings, at));
+        let mut value = view(active.role_since);
+        let mut since = self.origin;
+        for at in turns {
+            let next = view(at);
+            if next != value {
+                (value, since) = (next, Some(at));
+            }
+        }
+        since
+    }
+
+    // Input.
+
+    fn apply(&mut self, input: Input) {
+        match input {
+            Input::Look => {}
+            Input::Activate(offer) => {
+                let key = offered_key(&offer);
+                if let Err(Refusal { code, message }) = self.activate(offer) {
+                    self.happened(Kind::KeyRejected { key, code, message });
+                }
+            }
+            Input::AddReserve(offer) => {
+                let key = offered_key(&offer);
+                if let Err(Refusal { code, message }) = self.add_reserve(offer) {
+                    self.happened(Kind::KeyRejected { key, code, message });
+                }
+            }
+            Input::Publish(offer) => {
+                let key = offered_key(&offer);
+                if let Err(Refusal { code, message }) = self.publish(offer) {
+                    self.happened(Kind::DocumentsRejected { key, code, message });
+                }
+            }
+            Input::RemoveKey(name) => {
+                let key = KeyId::try_from(name).ok();
+                if let Err(Refusal { code, message }) = self.remove(key.as_ref()) {
+                    self.happened(Kind::KeyRejected { key, code, message });
+                }
+            }
+            Input::ProtectedDevices(count) => self.state.protected_devices = count,
+            Input::Condition(name, Some(status)) => drop(self.state.conditions.insert(name, status)),
+            Input::Condition(name, None) => drop(self.state.conditions.remove(&name)),
+        }
+    }
+
+    fn active_key(&self) -> Option<KeyId> {
+        self.state.active.as_ref().map(|held| held.statement.key.clone())
+    }
+
+    /// The rules for every offered document, before those of what is asked.
+    fn sensible(&self, offer: Offer) -> Result<Statement, Refusal> {
+        let statement = offer?;
+        match self.state.held(&statement.key) {
+            Some((_, held)) if held.statement.kind() != statement.kind() => Err(Refusal::invalid(format!(
+                "key {} is held as a {} key, and this document calls it a {} key; ask the vendor for a corrected one",
+                statement.key,
+                held.statement.kind().as_str(),
+                statement.kind().as_str()
+            ))),
+            _ => Ok(statement),
+        }
+    }
+
+    fn new_enough(&self, statement: &Statement) -> Result<(), Refusal> {
+        match &statement.min_product_version {
+            Some(least) if *least > self.settings.product_version => Err(Refusal::new(
+                RefusalCode::ProductVersionTooOld,
+                format!(
+                    "key {} activates version {least} and later, and this is {}; upgrade the product first",
+                    statement.key, self.settings.product_version
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn activate(&mut self, offer: Offer) -> Result<(), Refusal> {
+        let statement = self.sensible(offer)?;
+        let role = self.state.held(&statement.key).map(|(role, _)| role);
+        if role == Some(Role::Active) {
+            return self.revise(statement);
+        }
+        self.new_enough(&statement)?;
+        if role == Some(Role::Reserve) {
+            return Err(Refusal::new(
+                RefusalCode::KeyAlreadyHeld,
+                format!(
+                    "key {0} is held as the reserve key; remove it first: svm-agent key remove {0}",
+                    statement.key
+                ),
+            ));
+        }
+        self.active_gives_way()?;
+        if let Some(old) = self.state.active.take() {
+            let key = old.statement.key;
+            self.happened(Kind::KeyRemoved { key, role: Role::Active, why: RemovalCause::Replaced });
+        }
+        let key = statement.key.clone();
+        if statement.kind() == KeyKind::Commercial {
+            self.state.first_active.entry(key.clone()).or_insert(self.now);
+        }
+        self.state.active = Some(Held { statement, added_at: self.now, role_since: self.now });
+        self.happened(Kind::KeyAdded { key, role: Role::Active });
+        Ok(())
+    }
+
+    /// Whether a new code may take the active key's place: it has ended, was withdrawn, or is restricted.
+    fn active_gives_way(&self) -> Result<(), Refusal> {
+        let Some((active, course)) = self.state.active.as_ref().zip(self.state.course()) else {
+            return Ok(());
+        };
+        let ended = course.ends_at.is_some_and(|end| end <= self.now);
+        if ended || course.phase_at(self.now).0 == Phase::Restricted {
+            return Ok(());
+        }
+        let key = &active.statement.key;
+        let until = match course.ends_at {
+            Some(end) => format!("runs until {end}"),
+            None => format!("has no end date; {} can cancel it", active.statement.vendor_name()),
+        };
+        Err(Refusal::new(
+            RefusalCode::ActiveKeyStillValid,
+            format!(
+                "the active key {key} {until}; to replace it now, remove it first: svm-agent key remove {key}"
+            ),
+        ))
+    }
+
+    fn add_reserve(&mut self, offer: Offer) -> Result<(), Refusal> {
+        let statement = self.sensible(offer)?;
+        self.new_enough(&statement)?;
+        let key = statement.key.clone();
+        let refuse = |code, message: String| Err(Refusal::new(code, message));
+        if statement.kind() == KeyKind::Subscription {
+            return refuse(
+                RefusalCode::SubscriptionKeyCannotBeReserve,
+                format!(
+                    "{key} is a subscription key, which can only be the active key; a reserve is a commercial key"
+                ),
+            );
+        }
+        let Some(active) = self.active_key() else {
+            return refuse(
+                RefusalCode::NoActiveKey,
+                format!(
+                    "there is no active key for {key} to stand behind; activate {key} itself, or a code, first"
+                ),
+            );
+        };
+        if active == key {
+            return refuse(
+                RefusalCode::KeyAlreadyHeld,
+                format!("key {key} is the active key; a reserve has to be another key"),
+            );
+        }
+        if let Some(reserve) = &self.state.reserve {
+            let held = &reserve.statement.key;
+            return refuse(
+                RefusalCode::ReserveKeyExists,
+                format!(
+                    "key {held} is the reserve key already; to put {key} there, remove it first: svm-agent key remove {held}"
+                ),
+            );
+        }
+        self.state.reserve = Some(Held { statement, added_at: self.now, role_since: self.now });
+        self.happened(Kind::KeyAdded { key, role: Role::Reserve });
+        Ok(())
+    }
+
+    fn publish(&mut self, offer: Offer) -> Result<(), Refusal> {
+        let statement = self.sensible(offer)?;
+        if self.active_key().as_ref() != Some(&statement.key) {
+            return Err(Refusal::new(
+                RefusalCode::UnknownKey,
+                format!(
+                    "a revision of {} came, which is not the active key here; activate it by its code",
+                    statement.key
+                ),
+            ));
+        }
+        self.revise(statement)
+    }
+
+    /// A revision of the active key: taken if it is newer, and what changed is told.
+    fn revise(&mut self, new: Statement) -> Result<(), Refusal> {
+        let Some(active) = &mut self.state.active else { return Ok(()) };
+        let held = active.statement.rev;
+        if new.rev < held {
+            return Err(Refusal::new(
+                RefusalCode::OlderRevision,
+                format!(
+                    "revision {} of {} is older than revision {held}, which is held; ask the vendor for the newest",
+                    new.rev, new.key
+                ),
+            ));
+        }
+        if new.rev == held {
+            return Ok(());
+        }
+        let old = std::mem::replace(&mut active.statement, new);
+        let (new, role_since) = (active.statement.clone(), active.role_since);
+        if let (Terms::Subscription(before), Terms::Subscription(after)) = (&old.terms, &new.terms)
+            && before.state != after.state
+        {
+            self.origin = after.state_since.filter(|at| *at <= self.now).map(|at| at.max(role_since));
+        }
+        let renewed = renewal(&old.terms, &new.terms);
+        if let Some((from, to)) = renewed {
+            self.happened(Kind::Renewed { key: new.key.clone(), from, to });
+        }
+        let mut changes = BTreeMap::new();
+        for (name, old, new) in
+            parameters(&old).into_iter().zip(parameters(&new)).map(|((n, o), (_, w))| (n, o, w))
+        {
+            if old.0 != new.0 && !(name == "term" && renewed.is_some()) {
+                changes.insert(name, Change { old: old.1, new: new.1 });
+            }
+        }
+        if !changes.is_empty() {
+            let fields = changes.keys().copied().collect();
+            self.happened(Kind::ParametersChanged { key: new.key, fields, changes });
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: Option<&KeyId>) -> Result<(), Refusal> {
+        let role = key.and_then(|key| self.state.held(key)).map(|(role, _)| role);
+        let (Some(key), Some(role)) = (key, role) else {
+            return Err(Refusal::new(
+                RefusalCode::UnknownKey,
+                "no key of this name is held; `svm-agent key list` shows those that are",
+            ));
+        };
+        self.happened(Kind::KeyRemoved { key: key.clone(), role, why: RemovalCause::Removed });
+        if role == Role::Reserve {
+            self.state.reserve = None;
+            return Ok(());
+        }
+        let first_active = |state: &State, held: &Held| state.first_active.get(&held.statement.key).copied();
+        let works =
+            self.state.reserve.as_ref().is_some_and(|r| r.could_work(first_active(&self.state, r), self.now));
+        if works {
+            self.promote_reserve(TakeOver { at: self.now, why: Why::Removed });
+        } else {
+            self.state.active = None;
+        }
+        Ok(())
+    }
+}
+
+fn offered_key(offer: &Offer) -> Option<KeyId> {
+    offer.as_ref().ok().map(|statement| statement.key.clone())
+}
+
+/// From when to when a renewal moved the end or the paid date, in the same kind of term.
+fn renewal(old: &Terms, new: &Terms) -> Option<(Timestamp, Timestamp)> {
+    let (Terms::Subscription(old), Terms::Subscription(new)) = (old, new) else { return None };
+    let (from, to) = match (&old.term, &new.term) {
+        (Term::Limited { ends_at: from }, Term::Limited { ends_at: to })
+        | (Term::Unlimited { paid_until: Some(from) }, Term::Unlimited { paid_until: Some(to) }) => {
+            (*from, *to)
+        }
+        _ => return None,
+    };
+    (to > from).then_some((from, to))
+}
+
+/// What a parameter is compared by, and how it is shown.
+type Parameter = (&'static str, (Value, Value));
+
+/// The parameters a vendor can change, but the state; always the same names in the same order.
+fn parameters(statement: &Statement) -> Vec<Parameter> {
+    let plain = |value: Value| (value.clone(), value);
+    // 6.1 and 6.1.0 are the same version, however they are written.
+    let version = statement.min_product_version.as_ref();
+    let mut list = vec![
+        ("devices", plain(json!(statement.devices))),
+        ("min_product_version", (json!(version.map(|v| v.numbers().to_vec())), json!(version))),
+    ];
+    match &statement.terms {
+        Terms::Subscription(s) => list.extend([
+            ("after_grace", plain(s.after_grace.to_claims())),
+            ("auto_renew", plain(json!(s.auto_renew))),
+            ("grace_days", plain(json!(s.grace_days))),
+            ("term", plain(s.term.to_claims())),
+        ]),
+        Terms::Licence(l) => list.push(("term", plain(json!({"period_days": l.period_days})))),
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subscription::add_days;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_next_due_instant_is_after_now() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let statement = Statement::read(&json!({"rev": 1, "key": {"id": "S", "kind": "subscription"},
+            "subscription": {"term": {"type": "limited", "ends_at": "2026-02-01T00:00:00Z"}, "grace_days": 8}}))
+        .unwrap();
+        let start = at("2026-01-01T00:00:00Z");
+        let (mut state, _) = step(State::default(), &settings, start, Input::Activate(Ok(statement)));
+        let mut seen = Vec::new();
+        let mut now = start;
+        while let Some(due) = next_due(&state, &settings, now) {
+            assert!(due > now);
+            now = due;
+            state = step(state, &settings, now, Input::Look).0;
+            seen.push(due.to_string().chars().take(10).collect::<String>());
+        }
+        let days = ["01-02", "01-18", "01-25", "01-29", "01-31", "02-01", "02-02", "02-06", "02-08", "02-09"];
+        assert_eq!(seen, days.map(|d| format!("2026-{d}")));
+        assert_eq!(state.told.phase, Phase::Restricted);
+        assert_eq!(add_days(at("2026-02-01T00:00:00Z"), 8), at("2026-02-09T00:00:00Z"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The view: what holds at an instant. Pure: keys, settings and time in, phase, permits and device status out.
+
+use super::{
+    Cause, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, Resource, Settings, State, Terms, sub_days,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// What holds at an instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Where the subscription stands.
+    pub phase: Phase,
+    /// Why, in grace and restricted.
+    pub cause: Option<Cause>,
+    /// The active key.
+    pub key: Option<KeyId>,
+    /// What the console shows.
+    pub device_status: DeviceStatus,
+    /// Why it shows that; sorted, without repeats.
+    pub reasons: Vec<Reason>,
+    /// What database updates may do.
+    pub database_updates: Permit,
+    /// What KSN may do.
+    pub ksn: Permit,
+    /// How the protected devices stand to the limit.
+    pub limit: LimitLevel,
+}
+
+impl View {
+    /// What holds where there is no key.
+    pub fn not_activated() -> Self {
+        Self {
+            phase: Phase::NotActivated,
+            cause: None,
+            key: None,
+            device_status: DeviceStatus::Critical,
+            reasons: vec![Cow::Borrowed("not_activated")],
+            database_updates: Permit::Stopped,
+            ksn: Permit::Stopped,
+            limit: LimitLevel::None,
+        }
+    }
+
+    /// What holds at `now`.
+    pub fn of(state: &State, settings: &Settings, now: Timestamp) -> Self {
+        use DeviceStatus::{Critical, Warning};
+        let mut reasons: Vec<(Reason, DeviceStatus)> =
+            state.conditions.iter().map(|(name, status)| (Cow::Owned(name.clone()), *status)).collect();
+        let mut because = |reason: &'static str, status| reasons.push((Cow::Borrowed(reason), status));
+        let (mut phase, mut cause, mut limit) = (Phase::NotActivated, None, LimitLevel::None);
+        let mut permits = [Permit::Stopped; 2];
+        if let (Some(held), Some(course)) = (&state.active, state.course()) {
+            let key = &held.statement;
+            (phase, cause) = course.phase_at(now);
+            permits = Resource::ALL.map(|resource| permit(&key.terms, resource, phase, cause, settings));
+            limit = LimitLevel::of(state.protected_devices, key.devices);
+            let over = course.expires_at().is_some_and(|end| end <= now);
+            let expiring = settings.expiring_status_days > 0
+                && phase == Phase::Active
+                && !key.auto_renew()
+                && course
+                    .ends_at
+                    .is_some_and(|end| sub_days(end, settings.expiring_status_days.into()) <= now);
+            for (holds, reason, status) in [
+                (phase == Phase::Restricted, "restricted", Critical),
+                (over, "expired", Critical),
+                (limit == LimitLevel::Over110, "devices_over_110", Critical),
+                (phase == Phase::Grace, "grace", Warning),
+                (expiring, "expiring", Warning),
+                (limit == LimitLevel::Over100, "devices_over_100", Warning),
+                (
+                    key.min_product_version.as_ref().is_some_and(|least| *least > settings.product_version),
+                    "product_version_too_old",
+                    Warning,
+                ),
+                (key.fresh_until.is_some_and(|until| until <= now), "source_stale", Warning),
+            ] {
+                if holds {
+                    because(reason, status);
+                }
+            }
+        } else {
+            because("not_activated", Critical);
+        }
+        reasons.sort_unstable();
+        reasons.dedup_by(|a, b| a.0 == b.0);
+        let [database_updates, ksn] = permits;
+        Self {
+            phase,
+            cause,
+            key: state.active.as_ref().map(|held| held.statement.key.clone()),
+            device_status: reasons.iter().map(|(_, status)| *status).max().unwrap_or(DeviceStatus::Ok),
+            reasons: reasons.into_iter().map(|(reason, _)| reason).collect(),
+            database_updates,
+            ksn,
+            limit,
+        }
+    }
+
+    /// The permit of one resource.
+    pub fn permit(&self, resource: Resource) -> Permit {
+        match resource {
+            Resource::DatabaseUpdates => self.database_updates,
+            Resource::Ksn => self.ksn,
+        }
+    }
+}
+
+fn permit(
+    terms: &Terms,
+    resource: Resource,
+    phase: Phase,
+    cause: Option<Cause>,
+    settings: &Settings,
+) -> Permit {
+    match (phase, cause, terms) {
+        (Phase::Active | Phase::Grace, ..) => Permit::Full,
+        (Phase::Restricted, Some(Cause::GraceOver | Cause::NotGranted), Terms::Subscription(s)) => {
+            settings.tighten(resource, s.after_grace.of(resource)).permit()
+        }
+        _ => Permit::Stopped,
+    }
+}
