@@ -131,13 +131,16 @@ pub enum Channel {
 }
 
 /// The order behind a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// As the seller wrote it; up to 64 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
     /// Where it was bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// The day of the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub placed_on: Option<Date>,
 }
 
@@ -224,7 +227,7 @@ struct RawClaims {
     key: RawKey,
     subscription: Option<RawSubscription>,
     licence: Option<RawLicence>,
-    order: Option<RawOrder>,
+    order: Option<Order>,
     devices: Option<i64>,
     min_product_version: Option<Version>,
     fresh_until: Option<Timestamp>,
@@ -245,7 +248,7 @@ struct RawSubscription {
     grace_days: Option<i64>,
     auto_renew: Option<bool>,
     after_grace: Option<RawAfterGrace>,
-    order: Option<RawOrder>,
+    order: Option<Order>,
 }
 
 #[derive(Deserialize)]
@@ -273,13 +276,6 @@ struct RawLicence {
     period_days: Option<i64>,
     state: Option<VendorState>,
     state_since: Option<Timestamp>,
-}
-
-#[derive(Deserialize)]
-struct RawOrder {
-    number: Option<String>,
-    channel: Option<Channel>,
-    placed_on: Option<Date>,
 }
 
 /// A count that may be absent but not 0 or negative.
@@ -406,7 +402,7 @@ impl From<Statement> for Value {
 }
 
 impl Subscription {
-    fn read(raw: RawSubscription, order_beside: Option<RawOrder>) -> Result<Self, Refusal> {
+    fn read(raw: RawSubscription, order_beside: Option<Order>) -> Result<Self, Refusal> {
         let term = match (raw.term.r#type, raw.term.ends_at, raw.term.paid_until) {
             (RawTermType::Limited, Some(ends_at), None) => Term::Limited { ends_at },
             (RawTermType::Limited, None, _) => {
@@ -443,42 +439,27 @@ impl Subscription {
                 ksn: allowance(Resource::Ksn, after.ksn.as_ref())?,
             },
         };
-        let order = raw.order.or(order_beside).map(|order| Order {
-            number: order.number,
-            channel: order.channel,
-            placed_on: order.placed_on,
-        });
+        let order = raw.order.or(order_beside);
         bounded("order.number", order.as_ref().and_then(|o| o.number.as_ref()), 64)?;
         Ok(Self { state, state_since: raw.state_since, term, grace_days, auto_renew, after_grace, order })
     }
 
     fn to_claims(&self) -> Value {
-        let mut claims = json!({
-            "state": self.state,
-            "term": self.term.to_claims(),
-            "grace_days": self.grace_days,
-            "auto_renew": self.auto_renew,
-        });
-        match self.state_since {
-            Some(since) => claims["state_since"] = json!(since),
-            None => drop(claims.as_object_mut().and_then(|c| c.remove("state"))),
-        }
-        if self.after_grace != AfterGrace::default() {
-            claims["after_grace"] = self.after_grace.to_claims();
-        }
-        if let Some(order) = &self.order {
-            let mut object = Map::new();
-            let mut field = |name: &str, value: Option<Value>| {
-                if let Some(value) = value {
-                    object.insert(name.into(), value);
-                }
-            };
-            field("number", order.number.clone().map(Value::from));
-            field("channel", order.channel.map(|c| json!(c)));
-            field("placed_on", order.placed_on.map(|d| json!(d)));
-            claims["order"] = Value::Object(object);
-        }
-        claims
+        let mut claims = Map::new();
+        let mut claim = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                claims.insert(name.into(), value);
+            }
+        };
+        claim("state", self.state_since.map(|_| json!(self.state)));
+        claim("state_since", self.state_since.map(|since| json!(since)));
+        claim("term", Some(self.term.to_claims()));
+        claim("grace_days", Some(self.grace_days.into()));
+        claim("auto_renew", Some(self.auto_renew.into()));
+        let differs = self.after_grace != AfterGrace::default();
+        claim("after_grace", differs.then(|| self.after_grace.to_claims()));
+        claim("order", self.order.as_ref().map(|order| json!(order)));
+        Value::Object(claims)
     }
 }
 
