@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod error_chain;
+pub mod events;
 pub mod logging;
 pub mod settings;
 pub mod subscription;

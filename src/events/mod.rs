@@ -1,0 +1,276 @@
+//! Events as they are kept and told: one JSON text each, nearly ready to send.
+//!
+//! Promises: what is rendered here is a CloudEvent 1.0 whose `data` carries Kaspersky Security Center's names
+//! beside ours, the status of the SVM as of the event, and a snapshot of its key. Must not know: files,
+//! networks, destinations. The form is described in `docs/delivery.md`.
+
+mod words;
+
+use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Severity, State, View};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// What all events of one SVM say of it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `urn:svm:` and the SVM's id.
+    pub source: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// The protection product.
+    pub product_name: String,
+    /// Its version.
+    pub product_version: String,
+}
+
+/// The key, its dates and what is allowed, as of an event: whoever has the newest event knows the SVM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of `docs/delivery.md`")]
+pub struct Snapshot {
+    pub key: Option<KeyId>,
+    pub kind: Option<KeyKind>,
+    pub ends_at: Option<Timestamp>,
+    pub paid_until: Option<Timestamp>,
+    pub grace_ends_at: Option<Timestamp>,
+    pub reserve: Option<KeyId>,
+    pub devices: Option<u64>,
+    pub devices_limit: Option<u64>,
+    pub database_updates: Permit,
+    pub ksn: Permit,
+}
+
+impl Snapshot {
+    /// The snapshot of a state as it was last told.
+    pub fn of(state: &State) -> Self {
+        use crate::subscription::Term;
+        let active = state.active.as_ref().map(|held| &held.statement);
+        let paid_until = active.and_then(|s| s.subscription()).and_then(|s| match s.term {
+            Term::Unlimited { paid_until } => paid_until,
+            Term::Limited { .. } => None,
+        });
+        Self {
+            key: state.told.key.clone(),
+            kind: active.map(crate::subscription::Statement::kind),
+            ends_at: state.course().and_then(|c| c.ends_at),
+            paid_until,
+            grace_ends_at: state.course().and_then(|c: Course| c.grace()).map(|(_, until)| until),
+            reserve: state.reserve.as_ref().map(|held| held.statement.key.clone()),
+            devices: state.protected_devices,
+            devices_limit: active.and_then(|s| s.devices),
+            database_updates: state.told.database_updates,
+            ksn: state.told.ksn,
+        }
+    }
+}
+
+/// What the agent itself has to tell, beside the life cycle.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs, reason = "the fields are those of `docs/delivery.md`")]
+pub enum Operational {
+    /// The agent began to work.
+    AgentStarted { version: &'static str },
+    /// The whole status.
+    AgentReport { report: Value },
+    /// The database was damaged or missing, and was made anew from the files beside it.
+    StoreRebuilt {
+        problem: String,
+        set_aside: Option<String>,
+        /// Sequence numbers that will never come: what waited in the damaged database.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        skips: Option<Skips>,
+    },
+}
+
+/// A range of sequence numbers of a destination, both ends included.
+#[derive(Clone, Debug, Serialize)]
+pub struct Skips {
+    /// The first, 20 digits.
+    pub from: String,
+    /// The last, 20 digits.
+    pub to: String,
+}
+
+impl Operational {
+    /// The type, such as `agent.report`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::AgentStarted { .. } => "agent.started",
+            Self::AgentReport { .. } => REPORT,
+            Self::StoreRebuilt { .. } => "store.rebuilt",
+        }
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::AgentStarted { .. } | Self::AgentReport { .. } => Severity::Info,
+            Self::StoreRebuilt { .. } => Severity::Failure,
+        }
+    }
+}
+
+/// The type of the event of which only the latest waits.
+pub const REPORT: &str = "agent.report";
+
+/// An event, ready to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its id on the wire, over all retries.
+    pub id: Uuid,
+    /// The type without the `svm.` of the wire.
+    pub type_name: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// When it is told.
+    pub time: Timestamp,
+    /// The key it is about.
+    pub subject: Option<String>,
+    /// One sentence for people.
+    pub description: String,
+    /// The CloudEvent without `sequence`, which each destination counts for itself.
+    pub body: String,
+}
+
+/// The CloudEvent of a kept body, with the sequence number that its destination counts.
+pub fn with_sequence(body: &str, sequence: u64) -> String {
+    let rest = body.strip_prefix('{').unwrap_or(body);
+    format!("{{\"sequence\":\"{sequence:020}\",{rest}")
+}
+
+/// Renders what happened, in one moment, to one SVM.
+pub struct Renderer<'a> {
+    /// The SVM.
+    pub origin: &'a Origin,
+    /// When it is told.
+    pub time: Timestamp,
+    /// What holds afterwards.
+    pub view: &'a View,
+    /// And of which key.
+    pub snapshot: &'a Snapshot,
+}
+
+impl Renderer<'_> {
+    /// An event of the life cycle.
+    pub fn life_cycle(&self, event: &Event) -> Record {
+        let (name, sentence) = words::of(&event.kind);
+        let fields = serde_json::to_value(&event.kind).unwrap_or_default();
+        let subject = event.kind.key().or(self.view.key.as_ref()).map(ToString::to_string);
+        self.record(Words {
+            type_name: event.kind.type_name(),
+            severity: event.kind.severity(),
+            name,
+            sentence,
+            subject,
+            fields,
+            effective_at: event.effective_at,
+        })
+    }
+
+    /// An event of the agent itself.
+    pub fn operational(&self, event: &Operational) -> Record {
+        let (name, sentence) = words::of_operational(event, self.view);
+        let fields = serde_json::to_value(event).unwrap_or_default();
+        let subject = self.view.key.as_ref().map(ToString::to_string);
+        self.record(Words {
+            type_name: event.type_name(),
+            severity: event.severity(),
+            name,
+            sentence,
+            subject,
+            fields,
+            effective_at: None,
+        })
+    }
+
+    fn record(&self, words: Words) -> Record {
+        let id = id_at(self.time);
+        let mut data = Map::new();
+        let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
+        put("severity", words.severity.number().into());
+        put("event_type_display_name", words.name.into());
+        put("description", words.sentence.clone().into());
+        put("hostname", self.origin.hostname.clone().into());
+        put("product_name", self.origin.product_name.clone().into());
+        put("product_version", self.origin.product_version.clone().into());
+        put("device_status", self.view.device_status.as_str().into());
+        put("device_status_reasons", self.view.reasons.iter().map(|r| Value::from(r.as_ref())).collect());
+        put("phase", self.view.phase.as_str().into());
+        put("phase_cause", self.view.cause.map(|c| c.as_str()).into());
+        put("snapshot", serde_json::to_value(self.snapshot).unwrap_or_default());
+        if let Some(at) = words.effective_at {
+            put("effective_at", at.to_string().into());
+        }
+        if let Value::Object(fields) = words.fields {
+            data.extend(fields);
+        }
+        let mut event = Map::new();
+        let mut put = |name: &str, value: Value| drop(event.insert(name.to_owned(), value));
+        put("specversion", "1.0".into());
+        put("id", id.to_string().into());
+        put("source", self.origin.source.clone().into());
+        put("type", format!("svm.{}", words.type_name).into());
+        put("time", self.time.to_string().into());
+        if let Some(subject) = &words.subject {
+            put("subject", subject.clone().into());
+        }
+        put("datacontenttype", "application/json".into());
+        put("data", Value::Object(data));
+        Record {
+            id,
+            type_name: words.type_name,
+            severity: words.severity,
+            time: self.time,
+            subject: words.subject,
+            description: words.sentence,
+            body: Value::Object(event).to_string(),
+        }
+    }
+}
+
+struct Words {
+    type_name: &'static str,
+    severity: Severity,
+    name: &'static str,
+    sentence: String,
+    subject: Option<String>,
+    fields: Value,
+    effective_at: Option<Timestamp>,
+}
+
+/// A UUIDv7 (RFC 9562) of an instant that is handed in; before 1970 its time part is 0.
+fn id_at(time: Timestamp) -> Uuid {
+    let seconds = u64::try_from(time.as_second()).unwrap_or(0);
+    let nanos = u32::try_from(time.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subscription::{DeviceStatus, Kind};
+
+    #[test]
+    fn a_record_is_a_cloudevent_and_takes_its_sequence() {
+        let origin = Origin {
+            source: "urn:svm:x".into(),
+            hostname: "h".into(),
+            product_name: "p".into(),
+            product_version: "6.1".into(),
+        };
+        let state = State::default();
+        let time = "2026-01-01T00:00:00Z".parse().unwrap();
+        let renderer = Renderer { origin: &origin, time, view: &state.told, snapshot: &Snapshot::of(&state) };
+        let kind =
+            Kind::DeviceStatusChanged { from: DeviceStatus::Ok, to: DeviceStatus::Critical, reasons: vec![] };
+        let record = renderer.life_cycle(&Event { kind, effective_at: None });
+        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7)).unwrap();
+        assert_eq!(event["sequence"], "00000000000000000007");
+        assert_eq!(event["type"], "svm.device.status_changed");
+        assert_eq!(event["id"], record.id.to_string());
+        assert_eq!((&event["data"]["to"], &event["data"]["severity"]), (&"critical".into(), &4.into()));
+        assert_eq!(record.id.get_version_num(), 7);
+    }
+}

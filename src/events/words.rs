@@ -1,0 +1,159 @@
+//! What events are called and say, for people. KSC shows the name in a list and the sentence beside it.
+
+use super::Operational;
+use crate::subscription::{Cause, KeyId, Kind, Permit, Phase, RemovalCause, Resource, View, Why};
+
+fn days(count: u64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+}
+
+fn resource(resource: Resource) -> &'static str {
+    match resource {
+        Resource::DatabaseUpdates => "database updates",
+        Resource::Ksn => "the use of KSN",
+    }
+}
+
+fn cause(cause: Option<Cause>) -> &'static str {
+    match cause {
+        None => "in its term",
+        Some(Cause::Ended) => "its end date has passed",
+        Some(Cause::Paused) => "the vendor paused it",
+        Some(Cause::Unpaid) => "the vendor was not prepaid in time",
+        Some(Cause::GraceOver) => "the grace period is over",
+        Some(Cause::NotGranted) => "it ended and no grace period is granted",
+        Some(Cause::Cancelled) => "the vendor cancelled it",
+        Some(Cause::Blocked) => "the vendor blocked the key",
+        Some(Cause::Expired) => "its period is used up",
+    }
+}
+
+fn status(key: Option<&KeyId>, to: Phase, why: Option<Cause>) -> String {
+    let key = key.map_or_else(|| "the key".to_owned(), |k| format!("key {k}"));
+    match to {
+        Phase::NotActivated => "the SVM is not activated: it holds no active key".to_owned(),
+        Phase::Active => format!("{key} is active"),
+        Phase::Grace => format!("{key} is in its grace period, with everything working: {}", cause(why)),
+        Phase::Restricted => format!("{key} is restricted: {}; protection itself goes on", cause(why)),
+    }
+}
+
+/// Display name and sentence of an event of the life cycle.
+pub(super) fn of(kind: &Kind) -> (&'static str, String) {
+    match kind {
+        Kind::KeyAdded { key, role } => {
+            ("Key added", format!("key {key} was added as the {} key", role.as_str()))
+        }
+        Kind::KeyRemoved { key, role, why } => (
+            "Key removed",
+            match why {
+                RemovalCause::Removed => format!("the {} key {key} was removed", role.as_str()),
+                RemovalCause::Replaced => {
+                    format!("the {} key {key} was replaced by a new one", role.as_str())
+                }
+            },
+        ),
+        Kind::KeyReserveApplied { key, replaced, why } => {
+            let why = match why {
+                Why::Removed => "was removed",
+                Why::Cancelled => "was cancelled",
+                Why::Blocked => "was blocked",
+                Why::Ended => "ended",
+                Why::Lapsed => "lapsed",
+            };
+            ("Reserve key applied", format!("the reserve key {key} took over, because key {replaced} {why}"))
+        }
+        Kind::KeyRejected { message, .. } => ("Key rejected", message.clone()),
+        Kind::DocumentsRejected { message, .. } => ("Published document rejected", message.clone()),
+        Kind::StatusChanged { key, to, cause, .. } => {
+            ("Subscription status changed", status(key.as_ref(), *to, *cause))
+        }
+        Kind::SubscriptionExpired { key, ends_at } => (
+            "Subscription expired",
+            format!("the subscription of key {key} ended at {ends_at} and was not renewed"),
+        ),
+        Kind::LicenceExpired { key, ends_at } => {
+            ("Licence expired", format!("the period of the commercial key {key} was used up at {ends_at}"))
+        }
+        Kind::Renewed { key, from, to } => {
+            ("Subscription renewed", format!("the subscription of key {key} was renewed from {from} to {to}"))
+        }
+        Kind::ParametersChanged { key, fields, .. } => (
+            "Subscription parameters changed",
+            format!("the vendor changed {} of key {key}", fields.join(", ")),
+        ),
+        Kind::Expiring { key, days_left, ends_at, auto_renew } => (
+            "Subscription expires soon",
+            format!(
+                "key {key} ends in {}, at {ends_at}{}",
+                days(*days_left),
+                if *auto_renew { "; it is set to renew by itself" } else { "" }
+            ),
+        ),
+        Kind::GraceEnding { key, days_left, grace_ends_at } => (
+            "Grace period ends soon",
+            format!(
+                "the grace period of key {key} is over in {}, at {grace_ends_at}; then database updates and KSN are cut",
+                days(*days_left)
+            ),
+        ),
+        Kind::SourceStale { key, fresh_until } => (
+            "No fresh word from the vendor",
+            format!(
+                "the vendor's word on key {key} was fresh until {fresh_until}, and no newer one was received"
+            ),
+        ),
+        Kind::EnforcementChanged { resource: r, to, .. } => (
+            "Enforcement changed",
+            match to {
+                Permit::Full => format!("{} may go on without limit", resource(*r)),
+                Permit::Limited => {
+                    format!("{} is limited to what the vendor allows after the grace", resource(*r))
+                }
+                Permit::Stopped => format!("{} must stop", resource(*r)),
+            },
+        ),
+        Kind::DevicesLimit { to, count, limit, .. } => {
+            let number = |n: &Option<u64>| n.map_or_else(|| "no".to_owned(), |n| n.to_string());
+            (
+                "Protected devices against the limit",
+                format!(
+                    "{} devices are protected, of {} allowed: {}",
+                    number(count),
+                    number(limit),
+                    to.as_str()
+                ),
+            )
+        }
+        Kind::DeviceStatusChanged { to, reasons, .. } => (
+            "Device status changed",
+            if reasons.is_empty() {
+                format!("the SVM is {}", to.as_str())
+            } else {
+                format!("the SVM is {}: {}", to.as_str(), reasons.join(", "))
+            },
+        ),
+    }
+}
+
+/// Display name and sentence of an event of the agent itself.
+pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str, String) {
+    match event {
+        Operational::AgentStarted { version } => ("Agent started", format!("svm-agent {version} started")),
+        Operational::AgentReport { .. } => (
+            "Agent report",
+            format!(
+                "the SVM is {}; its subscription is {}",
+                view.device_status.as_str(),
+                view.phase.as_str()
+            ),
+        ),
+        Operational::StoreRebuilt { problem, set_aside, .. } => (
+            "Database rebuilt",
+            match set_aside {
+                Some(name) => format!("the database was set aside as {name} and rebuilt: {problem}"),
+                None => format!("the database was rebuilt: {problem}"),
+            },
+        ),
+    }
+}

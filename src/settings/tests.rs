@@ -1,0 +1,66 @@
+use super::*;
+use serde::Deserialize;
+
+const DEFAULTS: &str = "[log]\nlevel = \"info\"\nmost = 5\n[days]\nbefore = [3, 1]\n";
+const ONE: &str = "url = \"\"\nretry = true\n";
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Whole {
+    log: Log,
+    days: Days,
+    #[serde(default)]
+    places: BTreeMap<String, Place>,
+}
+#[derive(Debug, Deserialize, PartialEq)]
+struct Log {
+    level: String,
+    most: u32,
+}
+#[derive(Debug, Deserialize, PartialEq)]
+struct Days {
+    before: Vec<u32>,
+}
+#[derive(Debug, Deserialize, PartialEq)]
+struct Place {
+    url: String,
+    retry: bool,
+}
+
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<(Whole, Origins), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, text).unwrap();
+    let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
+    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    load(&form, &[path], "P", environment)
+        .map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+#[test]
+fn later_layers_win_and_know_where_they_come_from() {
+    let text = "[log]\nlevel = \"warn\"\n[places.x]\nurl = \"u\"\n";
+    let (whole, origins) =
+        read(text, &[("P__LOG__MOST", "9"), ("P__DAYS__BEFORE", "8,2"), ("OTHER", "1")]).unwrap();
+    assert_eq!(whole.log, Log { level: "warn".into(), most: 9 });
+    assert_eq!(whole.days.before, [8, 2]);
+    assert_eq!(whole.places["x"], Place { url: "u".into(), retry: true });
+    assert!(origins.place("log.level").ends_with("a.toml:2"));
+    assert_eq!(origins.place("log.most"), "P__LOG__MOST");
+}
+
+#[test]
+fn all_problems_are_told_at_once_with_line_and_nearest_name() {
+    let text = "[log]\nlevle = \"warn\"\nmost = \"5\"\n[dais]\n[places.x]\nuri = 1\n";
+    assert_eq!(
+        read(text, &[("P__LOG__MOST", "many"), ("P__LOGS__MOST", "1")]).unwrap_err(),
+        "a.toml:2: unknown key `levle`; did you mean `level`?\n\
+         a.toml:3: `log.most` must be a whole number, not string\n\
+         a.toml:4: unknown key `dais`; did you mean `days`?\n\
+         a.toml:6: unknown key `uri`; did you mean `url`?\n\
+         P__LOGS__MOST: unknown key `logs`; did you mean `log`?\n\
+         P__LOG__MOST: `log.most` must be a whole number"
+    );
+    assert!(read("[log\n", &[]).unwrap_err().starts_with("a.toml:1: "));
+    assert_eq!(read("[days]\nbefore = [\"x\"]\n", &[]).unwrap_err().matches("days.before").count(), 1);
+    assert!(read("[log]\nmost = -4\n", &[]).unwrap_err().starts_with("a.toml:2: `log.most`"));
+}
