@@ -8,6 +8,7 @@
 //! 2. [`documents`], [`events`] and what all actors need;
 //! 1. [`subscription`]: the rules, pure.
 
+pub mod agent;
 pub mod clock;
 pub mod error_chain;
 pub mod events;

@@ -1,0 +1,490 @@
+//! The agent's settings: the keys of `config/agent.toml`, checked and turned into what the parts work with.
+
+use crate::logging::{LogFormat, LogLevel};
+use crate::settings::{Form, Origins, Problem, SettingsError, load};
+use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The documented defaults; the lowest layer of the settings.
+pub const DEFAULTS: &str = include_str!("../../config/agent.toml");
+
+/// Every key of a destination with its default; `config/agent.toml` shows the same lines as a comment.
+pub const DESTINATION: &str = r#"
+kind = "cloudevents"
+url = ""
+receiver = "svm-collector"
+token_file = ""
+ca_file = ""
+proxy = ""
+timeout = "30s"
+"#;
+
+/// The prefix of the agent's variables.
+pub const PREFIX: &str = "SVM_AGENT";
+
+/// Settings that were read and checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the protection product.
+    pub product_name: String,
+    /// What the rules of the life cycle look at.
+    pub rules: Rules,
+    /// What must outlast a restart.
+    pub state_dir: PathBuf,
+    /// Permits and sockets.
+    pub runtime_dir: PathBuf,
+    /// Public keys of vendors.
+    pub trust_dir: PathBuf,
+    /// Of log lines.
+    pub log_format: LogFormat,
+    /// Of log lines.
+    pub log_level: LogLevel,
+    /// Where documents are published.
+    pub source: SourceSettings,
+    /// A file with the number of protected devices.
+    pub devices_count_file: Option<PathBuf>,
+    /// How long a permit is good that is not renewed.
+    pub permit_max_age: SignedDuration,
+    /// How often the whole status is sent.
+    pub report_every: SignedDuration,
+    /// Delivered events that are kept.
+    pub history: u32,
+    /// Where events go.
+    pub destinations: BTreeMap<String, DestinationSettings>,
+}
+
+/// Where documents are published, and how to look.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// The part before `/v1/keys/`, without a slash at its end; `None` never looks.
+    pub url: Option<String>,
+    /// Between looks, usually.
+    pub interval: SignedDuration,
+    /// Between looks in the last day of a term, in grace and while restricted.
+    pub urgent_interval: SignedDuration,
+    /// How the connection is made.
+    pub connection: Connection,
+}
+
+/// How a connection is made.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// For one exchange.
+    pub timeout: Duration,
+    /// A private certificate authority.
+    pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy.
+    pub proxy: Option<String>,
+}
+
+/// Who receives at a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Receiver {
+    /// Takes batches, and names what it kept.
+    SvmCollector,
+    /// Takes one event a request; any 2xx is its receipt.
+    Generic,
+}
+
+/// One destination of events.
+#[derive(Clone, Debug)]
+pub struct DestinationSettings {
+    /// Where to POST.
+    pub url: String,
+    /// Who is there.
+    pub receiver: Receiver,
+    /// A file with the bearer token.
+    pub token_file: Option<PathBuf>,
+    /// How the connection is made.
+    pub connection: Connection,
+}
+
+// The keys as they are written.
+
+#[derive(Deserialize)]
+struct Raw {
+    product: RawProduct,
+    paths: RawPaths,
+    log: RawLog,
+    source: RawSource,
+    keys: RawKeys,
+    reminders: RawReminders,
+    devices: RawDevices,
+    enforcement: RawEnforcement,
+    report: RawReport,
+    outbox: RawOutbox,
+    #[serde(default)]
+    destinations: BTreeMap<String, RawDestination>,
+}
+#[derive(Deserialize)]
+struct RawProduct {
+    name: String,
+    version: String,
+    version_file: String,
+}
+#[derive(Deserialize)]
+struct RawPaths {
+    state_dir: PathBuf,
+    runtime_dir: PathBuf,
+    trust_dir: PathBuf,
+}
+#[derive(Deserialize)]
+struct RawLog {
+    format: LogFormat,
+    level: LogLevel,
+}
+#[derive(Deserialize)]
+struct RawSource {
+    url: String,
+    interval: SignedDuration,
+    urgent_interval: SignedDuration,
+    timeout: SignedDuration,
+    ca_file: String,
+    proxy: String,
+}
+#[derive(Deserialize)]
+struct RawKeys {
+    promote_reserve_on_lapse: bool,
+}
+#[derive(Deserialize)]
+struct RawReminders {
+    before_end_days: Vec<u32>,
+    before_grace_end_days: Vec<u32>,
+    expiring_status_days: u32,
+}
+#[derive(Deserialize)]
+struct RawDevices {
+    count_file: String,
+}
+#[derive(Deserialize)]
+struct RawEnforcement {
+    database_updates_after_grace: String,
+    ksn_after_grace: String,
+    permit_max_age: SignedDuration,
+}
+#[derive(Deserialize)]
+struct RawReport {
+    every: SignedDuration,
+}
+#[derive(Deserialize)]
+struct RawOutbox {
+    history: u32,
+}
+#[derive(Deserialize)]
+struct RawDestination {
+    kind: DestinationKind,
+    url: String,
+    receiver: Receiver,
+    token_file: String,
+    ca_file: String,
+    proxy: String,
+    timeout: SignedDuration,
+}
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DestinationKind {
+    Cloudevents,
+}
+
+/// The files of an installed agent that are there, in the order in which they are read.
+///
+/// # Errors
+/// A folder that cannot be listed, by name.
+pub fn installed_files() -> Result<Vec<PathBuf>, SettingsError> {
+    let mut files = Vec::new();
+    for (folder, single) in [
+        ("/usr/lib/svm-agent", None),
+        ("/etc/svm-agent", Some("agent.toml")),
+        ("/etc/svm-agent/conf.d", None),
+    ] {
+        match single {
+            Some(name) => files.extend(Some(Path::new(folder).join(name)).filter(|path| path.exists())),
+            None => {
+                let mut found: Vec<PathBuf> = match std::fs::read_dir(folder) {
+                    Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+                    Err(error) => {
+                        let message = format!("cannot be listed: {error}");
+                        return Err(SettingsError(vec![Problem { place: folder.to_owned(), message }]));
+                    }
+                };
+                found.retain(|path| path.extension().is_some_and(|e| e == "toml"));
+                found.sort();
+                files.extend(found);
+            }
+        }
+    }
+    Ok(files)
+}
+
+impl Settings {
+    /// Reads and checks the settings. `files` are read in order; `environment` is looked through for variables.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn read(
+        files: &[PathBuf],
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let form = Form::new(DEFAULTS, &[("destinations", DESTINATION)]).map_err(|e| {
+            SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
+        })?;
+        let (raw, origins) = load::<Raw>(&form, files, PREFIX, environment)?;
+        let mut check = Check { origins: &origins, problems: Vec::new() };
+        let settings = check.settings(raw);
+        match settings {
+            Some(settings) if check.problems.is_empty() => Ok(settings),
+            _ => Err(SettingsError(check.problems)),
+        }
+    }
+}
+
+struct Check<'a> {
+    origins: &'a Origins,
+    problems: Vec<Problem>,
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+impl Check<'_> {
+    /// Notes what is wrong with a key, and goes on without it.
+    fn take<T, E: std::fmt::Display>(&mut self, key: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|error| self.problems.push(self.origins.problem(key, error))).ok()
+    }
+
+    fn settings(&mut self, raw: Raw) -> Option<Settings> {
+        let version = self.product_version(&raw.product);
+        let before_end =
+            self.take("reminders.before_end_days", Rules::reminder_list(raw.reminders.before_end_days));
+        let before_grace_end = self.take(
+            "reminders.before_grace_end_days",
+            Rules::reminder_list(raw.reminders.before_grace_end_days),
+        );
+        let expiring = raw.reminders.expiring_status_days;
+        let expiring = self.take(
+            "reminders.expiring_status_days",
+            (expiring <= 3650).then_some(expiring).ok_or("must be 0 to 3650 days"),
+        );
+        let updates = self.at_most(
+            "enforcement.database_updates_after_grace",
+            Resource::DatabaseUpdates,
+            &raw.enforcement.database_updates_after_grace,
+        );
+        let ksn =
+            self.at_most("enforcement.ksn_after_grace", Resource::Ksn, &raw.enforcement.ksn_after_grace);
+        let source = self.source(raw.source);
+        let permit_max_age =
+            self.span("enforcement.permit_max_age", raw.enforcement.permit_max_age, 60, 30 * 86_400);
+        let report_every = self.span("report.every", raw.report.every, 60, 7 * 86_400);
+        let mut destinations = BTreeMap::new();
+        for (name, raw) in raw.destinations {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let key = format!("destinations.{name}");
+            if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
+                let message = "a destination's name is 1 to 40 letters, digits, - and _";
+                self.take::<(), _>(&key, Err(message));
+            }
+            if let Some(destination) = self.destination(&key, raw) {
+                destinations.insert(name, destination);
+            }
+        }
+        for (key, folder) in
+            [("paths.state_dir", &raw.paths.state_dir), ("paths.runtime_dir", &raw.paths.runtime_dir)]
+        {
+            self.take(key, folder.is_absolute().then_some(()).ok_or("must be an absolute path"));
+        }
+        let mut rules = Rules::new(version?);
+        rules.reminder_days = before_end?;
+        rules.grace_reminder_days = before_grace_end?;
+        rules.expiring_status_days = expiring?;
+        rules.promote_reserve_on_lapse = raw.keys.promote_reserve_on_lapse;
+        rules.database_updates_at_most = updates?;
+        rules.ksn_at_most = ksn?;
+        Some(Settings {
+            product_name: raw.product.name,
+            rules,
+            state_dir: raw.paths.state_dir,
+            runtime_dir: raw.paths.runtime_dir,
+            trust_dir: raw.paths.trust_dir,
+            log_format: raw.log.format,
+            log_level: raw.log.level,
+            source: source?,
+            devices_count_file: path(&raw.devices.count_file),
+            permit_max_age: permit_max_age?,
+            report_every: report_every?,
+            history: raw.outbox.history,
+            destinations,
+        })
+    }
+
+    fn product_version(&mut self, raw: &RawProduct) -> Option<Version> {
+        let Some(file) = path(&raw.version_file) else {
+            return self.take("product.version", raw.version.parse());
+        };
+        let line = std::fs::read_to_string(&file)
+            .map_err(|e| format!("cannot read {}: {e}", file.display()))
+            .map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
+        let line = self.take("product.version_file", line)?;
+        self.take("product.version_file", line.parse())
+    }
+
+    fn at_most(&mut self, key: &str, resource: Resource, text: &str) -> Option<Option<Allowance>> {
+        let unit = match resource {
+            Resource::DatabaseUpdates => "/day",
+            Resource::Ksn => "/minute",
+        };
+        let rate = || text.strip_suffix(unit)?.trim().parse::<u64>().ok().filter(|n| *n > 0);
+        let value = match text {
+            "vendor" => Ok(None),
+            "stop" => Ok(Some(Allowance::Stop)),
+            _ => rate()
+                .map(|n| Some(Allowance::Rate(n)))
+                .ok_or_else(|| format!("must be \"vendor\", \"stop\" or such as \"1{unit}\"")),
+        };
+        self.take(key, value)
+    }
+
+    fn span(&mut self, key: &str, span: SignedDuration, least: i64, most: i64) -> Option<SignedDuration> {
+        let fits = (least..=most).contains(&span.as_secs());
+        let range = format!(
+            "must be from {:#} to {:#}",
+            SignedDuration::from_secs(least),
+            SignedDuration::from_secs(most)
+        );
+        self.take(key, fits.then_some(span).ok_or(range))
+    }
+
+    fn url(&mut self, key: &str, text: &str) -> Option<String> {
+        let plain = text.trim_end_matches('/');
+        let fits =
+            reqwest::Url::parse(plain).map_err(|e| format!("is not a URL: {e}")).and_then(|url| match url {
+                _ if !matches!(url.scheme(), "http" | "https") => {
+                    Err("must begin with http:// or https://".to_owned())
+                }
+                _ if !url.username().is_empty() || url.password().is_some() => {
+                    Err("must not hold a name or password: they would be seen in logs".to_owned())
+                }
+                _ => Ok(plain.to_owned()),
+            });
+        self.take(key, fits)
+    }
+
+    fn connection(
+        &mut self,
+        key: &str,
+        timeout: SignedDuration,
+        ca_file: &str,
+        proxy: &str,
+    ) -> Option<Connection> {
+        let timeout = self.span(&format!("{key}.timeout"), timeout, 1, 600);
+        let proxy = match proxy {
+            "" => Some(None),
+            proxy => self.url(&format!("{key}.proxy"), proxy).map(Some),
+        };
+        let ca_file = path(ca_file);
+        if let Some(file) = &ca_file {
+            let read = std::fs::File::open(file).map_err(|e| format!("cannot read {}: {e}", file.display()));
+            self.take(&format!("{key}.ca_file"), read)?;
+        }
+        Some(Connection { timeout: timeout?.unsigned_abs(), ca_file, proxy: proxy? })
+    }
+
+    fn source(&mut self, raw: RawSource) -> Option<SourceSettings> {
+        let url = match raw.url.as_str() {
+            "" => Some(None),
+            url => self.url("source.url", url).map(Some),
+        };
+        let interval = self.span("source.interval", raw.interval, 60, 7 * 86_400);
+        let urgent = self.span("source.urgent_interval", raw.urgent_interval, 60, 86_400);
+        let connection = self.connection("source", raw.timeout, &raw.ca_file, &raw.proxy);
+        Some(SourceSettings {
+            url: url?,
+            interval: interval?,
+            urgent_interval: urgent?,
+            connection: connection?,
+        })
+    }
+
+    fn destination(&mut self, key: &str, raw: RawDestination) -> Option<DestinationSettings> {
+        let DestinationKind::Cloudevents = raw.kind;
+        let url = match raw.url.as_str() {
+            "" => self.take(&format!("{key}.url"), Err("is missing: where are the events to go?")),
+            url => self.url(&format!("{key}.url"), url),
+        };
+        let connection = self.connection(key, raw.timeout, &raw.ca_file, &raw.proxy);
+        let token_file = path(&raw.token_file);
+        if let Some(file) = &token_file {
+            let read = std::fs::File::open(file).map_err(|e| format!("cannot read {}: {e}", file.display()));
+            self.take(&format!("{key}.token_file"), read);
+        }
+        Some(DestinationSettings { url: url?, receiver: raw.receiver, token_file, connection: connection? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("agent.toml");
+        std::fs::write(&file, text).unwrap();
+        Settings::read(&[file], [])
+            .map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    #[test]
+    fn the_documented_defaults_are_settings() {
+        let settings = Settings::read(&[], []).unwrap();
+        assert_eq!(settings.rules, Rules::new("6.1.0".parse().unwrap()));
+        assert_eq!(settings.permit_max_age.as_hours(), 7 * 24);
+        assert!(settings.source.url.is_none() && settings.destinations.is_empty());
+    }
+
+    #[test]
+    fn the_documented_destination_has_every_key_with_its_default() {
+        let shown: String = DEFAULTS
+            .lines()
+            .skip_while(|line| *line != "# [destinations.console]")
+            .skip(1)
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| !line.starts_with('#') && line.contains(" = "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let mut shown: toml::Table = toml::from_str(&shown).unwrap();
+        shown.insert("url".into(), "".into());
+        assert_eq!(shown, toml::from_str(DESTINATION).unwrap());
+    }
+
+    #[test]
+    fn impossible_values_are_named_with_their_line_all_at_once() {
+        let text = "[product]\nversion = \"six\"\n[reminders]\nbefore_end_days = [0]\n[source]\nurl = \"ftp://x\"\n\
+                    interval = \"1s\"\n[enforcement]\nksn_after_grace = \"1/day\"\n[destinations.a]\nurl = \"http://u:p@h/\"\n\
+                    token_file = \"/no/such\"\n";
+        let told = read(text).unwrap_err();
+        for line in [
+            "agent.toml:2: `product.version`: `six` is not a version",
+            "agent.toml:4: `reminders.before_end_days`: 0 is not",
+            "agent.toml:6: `source.url`: must begin",
+            "agent.toml:7: `source.interval`: must be from 1m",
+            "agent.toml:9: `enforcement.ksn_after_grace`: must be \"vendor\"",
+            "agent.toml:11: `destinations.a.url`: must not hold a name",
+            "agent.toml:12: `destinations.a.token_file`: cannot read /no/such",
+        ] {
+            assert!(told.contains(line), "{line}\nnot in\n{told}");
+        }
+        assert_eq!(told.lines().count(), 7, "{told}");
+        assert!(
+            read("[destinations.x]\n")
+                .unwrap_err()
+                .contains("agent.toml:1: `destinations.x.url`: is missing")
+        );
+    }
+}

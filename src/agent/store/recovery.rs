@@ -1,0 +1,107 @@
+//! The file beside the database from which it can be rebuilt: identity, state, documents, and for each
+//! destination a ceiling above which no sequence number was ever used. Small, and replaced atomically.
+
+use super::{Commit, Paper, StoreError};
+use crate::subscription::State;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Sequence numbers are promised in blocks of so many, so that the file is not written for each event.
+const BLOCK: u64 = 1000;
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Contents {
+    /// The SVM's id.
+    pub(super) id: String,
+    /// The state as it was last kept.
+    pub(super) state: State,
+    /// The documents of held keys.
+    pub(super) papers: Vec<Paper>,
+    /// No higher sequence number was used.
+    pub(super) ceilings: BTreeMap<String, u64>,
+}
+
+/// The file, and what it should hold.
+pub(super) struct Recovery {
+    path: PathBuf,
+    pub(super) contents: Contents,
+}
+
+pub(super) fn lock(recovery: &Mutex<Recovery>) -> MutexGuard<'_, Recovery> {
+    recovery.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Recovery {
+    pub(super) fn new(path: PathBuf, contents: Contents) -> Self {
+        Self { path, contents }
+    }
+
+    /// Reads the file; `None` where there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Contents>, StoreError> {
+        let problem = |problem: String| StoreError::File { path: path.to_owned(), problem };
+        match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(problem(error.to_string())),
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| problem(e.to_string())),
+        }
+    }
+
+    /// Promises sequence numbers up to the next block, where these reach the ceiling.
+    pub(super) fn raise(&mut self, used: BTreeMap<String, u64>) {
+        let mut raised = false;
+        for (name, sequence) in used {
+            let ceiling = self.contents.ceilings.entry(name).or_default();
+            if sequence > *ceiling {
+                *ceiling = (sequence / BLOCK + 1) * BLOCK;
+                raised = true;
+            }
+        }
+        if raised {
+            self.write();
+        }
+    }
+
+    /// Follows what was just kept in the database.
+    pub(super) fn follow(&mut self, commit: &Commit) {
+        if let Some(state) = &commit.state {
+            self.contents.state = state.clone();
+        }
+        if let Some(papers) = &commit.papers {
+            self.contents.papers.clone_from(papers);
+        }
+        self.write();
+    }
+
+    /// Writes the file. The database is the truth: where this fails, it is said and work goes on.
+    pub(super) fn write(&self) {
+        let written = serde_json::to_vec(&self.contents)
+            .map_err(std::io::Error::other)
+            .and_then(|text| write_atomically(&self.path, &text, 0o600));
+        if let Err(error) = written {
+            tracing::warn!(path = %self.path.display(), %error, "the recovery file was not written; the next change tries again");
+        }
+    }
+}
+
+/// Replaces a file so that readers see the old or the new one, whole; synced. `mode` holds from the start.
+///
+/// # Errors
+/// Any step's; the old file then stands.
+pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> std::io::Result<()> {
+    let next = path.with_extension("new");
+    std::fs::remove_file(&next)
+        .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&next)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    std::fs::rename(&next, path)?;
+    match path.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

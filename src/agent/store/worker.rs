@@ -1,0 +1,188 @@
+//! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
+
+use super::{StoreError, open};
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use tokio::sync::oneshot;
+
+/// So many waiting calls share a commit at most.
+const GROUP: usize = 64;
+
+/// Disk that is kept for Critical events: given up when there is no other room.
+const RESERVE_BYTES: u64 = 1024 * 1024;
+
+trait Job: Send {
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+    fn critical(&self) -> bool;
+}
+
+struct Call<F, T> {
+    work: F,
+    value: Option<T>,
+    critical: bool,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Call<F, T> {
+    fn run(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.value = Some((self.work)(db)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { value, reply, .. } = *self;
+        // Whoever asked may have gone; then nobody needs the answer.
+        reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))).ok();
+    }
+
+    fn critical(&self) -> bool {
+        self.critical
+    }
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A handle to the thread.
+#[derive(Clone)]
+pub(super) struct Worker {
+    jobs: mpsc::Sender<Message>,
+}
+
+impl Worker {
+    /// Starts the thread over an opened database.
+    pub(super) fn start(db: Connection, file: PathBuf) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel();
+        let reserve = file.with_extension("reserve");
+        let mut owner = Owner { db, file, reserve };
+        owner.restore_reserve();
+        std::thread::Builder::new()
+            .name("store".to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || owner.work(&queue))
+            .map_err(|e| StoreError::Failed(format!("cannot start the store's thread: {e}")))?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn call<T, F>(&self, critical: bool, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Call { work, value: None, critical, reply });
+        self.jobs.send(Message::Job(job)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send(Message::Close(reply)).is_ok() {
+            answer.await.ok();
+        }
+    }
+}
+
+struct Owner {
+    db: Connection,
+    file: PathBuf,
+    reserve: PathBuf,
+}
+
+impl Owner {
+    fn work(&mut self, queue: &mpsc::Receiver<Message>) {
+        while let Ok(first) = queue.recv() {
+            let (mut group, mut close) = (Vec::new(), None);
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Job(job) => group.push(job),
+                    Message::Close(reply) => close = Some(reply),
+                }
+                next = if group.len() < GROUP && close.is_none() { queue.try_recv().ok() } else { None };
+            }
+            self.together(group);
+            if let Some(reply) = close {
+                self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
+                reply.send(()).ok();
+                return;
+            }
+        }
+    }
+
+    /// One commit for all; where it fails, each for itself.
+    fn together(&mut self, mut group: Vec<Box<dyn Job>>) {
+        if group.len() > 1 && self.attempt(&mut group).is_ok() {
+            for job in group {
+                job.answer(Ok(()));
+            }
+            return;
+        }
+        for job in group {
+            let mut alone = [job];
+            let mut outcome = self.attempt(&mut alone);
+            let [job] = alone;
+            if matches!(outcome, Err(StoreError::Full))
+                && job.critical()
+                && std::fs::remove_file(&self.reserve).is_ok()
+            {
+                let mut again = [job];
+                outcome = self.attempt(&mut again);
+                let [job] = again;
+                job.answer(outcome);
+                continue;
+            }
+            let reopen = matches!(outcome, Err(StoreError::Failed(_)));
+            job.answer(outcome);
+            if reopen {
+                // After an I/O error what SQLite holds in memory is not to be trusted: the file is read again.
+                if let Ok(db) = open::connect(&self.file) {
+                    self.db = db;
+                }
+            }
+        }
+        self.restore_reserve();
+    }
+
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let run = |db: &Connection| {
+            db.execute_batch("BEGIN IMMEDIATE")?;
+            for job in jobs {
+                job.run(db)?;
+            }
+            db.execute_batch("COMMIT")
+        };
+        run(&self.db).map_err(|error| {
+            if !self.db.is_autocommit() {
+                self.db.execute_batch("ROLLBACK").ok();
+            }
+            error.into()
+        })
+    }
+
+    /// Keeps some disk for Critical events, as soon as there is room for it.
+    fn restore_reserve(&self) {
+        if self.reserve.exists() {
+            return;
+        }
+        let make = || -> std::io::Result<()> {
+            use std::os::unix::fs::OpenOptionsExt;
+            let folder = self.reserve.parent().unwrap_or(&self.reserve);
+            let free = rustix::fs::statvfs(folder)?;
+            if free.f_bavail.saturating_mul(free.f_frsize) < 4 * RESERVE_BYTES {
+                return Ok(());
+            }
+            let file =
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.reserve)?;
+            rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?;
+            Ok(())
+        };
+        if make().is_err() {
+            std::fs::remove_file(&self.reserve).ok();
+        }
+    }
+}
