@@ -151,7 +151,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        self.worker.call(false, |db| sql::waiting(db)).await
+        self.worker.call(false, sql::waiting).await
     }
 
     /// The newest events, newest first, from before event number `before` where given.

@@ -96,7 +96,7 @@ impl Store {
             Ok(found) => {
                 let lost = found.contents.is_none() && recovery.is_some();
                 let problem =
-                    lost.then(|| if there { "the database was empty" } else { "the database was missing" });
+                    lost.then_some(if there { "the database was empty" } else { "the database was missing" });
                 (Some(found), problem.map(str::to_owned))
             }
             Err(error @ (StoreError::Newer { .. } | StoreError::Full)) => return Err(error),
