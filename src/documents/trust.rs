@@ -1,0 +1,259 @@
+//! Who is trusted: a folder of PEM files, each a public key and the issuers it may speak for.
+//!
+//! A file is what `svm-vendor keygen` writes: explanatory text (RFC 7468, section 2) with one or more lines
+//! `iss: provider.example`, then one `PUBLIC KEY` as `openssl pkey -pubout` writes it. Several files may be
+//! there, so that keys rotate. A bad file is named and trusts nobody; the others count all the same.
+
+use super::{PublicKey, is_issuer};
+use rustls::pki_types::pem::{PemObject, SectionKind};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// A signer and the issuers it may speak for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedSigner {
+    /// Its key.
+    pub key: PublicKey,
+    /// At least one; compared byte by byte.
+    pub issuers: Vec<String>,
+}
+
+/// The trusted signers, by key id.
+#[derive(Clone, Debug, Default)]
+pub struct TrustStore {
+    signers: BTreeMap<String, TrustedSigner>,
+}
+
+/// A folder that was read: who is trusted, and which files could not be taken.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The signers of the good files.
+    pub store: TrustStore,
+    /// One for each bad file, in the order of their names.
+    pub problems: Vec<TrustError>,
+}
+
+/// Why a folder or a file of it trusts nobody.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The folder or file could not be read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The file was read, and trusts nobody.
+    #[error("{} trusts nobody: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: SignerProblem,
+    },
+}
+
+/// What is wrong with a signer's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignerProblem {
+    /// Over 64 KiB.
+    #[error("it is larger than 64 KiB")]
+    TooLarge,
+    /// The text is not PEM.
+    #[error("its PEM cannot be read")]
+    Pem,
+    /// There is a private key in it.
+    #[error(
+        "it holds a private key, which belongs to the vendor alone: take the file out, and tell the vendor if it came from there"
+    )]
+    PrivateKey,
+    /// No `PUBLIC KEY`, or several, or something else.
+    #[error("it must hold one `-----BEGIN PUBLIC KEY-----` and nothing else, and holds {0}")]
+    NotOneKey(usize),
+    /// A public key of another kind.
+    #[error("its public key is not an Ed25519 key")]
+    NotEd25519,
+    /// No `iss:` line.
+    #[error("it does not say for whom the key may speak: put a line `iss: provider.example` above the key")]
+    NoIssuer,
+    /// An `iss:` line that names nobody.
+    #[error("an `iss:` line of it is not 1 to 200 printable ASCII characters without spaces")]
+    Issuer,
+}
+
+impl TrustStore {
+    /// Reads every `*.pem` of a folder; other files are passed over.
+    ///
+    /// # Errors
+    /// Where the folder itself cannot be read. Bad files are in [`Loaded::problems`].
+    pub fn load(folder: &Path) -> Result<Loaded, TrustError> {
+        let failed = |source| TrustError::Io { path: folder.to_owned(), source };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "pem") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let mut loaded = Loaded { store: Self::default(), problems: Vec::new() };
+        for path in paths {
+            match read_file(&path) {
+                Ok(Ok(signer)) => loaded.store.add(signer),
+                Ok(Err(problem)) => loaded.problems.push(TrustError::File { path, problem }),
+                Err(source) => loaded.problems.push(TrustError::Io { path, source }),
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// A store of keys that are at hand, each with an issuer.
+    pub fn from_keys(keys: impl IntoIterator<Item = (PublicKey, String)>) -> Self {
+        let mut store = Self::default();
+        for (key, issuer) in keys {
+            store.add(TrustedSigner { key, issuers: vec![issuer] });
+        }
+        store
+    }
+
+    /// The same key in two files may speak for the issuers of both.
+    fn add(&mut self, signer: TrustedSigner) {
+        let held = self
+            .signers
+            .entry(signer.key.thumbprint())
+            .or_insert_with(|| TrustedSigner { key: signer.key, issuers: Vec::new() });
+        for issuer in signer.issuers {
+            if !held.issuers.contains(&issuer) {
+                held.issuers.push(issuer);
+            }
+        }
+    }
+
+    /// The signer with this key id.
+    pub fn signer(&self, kid: &str) -> Option<&TrustedSigner> {
+        self.signers.get(kid)
+    }
+
+    /// All of them with their key ids, in the order of these.
+    pub fn signers(&self) -> impl Iterator<Item = (&str, &TrustedSigner)> {
+        self.signers.iter().map(|(kid, signer)| (kid.as_str(), signer))
+    }
+
+    /// Whether nobody is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.signers.is_empty()
+    }
+}
+
+fn read_file(path: &Path) -> io::Result<Result<TrustedSigner, SignerProblem>> {
+    let mut text = Vec::new();
+    let file = fs::File::open(path)?;
+    let length = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
+        return Ok(Err(SignerProblem::TooLarge));
+    }
+    Ok(read_signer(&text))
+}
+
+/// Reads the text of one file.
+fn read_signer(text: &[u8]) -> Result<TrustedSigner, SignerProblem> {
+    let sections: Vec<(SectionKind, Vec<u8>)> =
+        PemObject::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| SignerProblem::Pem)?;
+    let private = |kind| {
+        matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
+    };
+    if sections.iter().any(|(kind, _)| private(*kind)) {
+        return Err(SignerProblem::PrivateKey);
+    }
+    let [(SectionKind::PublicKey, der)] = sections.as_slice() else {
+        return Err(SignerProblem::NotOneKey(sections.len()));
+    };
+    let key = PublicKey::from_spki(der).ok_or(SignerProblem::NotEd25519)?;
+    let mut issuers = Vec::new();
+    for line in String::from_utf8_lossy(text).lines().take_while(|line| !line.starts_with("-----BEGIN")) {
+        if let Some(issuer) = line.strip_prefix("iss:").map(str::trim) {
+            if !is_issuer(issuer) {
+                return Err(SignerProblem::Issuer);
+            }
+            issuers.push(issuer.to_owned());
+        }
+    }
+    if issuers.is_empty() {
+        return Err(SignerProblem::NoIssuer);
+    }
+    Ok(TrustedSigner { key, issuers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::SigningKey;
+
+    fn key() -> PublicKey {
+        SigningKey::generate().unwrap().public()
+    }
+
+    #[test]
+    fn a_folder_of_several_is_read_and_bad_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        let (old, new) = (key(), key());
+        write("2026.pem", &old.to_pem("provider.example"));
+        write("2027.pem", &new.to_pem("provider.example").replace("iss:", "iss: sister.example\r\niss:"));
+        write("again.pem", &old.to_pem("third.example"));
+        write("README", "not a key");
+        write("old.pem.disabled", "not a key");
+        write("zz.pem", "not a key");
+        let loaded = TrustStore::load(folder.path()).unwrap();
+        let issuers = |key: &PublicKey| loaded.store.signer(&key.thumbprint()).unwrap().issuers.clone();
+        assert_eq!(loaded.store.signers().count(), 2);
+        assert_eq!(issuers(&old), ["provider.example", "third.example"]);
+        assert_eq!(issuers(&new), ["sister.example", "provider.example"]);
+        let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
+        assert!(problem.to_string().contains("zz.pem trusts nobody: it must hold one"), "{problem}");
+    }
+
+    #[test]
+    fn each_fault_of_a_file_has_its_word() {
+        use SignerProblem as P;
+        let good = key().to_pem("provider.example");
+        let private = "iss: a\n-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let ec = "iss: a\n-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n";
+        let rows = [
+            (good.replace("iss: provider.example\n", ""), P::NoIssuer),
+            (good.replace("provider.example", ""), P::Issuer),
+            (good.replace("provider.example", "two words"), P::Issuer),
+            // Below the key it is no explanatory text of this key.
+            (good.replace("iss: provider.example\n", "") + "iss: a\n", P::NoIssuer),
+            (good.clone() + &good, P::NotOneKey(2)),
+            (good.replace("-----END PUBLIC KEY-----\n", ""), P::Pem),
+            (good.clone() + private, P::PrivateKey),
+            (ec.to_owned(), P::NotEd25519),
+            (String::new(), P::NotOneKey(0)),
+        ];
+        for (text, problem) in rows {
+            assert_eq!(read_signer(text.as_bytes()), Err(problem), "{text}");
+        }
+        assert!(read_signer(good.replace('\n', "\r\n").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        assert!(TrustStore::load(Path::new("/nowhere/trust.d")).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("folder.pem")).unwrap();
+        let large = vec![b'x'; 70_000];
+        fs::write(folder.path().join("large.pem"), large).unwrap();
+        let loaded = TrustStore::load(folder.path()).unwrap();
+        assert!(loaded.store.is_empty());
+        assert_eq!(loaded.problems.len(), 2);
+        assert!(loaded.problems[1].to_string().contains("larger than 64 KiB"));
+    }
+}
