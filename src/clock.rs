@@ -61,6 +61,17 @@ impl Clock {
     }
 }
 
+/// Time since the machine was booted, suspends included (`clock_gettime(2)`, CLOCK_BOOTTIME).
+pub fn boot_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// The name of this boot (`random(4)`, boot_id); empty where it cannot be read.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 /// A monotonic instant, for measuring how long something took.
 pub fn stopwatch() -> impl Fn() -> Duration {
     let began = Instant::now();

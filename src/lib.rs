@@ -13,6 +13,7 @@ pub mod clock;
 pub mod documents;
 pub mod error_chain;
 pub mod events;
+pub mod http;
 pub mod logging;
 pub mod settings;
 pub mod subscription;

@@ -1,5 +1,6 @@
 //! The agent's settings: the keys of `config/agent.toml`, checked and turned into what the parts work with.
 
+use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
 use crate::settings::{Form, Origins, Problem, SettingsError, load};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
@@ -7,7 +8,6 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The documented defaults; the lowest layer of the settings.
 pub const DEFAULTS: &str = include_str!("../../config/agent.toml");
@@ -68,17 +68,6 @@ pub struct SourceSettings {
     pub urgent_interval: SignedDuration,
     /// How the connection is made.
     pub connection: Connection,
-}
-
-/// How a connection is made.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// For one exchange.
-    pub timeout: Duration,
-    /// A private certificate authority.
-    pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy.
-    pub proxy: Option<String>,
 }
 
 /// Who receives at a destination.

@@ -36,6 +36,6 @@ pub use statement::{
     AfterGrace, Channel, KeyId, KeyKind, Licence, Order, Statement, Subscription, Term, Terms, Vendor,
     VendorState,
 };
-pub use step::{Input, Offer, next_due, step};
+pub use step::{Input, Offer, next_due, permit_until, step};
 pub use version::Version;
 pub use view::View;

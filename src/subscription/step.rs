@@ -61,6 +61,26 @@ pub fn next_due(state: &State, settings: &Settings, after: Timestamp) -> Option<
     due.into_iter().filter(|at| *at > after).min()
 }
 
+/// Until when `resource` keeps the permit it has at `now`, as far as time alone decides; at most `horizon`.
+pub fn permit_until(
+    state: &State,
+    settings: &Settings,
+    now: Timestamp,
+    resource: Resource,
+    horizon: Timestamp,
+) -> Timestamp {
+    let (mut state, mut at) = (state.clone(), now);
+    let permit = View::of(&state, settings, now).permit(resource);
+    while let Some(due) = next_due(&state, settings, at).filter(|due| *due < horizon) {
+        (state, _) = step(state, settings, due, Input::Look);
+        if state.told.permit(resource) != permit {
+            return due;
+        }
+        at = due;
+    }
+    horizon
+}
+
 /// The instants at which the view of the active key may change by time alone.
 fn turns(active: &Held, course: &Course, settings: &Settings) -> Vec<Timestamp> {
     let expiring = course.ends_at.map(|end| sub_days(end, settings.expiring_status_days.into()));

@@ -1,0 +1,3 @@
+//! Enforcement: what the agent governs, and how it is held to the permits.
+
+pub mod permit_file;

@@ -1,0 +1,171 @@
+//! Permit files: what a resource may do, why, and until when, for anyone to read without the agent.
+//!
+//! Promises: a file is whole or absent; a permit ends by itself, by wall clock and boot clock, whichever is
+//! first, so that one given before the agent died is over on time all the same. `docs/enforcement.md` has the
+//! form.
+
+use crate::agent::store::write_atomically;
+use crate::clock::{self, Clock};
+use crate::subscription::{Cause, Permit, Phase, Resource};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a permit file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PermitFile {
+    /// Of which resource.
+    pub resource: Resource,
+    /// What it may do.
+    pub verdict: Permit,
+    /// Of a `limited` one: so many runs a day or look-ups a minute.
+    pub rate: Option<u64>,
+    /// Why.
+    pub phase: Phase,
+    /// Why, more closely.
+    pub cause: Option<Cause>,
+    /// The next instant at which it could change, by the wall clock.
+    pub until: Timestamp,
+    /// The same instant in milliseconds since boot.
+    pub until_boot_ms: u64,
+    /// Of which boot that counts.
+    pub boot_id: String,
+    /// When it was written.
+    pub written_at: Timestamp,
+}
+
+/// What a permit file comes to at an instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Whether the resource may be used.
+    pub allowed: bool,
+    /// One sentence.
+    pub why: String,
+    /// Until when this holds, where it ends.
+    pub until: Option<Timestamp>,
+    /// The permit, where there is a readable one.
+    pub permit: Option<PermitFile>,
+}
+
+/// The folder of the permit files.
+pub fn folder(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("permits")
+}
+
+fn path(folder: &Path, resource: Resource) -> PathBuf {
+    folder.join(resource.file_name())
+}
+
+impl PermitFile {
+    /// The instant `until` of `clock`, by the boot clock.
+    pub fn boot_ms(clock: &Clock, until: Timestamp) -> u64 {
+        let left = until.duration_since(clock.now()).max(SignedDuration::ZERO);
+        let end = clock::boot_time().saturating_add(clock.world(left.unsigned_abs()));
+        u64::try_from(end.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Writes the file, readable by all.
+    ///
+    /// # Errors
+    /// What the file system says; the old file then stands.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        let text = serde_json::to_vec(self).map_err(std::io::Error::other)?;
+        write_atomically(&path(folder, self.resource), &text, 0o644)
+    }
+
+    /// Reads the file of a resource.
+    ///
+    /// # Errors
+    /// What the file system says, or a text that is no permit.
+    pub fn read(folder: &Path, resource: Resource) -> std::io::Result<Self> {
+        let permit: Self = serde_json::from_slice(&std::fs::read(path(folder, resource))?)?;
+        if permit.resource == resource {
+            Ok(permit)
+        } else {
+            Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is of another resource"))
+        }
+    }
+
+    /// What the permit comes to.
+    pub fn decide(self, now: Timestamp, boot_ms: u64, boot_id: &str) -> Decision {
+        let over = now >= self.until || (self.boot_id == boot_id && boot_ms >= self.until_boot_ms);
+        let standing = match self.cause {
+            Some(cause) => format!("{} ({})", self.phase.as_str(), cause.as_str()),
+            None => self.phase.as_str().to_owned(),
+        };
+        let (allowed, why) = match self.verdict {
+            Permit::Stopped => (false, format!("stopped: the subscription is {standing}")),
+            _ if over => (
+                false,
+                format!("the permit ended at {} and was not renewed: is svm-agent running?", self.until),
+            ),
+            Permit::Full => (true, format!("full: the subscription is {standing}")),
+            Permit::Limited => {
+                let rate = self.rate.unwrap_or(0);
+                (
+                    true,
+                    format!(
+                        "limited to {rate} {}: the subscription is {standing}",
+                        self.resource.unit().replace('_', " ")
+                    ),
+                )
+            }
+        };
+        Decision { allowed, why, until: (!over).then_some(self.until), permit: Some(self) }
+    }
+}
+
+/// What the permit of a resource is now; a missing or unreadable file allows nothing.
+pub fn decision(folder: &Path, resource: Resource, clock: &Clock) -> Decision {
+    match PermitFile::read(folder, resource) {
+        Ok(permit) => {
+            let boot_ms = u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX);
+            permit.decide(clock.now(), boot_ms, &clock::boot_id())
+        }
+        Err(error) => {
+            let file = path(folder, resource);
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    format!("there is no permit ({}): svm-agent has not run since boot", file.display())
+                }
+                _ => format!("the permit {} cannot be read: {error}", file.display()),
+            };
+            Decision { allowed: false, why, until: None, permit: None }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_ends_by_either_clock() {
+        let at = |s: &str| s.parse::<Timestamp>().unwrap();
+        let permit = PermitFile {
+            resource: Resource::Ksn,
+            verdict: Permit::Full,
+            rate: None,
+            phase: Phase::Active,
+            cause: None,
+            until: at("2026-01-02T00:00:00Z"),
+            until_boot_ms: 1000,
+            boot_id: "b".into(),
+            written_at: at("2026-01-01T00:00:00Z"),
+        };
+        let allowed = |now: &str, boot, id: &str| permit.clone().decide(at(now), boot, id).allowed;
+        assert!(allowed("2026-01-01T23:59:59Z", 999, "b"));
+        assert!(!allowed("2026-01-02T00:00:00Z", 0, "b"), "the wall clock is there");
+        assert!(!allowed("2025-01-01T00:00:00Z", 1000, "b"), "a wall clock set back does not help");
+        assert!(allowed("2026-01-01T00:00:00Z", 1000, "another boot"));
+    }
+
+    #[test]
+    fn no_file_and_nonsense_allow_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = || decision(folder.path(), Resource::Ksn, &Clock::system());
+        assert!(!now().allowed);
+        std::fs::write(folder.path().join("ksn"), "{").unwrap();
+        assert!(!now().allowed && now().why.contains("cannot be read"));
+    }
+}
