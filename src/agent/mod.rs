@@ -1,6 +1,10 @@
 //! The agent: the daemon on each SVM, and its command line.
 
+pub mod board;
 pub mod enforcement;
+pub mod engine;
+pub mod outage;
 pub mod settings;
 pub mod source;
+pub mod status;
 pub mod store;

@@ -112,6 +112,14 @@ impl Allowance {
         }
     }
 
+    /// Runs or look-ups per unit, where it is not nothing.
+    pub fn rate(self) -> Option<u64> {
+        match self {
+            Self::Stop => None,
+            Self::Rate(rate) => Some(rate),
+        }
+    }
+
     /// The permit that this allowance comes to.
     pub fn permit(self) -> Permit {
         match self {

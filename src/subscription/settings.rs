@@ -49,7 +49,7 @@ impl Settings {
     }
 
     /// The tighter of what the vendor grants and what this SVM wants.
-    pub(crate) fn tighten(&self, resource: Resource, granted: Allowance) -> Allowance {
+    pub fn tighten(&self, resource: Resource, granted: Allowance) -> Allowance {
         let most = match resource {
             Resource::DatabaseUpdates => self.database_updates_at_most,
             Resource::Ksn => self.ksn_at_most,

@@ -1,1 +1,244 @@
+//! The poller: looks at the source when the schedule says so, and hands what it finds to the engine.
+//!
+//! What it remembers (the ETag of an accepted body, failures, a refusal that was told) is kept in the store, so
+//! that a restart neither forgets a backoff nor tells a refusal again.
 
+use super::schedule::{self, Facts};
+use super::{Answer, SourceError, fetch};
+use crate::agent::board::Board;
+use crate::agent::engine::{Handle, Order};
+use crate::agent::outage::Outage;
+use crate::agent::settings::Settings;
+use crate::agent::store::{Commit, SOURCE_NOTE, Store};
+use crate::clock::Clock;
+use crate::documents::{Document, Expect, Sub, TrustStore, verify};
+use crate::subscription::Refusal;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
+const FULL_LOOK: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a look came to, for whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Looked {
+    /// The document that is held is the newest.
+    NotChanged,
+    /// A new revision is in force.
+    Taken,
+    /// The published document is refused.
+    Refused {
+        /// Which rule.
+        code: String,
+        /// One sentence.
+        message: String,
+    },
+    /// The look failed; nothing changed.
+    Failed {
+        /// The short name of the failure.
+        code: String,
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// Asks the poller to look now; the answer comes back when it has.
+pub type Refresh = oneshot::Sender<Looked>;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Memory {
+    /// Of which published file; another one makes this void.
+    sub: String,
+    etag: Option<String>,
+    last_look: Option<Timestamp>,
+    last_heard: Option<Timestamp>,
+    last_full: Option<Timestamp>,
+    failures: u32,
+    not_before: Option<Timestamp>,
+    /// Digest of a body that was refused and told, and why.
+    refused: Option<(String, String, String)>,
+    outage: Option<Outage>,
+}
+
+/// The poller's parts.
+pub struct Poller {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Handle,
+    /// The store, for the poller's own note.
+    pub store: Store,
+    /// Where it writes how it is.
+    pub board: Arc<Board>,
+    /// The SVM's place in an interval, 0 to 1.
+    pub spread: f64,
+}
+
+/// Verifies a document against the signers that are trusted now.
+///
+/// # Errors
+/// The refusal that applies.
+pub fn verify_now(text: &str, trust_dir: &Path, expect: Expect<'_>) -> Result<Document, Refusal> {
+    let store = match TrustStore::load(trust_dir) {
+        Ok(loaded) => {
+            for problem in &loaded.problems {
+                tracing::warn!("{problem}");
+            }
+            loaded.store
+        }
+        Err(error) => {
+            tracing::error!("{}", crate::error_chain::Chain(&error));
+            TrustStore::default()
+        }
+    };
+    Ok(verify(text, &store, expect)?)
+}
+
+impl Poller {
+    /// Works until whoever may ask for a refresh is gone.
+    pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
+        let mut memory: Memory = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        loop {
+            let picture = self.engine.picture.borrow_and_update().clone();
+            if let Some((sub, _)) = &picture.active
+                && memory.sub != sub.as_str()
+            {
+                memory = Memory { sub: sub.as_str().to_owned(), ..Memory::default() };
+            }
+            let due = (picture.active.is_some() && self.settings.source.url.is_some()).then(|| {
+                let now = self.clock.now();
+                let facts = Facts::of(&picture.state, now, self.spread);
+                // A key that was just added was just looked at.
+                let added = picture.state.active.as_ref().map(|held| held.role_since);
+                // An instant that lies ahead was noted under another clock.
+                let last = memory.last_look.or(added).unwrap_or(now).min(now);
+                let next = schedule::next_look(&self.settings.source, &facts, last);
+                let longest = now.checked_add(SignedDuration::from_hours(2)).unwrap_or(now);
+                memory.not_before.filter(|at| *at <= longest).unwrap_or(next)
+            });
+            self.show(&memory, due);
+            let mut asked = None;
+            tokio::select! {
+                changed = self.engine.picture.changed() => {
+                    if changed.is_err() { return }
+                    continue;
+                }
+                request = refresh.recv() => match request {
+                    None => return,
+                    Some(reply) => asked = Some(reply),
+                },
+                () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {}
+            }
+            let looked = match &picture.active {
+                Some((sub, issuer)) => self.look(&mut memory, sub, issuer, asked.is_some()).await,
+                None => Looked::Failed {
+                    code: "not_activated".to_owned(),
+                    message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
+                },
+            };
+            if let Some(reply) = asked {
+                reply.send(looked).ok();
+            }
+        }
+    }
+
+    async fn look(&self, memory: &mut Memory, sub: &Sub, issuer: &str, full: bool) -> Looked {
+        let now = self.clock.now();
+        let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
+        let etag = memory.etag.clone().filter(|_| !full && !old);
+        memory.last_look = Some(now);
+        let looked = match fetch(&self.settings.source, sub, etag.as_deref(), now).await {
+            Ok(Answer::NotChanged) => Looked::NotChanged,
+            Ok(Answer::Document { text, etag }) => {
+                let looked = self.offer(memory, &text, sub, issuer).await;
+                if matches!(looked, Looked::NotChanged | Looked::Taken) {
+                    memory.etag = etag;
+                    memory.last_full = Some(now);
+                }
+                looked
+            }
+            Err(error) => {
+                let retry_after = match &error {
+                    SourceError::Status { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                memory.not_before = Some(self.later(now, memory.failures, retry_after));
+                memory.failures = memory.failures.saturating_add(1);
+                Looked::Failed { code: error.code().to_owned(), message: error.to_string() }
+            }
+        };
+        match &looked {
+            Looked::Failed { code, message } => {
+                if memory.not_before.is_none_or(|at| at <= now) {
+                    memory.not_before = Some(self.later(now, memory.failures, None));
+                }
+                Outage::note(
+                    &mut memory.outage,
+                    now,
+                    "looking at the vendor's documents",
+                    code,
+                    message.clone(),
+                );
+            }
+            _ => {
+                Outage::over(&mut memory.outage, "looking at the vendor's documents");
+                (memory.failures, memory.not_before, memory.last_heard) = (0, None, Some(now));
+            }
+        }
+        let note = serde_json::to_string(memory).unwrap_or_default();
+        let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
+        if let Err(error) = self.store.commit(commit).await {
+            tracing::debug!(%error, "the poller's note was not kept");
+        }
+        looked
+    }
+
+    fn later(&self, now: Timestamp, failures: u32, retry_after: Option<Duration>) -> Timestamp {
+        let wait = schedule::after_failure(failures, retry_after, self.settings.source.interval);
+        SignedDuration::try_from(wait).ok().and_then(|w| now.checked_add(w).ok()).unwrap_or(now)
+    }
+
+    async fn offer(&self, memory: &mut Memory, text: &str, sub: &Sub, issuer: &str) -> Looked {
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        let digest: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        if let Some((known, code, message)) = &memory.refused
+            && *known == digest
+        {
+            // Told once; it stands until another body is published.
+            return Looked::Refused { code: code.clone(), message: message.clone() };
+        }
+        let expect = Expect { sub: Some(sub), issuer: Some(issuer) };
+        let offered = verify_now(text, &self.settings.trust_dir, expect);
+        match self.engine.order(Order::Publish(Box::new(offered))).await {
+            Err(error) => Looked::Failed { code: "store".to_owned(), message: error.to_string() },
+            Ok(turn) => match turn.refusal() {
+                Some(refusal) => {
+                    let (code, message) = (refusal.code.as_str().to_owned(), refusal.message);
+                    memory.refused = Some((digest, code.clone(), message.clone()));
+                    Looked::Refused { code, message }
+                }
+                None => {
+                    memory.refused = None;
+                    if turn.events.is_empty() { Looked::NotChanged } else { Looked::Taken }
+                }
+            },
+        }
+    }
+
+    fn show(&self, memory: &Memory, due: Option<Timestamp>) {
+        let mut source = self.board.source();
+        source.configured = self.settings.source.url.is_some();
+        source.last_heard_at = memory.last_heard;
+        source.next_look_at = due;
+        source.outage.clone_from(&memory.outage);
+        source.refused = memory.refused.as_ref().map(|(_, _, message)| message.clone());
+    }
+}

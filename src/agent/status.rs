@@ -1,0 +1,165 @@
+//! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
+//! It holds no secret.
+
+use super::board::{Board, DestinationHealth, SourceHealth};
+use super::engine::Picture;
+use super::settings::Settings;
+use crate::subscription::{
+    Cause, Course, DeviceStatus, Held, KeyKind, LimitLevel, Permit, Phase, Resource, Role, State, Term,
+    days_left,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What holds on this SVM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+pub struct Status {
+    pub at: Timestamp,
+    pub id: String,
+    pub hostname: String,
+    pub agent_version: String,
+    pub product_version: String,
+    pub device_status: DeviceStatus,
+    pub reasons: Vec<String>,
+    pub phase: Phase,
+    pub cause: Option<Cause>,
+    pub days_left: Option<u64>,
+    pub keys: Vec<KeyStatus>,
+    pub permits: Vec<PermitStatus>,
+    pub devices: DevicesStatus,
+    pub next_change: Option<Timestamp>,
+    pub source: SourceHealth,
+    pub destinations: BTreeMap<String, DestinationHealth>,
+    pub store_problem: Option<String>,
+}
+
+/// A key that is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+pub struct KeyStatus {
+    pub key: String,
+    pub kind: KeyKind,
+    pub role: Role,
+    pub rev: u64,
+    pub added_at: Timestamp,
+    pub ends_at: Option<Timestamp>,
+    pub paid_until: Option<Timestamp>,
+    pub grace_days: Option<u64>,
+    pub grace_ends_at: Option<Timestamp>,
+    pub auto_renew: bool,
+    pub fresh_until: Option<Timestamp>,
+    pub vendor: Option<crate::subscription::Vendor>,
+}
+
+/// What a resource may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+pub struct PermitStatus {
+    pub resource: Resource,
+    pub verdict: Permit,
+    pub rate: Option<u64>,
+    pub until: Option<Timestamp>,
+}
+
+/// How many devices are protected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+pub struct DevicesStatus {
+    pub count: Option<u64>,
+    pub limit: Option<u64>,
+    pub level: LimitLevel,
+}
+
+impl Status {
+    /// The status at `now`.
+    pub fn of(
+        picture: &Picture,
+        board: &Board,
+        settings: &Settings,
+        id: &str,
+        hostname: &str,
+        now: Timestamp,
+    ) -> Self {
+        let state = &picture.state;
+        let told = &state.told;
+        let course = state.course();
+        let deadline = match told.phase {
+            Phase::Active => course.and_then(|c| c.ends_at),
+            Phase::Grace => course.and_then(|c| c.grace()).map(|(_, until)| until),
+            Phase::NotActivated | Phase::Restricted => None,
+        };
+        let keys = [(&state.active, Role::Active), (&state.reserve, Role::Reserve)];
+        let permit = |resource: Resource| {
+            let written = picture.permits.iter().find(|p| p.resource == resource);
+            PermitStatus {
+                resource,
+                verdict: told.permit(resource),
+                rate: written.and_then(|p| p.rate),
+                until: written.map(|p| p.until),
+            }
+        };
+        Self {
+            at: now,
+            id: id.to_owned(),
+            hostname: hostname.to_owned(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            product_version: settings.rules.product_version.to_string(),
+            device_status: told.device_status,
+            reasons: told.reasons.iter().map(ToString::to_string).collect(),
+            phase: told.phase,
+            cause: told.cause,
+            days_left: deadline.map(|at| days_left(now, at)),
+            keys: keys
+                .iter()
+                .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
+                .collect(),
+            permits: Resource::ALL.map(permit).into(),
+            devices: DevicesStatus {
+                count: state.protected_devices,
+                limit: state.active.as_ref().and_then(|held| held.statement.devices),
+                level: told.limit,
+            },
+            next_change: picture.next_change,
+            source: board.source().clone(),
+            destinations: board.destinations().clone(),
+            store_problem: picture.store_problem.clone(),
+        }
+    }
+
+    /// The active key.
+    pub fn active(&self) -> Option<&KeyStatus> {
+        self.keys.iter().find(|key| key.role == Role::Active)
+    }
+}
+
+impl KeyStatus {
+    fn of(held: &Held, role: Role, state: &State) -> Self {
+        let statement = &held.statement;
+        let first = state.first_active.get(&statement.key).copied();
+        // A reserve that was never active has no dates yet.
+        let course = match role {
+            Role::Active => Some(Course::of(&statement.terms, first.unwrap_or(held.role_since))),
+            Role::Reserve => first.map(|first| Course::of(&statement.terms, first)),
+        };
+        let subscription = statement.subscription();
+        Self {
+            key: statement.key.to_string(),
+            kind: statement.kind(),
+            role,
+            rev: statement.rev,
+            added_at: held.added_at,
+            ends_at: course.and_then(|c| c.ends_at),
+            paid_until: subscription.and_then(|s| match s.term {
+                Term::Unlimited { paid_until } => paid_until,
+                Term::Limited { .. } => None,
+            }),
+            grace_days: subscription.map(|s| s.grace_days),
+            grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
+            auto_renew: statement.auto_renew(),
+            fresh_until: statement.fresh_until,
+            vendor: statement.vendor.clone(),
+        }
+    }
+}
