@@ -1,6 +1,10 @@
 //! The agent: the daemon on each SVM, and its command line.
 
 pub mod board;
+pub mod cli;
+pub mod control;
+pub mod daemon;
+pub mod delivery;
 pub mod enforcement;
 pub mod engine;
 pub mod outage;

@@ -1,3 +1,10 @@
-//! The agent: daemon and command line.
+//! The agent: see `svm-agent --help`.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+use svm::agent::cli::Cli;
+
+fn main() -> ExitCode {
+    svm::http::install_tls();
+    ExitCode::from(Cli::parse().run())
+}

@@ -1,0 +1,274 @@
+//! What each command does.
+
+use super::{Cli, CliError, Command, ConfigCommand, DevicesCommand, EventsCommand, KeyCommand, Out, show};
+use crate::agent::control::Door;
+use crate::agent::control::client::{AskError, ask};
+use crate::agent::daemon;
+use crate::agent::enforcement::permit_file;
+use crate::agent::settings::Settings;
+use crate::agent::status::Status;
+use crate::agent::store::EventRow;
+use crate::clock::Clock;
+use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
+use crate::subscription::{Resource, Scenario};
+use jiff::Timestamp;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::Path;
+
+/// The exit code of a permit that is refused; systemd's `ExecCondition=` skips on it.
+const REFUSED: u8 = 75;
+
+/// A scenario larger than this is none.
+const MAX_SCENARIO_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
+    match &cli.command {
+        Command::Permit { resource, .. } => permit(&cli, resource, out),
+        Command::Simulate { file: Some(file), .. } => simulate(file, out),
+        Command::Config { command: ConfigCommand::Check { .. } } => check_settings(&cli, out),
+        Command::Run => {
+            let settings = cli.settings()?;
+            wait(serve(settings))??;
+            Ok(0)
+        }
+        command => {
+            let settings = cli.settings()?;
+            wait(online(command, &settings, out))?
+        }
+    }
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
+}
+
+async fn serve(settings: Settings) -> Result<(), CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    crate::logging::start(settings.log_format, settings.log_level, under_systemd);
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping; permits stay good until their own end");
+        sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+    };
+    let ready = || {
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+        sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    };
+    Ok(daemon::run(settings, Clock::system(), ready, stop).await?)
+}
+
+fn permit(cli: &Cli, name: &str, out: &mut Out) -> Result<u8, CliError> {
+    // A permit is read without the agent and whatever its settings are worth.
+    let runtime_dir = match cli.settings() {
+        Ok(settings) => settings.runtime_dir,
+        Err(error) if cli.config.is_empty() => {
+            tracing::debug!(%error, "the settings are wrong");
+            "/run/svm-agent".into()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);
+    let resource =
+        resource.ok_or_else(|| CliError::given("unknown_resource", "there are database-updates and ksn"))?;
+    let decision = permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
+    if out.json() {
+        out.value(&decision)?;
+    } else {
+        let verdict = if decision.allowed { "allowed" } else { "refused" };
+        let until = decision.until.map(|until| format!(", until {until}")).unwrap_or_default();
+        out.line(format!("{name}: {verdict}: {}{until}", decision.why))?;
+    }
+    Ok(if decision.allowed { 0 } else { REFUSED })
+}
+
+fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(most + 1).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text))
+    };
+    read.map_err(|e| CliError::given("cannot_read", format!("cannot read {}: {e}", path.display())))?;
+    if text.len() as u64 > most {
+        return Err(CliError::given("too_large", format!("{} is larger than {most} bytes", path.display())));
+    }
+    Ok(text)
+}
+
+fn simulate(file: &Path, out: &mut Out) -> Result<u8, CliError> {
+    let text = read_bounded(file, MAX_SCENARIO_BYTES)?;
+    let rows = Scenario::read(&text).and_then(|scenario| scenario.play());
+    let rows = rows.map_err(|e| {
+        CliError::given("bad_scenario", format!("{}: {}", file.display(), crate::error_chain::Chain(&e)))
+    })?;
+    for row in rows {
+        out.value(&row)?;
+    }
+    Ok(0)
+}
+
+fn check_settings(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
+    let settings = cli.settings()?;
+    let mut remarks = Vec::new();
+    match TrustStore::load(&settings.trust_dir) {
+        Ok(loaded) => {
+            remarks.extend(loaded.problems.iter().map(|p| crate::error_chain::Chain(p).to_string()));
+            if loaded.store.is_empty() {
+                remarks.push(format!(
+                    "no vendor is trusted: put its public key into {}",
+                    settings.trust_dir.display()
+                ));
+            }
+        }
+        Err(error) => remarks.push(crate::error_chain::Chain(&error).to_string()),
+    }
+    if settings.destinations.is_empty() {
+        remarks.push("no destination is configured: no console hears of this SVM".to_owned());
+    }
+    if out.json() {
+        out.value(&json!({"ok": true, "remarks": remarks}))?;
+    } else {
+        out.line("the settings are good")?;
+        for remark in remarks {
+            out.line(format!("but: {remark}"))?;
+        }
+    }
+    Ok(0)
+}
+
+async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result<u8, CliError> {
+    let dir = &settings.runtime_dir;
+    match command {
+        Command::Status { explain, .. } => {
+            let value: Value = ask(dir, Door::Query, Method::GET, "v1/status", None).await?;
+            if out.json() {
+                out.value(&value)?;
+            } else {
+                show::status(out, &typed::<Status>(value)?, *explain)?;
+            }
+        }
+        Command::Key { command: KeyCommand::List { .. } } => {
+            let status: Status = ask(dir, Door::Query, Method::GET, "v1/status", None).await?;
+            if out.json() {
+                out.value(&status.keys)?;
+            } else {
+                show::keys(out, &status)?;
+            }
+        }
+        Command::Activate { code, reserve, .. } => {
+            let code = SecretString::from(if code == "-" {
+                read_bounded(Path::new("-"), 1000)?
+            } else {
+                code.clone()
+            });
+            // A typing error is told before anyone is asked.
+            let code = ActivationCode::parse(code.expose_secret())
+                .map_err(|e| CliError::given("bad_code", e.to_string()))?;
+            let body = json!({"code": code.reveal(), "reserve": reserve});
+            changed(dir, Method::POST, "v1/keys", Some(&body), out).await?;
+        }
+        Command::Key { command: KeyCommand::Add { file, reserve, .. } } => {
+            let document = read_bounded(file, MAX_DOCUMENT_BYTES as u64)?;
+            let body = json!({"document": document.trim(), "reserve": reserve});
+            changed(dir, Method::POST, "v1/keys", Some(&body), out).await?;
+        }
+        Command::Key { command: KeyCommand::Remove { key, .. } } => {
+            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic() && !b"/?#%".contains(&b)) {
+                return Err(CliError::given(
+                    "unknown_key",
+                    "no key of this name is held; `svm-agent key list` shows those that are",
+                ));
+            }
+            changed(dir, Method::DELETE, &format!("v1/keys/{key}"), None, out).await?;
+        }
+        Command::Devices { command: DevicesCommand::Set { count, .. } } => {
+            changed(dir, Method::PUT, "v1/devices", Some(&json!({"count": count})), out).await?;
+        }
+        Command::Report { .. } => changed(dir, Method::POST, "v1/report", None, out).await?,
+        Command::Refresh { .. } => {
+            let value: Value = ask(dir, Door::Control, Method::POST, "v1/refresh", None).await?;
+            if out.json() {
+                out.value(&value)?;
+            } else {
+                let taken = value.get("outcome").and_then(Value::as_str) == Some("taken");
+                out.line(if taken {
+                    "a new revision was published and is in force"
+                } else {
+                    "nothing new is published"
+                })?;
+            }
+        }
+        Command::Events { command: EventsCommand::List { limit, .. } } => {
+            #[derive(Deserialize, serde::Serialize)]
+            struct Events {
+                events: Vec<EventRow>,
+            }
+            let path = format!("v1/events?limit={limit}");
+            let mut found: Events = ask(dir, Door::Control, Method::GET, &path, None).await?;
+            found.events.reverse();
+            for event in &found.events {
+                if out.json() { out.value(event)? } else { show::event(out, event)? }
+            }
+        }
+        Command::Simulate { until, .. } => {
+            let until = until.as_deref().map(parse_instant).transpose()?;
+            let path = match until {
+                Some(until) => format!("v1/forecast?until={until}"),
+                None => "v1/forecast".to_owned(),
+            };
+            let rows: Vec<Value> = ask(dir, Door::Query, Method::GET, &path, None).await?;
+            for row in &rows {
+                if out.json() { out.value(row)? } else { show::row(out, row)? }
+            }
+        }
+        Command::Run | Command::Permit { .. } | Command::Config { .. } => {}
+    }
+    Ok(0)
+}
+
+fn typed<T: for<'a> Deserialize<'a>>(value: Value) -> Result<T, CliError> {
+    serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
+}
+
+/// A day (`2027-01-01`, at 0:00 UTC) or an instant.
+fn parse_instant(text: &str) -> Result<Timestamp, CliError> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    whole.parse().map_err(|e| {
+        CliError::given(
+            "bad_instant",
+            format!("`{text}` is no instant such as 2027-01-01 or 2027-01-01T12:00:00Z: {e}"),
+        )
+    })
+}
+
+async fn changed(
+    dir: &Path,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+    out: &mut Out,
+) -> Result<(), CliError> {
+    let value: Value = ask(dir, Door::Control, method, path, body).await?;
+    if out.json() {
+        out.value(&value)?;
+        return Ok(());
+    }
+    let events = value.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
+    if events.is_empty() {
+        out.line("nothing changed")?;
+    }
+    for event in &events {
+        out.line(show::happened(event))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! The command line of `svm-agent`.
+
+mod commands;
+mod output;
+mod show;
+
+use super::control::client::AskError;
+use super::settings::{Settings, installed_files};
+use crate::settings::SettingsError;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+pub use output::Out;
+
+/// The command line of the agent.
+#[derive(Debug, Parser)]
+#[command(
+    name = "svm-agent",
+    version,
+    about = "Keeps a security virtual machine and its console in step with its subscription"
+)]
+pub struct Cli {
+    /// Read these settings instead of the installed ones; may be given several times, later ones win
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent (the service does this)
+    Run,
+    /// Show where the subscription stands
+    Status {
+        #[command(flatten)]
+        json: Json,
+        /// Say what it means and what to do
+        #[arg(long)]
+        explain: bool,
+    },
+    /// Activate with a code
+    Activate {
+        /// The code, or - to read it from standard input, where no other user sees it
+        code: String,
+        /// Add its commercial key as the reserve key
+        #[arg(long)]
+        reserve: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Add, remove and list keys
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Look for a new revision at the vendor now
+    Refresh {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Say whether a resource may be used now: exit code 0 if so, 75 if not
+    Permit {
+        /// database-updates or ksn
+        #[arg(value_parser = ["database-updates", "ksn"])]
+        resource: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show what happened
+    Events {
+        #[command(subcommand)]
+        command: EventsCommand,
+    },
+    /// Play a scenario, or without one foretell what this SVM's own subscription will do
+    Simulate {
+        /// A scenario; - reads it from standard input
+        file: Option<PathBuf>,
+        /// Foretell until this instant
+        #[arg(long, value_name = "INSTANT", conflicts_with = "file")]
+        until: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tell how many devices this SVM protects
+    Devices {
+        #[command(subcommand)]
+        command: DevicesCommand,
+    },
+    /// Send the whole status to all destinations now
+    Report {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Check the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct Json {
+    /// Print JSON, errors included
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Add a key from a document, without a network
+    Add {
+        /// The document; - reads it from standard input
+        file: PathBuf,
+        /// Add a commercial key as the reserve key
+        #[arg(long)]
+        reserve: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Remove a key
+    Remove {
+        /// Its name, as `key list` shows it
+        key: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List the keys that are held
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// The newest events, newest last
+    List {
+        /// So many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DevicesCommand {
+    /// Set the number
+    Set {
+        /// So many
+        count: u64,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read and check the settings as the service would
+    Check {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+/// Why a command failed; says which exit code the program ends with.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Wrong settings: 78, on which systemd does not loop.
+    #[error("the settings are wrong:\n{0}")]
+    Settings(#[from] SettingsError),
+    /// The agent refused, or is not there.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The daemon cannot work.
+    #[error(transparent)]
+    Run(#[from] super::daemon::RunError),
+    /// What was given on the command line cannot be used.
+    #[error("{message}")]
+    Given {
+        /// A short name.
+        code: &'static str,
+        /// One sentence.
+        message: String,
+    },
+    /// Nothing can be written, such as into a closed pipe.
+    #[error("cannot write")]
+    Write(#[from] std::io::Error),
+}
+
+impl CliError {
+    fn given(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Given { code, message: message.into() }
+    }
+
+    /// The exit code; the table is in `docs/configuration.md`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 78,
+            Self::Ask(AskError::Unreachable { .. }) => 69,
+            Self::Ask(_) | Self::Run(_) | Self::Given { .. } => 1,
+            Self::Write(_) => 74,
+        }
+    }
+
+    /// A short name for `--json`.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Settings(_) => "bad_settings",
+            Self::Ask(error) => error.code(),
+            Self::Run(_) => "cannot_run",
+            Self::Given { code, .. } => code,
+            Self::Write(_) => "cannot_write",
+        }
+    }
+}
+
+impl Cli {
+    /// Does what was asked, and gives the exit code. Errors are told here, in the form that was asked for.
+    pub fn run(self) -> u8 {
+        let json = self.command.wants_json();
+        let mut out = Out::new(json);
+        let done = commands::run(self, &mut out);
+        match done {
+            Ok(code) => code,
+            Err(CliError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+            Err(error) => {
+                out.error(&error);
+                error.exit_code()
+            }
+        }
+    }
+
+    fn settings(&self) -> Result<Settings, SettingsError> {
+        let files = if self.config.is_empty() { installed_files()? } else { self.config.clone() };
+        Settings::read(&files, std::env::vars())
+    }
+}
+
+impl Command {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Run => false,
+            Self::Status { json, .. }
+            | Self::Activate { json, .. }
+            | Self::Refresh { json }
+            | Self::Permit { json, .. }
+            | Self::Simulate { json, .. }
+            | Self::Report { json } => json.json,
+            Self::Key { command } => match command {
+                KeyCommand::Add { json, .. }
+                | KeyCommand::Remove { json, .. }
+                | KeyCommand::List { json } => json.json,
+            },
+            Self::Events { command: EventsCommand::List { json, .. } } => json.json,
+            Self::Devices { command: DevicesCommand::Set { json, .. } } => json.json,
+            Self::Config { command: ConfigCommand::Check { json } } => json.json,
+        }
+    }
+}

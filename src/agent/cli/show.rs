@@ -1,0 +1,239 @@
+//! How facts look to a person.
+
+use super::Out;
+use crate::agent::outage::Outage;
+use crate::agent::status::{KeyStatus, PermitStatus, Status};
+use crate::agent::store::EventRow;
+use crate::subscription::{Cause, Permit, Phase, Resource, Role};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::io;
+
+fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn or_none(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), instant)
+}
+
+fn failing(outage: Option<&Outage>) -> String {
+    outage.map_or_else(String::new, |o| {
+        format!("; failing since {} ({} times): {}", instant(o.since), o.times, o.message)
+    })
+}
+
+fn dates(key: &KeyStatus) -> String {
+    let mut parts = Vec::new();
+    match (key.ends_at, key.paid_until) {
+        (Some(end), _) => parts.push(format!("ends {}", instant(end))),
+        (None, Some(paid)) => parts.push(format!("paid until {}", instant(paid))),
+        (None, None) if key.role == Role::Reserve => {
+            parts.push("its period counts from when it takes over".to_owned())
+        }
+        (None, None) => parts.push("without an end date".to_owned()),
+    }
+    parts.extend(key.grace_ends_at.map(|end| format!("grace until {}", instant(end))));
+    if key.auto_renew {
+        parts.push("renews by itself".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn permit(permit: &PermitStatus) -> String {
+    match (permit.verdict, permit.rate) {
+        (Permit::Full, _) => "full".to_owned(),
+        (Permit::Limited, Some(rate)) => {
+            format!("limited to {rate} {}", permit.resource.unit().replace('_', " "))
+        }
+        (Permit::Limited, None) => "limited".to_owned(),
+        (Permit::Stopped, _) => "stopped".to_owned(),
+    }
+}
+
+/// The status.
+pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Result<()> {
+    let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
+    let reasons =
+        if status.reasons.is_empty() { String::new() } else { format!(": {}", status.reasons.join(", ")) };
+    row("Device status", format!("{}{reasons}", status.device_status.as_str().to_uppercase()))?;
+    let cause = status.cause.map(|c| format!(" ({})", c.as_str())).unwrap_or_default();
+    let left = match (status.phase, status.days_left) {
+        (Phase::Grace, Some(days)) => format!(", {days} days of grace left"),
+        (_, Some(days)) => format!(", {days} days left"),
+        _ => String::new(),
+    };
+    row("Subscription", format!("{}{cause}{left}", status.phase.as_str()))?;
+    for key in &status.keys {
+        let name = if key.role == Role::Active { "Active key" } else { "Reserve key" };
+        row(name, format!("{} ({}, revision {}): {}", key.key, key.kind.as_str(), key.rev, dates(key)))?;
+    }
+    for p in &status.permits {
+        let name = match p.resource {
+            Resource::DatabaseUpdates => "Updates",
+            Resource::Ksn => "KSN",
+        };
+        let until = p.until.filter(|_| p.verdict != Permit::Stopped);
+        row(
+            name,
+            format!(
+                "{}{}",
+                permit(p),
+                until.map(|u| format!(", at least until {}", instant(u))).unwrap_or_default()
+            ),
+        )?;
+    }
+    let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+    let limit = status.devices.limit.map_or_else(|| "no limit".to_owned(), |n| format!("limit {n}"));
+    row("Devices", format!("{}, {limit}", number(status.devices.count)))?;
+    let source = &status.source;
+    let heard = if source.configured {
+        format!(
+            "last heard {}, next look {}{}",
+            or_none(source.last_heard_at),
+            or_none(source.next_look_at),
+            failing(source.outage.as_ref())
+        )
+    } else {
+        "no source.url is configured".to_owned()
+    };
+    row("Vendor", heard)?;
+    if let Some(refused) = &source.refused {
+        row("", format!("what is published is refused: {refused}"))?;
+    }
+    for (name, d) in &status.destinations {
+        let waiting = match (&d.oldest, d.waiting) {
+            (_, 0) => "nothing waits".to_owned(),
+            (Some(oldest), n) => format!("{n} events wait, the oldest since {oldest}"),
+            (None, n) => format!("{n} events wait"),
+        };
+        row(
+            "Destination",
+            format!(
+                "{name} ({}): {waiting}, last taken {}{}",
+                d.url,
+                or_none(d.last_delivered_at),
+                failing(d.outage.as_ref())
+            ),
+        )?;
+    }
+    if let Some(problem) = &status.store_problem {
+        row("Store", format!("nothing can be kept: {problem}"))?;
+    }
+    row("SVM", format!("{} on {}, svm-agent {}", status.id, status.hostname, status.agent_version))?;
+    if explain {
+        for line in explanation(status) {
+            out.line(line)?;
+        }
+    }
+    Ok(())
+}
+
+/// What it means and what to do.
+fn explanation(status: &Status) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let active = status.active();
+    let vendor = active.and_then(|k| k.vendor.as_ref());
+    let name = vendor.and_then(|v| v.name.clone()).unwrap_or_else(|| "the vendor".to_owned());
+    let renew = match vendor.and_then(|v| v.renewal_url.clone().or_else(|| v.support_url.clone())) {
+        Some(url) => format!("To renew, turn to {name}: {url}"),
+        None => format!("To renew, turn to {name}."),
+    };
+    let why = match status.cause {
+        Some(Cause::Ended) => "its end date has passed",
+        Some(Cause::Paused) => "the vendor paused it",
+        Some(Cause::Unpaid) => "the vendor was not prepaid in time",
+        Some(Cause::GraceOver) => "the grace period is over",
+        Some(Cause::NotGranted) => "it ended, and no grace period is granted",
+        Some(Cause::Cancelled) => "the vendor cancelled it",
+        Some(Cause::Blocked) => "the vendor blocked the key",
+        Some(Cause::Expired) => "the period of the commercial key is used up",
+        None => "",
+    };
+    match status.phase {
+        Phase::NotActivated => lines.push(
+            "The SVM holds no key. Protection works, database updates and KSN are stopped. Activate it: svm-agent activate CODE"
+                .to_owned(),
+        ),
+        Phase::Active => lines.push("The subscription is in its term; nothing is restricted.".to_owned()),
+        Phase::Grace => lines.push(format!(
+            "The subscription is in its grace period because {why}. Everything works until the grace is over; then database updates and KSN are cut. {renew}"
+        )),
+        Phase::Restricted => lines.push(format!(
+            "The subscription is restricted because {why}. Protection itself goes on, with the databases it has. {renew} A published renewal is found within 15 minutes, or at once with: svm-agent refresh"
+        )),
+    }
+    if let Some(outage) = &status.source.outage {
+        lines.push(format!(
+            "The vendor cannot be heard ({}). What is held stays in force until its own dates; a document can also come as a file: svm-agent key add FILE",
+            outage.message
+        ));
+    }
+    for (name, destination) in status.destinations.iter().filter(|(_, d)| d.outage.is_some()) {
+        lines.push(format!("{name} takes no events; {} wait and none is lost.", destination.waiting));
+    }
+    lines.push("The permits in force are in the files under permits/ of the runtime folder: svm-agent permit database-updates".to_owned());
+    lines
+}
+
+/// The keys.
+pub(super) fn keys(out: &mut Out, status: &Status) -> io::Result<()> {
+    if status.keys.is_empty() {
+        out.line("no key is held; activate one: svm-agent activate CODE")?;
+    }
+    for key in &status.keys {
+        out.line(format!(
+            "{}  {}  {}  revision {}  {}",
+            key.key,
+            key.role.as_str(),
+            key.kind.as_str(),
+            key.rev,
+            dates(key)
+        ))?;
+    }
+    Ok(())
+}
+
+/// An event that is kept.
+pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
+    let severity = ["?", "info", "WARNING", "FAILURE", "CRITICAL"]
+        .get(usize::from(event.severity))
+        .copied()
+        .unwrap_or("?");
+    let waiting = if event.waiting_for.is_empty() {
+        String::new()
+    } else {
+        format!("  [waits for {}]", event.waiting_for.join(", "))
+    };
+    out.line(format!("{}  {severity:<8}  {:<32}  {}{waiting}", event.time, event.r#type, event.description))
+}
+
+/// An event of a command's answer or a timeline: its type and fields.
+pub(super) fn happened(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let name = event.get("type").map(text).unwrap_or_default();
+    let fields = event.as_object().into_iter().flatten().filter(|(name, value)| {
+        !matches!(name.as_str(), "type" | "severity" | "changes" | "message") && !value.is_null()
+    });
+    fields.fold(name, |line, (name, value)| format!("{line}  {name}={}", text(value)))
+}
+
+/// A row of a timeline.
+pub(super) fn row(out: &mut Out, row: &Value) -> io::Result<()> {
+    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let standing = match text("cause").as_str() {
+        "-" => text("phase"),
+        cause => format!("{} ({cause})", text("phase")),
+    };
+    out.line(format!(
+        "{}  {:<10} {standing:<26} updates {:<8} KSN {}",
+        text("at"),
+        text("device_status"),
+        text("database_updates"),
+        text("ksn")
+    ))?;
+    for event in row.get("events").and_then(Value::as_array).into_iter().flatten() {
+        out.line(format!("    {}", happened(event)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Control: HTTP on two unix sockets. `query.sock` answers what anyone may know, `control.sock` also changes
+//! things; the kernel decides who may open which (`docs/configuration.md`).
+
+pub mod client;
+mod routes;
+mod sockets;
+
+use super::board::Board;
+use super::engine::Handle;
+use super::settings::Settings;
+use super::source::poller::Refresh;
+use super::store::Store;
+use crate::clock::Clock;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::sync::{Semaphore, mpsc};
+
+pub use sockets::{Door, SocketError, open};
+
+/// Connections on one socket at a time.
+const CONNECTIONS: usize = 64;
+
+/// From connecting to the end of a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What requests are answered from.
+#[derive(Clone)]
+pub struct Api {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Handle,
+    /// The store, for the events that are kept.
+    pub store: Store,
+    /// How the parts are.
+    pub board: Arc<Board>,
+    /// Asks the poller to look.
+    pub refresh: mpsc::Sender<Refresh>,
+    /// The SVM's id.
+    pub id: Arc<str>,
+    /// The machine's name.
+    pub hostname: Arc<str>,
+}
+
+/// Serves one socket for as long as the program runs.
+pub async fn serve(api: Api, door: Door, listener: UnixListener) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Such as no file descriptors left: the listener itself stands.
+                tracing::warn!(%error, "a connection to {} could not be accepted", door.file_name());
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let api = api.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let api = api.clone();
+                async move { Ok::<Response<Full<Bytes>>, Infallible>(routes::answer(&api, door, request).await) }
+            });
+            let served = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .keep_alive(false)
+                .max_buf_size(64 * 1024)
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = served.await {
+                tracing::debug!(%error, "a connection to {} broke", door.file_name());
+            }
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
+
+use super::{Api, Door};
+use crate::agent::enforcement::permit_file;
+use crate::agent::engine::{Offered, Order, Turn};
+use crate::agent::source::poller::{Looked, verify_now};
+use crate::agent::source::{Answer, SourceError, fetch};
+use crate::agent::status::Status;
+use crate::agent::store::StoreError;
+use crate::documents::{ActivationCode, Expect, MAX_DOCUMENT_BYTES};
+use crate::subscription::{KeyKind, Resource, add_days, foretell};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A request's body, from its first to its last byte.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+struct Fault {
+    status: StatusCode,
+    code: String,
+    message: String,
+}
+
+impl Fault {
+    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let message = format!("nothing was changed: {error}");
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "not_kept", message)
+    }
+}
+
+impl From<SourceError> for Fault {
+    fn from(error: SourceError) -> Self {
+        let status =
+            if error == SourceError::NotFound { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
+/// A code or a document that is to become a key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddKey {
+    code: Option<SecretString>,
+    document: Option<String>,
+    #[serde(default)]
+    reserve: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Devices {
+    count: Option<u64>,
+}
+
+pub(super) async fn answer(api: &Api, door: Door, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, body) = match route(api, door, request).await {
+        Ok(body) => (StatusCode::OK, body),
+        Err(Fault { status, code, message }) => {
+            (status, json!({"error": {"code": code, "message": message}}))
+        }
+    };
+    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
+    *response.status_mut() = status;
+    let kind = hyper::header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    response
+}
+
+async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Value, Fault> {
+    let (head, body) = request.into_parts();
+    let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
+    let control = door == Door::Control;
+    match (&head.method, path.as_slice()) {
+        (&Method::GET, ["v1", "status"]) => Ok(json!(status(api))),
+        (&Method::GET, ["v1", "permits", name]) => {
+            let resource = Resource::ALL.into_iter().find(|r| r.file_name() == *name).ok_or_else(|| {
+                Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
+            })?;
+            let folder = permit_file::folder(&api.settings.runtime_dir);
+            Ok(json!(permit_file::decision(&folder, resource, &api.clock)))
+        }
+        (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
+        (_, ["v1", "keys" | "refresh" | "devices" | "events" | "report", ..]) if !control => Err(Fault::new(
+            StatusCode::FORBIDDEN,
+            "control_socket",
+            "this is asked through control.sock, which root and the group svm-agent may open",
+        )),
+        (&Method::POST, ["v1", "keys"]) => add_key(api, read(body).await?).await,
+        (&Method::DELETE, ["v1", "keys", key]) => {
+            carried_out(api.engine.order(Order::RemoveKey((*key).to_owned())).await?)
+        }
+        (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
+        (&Method::PUT, ["v1", "devices"]) => {
+            let Devices { count } = read(body).await?;
+            carried_out(api.engine.order(Order::Devices(count)).await?)
+        }
+        (&Method::POST, ["v1", "report"]) => carried_out(api.engine.order(Order::Report).await?),
+        (&Method::GET, ["v1", "events"]) => events(api, head.uri.query().unwrap_or_default()).await,
+        (_, ["v1", "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report", ..]) => {
+            Err(Fault::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method",
+                format!("{} is not for this path", head.method),
+            ))
+        }
+        _ => Err(Fault::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")),
+    }
+}
+
+fn status(api: &Api) -> Status {
+    let picture = api.engine.picture.borrow();
+    Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, api.clock.now())
+}
+
+async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, 2 * MAX_DOCUMENT_BYTES).collect()).await;
+    let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
+    let body = body.map_err(|_| bad("the body did not come in time".to_owned()))?;
+    let body = body.map_err(|e| bad(format!("the body cannot be read: {e}")))?.to_bytes();
+    // The body may hold a code: what is wrong with it is told by place alone.
+    serde_json::from_slice(&body).map_err(|e| {
+        bad(format!("the body is not as it should be, at line {} column {}", e.line(), e.column()))
+    })
+}
+
+fn carried_out(turn: Turn) -> Result<Value, Fault> {
+    match turn.refusal() {
+        Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
+        None => Ok(json!({"at": turn.at, "events": turn.events})),
+    }
+}
+
+async fn add_key(api: &Api, asked: AddKey) -> Result<Value, Fault> {
+    let trust = &api.settings.trust_dir;
+    let offered: Offered = match (asked.code, asked.document) {
+        (Some(code), None) => {
+            let code = ActivationCode::parse(code.expose_secret())
+                .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
+            let sub = code.sub();
+            match fetch(&api.settings.source, &sub, None, api.clock.now()).await? {
+                Answer::Document { text, .. } => {
+                    verify_now(&text, trust, Expect { sub: Some(&sub), issuer: None })
+                }
+                Answer::NotChanged => Err(SourceError::NotFound)?,
+            }
+        }
+        (None, Some(document)) => verify_now(&document, trust, Expect { sub: None, issuer: None }),
+        _ => {
+            return Err(Fault::new(
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                "give either `code` or `document`",
+            ));
+        }
+    };
+    let kind = offered.as_ref().ok().map(|d| d.statement.kind());
+    let order = if asked.reserve { Order::AddReserve } else { Order::Activate };
+    let done = carried_out(api.engine.order(order(Box::new(offered))).await?);
+    done.map_err(|mut fault| {
+        if fault.code == "active_key_still_valid" && kind == Some(KeyKind::Commercial) {
+            fault.message.push_str("; or add it as the reserve key: --reserve");
+        }
+        fault
+    })
+}
+
+async fn refresh(api: &Api) -> Result<Value, Fault> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
+    api.refresh.send(reply).await.map_err(|_| gone())?;
+    let looked = answer.await.map_err(|_| gone())?;
+    match looked {
+        Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
+        Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        Looked::Taken | Looked::NotChanged => Ok(json!(looked)),
+    }
+}
+
+/// What time alone will bring; a year ahead where no end is given.
+fn forecast(api: &Api, query: &str) -> Result<Value, Fault> {
+    let now = api.clock.now();
+    let until = match query.strip_prefix("until=") {
+        None => add_days(now, 365),
+        Some(text) => text.parse().map_err(|_| {
+            Fault::new(
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                "until takes an instant such as 2027-01-01T00:00:00Z",
+            )
+        })?,
+    };
+    let state = api.engine.picture.borrow().state.as_ref().clone();
+    Ok(json!(foretell(state, &api.settings.rules, now, until)))
+}
+
+async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
+    let (mut before, mut limit) = (None, 50_usize);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let wrong = || {
+            let message = "the query takes before=NUMBER and limit=1 to 1000";
+            Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
+        };
+        match pair.split_once('=').ok_or_else(wrong)? {
+            ("before", number) => before = Some(number.parse::<i64>().map_err(|_| wrong())?),
+            ("limit", number) => {
+                limit = number.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(wrong)?;
+            }
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(json!({"events": api.store.events(before, limit).await?}))
+}

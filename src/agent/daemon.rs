@@ -1,0 +1,171 @@
+//! The daemon: puts the parts together, in the order in which they can rely on each other.
+//!
+//! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
+
+use super::board::Board;
+use super::control::{self, Api, SocketError};
+use super::delivery::Delivery;
+use super::enforcement::permit_file;
+use super::engine::{Engine, Order};
+use super::settings::Settings;
+use super::source::{poller::Poller, schedule::spread_of};
+use super::store::{Opened, Store, StoreError};
+use crate::clock::Clock;
+use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Why the daemon cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A folder or file cannot be used.
+    #[error("cannot use {path}")]
+    Path {
+        /// Which.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// One is there already.
+    #[error("another svm-agent works in {0}")]
+    AlreadyRunning(PathBuf),
+    /// A socket.
+    #[error("cannot be asked anything")]
+    Socket(#[from] SocketError),
+    /// The store.
+    #[error("cannot keep anything")]
+    Store(#[from] StoreError),
+    /// A part of the daemon ended, which it never should.
+    #[error("a part of the agent ended: {0}")]
+    Ended(String),
+}
+
+fn folder(path: &Path, mode: u32) -> Result<(), RunError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.map_err(|source| RunError::Path { path: path.to_owned(), source })
+}
+
+/// One daemon for each state folder: holds until the process ends.
+fn lock(folder: &Path) -> Result<std::fs::File, RunError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = folder.join("lock");
+    let failed = |source| RunError::Path { path: path.clone(), source };
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(failed)?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(RunError::AlreadyRunning(folder.to_owned())),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// Runs the agent until `stop`. `ready` is called once it is.
+///
+/// `clock` is the system's but in `svm-demo` and tests.
+///
+/// # Errors
+/// [`RunError`]: what it cannot work without.
+pub async fn run(
+    settings: Settings,
+    clock: Clock,
+    ready: impl FnOnce(),
+    stop: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    folder(&settings.state_dir, 0o700)?;
+    folder(&settings.runtime_dir, 0o755)?;
+    folder(&permit_file::folder(&settings.runtime_dir), 0o755)?;
+    let _lock = lock(&settings.state_dir)?;
+    let listeners = control::open(&settings.runtime_dir)?;
+    let names: Vec<&str> = settings.destinations.keys().map(String::as_str).collect();
+    let make_id = || uuid::Uuid::now_v7().to_string();
+    let (store, opened) = Store::open(&settings.state_dir, &names, clock.now(), make_id)?;
+    let Opened { id, new_id, state, papers, source_note, rebuilt, dropped } = opened;
+    if new_id {
+        tracing::info!(id, "this SVM has a new id");
+    }
+    if let Some(rebuilt) = &rebuilt {
+        tracing::error!(set_aside = rebuilt.set_aside, "the database was rebuilt: {}", rebuilt.problem);
+    }
+    for (name, events) in &dropped {
+        tracing::warn!(
+            destination = name,
+            events,
+            "the destination is configured no more; what waited for it is dropped"
+        );
+    }
+    if settings.destinations.is_empty() {
+        tracing::warn!("no destination is configured: no console hears of this SVM");
+    }
+    let settings = Arc::new(settings);
+    let board = Arc::new(Board::default());
+    let (mut engine, handle) =
+        Engine::new(settings.clone(), clock, store.clone(), board.clone(), &id, (state, papers));
+    engine.begin(rebuilt).await;
+
+    let mut parts = JoinSet::new();
+    for (name, destination) in &settings.destinations {
+        let delivery = Delivery {
+            name: name.clone(),
+            settings: destination.clone(),
+            history: settings.history,
+            store: store.clone(),
+            clock,
+            board: board.clone(),
+            outbox: handle.outbox.clone(),
+        };
+        parts.spawn(async move {
+            delivery.run().await;
+            "delivery"
+        });
+    }
+    let (refresh, refresh_asked) = mpsc::channel(8);
+    let poller = Poller {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        spread: spread_of(&id),
+    };
+    parts.spawn(async move {
+        poller.run(source_note, refresh_asked).await;
+        "poller"
+    });
+    let hostname = rustix::system::uname().nodename().to_string_lossy().into();
+    let api = Api {
+        settings,
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board,
+        refresh,
+        id: id.into(),
+        hostname,
+    };
+    for (door, listener) in listeners {
+        let api = api.clone();
+        parts.spawn(async move {
+            control::serve(api, door, listener).await;
+            "socket"
+        });
+    }
+    parts.spawn(async move {
+        engine.run().await;
+        "engine"
+    });
+    ready();
+    // The first report says what the console may have missed; a store that fails is told by the engine.
+    handle.order(Order::Report).await.ok();
+    let ended = tokio::select! {
+        () = stop => Ok(()),
+        part = parts.join_next() => {
+            Err(RunError::Ended(part.map_or_else(|| "all".to_owned(), |part| part.map_or_else(|e| e.to_string(), str::to_owned))))
+        }
+    };
+    parts.shutdown().await;
+    store.close().await;
+    ended
+}

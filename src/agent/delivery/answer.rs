@@ -1,0 +1,135 @@
+//! What a receiver's answer means: on to the next, again, or held until somebody changes something.
+
+use crate::agent::settings::Receiver;
+use crate::agent::store::Outgoing;
+use crate::http::{self, Failure};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// A receipt of 1,000 ids has about 40 KB.
+const MOST_ANSWER: usize = 256 * 1024;
+
+/// What follows from an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The receiver has everything up to this sequence number.
+    Delivered { upto: u64 },
+    /// It may go better later.
+    Again { code: String, message: String, retry_after: Option<Duration> },
+    /// It is a matter of configuration, here or there.
+    Hold { code: String, message: String },
+}
+
+impl Outcome {
+    pub(super) fn again(code: &str, message: impl Into<String>) -> Self {
+        Self::Again { code: code.to_owned(), message: message.into(), retry_after: None }
+    }
+
+    pub(super) fn hold(code: &str, message: impl Into<String>) -> Self {
+        Self::Hold { code: code.to_owned(), message: message.into() }
+    }
+}
+
+/// The receipt of `svm-collector`: the ids that are on its disk.
+#[derive(Deserialize)]
+struct Receipt {
+    #[serde(default)]
+    kept: HashSet<String>,
+    #[serde(default)]
+    conflicts: Vec<serde_json::Value>,
+}
+
+pub(super) fn of_failure(failure: &Failure) -> Outcome {
+    match failure {
+        Failure::Tls(_) => Outcome::hold(failure.code(), failure.to_string()),
+        _ => Outcome::again(failure.code(), failure.to_string()),
+    }
+}
+
+pub(super) async fn read(
+    answer: reqwest::Response,
+    receiver: Receiver,
+    sent: &[Outgoing],
+    now: Timestamp,
+) -> Outcome {
+    let status = answer.status().as_u16();
+    let (retry_after, html) = (http::retry_after(&answer, now), is_html(&answer));
+    // An answer that is not read to its end may have been cut off, and says nothing.
+    let body = match http::body(answer, MOST_ANSWER).await {
+        Ok(body) => body,
+        Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
+    };
+    match status {
+        200..=299 if html => {
+            Outcome::hold("not_a_receiver", "a web page answered: is there a proxy in between?")
+        }
+        200..=299 => match receiver {
+            Receiver::SvmCollector => receipt(&body, sent),
+            Receiver::Generic => match sent.last() {
+                Some(last) => Outcome::Delivered { upto: last.sequence },
+                None => Outcome::again("nothing_sent", "nothing was sent"),
+            },
+        },
+        409 if receiver == Receiver::SvmCollector => receipt(&body, sent),
+        408 | 425 | 429 | 500..=599 => Outcome::Again {
+            code: format!("http_{status}"),
+            message: format!("the receiver answers {status}"),
+            retry_after,
+        },
+        _ => Outcome::hold(
+            &format!("http_{status}"),
+            format!("the receiver answers {status}: {}", said(&body)),
+        ),
+    }
+}
+
+fn is_html(answer: &reqwest::Response) -> bool {
+    let kind = answer.headers().get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    kind.is_some_and(|kind| kind.contains("html"))
+}
+
+/// What was kept counts as far as it goes without a hole: the order is never changed.
+fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
+    let Ok(receipt) = serde_json::from_slice::<Receipt>(body) else {
+        return Outcome::hold(
+            "no_receipt",
+            "the answer names no kept ids: is this svm-collector? Else set receiver = \"generic\"",
+        );
+    };
+    match sent.iter().take_while(|event| receipt.kept.contains(&event.id)).last() {
+        Some(last) => Outcome::Delivered { upto: last.sequence },
+        None if !receipt.conflicts.is_empty() => Outcome::hold(
+            "sequence_conflict",
+            "the receiver has other events under these sequence numbers: does another machine use this SVM's id?",
+        ),
+        None => Outcome::again("nothing_kept", "the receiver kept nothing"),
+    }
+}
+
+/// The beginning of an answer's text, on one line, for a log.
+fn said(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    if line.trim().is_empty() { "no explanation".to_owned() } else { line.trim().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent() -> Vec<Outgoing> {
+        (5..8).map(|n| Outgoing { sequence: n, id: format!("id{n}"), body: String::new() }).collect()
+    }
+
+    #[test]
+    fn only_what_the_receipt_names_counts_and_only_without_a_hole() {
+        let of = |text: &str| receipt(text.as_bytes(), &sent());
+        assert_eq!(of(r#"{"kept":["id5","id6","id7"]}"#), Outcome::Delivered { upto: 7 });
+        assert_eq!(of(r#"{"kept":["id5","id7"]}"#), Outcome::Delivered { upto: 5 });
+        assert!(matches!(of(r#"{"kept":["id6","id7"]}"#), Outcome::Again { .. }));
+        assert!(matches!(of(r#"{"kept":[],"conflicts":[{}]}"#), Outcome::Hold { .. }));
+        assert!(matches!(of("ok"), Outcome::Hold { .. }));
+    }
+}
