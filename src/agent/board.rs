@@ -26,10 +26,6 @@ pub struct SourceHealth {
 pub struct DestinationHealth {
     /// Where it is.
     pub url: String,
-    /// How many events wait for it.
-    pub waiting: u64,
-    /// When the oldest of them was told.
-    pub oldest: Option<String>,
     /// When it last took events.
     pub last_delivered_at: Option<Timestamp>,
     /// What fails.

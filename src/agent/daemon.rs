@@ -12,7 +12,7 @@ use super::source::{poller::Poller, schedule::spread_of};
 use super::store::{Opened, Store, StoreError};
 use crate::clock::Clock;
 use std::future::Future;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -44,8 +44,14 @@ pub enum RunError {
 }
 
 fn folder(path: &Path, mode: u32) -> Result<(), RunError> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(|source| RunError::Path { path: path.to_owned(), source })
+    let made = || {
+        if path.is_dir() {
+            return Ok(());
+        }
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    };
+    made().map_err(|source| RunError::Path { path: path.to_owned(), source })
 }
 
 /// One daemon for each state folder: holds until the process ends.
@@ -74,6 +80,8 @@ pub async fn run(
     ready: impl FnOnce(),
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    // Whatever is made without a word on its mode, such as by SQLite, is ours alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     folder(&settings.state_dir, 0o700)?;
     folder(&settings.runtime_dir, 0o755)?;
     folder(&permit_file::folder(&settings.runtime_dir), 0o755)?;

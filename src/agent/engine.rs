@@ -245,22 +245,17 @@ impl Engine {
     }
 
     async fn report(&mut self) -> Result<Turn, StoreError> {
-        let status = self.status();
+        let status = self.status().await;
         let report = serde_json::to_value(&status).unwrap_or_default();
         let turn = self.turn(Input::Look, None, vec![Operational::AgentReport { report }]).await;
         self.plan_report();
         turn
     }
 
-    fn status(&self) -> Status {
-        Status::of(
-            &self.picture.borrow(),
-            &self.board,
-            &self.settings,
-            &self.id,
-            &self.origin.hostname,
-            self.clock.now(),
-        )
+    async fn status(&self) -> Status {
+        let waiting = self.store.waiting().await.unwrap_or_default();
+        let (picture, now) = (self.picture.borrow(), self.clock.now());
+        Status::of(&picture, &self.board, &self.settings, &self.id, &self.origin.hostname, waiting, now)
     }
 
     /// The number of protected devices, where a file tells it.

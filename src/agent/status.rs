@@ -4,6 +4,7 @@
 use super::board::{Board, DestinationHealth, SourceHealth};
 use super::engine::Picture;
 use super::settings::Settings;
+use super::store::Waiting;
 use crate::subscription::{
     Cause, Course, DeviceStatus, Held, KeyKind, LimitLevel, Permit, Phase, Resource, Role, State, Term,
     days_left,
@@ -31,7 +32,7 @@ pub struct Status {
     pub devices: DevicesStatus,
     pub next_change: Option<Timestamp>,
     pub source: SourceHealth,
-    pub destinations: BTreeMap<String, DestinationHealth>,
+    pub destinations: BTreeMap<String, DestinationStatus>,
     pub store_problem: Option<String>,
 }
 
@@ -63,6 +64,16 @@ pub struct PermitStatus {
     pub until: Option<Timestamp>,
 }
 
+/// A destination and what waits for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+pub struct DestinationStatus {
+    pub waiting: u64,
+    pub oldest: Option<String>,
+    #[serde(flatten)]
+    pub health: DestinationHealth,
+}
+
 /// How many devices are protected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
@@ -73,13 +84,14 @@ pub struct DevicesStatus {
 }
 
 impl Status {
-    /// The status at `now`.
+    /// The status at `now`; `waiting` is what the store says of each destination.
     pub fn of(
         picture: &Picture,
         board: &Board,
         settings: &Settings,
         id: &str,
         hostname: &str,
+        waiting: Vec<Waiting>,
         now: Timestamp,
     ) -> Self {
         let state = &picture.state;
@@ -123,7 +135,13 @@ impl Status {
             },
             next_change: picture.next_change,
             source: board.source().clone(),
-            destinations: board.destinations().clone(),
+            destinations: waiting
+                .into_iter()
+                .map(|row| {
+                    let health = board.destinations().get(&row.destination).cloned().unwrap_or_default();
+                    (row.destination, DestinationStatus { waiting: row.events, oldest: row.oldest, health })
+                })
+                .collect(),
             store_problem: picture.store_problem.clone(),
         }
     }

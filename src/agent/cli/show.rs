@@ -111,9 +111,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
             "Destination",
             format!(
                 "{name} ({}): {waiting}, last taken {}{}",
-                d.url,
-                or_none(d.last_delivered_at),
-                failing(d.outage.as_ref())
+                d.health.url,
+                or_none(d.health.last_delivered_at),
+                failing(d.health.outage.as_ref())
             ),
         )?;
     }
@@ -169,7 +169,7 @@ fn explanation(status: &Status) -> Vec<String> {
             outage.message
         ));
     }
-    for (name, destination) in status.destinations.iter().filter(|(_, d)| d.outage.is_some()) {
+    for (name, destination) in status.destinations.iter().filter(|(_, d)| d.health.outage.is_some()) {
         lines.push(format!("{name} takes no events; {} wait and none is lost.", destination.waiting));
     }
     lines.push("The permits in force are in the files under permits/ of the runtime folder: svm-agent permit database-updates".to_owned());

@@ -82,7 +82,7 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
     let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
     let control = door == Door::Control;
     match (&head.method, path.as_slice()) {
-        (&Method::GET, ["v1", "status"]) => Ok(json!(status(api))),
+        (&Method::GET, ["v1", "status"]) => Ok(json!(status(api).await)),
         (&Method::GET, ["v1", "permits", name]) => {
             let resource = Resource::ALL.into_iter().find(|r| r.file_name() == *name).ok_or_else(|| {
                 Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
@@ -118,9 +118,11 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
     }
 }
 
-fn status(api: &Api) -> Status {
+async fn status(api: &Api) -> Status {
+    // A store that cannot be read is in the status already.
+    let waiting = api.store.waiting().await.unwrap_or_default();
     let picture = api.engine.picture.borrow();
-    Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, api.clock.now())
+    Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, api.clock.now())
 }
 
 async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {

@@ -70,7 +70,6 @@ impl Delivery {
                 }
                 continue;
             };
-            self.show_waiting().await;
             let outcome = self.send(&mut client, &waiting).await;
             let Outcome::Delivered { upto } = outcome else {
                 // Certificates and tokens may have changed: the next try reads them anew.
@@ -87,7 +86,6 @@ impl Delivery {
             failures = 0;
             self.note_delivered(&what);
             tracing::debug!(destination = self.name, upto, partly = upto < last, "delivered");
-            self.show_waiting().await;
         }
     }
 
@@ -102,16 +100,6 @@ impl Delivery {
         if let Some(health) = self.board.destinations().get_mut(&self.name) {
             Outage::over(&mut health.outage, what);
             health.last_delivered_at = Some(self.clock.now());
-        }
-    }
-
-    async fn show_waiting(&self) {
-        let Ok(waiting) = self.store.waiting().await else { return };
-        let mut destinations = self.board.destinations();
-        for row in waiting {
-            if let Some(health) = destinations.get_mut(&row.destination) {
-                (health.waiting, health.oldest) = (row.events, row.oldest);
-            }
         }
     }
 
@@ -131,7 +119,6 @@ impl Delivery {
         if let Some(health) = self.board.destinations().get_mut(&self.name) {
             Outage::note(&mut health.outage, now, what, &code, message);
         }
-        self.show_waiting().await;
         let until = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
         self.clock.sleep_until(until.unwrap_or(now)).await;
     }

@@ -111,7 +111,7 @@ impl PermitFile {
                 )
             }
         };
-        Decision { allowed, why, until: (!over).then_some(self.until), permit: Some(self) }
+        Decision { allowed, why, until: allowed.then_some(self.until), permit: Some(self) }
     }
 }
 

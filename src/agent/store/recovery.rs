@@ -88,7 +88,7 @@ impl Recovery {
     }
 }
 
-/// Replaces a file so that readers see the old or the new one, whole; synced. `mode` holds from the start.
+/// Replaces a file so that readers see the old or the new one, whole; synced. It is never wider than `mode`.
 ///
 /// # Errors
 /// Any step's; the old file then stands.
@@ -96,7 +96,9 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> std::io::Res
     let next = path.with_extension("new");
     std::fs::remove_file(&next)
         .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&next)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    // Wider only from here, whatever the umask takes away; nobody knows the file by its name yet.
+    rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
     file.write_all(contents)?;
     file.sync_all()?;
     std::fs::rename(&next, path)?;
