@@ -14,3 +14,4 @@ pub mod error_chain;
 pub mod logging;
 pub mod settings;
 pub mod subscription;
+pub mod vendor;
