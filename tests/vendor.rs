@@ -422,3 +422,95 @@ fn commands_at_once_lose_nothing() {
     assert_eq!(list["keys"].as_array().unwrap().len(), 5);
     assert_eq!(list["keys"][0]["rev"], 5);
 }
+
+#[test]
+fn as_a_library_it_lives_in_any_time_it_is_handed() {
+    use svm::{
+        documents::SigningKey,
+        subscription::{KeyId, Statement, add_days},
+        vendor::{IssueOrder, KeyRef, Profile, Provider, Renewal, Until, VendorError},
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Profile { iss: "provider.example".to_owned(), ..Profile::default() };
+    let provider = Provider::create(folder.path(), &profile, SigningKey::generate().unwrap()).unwrap();
+    let now = "2030-01-01T00:00:00.75Z".parse().unwrap();
+    let claims = serde_json::json!({"rev": 1, "key": {"id": "S", "kind": "subscription"},
+        "subscription": {"term": {"type": "limited", "ends_at": "2030-02-01T00:00:00Z"}}});
+    let order = IssueOrder::new(Statement::read(&claims).unwrap().terms);
+    let id = |id: &str| Some(KeyId::try_from(id.to_owned()).unwrap());
+    let (code, issued) = provider.issue(IssueOrder { key_id: id("S"), ..order.clone() }, now).unwrap();
+    assert_eq!(issued.document.iat.to_string(), "2030-01-01T00:00:00Z");
+    let key = KeyRef::Code(code.clone());
+
+    // The same code for another key.
+    let again = IssueOrder { code: Some(code.clone()), ..order };
+    assert!(matches!(provider.issue(again, now), Err(VendorError::CodeTaken)));
+    assert!(
+        provider.issue(IssueOrder::new(issued.document.statement.terms.clone()), add_days(now, 31)).is_err()
+    );
+
+    let later = add_days(now, 40);
+    let renewal = Renewal { until: Until::Days(10), earlier: false };
+    let renewed = provider.renew(&key, renewal, later).unwrap();
+    let term = &renewed.document.statement.subscription().unwrap().term;
+    assert_eq!(*term, Term::Limited { ends_at: "2030-02-20T00:00:00Z".parse().unwrap() });
+    let error = provider.pause(&key, now).unwrap_err();
+    assert_eq!(error.code(), "clock_behind");
+    assert_eq!(provider.ledger().find(&key).unwrap(), renewed);
+    assert!(matches!(
+        provider.issue(
+            IssueOrder { key_id: id("S"), ..IssueOrder::new(renewed.document.statement.terms.clone()) },
+            later
+        ),
+        Err(VendorError::KeyIdTaken { .. })
+    ));
+
+    let web = folder.path().join("web");
+    assert_eq!(provider.publish(&web).unwrap().written, 1);
+    let text = fs::read_to_string(web.join(published_path(&code.sub()))).unwrap();
+    assert_eq!(text, renewed.document.text);
+}
+
+#[test]
+fn the_walk_in_the_documentation_works() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/vendor.md")).unwrap();
+    let (_, script) = page.split_once("```sh\n").unwrap();
+    let (script, _) = script.split_once("```").unwrap();
+    let provider = Provider::bare();
+    let binary = Path::new(env!("CARGO_BIN_EXE_svm-vendor")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(provider.root.path())
+        .env("HOME", provider.path("home"))
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(files_below(&provider.path("www")).len(), 3);
+    let list = provider.ok(&["list"]);
+    let states: Vec<_> = list["keys"].as_array().unwrap().iter().map(|key| &key["state"]).collect();
+    assert_eq!(states, ["blocked", "soft_cancelled", "active"]);
+}
+
+#[test]
+fn every_command_and_error_code_is_documented() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/vendor.md")).unwrap();
+    let help = String::from_utf8(Provider::bare().run(&["--help"]).stdout).unwrap();
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let names: Vec<_> = commands.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names.len(), 12);
+    for name in names.iter().filter(|name| **name != "help") {
+        assert!(page.contains(&format!("| `{name}")), "{name}");
+    }
+    let source =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vendor/error.rs")).unwrap();
+    let (_, codes) = source.split_once("pub fn code").unwrap();
+    let codes: Vec<_> =
+        codes.lines().filter_map(|line| line.trim().split_once("=> \"")?.1.split('"').next()).collect();
+    assert!(codes.len() > 12);
+    for code in codes {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
+}

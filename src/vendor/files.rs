@@ -51,19 +51,19 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), VendorError> {
     fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(VendorError::io("write", path))
 }
 
-/// Makes a folder and those above it, the new ones with exactly this mode.
+/// Makes a folder and those above it, the new ones with exactly this mode, and waits for the disk.
 pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), VendorError> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
-        make_folder(above, mode)?;
-    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    make_folder(above, mode)?;
     fs::DirBuilder::new()
         .mode(mode & 0o700)
         .create(path)
         .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-        .map_err(VendorError::io("write", path))
+        .map_err(VendorError::io("write", path))?;
+    sync_folder(above)
 }
 
 #[cfg(test)]
