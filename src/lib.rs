@@ -17,3 +17,4 @@ pub mod http;
 pub mod logging;
 pub mod settings;
 pub mod subscription;
+pub mod vendor;

@@ -310,3 +310,30 @@ fn nothing_is_signed_that_would_be_refused() {
     assert!(matches!(sign(&draft("D"), &bench.key), Err(E::Statement(_))));
     assert!(matches!(sign(&draft(""), &bench.key), Err(E::Claim { name: "jti", .. })));
 }
+
+#[test]
+fn the_trust_file_in_the_documentation_is_one() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/documents.md")).unwrap();
+    let (before, after) = page.split_once("Signer of subscription documents").unwrap();
+    assert!(before.ends_with("```\n"));
+    let (example, _) = after.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("example.pem"), example).unwrap();
+    let loaded = TrustStore::load(folder.path()).unwrap();
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    let (kid, signer) = loaded.store.signers().next().unwrap();
+    assert!(example.contains(kid));
+    assert_eq!(signer.issuers, [ISS]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_gets_an_answer(parts in proptest::collection::vec(".{0,40}", 0..5)) {
+        let bench = Bench::new();
+        proptest::prop_assert!(bench.verify(&parts.join(".")).is_err());
+        let signed = bench.forge(&bench.header().to_string(), &parts.concat());
+        proptest::prop_assert!(bench.verify(&signed).is_err());
+        let signed = bench.forge(&parts.concat(), &bench.claims().to_string());
+        proptest::prop_assert!(bench.verify(&signed).is_err());
+    }
+}

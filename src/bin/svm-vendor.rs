@@ -1,3 +1,9 @@
-//! The vendor's tool.
+//! The vendor's tool: issues signed documents and publishes them as static files.
 
-fn main() {}
+use std::process::ExitCode;
+use svm::clock::Clock;
+
+fn main() -> ExitCode {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into);
+    svm::vendor::cli::main(std::env::args_os(), home, Clock::system())
+}

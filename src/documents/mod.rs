@@ -20,6 +20,7 @@ mod sub;
 mod trust;
 mod verify;
 
+pub(crate) use code::random_text;
 pub use code::{ActivationCode, CodeError};
 pub use error::DocumentError;
 pub use public_key::{PublicKey, is_issuer};

@@ -46,6 +46,18 @@ pub struct Document {
     pub text: String,
 }
 
+impl Document {
+    /// All its claims, as [`super::sign`] writes them.
+    pub fn claims(&self) -> Map<String, Value> {
+        let mut claims = self.statement.to_claims();
+        claims.insert("iss".into(), self.iss.as_str().into());
+        claims.insert("sub".into(), self.sub.as_str().into());
+        claims.insert("jti".into(), self.jti.as_str().into());
+        claims.insert("iat".into(), self.iat.as_second().into());
+        claims
+    }
+}
+
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document")

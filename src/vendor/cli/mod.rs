@@ -1,0 +1,193 @@
+//! The command line of `svm-vendor`: parse, call, print. Everything it can do is in the library.
+//!
+//! Promises: with `--json` every answer is one JSON object on standard output, errors too; exit codes are 0
+//! done, 1 refused or failed, 2 wrong usage. An activation code is printed once, by `issue`, and nowhere else.
+
+mod args;
+mod report;
+
+use super::{
+    Cancel, Change, KeyRef, Ledger, Profile, Provider, VendorError,
+    provider::{read_or_make_key, whole_second},
+};
+use crate::{
+    clock::Clock,
+    documents::{Expect, MAX_DOCUMENT_BYTES, SigningKey, TrustStore, verify},
+    error_chain::Chain,
+};
+use args::{Cli, Command, Keygen};
+use clap::Parser;
+use jiff::Timestamp;
+use report::Report;
+use serde_json::json;
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+const REFUSED: u8 = 1;
+const USAGE: u8 = 2;
+
+/// Runs a command line, with the name of the program first, and gives its exit code.
+pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clock: Clock) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return wrong_usage(&error, args.iter().any(|arg| arg == "--json")),
+    };
+    let report = match run(&cli, home.as_deref(), whole_second(clock.now())) {
+        Ok(report) => report,
+        Err(error) => return failed(&error, cli.json),
+    };
+    let mut printed = report.print(cli.json, &mut io::stdout().lock());
+    for note in report.notes.iter().filter(|_| !cli.json) {
+        printed = printed.and_then(|()| writeln!(io::stderr(), "{note}"));
+    }
+    match printed {
+        Ok(()) if report.problems.is_empty() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(REFUSED),
+        Err(error) => {
+            // What was done is done; where a code is lost with it, that key is of no use to anybody.
+            let way_out = match &report.issued {
+                Some(id) => format!("; its activation code is lost: block the key {id} and issue another"),
+                None => String::new(),
+            };
+            let _ =
+                writeln!(io::stderr(), "svm-vendor: it was done, but cannot be printed: {error}{way_out}");
+            ExitCode::from(REFUSED)
+        }
+    }
+}
+
+fn wrong_usage(error: &clap::Error, as_json: bool) -> ExitCode {
+    // `--help` and `--version` come this way too.
+    if !error.use_stderr() || !as_json {
+        let printed = error.print().is_ok();
+        return ExitCode::from(if error.use_stderr() { USAGE } else { u8::from(!printed) });
+    }
+    let text = error.render().to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message = message
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .trim();
+    print_error("usage", message, true);
+    ExitCode::from(USAGE)
+}
+
+fn failed(error: &VendorError, as_json: bool) -> ExitCode {
+    print_error(error.code(), &Chain(error).to_string(), as_json);
+    ExitCode::from(if matches!(error, VendorError::Usage(_)) { USAGE } else { REFUSED })
+}
+
+fn print_error(code: &str, message: &str, as_json: bool) {
+    // Where even this cannot be printed, the exit code says it.
+    let _ = if as_json {
+        writeln!(io::stdout(), "{}", json!({"error": {"code": code, "message": message}}))
+    } else {
+        writeln!(io::stderr(), "svm-vendor: {message}")
+    };
+}
+
+fn run(cli: &Cli, home: Option<&Path>, now: Timestamp) -> Result<Report, VendorError> {
+    let change = |key: &str, change: Change| {
+        let entry = provider(cli, home)?.change(&KeyRef::parse(key)?, &change, now)?;
+        Ok(Report::changed(&entry, change.as_str()))
+    };
+    match &cli.command {
+        Command::Keygen(args) => keygen(cli, args, home),
+        Command::Issue(args) => {
+            let order = args.order(now)?;
+            let (code, entry) = provider(cli, home)?.issue(order, now)?;
+            Ok(Report::issued(&code, &entry, args.warnings()))
+        }
+        Command::Renew(args) => change(&args.which.key, Change::Renew(args.renewal())),
+        Command::Pause(which) => change(&which.key, Change::Pause),
+        Command::Resume(which) => change(&which.key, Change::Resume),
+        Command::Cancel(args) => {
+            let how = if args.now { Cancel::Now } else { Cancel::AtTheEnd };
+            change(&args.which.key, Change::Cancel(how))
+        }
+        Command::Block(which) => change(&which.key, Change::Block),
+        Command::Change(args) => change(&args.which.key, Change::Parameters(args.parameters()?)),
+        Command::Publish { dir } => Ok(Report::published(Ledger::open(&cli.ledger)?.publish(dir)?, dir)),
+        Command::Inspect { file, trust } => inspect(cli, file, trust.as_deref()),
+        Command::List => Ok(Report::listed(Ledger::open(&cli.ledger)?.list()?)),
+    }
+}
+
+fn provider(cli: &Cli, home: Option<&Path>) -> Result<Provider, VendorError> {
+    let iss = Profile::read(&cli.ledger)?.iss;
+    let key = SigningKey::read(&key_path(cli, home, &iss)?)?;
+    Provider::open(&cli.ledger, key)
+}
+
+/// Where the signing key is, or is to be.
+fn key_path(cli: &Cli, home: Option<&Path>, iss: &str) -> Result<PathBuf, VendorError> {
+    if let Some(path) = &cli.signing_key {
+        return Ok(path.clone());
+    }
+    let home = home.ok_or_else(|| {
+        VendorError::Usage(
+            "there is no home folder (HOME) for the signing key: give --signing-key".to_owned(),
+        )
+    })?;
+    // An issuer may be an address with slashes.
+    let name: String =
+        iss.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' }).collect();
+    Ok(home.join(".config/svm-vendor").join(format!("{name}.pem")))
+}
+
+fn keygen(cli: &Cli, args: &Keygen, home: Option<&Path>) -> Result<Report, VendorError> {
+    let held = match Profile::read(&cli.ledger) {
+        Ok(profile) => Some(profile),
+        Err(VendorError::NotALedger { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let profile = match (held, &args.iss) {
+        (None, None) => {
+            return Err(VendorError::Usage(
+                "a new ledger needs --iss, best your domain: --iss provider.example".to_owned(),
+            ));
+        }
+        (None, Some(iss)) => Profile { iss: iss.clone(), vendor: args.contact() },
+        (Some(held), Some(iss)) if held.iss != *iss => {
+            return Err(VendorError::Issuer(format!(
+                "this ledger belongs to {}: give another issuer its own with --ledger",
+                held.iss
+            )));
+        }
+        (Some(held), _) => {
+            let contact = args.contact();
+            if contact != Default::default() && contact != held.vendor {
+                return Err(VendorError::Usage(
+                    "the ledger has its provider.toml already: edit name, support_url, phone and renewal_url there".to_owned(),
+                ));
+            }
+            held
+        }
+    };
+    profile.check()?;
+    let path = key_path(cli, home, &profile.iss)?;
+    let (key, made) = read_or_make_key(&path, &cli.ledger)?;
+    let public = key.public();
+    Provider::create(&cli.ledger, &profile, key)?;
+    Ok(Report::key_made(&profile.iss, &public, &path, &cli.ledger, made))
+}
+
+fn inspect(cli: &Cli, file: &Path, trust: Option<&Path>) -> Result<Report, VendorError> {
+    let folder = trust.map_or_else(|| cli.ledger.join("trust.d"), Path::to_owned);
+    let loaded = TrustStore::load(&folder)?;
+    let failed = VendorError::io("read", file);
+    let mut text = Vec::new();
+    // One byte more than a document has, so that a larger file is refused for its size.
+    let most = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut text)).map_err(failed)?;
+    let document = verify(&String::from_utf8_lossy(&text), &loaded.store, Expect::default())?;
+    Ok(Report::inspected(&document, loaded.problems))
+}

@@ -1,0 +1,136 @@
+//! What the vendor's tool refuses or could not do, each with a code for scripts.
+
+use crate::documents::{CodeError, DocumentError, SigningKeyError, TrustError};
+use crate::subscription::{KeyId, Refusal};
+use jiff::Timestamp;
+use std::{io, path::PathBuf};
+
+/// Why nothing was done. No message holds a code.
+#[derive(Debug, thiserror::Error)]
+pub enum VendorError {
+    /// The command line asks for what does not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// The order makes no sense.
+    #[error("{0}")]
+    Order(String),
+    /// The key is not in a state in which this can be done.
+    #[error("{0}")]
+    NotPossible(String),
+    /// No key of the ledger has this id or code. It is not quoted: it may be a code with a typing error.
+    #[error("no key of the ledger has this id, and it is not the code of one: `svm-vendor list` shows the keys{}", .typing.as_ref().map(|e| format!("; if it is a code: {e}")).unwrap_or_default())]
+    UnknownKey {
+        /// What is wrong with it as a code.
+        typing: Option<CodeError>,
+    },
+    /// The key id is used already.
+    #[error("the key id {id} is used already: each key has its own, leave --key-id out to have one made")]
+    KeyIdTaken {
+        /// The id.
+        id: KeyId,
+    },
+    /// The code is used already.
+    #[error("this activation code is used already: each key has its own, issue again with a new one")]
+    CodeTaken,
+    /// The last change was signed after the time that it is now.
+    #[error(
+        "the clock shows {now}, and the last change of this key was signed at {last}: set the clock of this machine first"
+    )]
+    ClockBehind {
+        /// The time handed in.
+        now: Timestamp,
+        /// When the revision held was signed.
+        last: Timestamp,
+    },
+    /// The reader would refuse it.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A code could not be made or read.
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    /// The signing key.
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    /// The signing key would lie in the ledger, which is for sharing.
+    #[error("{} lies inside the ledger, which is made to be shared: give --signing-key a path outside", path.display())]
+    KeyInLedger {
+        /// Where it would lie.
+        path: PathBuf,
+    },
+    /// The signing key is not one of the ledger's signers.
+    #[error(
+        "the signing key {kid} is not among the ledger's signers in trust.d: `svm-vendor keygen --signing-key PATH` adds it"
+    )]
+    UnknownSigner {
+        /// Its key id.
+        kid: String,
+    },
+    /// A signer's file.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// There is no ledger here.
+    #[error("{} is not a ledger: `svm-vendor keygen --iss NAME` makes one, --ledger says where it is", path.display())]
+    NotALedger {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The ledger belongs to another issuer, or none was named for a new one.
+    #[error("{0}")]
+    Issuer(String),
+    /// A file of the ledger is not as it was written.
+    #[error("{} {problem}: nobody but svm-vendor changes it, take it back from git or a copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// `provider.toml` cannot be used.
+    #[error("{} cannot be used: {problem}", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {verb} {}", path.display())]
+    Io {
+        /// `read`, `write`, `lock`.
+        verb: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+impl VendorError {
+    /// The word for scripts; those of a document are the reader's own.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Order(_) => "invalid_order",
+            Self::NotPossible(_) => "not_possible",
+            Self::UnknownKey { .. } => "unknown_key",
+            Self::KeyIdTaken { .. } => "key_id_taken",
+            Self::CodeTaken => "code_taken",
+            Self::ClockBehind { .. } => "clock_behind",
+            Self::Document(error) => Refusal::from(error.clone()).code.as_str(),
+            Self::Code(_) => "invalid_code",
+            Self::SigningKey(_) | Self::KeyInLedger { .. } => "signing_key",
+            Self::UnknownSigner { .. } => "unknown_signer",
+            Self::Trust(_) => "trust",
+            Self::NotALedger { .. } => "not_a_ledger",
+            Self::Issuer(_) => "issuer",
+            Self::Damaged { .. } => "ledger_damaged",
+            Self::Profile { .. } => "provider_file",
+            Self::Io { .. } => "io",
+        }
+    }
+
+    /// For `map_err`: an operation on a file failed.
+    pub(super) fn io(verb: &'static str, path: &std::path::Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io { verb, path: path.to_owned(), source }
+    }
+}
