@@ -21,6 +21,7 @@ mod order;
 mod profile;
 mod provider;
 mod publish;
+pub mod serve;
 
 pub use change::{Cancel, Change, Parameters, Renewal, Until};
 pub use entry::{Done, Entry};

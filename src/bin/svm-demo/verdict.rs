@@ -1,0 +1,57 @@
+//! The verdict: whether the collector holds exactly what `simulate` foretells for the same story.
+
+use crate::world::Told;
+use jiff::Timestamp;
+use serde_json::Value;
+use svm::subscription::Scenario;
+
+/// Fields that say when, which are compared as one instant.
+const WHEN: &[&str] = &["type", "effective_at"];
+
+/// Every difference, in words; none where all is as foretold.
+pub(crate) fn compare(scenario: &Scenario, told: &[Told]) -> anyhow::Result<Vec<String>> {
+    let mut foretold = Vec::new();
+    for row in scenario.play()? {
+        for event in &row.events {
+            foretold.push((
+                event.effective_at.unwrap_or(row.at),
+                event.kind.type_name(),
+                serde_json::to_value(event)?,
+            ));
+        }
+    }
+    let told: Vec<&Told> = told.iter().filter(|told| told.effective <= scenario.end).collect();
+    let mut differences = Vec::new();
+    for index in 0..foretold.len().max(told.len()) {
+        match (foretold.get(index), told.get(index)) {
+            (Some((at, kind, fields)), Some(told)) => {
+                if let Some(difference) = differs(*at, kind, fields, told) {
+                    differences.push(format!("event {}: {difference}", index + 1));
+                }
+            }
+            (Some((at, kind, _)), None) => differences.push(format!("foretold and not told: {kind} at {at}")),
+            (None, Some(told)) => {
+                differences.push(format!("told and not foretold: {} at {}", told.kind, told.effective))
+            }
+            (None, None) => {}
+        }
+    }
+    Ok(differences)
+}
+
+fn differs(at: Timestamp, kind: &str, fields: &Value, told: &Told) -> Option<String> {
+    if kind != told.kind {
+        return Some(format!("foretold {kind} at {at}, told {} at {}", told.kind, told.effective));
+    }
+    if at != told.effective {
+        return Some(format!("{kind} is foretold for {at} and was told of {}", told.effective));
+    }
+    let fields = fields.as_object()?.iter().filter(|(name, _)| !WHEN.contains(&name.as_str()));
+    for (name, foretold) in fields {
+        let told = told.data.get(name).unwrap_or(&Value::Null);
+        if told != foretold {
+            return Some(format!("{kind} at {at}: {name} is foretold as {foretold} and was told as {told}"));
+        }
+    }
+    None
+}

@@ -1,0 +1,211 @@
+//! The demonstration's world: the real parts, over real sockets, files and signatures.
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+use svm::agent::control::{Door, client};
+use svm::agent::{daemon, settings::Settings};
+use svm::clock::Clock;
+use svm::documents::SigningKey;
+use svm::vendor::{Contact, Profile, Provider};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The first instant of the story.
+pub(crate) const START: &str = "2026-01-01T00:00:00Z";
+
+/// A day in a second.
+const RATE: u32 = 86_400;
+
+/// How long anything may take, in the world's time.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// An event as the collector holds it.
+pub(crate) struct Told {
+    pub(crate) kind: String,
+    pub(crate) severity: u64,
+    /// When it was told.
+    pub(crate) time: Timestamp,
+    /// When it happened.
+    pub(crate) effective: Timestamp,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) data: Value,
+}
+
+/// All parts, running.
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) provider: Provider,
+    pub(crate) published: PathBuf,
+    /// Where the collector's page is.
+    pub(crate) collector: String,
+    runtime_dir: PathBuf,
+    http: reqwest::Client,
+    told: Vec<Told>,
+    position: i64,
+    stop: oneshot::Sender<()>,
+    agent: JoinHandle<Result<(), daemon::RunError>>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn build(port: u16) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let at = |name: &str| folder.path().join(name);
+        let clock = Clock::fast(START.parse()?, RATE);
+
+        let vendor = Contact {
+            name: Some("Example Provider".to_owned()),
+            support_url: Some("https://provider.example/support".to_owned()),
+            ..Contact::default()
+        };
+        let profile = Profile { iss: "provider.example".to_owned(), vendor };
+        let provider = Provider::create(&at("ledger"), &profile, SigningKey::generate()?)?;
+        let published = at("published");
+        let files = TcpListener::bind("127.0.0.1:0").await?;
+        let source = format!("http://{}", files.local_addr()?);
+        tokio::spawn(svm::vendor::serve::serve(published.clone(), files));
+
+        let page = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .with_context(|| format!("cannot listen on port {port}; --port 0 takes a free one"))?;
+        let collector = format!("http://{}", page.local_addr()?);
+        let mut settings = svm::collector::Settings::default();
+        settings.store.path = at("collector.db");
+        settings.tokens.required = false;
+        // The clock runs a day a second: a day without an event is no silence here.
+        settings.svms.silent_after_minutes = 60 * 24 * 60;
+        let served = svm::collector::Collector::open(settings, clock)?;
+        tokio::spawn(served.serve(page, std::future::pending()));
+
+        let text = format!(
+            "[paths]\nstate_dir = \"{state}\"\nruntime_dir = \"{run}\"\ntrust_dir = \"{trust}\"\n\
+             [source]\nurl = \"{source}\"\ninterval = \"3h\"\nurgent_interval = \"2h\"\n\
+             [report]\nevery = \"168h\"\n[destinations.console]\nurl = \"{collector}/v1/events\"\n",
+            state = at("state").display(),
+            run = at("run").display(),
+            trust = at("ledger/trust.d").display(),
+        );
+        std::fs::write(at("agent.toml"), text)?;
+        let settings = Settings::read(&[at("agent.toml")], [])?;
+        let runtime_dir = settings.runtime_dir.clone();
+        let ((ready, is_ready), (stop, stopped)) = (oneshot::channel(), oneshot::channel());
+        let agent = tokio::spawn(async move {
+            let ready = || drop(ready.send(()));
+            daemon::run(settings, clock, ready, async { drop(stopped.await) }).await
+        });
+        if is_ready.await.is_err() {
+            agent.await??;
+            bail!("the agent ended");
+        }
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        Ok(Self {
+            clock,
+            provider,
+            published,
+            collector,
+            runtime_dir,
+            http,
+            told: Vec::new(),
+            position: 0,
+            stop,
+            agent,
+            folder,
+        })
+    }
+
+    /// Asks the agent for a change, as its command line does; answers when it was made.
+    pub(crate) async fn ask(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Value,
+    ) -> anyhow::Result<Timestamp> {
+        let answer: Value = client::ask(&self.runtime_dir, Door::Control, method, path, Some(&body)).await?;
+        let at = answer.get("at").and_then(Value::as_str).context("the agent names no instant")?;
+        Ok(at.parse()?)
+    }
+
+    /// Publishes what the provider changed, and waits until the agent found it by itself; answers when it did.
+    pub(crate) async fn publish(&mut self, tell: fn(&Told)) -> anyhow::Result<Timestamp> {
+        self.look(tell).await?;
+        let before = self.told.len();
+        self.provider.publish(&self.published)?;
+        let waiting = svm::clock::stopwatch();
+        loop {
+            self.look(tell).await?;
+            if let Some(told) = self.told.get(before) {
+                return Ok(told.time);
+            }
+            if waiting() > PATIENCE {
+                bail!("the agent did not find what was published");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until an instant of the story, telling what comes in.
+    pub(crate) async fn until(&mut self, at: Timestamp, tell: fn(&Told)) -> anyhow::Result<()> {
+        while self.clock.now() < at {
+            self.look(tell).await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.look(tell).await
+    }
+
+    /// Takes in what the collector got since the last look.
+    async fn look(&mut self, tell: fn(&Told)) -> anyhow::Result<()> {
+        loop {
+            let url = format!("{}/v1/events?after={}&limit=1000", self.collector, self.position);
+            let text = self.http.get(url).send().await?.error_for_status()?.text().await?;
+            let answer: Value = serde_json::from_str(&text)?;
+            let rows = answer.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in rows {
+                self.position =
+                    row.get("position").and_then(Value::as_i64).context("an event has no position")?;
+                let told = read(row.get("event").context("an event is missing")?)?;
+                if !told.kind.starts_with("agent.") {
+                    tell(&told);
+                    self.told.push(told);
+                }
+            }
+        }
+    }
+
+    /// What the collector holds of the life cycle.
+    pub(crate) fn told(&self) -> &[Told] {
+        &self.told
+    }
+
+    /// Stops the agent as its service would be, and takes the folder away.
+    pub(crate) async fn end(self) {
+        self.stop.send(()).ok();
+        self.agent.await.ok();
+        self.folder.close().ok();
+    }
+}
+
+fn read(event: &Value) -> anyhow::Result<Told> {
+    let text = |pointer: &str| {
+        let found = event.pointer(pointer).and_then(Value::as_str);
+        found.map(str::to_owned).with_context(|| format!("an event has no {pointer}"))
+    };
+    let time = text("/time")?.parse()?;
+    let kind = text("/type")?;
+    Ok(Told {
+        kind: kind.strip_prefix("svm.").unwrap_or(&kind).to_owned(),
+        severity: event.pointer("/data/severity").and_then(Value::as_u64).unwrap_or(0),
+        time,
+        effective: text("/data/effective_at").ok().map_or(Ok(time), |at| at.parse())?,
+        name: text("/data/event_type_display_name")?,
+        description: text("/data/description")?,
+        data: event.get("data").cloned().unwrap_or_default(),
+    })
+}

@@ -1,0 +1,145 @@
+//! Holds the floors of the house: each module imports only from floors below its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Every top-level module and its floor. One that is not here is refused.
+const FLOORS: &[(&str, u8)] = &[
+    ("subscription", 1),
+    ("clock", 2),
+    ("documents", 2),
+    ("error_chain", 2),
+    ("events", 2),
+    ("http", 2),
+    ("logging", 2),
+    ("settings", 2),
+    ("agent", 3),
+    ("collector", 3),
+    ("vendor", 3),
+];
+
+/// Crates that floor 1 may use: time as a value, and data. Nothing that reads a clock, a file or a network.
+const PURE: &[&str] = &["jiff", "serde", "serde_json", "std", "thiserror"];
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The names that follow `crate::` anywhere in the text, groups in braces included; comments are passed over.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let word = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match rest.strip_prefix('{') {
+            None => drop(names.insert(word(rest))),
+            Some(group) => {
+                let (mut depth, mut start) = (0, true);
+                for (i, c) in group.char_indices() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        c if start && depth == 0 && c.is_alphabetic() => {
+                            names.insert(word(&group[i..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    names
+}
+
+fn floor(module: &str) -> Option<u8> {
+    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
+}
+
+/// What is wrong with a file of `module` that has this text.
+fn wrong(module: &str, text: &str) -> Vec<String> {
+    let Some(own) = floor(module) else {
+        return vec![format!("{module} has no floor: say which in this test")];
+    };
+    let upwards =
+        imports(text).into_iter().filter(|name| name != module).filter_map(|name| match floor(&name) {
+            Some(other) if other < own => None,
+            Some(other) => Some(format!("{module} (floor {own}) imports {name} (floor {other})")),
+            None => Some(format!("{module} imports {name}, which has no floor")),
+        });
+    upwards.collect()
+}
+
+#[test]
+fn arrows_run_downwards_only() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    let mut seen = BTreeMap::new();
+    for path in files(&src) {
+        let inside = path.strip_prefix(&src).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let module = first.trim_end_matches(".rs");
+        if module == "lib" || module == "bin" {
+            continue;
+        }
+        *seen.entry(module.to_owned()).or_insert(0) += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        faults.extend(wrong(module, &text).into_iter().map(|fault| format!("{}: {fault}", inside.display())));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert_eq!(seen.len(), FLOORS.len(), "floors without a module: {seen:?}");
+}
+
+#[test]
+fn floor_one_uses_nothing_that_reads_the_world() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/subscription");
+    for path in files(&src) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().map(str::trim) {
+            let Some(used) = line.strip_prefix("use ").or_else(|| line.strip_prefix("pub use ")) else {
+                continue;
+            };
+            let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let a_type = name.starts_with(char::is_uppercase);
+            let own = a_type
+                || ["super", "crate", "self"].contains(&name.as_str())
+                || path.with_file_name(format!("{name}.rs")).exists();
+            assert!(own || PURE.contains(&name.as_str()), "{}: {line}", path.display());
+        }
+        for door in ["std::fs", "std::net", "std::time", "std::env", "tracing::", "Timestamp::now"] {
+            assert!(!text.contains(door), "{} mentions {door}", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_arrow_upwards_or_across_is_seen() {
+    assert_eq!(wrong("subscription", "use crate::events::Record;").len(), 1);
+    assert_eq!(wrong("agent", "fn f() { crate::collector::serve() }").len(), 1);
+    assert_eq!(wrong("agent", "use crate::{clock::Clock, vendor::{a, b}, nobody::c};").len(), 2);
+    assert_eq!(wrong("newcomer", "").len(), 1);
+    assert!(
+        wrong("agent", "use crate::{clock::Clock, subscription::{State, step}};\n// crate::vendor")
+            .is_empty()
+    );
+}
