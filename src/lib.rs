@@ -9,6 +9,7 @@
 //! 1. [`subscription`]: the rules, pure.
 
 pub mod clock;
+pub mod collector;
 pub mod error_chain;
 pub mod logging;
 pub mod settings;
