@@ -51,10 +51,18 @@
     if (sign.textContent !== text) sign.textContent = text;
   };
 
-  const source = new EventSource(stream);
-  source.onopen = () => { show("on", "Live"); later(0); };
-  source.onmessage = () => later(150);
-  source.onerror = () => show("off", "Reconnecting");
+  // After the page is loaded: a stream that never ends is no part of its loading.
+  window.addEventListener("load", () => setTimeout(() => {
+    const source = new EventSource(stream);
+    let before = false;
+    source.onopen = () => {
+      show("on", "Live");
+      if (before) later(0);
+      before = true;
+    };
+    source.onmessage = () => later(150);
+    source.onerror = () => show("off", "Reconnecting");
+  }, 0));
   setInterval(() => later(0), 60000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) later(0); });
 })();
