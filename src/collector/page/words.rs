@@ -112,14 +112,17 @@ pub(super) fn severity(number: Option<u64>) -> (&'static str, &'static str) {
 /// `in 3 days`, `5 minutes ago`, `just now`.
 pub(super) fn relative(now: Timestamp, at: Timestamp) -> String {
     let seconds = at.duration_since(now).as_secs();
+    let ahead = seconds > 0;
+    // What is left is rounded up, as in the days an event tells; what is past is rounded down.
+    let whole = |count: u64, unit: u64| if ahead { count.div_ceil(unit) } else { count / unit };
     let (count, unit) = match seconds.unsigned_abs() {
-        0..60 => return if seconds > 0 { "in a moment" } else { "just now" }.to_owned(),
-        s @ 60..3600 => (s / 60, "minute"),
-        s @ 3600..172_800 => (s / 3600, "hour"),
-        s => (s / 86_400, "day"),
+        0..60 => return if ahead { "in a moment" } else { "just now" }.to_owned(),
+        s @ 60..3600 => (whole(s, 60), "minute"),
+        s @ 3600..172_800 => (whole(s, 3600), "hour"),
+        s => (whole(s, 86_400), "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    match seconds > 0 {
+    match ahead {
         true => format!("in {count} {unit}{plural}"),
         false => format!("{count} {unit}{plural} ago"),
     }
