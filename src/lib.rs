@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod clock;
+pub mod collector;
 pub mod documents;
 pub mod error_chain;
 pub mod events;

@@ -1,3 +1,128 @@
-//! The collector.
+//! The collector: parse, call, exit code.
 
-fn main() {}
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use svm::clock::Clock;
+use svm::collector::{Collector, Settings, settings::DEFAULT_FILE, tokens};
+use svm::error_chain::Chain;
+use svm::logging;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The receiving end for agents' events: keeps them and shows the fleet.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take events and show the fleet until told to stop
+    Run(Files),
+    /// Look after the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Make a token for a sender, and the line that lets it in
+    Token,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Tell everything that is wrong with the settings
+    Check(Files),
+}
+
+#[derive(Args)]
+struct Files {
+    /// Settings files, later ones win [default: /etc/svm-collector/collector.toml, where it is there]
+    #[arg(long = "config", value_name = "FILE", num_args = 1..)]
+    config: Vec<PathBuf>,
+}
+
+impl Files {
+    fn named(self) -> Vec<PathBuf> {
+        let usual = Path::new(DEFAULT_FILE);
+        match self.config.is_empty() && usual.exists() {
+            true => vec![usual.to_owned()],
+            false => self.config,
+        }
+    }
+}
+
+/// As systemd's `RestartPreventExitStatus=` has it: the settings are wrong, trying again is no use.
+const WRONG_SETTINGS: u8 = 78;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(files) => run(files),
+        Command::Config { command: ConfigCommand::Check(files) } => {
+            match Settings::load(&files.named(), std::env::vars()) {
+                Ok(_) => say("the settings are right"),
+                Err(error) => complain(&error.to_string(), WRONG_SETTINGS),
+            }
+        }
+        Command::Token => match tokens::make() {
+            Some((token, line)) => say(&format!(
+                "for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"
+            )),
+            None => complain("the system gives no random numbers", 1),
+        },
+    }
+}
+
+fn run(files: Files) -> ExitCode {
+    let settings = match Settings::load(&files.named(), std::env::vars()) {
+        Ok(settings) => settings,
+        Err(error) => return complain(&error.to_string(), WRONG_SETTINGS),
+    };
+    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    logging::start(settings.log.format, settings.log.level, under_systemd);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(serve(settings)),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %Chain(error.as_ref()), "the collector does not run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let listen = settings.listen;
+    let collector = Collector::open(settings, Clock::system())?;
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "taking events; the fleet is on http://{address}/");
+    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    let shutdown = async {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+        tracing::info!("stopping: requests under way are finished first");
+    };
+    collector.serve(listener, shutdown).await;
+    Ok(())
+}
+
+fn say(text: &str) -> ExitCode {
+    match writeln!(std::io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(text: &str, code: u8) -> ExitCode {
+    writeln!(std::io::stderr(), "{text}").ok();
+    ExitCode::from(code)
+}

@@ -236,7 +236,8 @@ impl Step<'_> {
 
     fn tell_limit(&mut self, from: LimitLevel, to: LimitLevel) {
         let limit = self.state.active.as_ref().and_then(|held| held.statement.devices);
-        self.happened(Kind::DevicesLimit { from, to, count: self.state.protected_devices, limit });
+        let at = self.since(|v| v.limit);
+        self.happened_at(Kind::DevicesLimit { from, to, count: self.state.protected_devices, limit }, at);
     }
 
     /// The nearest mark that was reached, if it was not told before.

@@ -95,7 +95,7 @@ impl World {
         let runtime_dir = settings.runtime_dir.clone();
         let ((ready, is_ready), (stop, stopped)) = (oneshot::channel(), oneshot::channel());
         let agent = tokio::spawn(async move {
-            let ready = || drop(ready.send(()));
+            let ready = || ready.send(()).unwrap_or_default();
             daemon::run(settings, clock, ready, async { drop(stopped.await) }).await
         });
         if is_ready.await.is_err() {

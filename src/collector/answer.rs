@@ -1,0 +1,114 @@
+//! Errors as answers: `{"error":{"code","message"}}` with the status that belongs to the code.
+
+use super::cloudevent::Invalid;
+use super::store::StoreError;
+use super::wire::WireError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// A JSON body.
+pub(super) struct Json(pub(super) Value);
+
+impl IntoResponse for Json {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0.to_string()).into_response()
+    }
+}
+
+/// A request that is not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("show a known token: Authorization: Bearer …")]
+    Unauthorised,
+    #[error("this token belongs to another source")]
+    TokenOfAnother,
+    #[error("a token speaks for one source: event {position} has another source than event 0")]
+    SeveralSources { position: usize },
+    #[error("reading is open to programs on the same machine only (page.open_to)")]
+    NotLoopback,
+    #[error("the body is larger than {} bytes", super::ingest::MAX_BODY)]
+    TooLarge,
+    #[error("the body did not come in time")]
+    Slow,
+    #[error("the body could not be read")]
+    Broken,
+    #[error("Content-Encoding {0:?} is not taken: send the body as it is")]
+    Encoding(String),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("{field} {problem}")]
+    Query { field: &'static str, problem: &'static str },
+    #[error("{0}")]
+    QueryText(String),
+    #[error("there is no {0}")]
+    NotFound(&'static str),
+    #[error("this address does not take that method")]
+    Method,
+    #[error("too many requests wait")]
+    Busy,
+    #[error("the store cannot be used now; nothing of this request was kept")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TokenOfAnother => Self::TokenOfAnother,
+            StoreError::Busy => Self::Busy,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl Refusal {
+    fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
+            Self::TokenOfAnother => (StatusCode::FORBIDDEN, "token_of_another_source"),
+            Self::SeveralSources { .. } => (StatusCode::FORBIDDEN, "several_sources"),
+            Self::NotLoopback => (StatusCode::FORBIDDEN, "not_loopback"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Encoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
+            Self::Wire(WireError::Event { .. }) => (StatusCode::BAD_REQUEST, "invalid_event"),
+            Self::Wire(WireError::Batch(_)) => (StatusCode::BAD_REQUEST, "invalid_batch"),
+            Self::Wire(WireError::TooMany) => (StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large"),
+            Self::Wire(WireError::ContentType(_)) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            Self::Query { .. } | Self::QueryText(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = self.code();
+        if let Self::Store(error) = &self {
+            tracing::error!(error = %crate::error_chain::Chain(error), "a request was not served");
+        }
+        let mut error = json!({"code": code, "message": self.to_string()});
+        if let (Self::Wire(WireError::Event { position, invalid: Invalid { field, .. } }), Some(error)) =
+            (&self, error.as_object_mut())
+        {
+            error.insert("event".to_owned(), json!(position));
+            error.insert("field".to_owned(), json!(field));
+        }
+        let mut response = (status, Json(json!({"error": error}))).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

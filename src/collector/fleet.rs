@@ -1,0 +1,280 @@
+//! The state of an SVM as the fleet shows it.
+//!
+//! Promises: an SVM's state is what the event with its highest sequence number told, and nothing else; silence
+//! makes it Critical. What a sender left out or garbled is absent, never guessed. It must not know the store.
+
+use super::cloudevent::twenty;
+use super::gaps::Gaps;
+use crate::subscription::{DeviceStatus, LimitLevel};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// The reason of an SVM that was silent for too long.
+pub const NOT_CONNECTED: &str = "not_connected";
+/// The reason of an SVM none of whose events told a status.
+pub const STATUS_UNKNOWN: &str = "status_unknown";
+/// What the source of an SVM begins with; its id follows.
+pub const SVM_SOURCE: &str = "urn:svm:";
+
+/// What one event told about its SVM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// The status the SVM gave itself.
+    pub status: DeviceStatus,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// The SVM's name.
+    pub hostname: Option<String>,
+    /// What is installed.
+    pub product_name: Option<String>,
+    /// Its version.
+    pub product_version: Option<String>,
+    /// Phase of the subscription.
+    pub phase: Option<String>,
+    /// Why that phase.
+    pub cause: Option<String>,
+    /// The active key.
+    pub key: Option<String>,
+    /// `subscription` or `commercial`.
+    pub kind: Option<String>,
+    /// End of the term.
+    pub ends_at: Option<Timestamp>,
+    /// Until when an unlimited subscription is paid.
+    pub paid_until: Option<Timestamp>,
+    /// End of the grace, where one is running or known.
+    pub grace_ends_at: Option<Timestamp>,
+    /// The reserve key.
+    pub reserve: Option<String>,
+    /// Devices this SVM protects.
+    pub devices: Option<u64>,
+    /// Devices its key allows, over all SVMs of the key.
+    pub devices_limit: Option<u64>,
+    /// The permit for database updates.
+    pub database_updates: Option<String>,
+    /// The permit for KSN.
+    pub ksn: Option<String>,
+    /// The whole status, where the event was a report.
+    #[serde(skip)]
+    pub report: Option<String>,
+}
+
+impl Told {
+    /// Reads an event's data; `None` where it tells no status.
+    pub fn read(kind: &str, data: &Map<String, Value>) -> Option<Self> {
+        let status = match data.get("device_status")?.as_str()? {
+            "ok" => DeviceStatus::Ok,
+            "warning" => DeviceStatus::Warning,
+            "critical" => DeviceStatus::Critical,
+            _ => return None,
+        };
+        let nothing = Map::new();
+        let snapshot = data.get("snapshot").and_then(Value::as_object).unwrap_or(&nothing);
+        let reasons = data.get("device_status_reasons").and_then(Value::as_array);
+        let reasons =
+            reasons.into_iter().flatten().take(32).filter_map(|reason| text(Some(reason))).collect();
+        let instant = |name: &str| snapshot.get(name)?.as_str()?.parse().ok();
+        // SQLite's integers have a sign.
+        let count = |name: &str| snapshot.get(name)?.as_u64().filter(|n| i64::try_from(*n).is_ok());
+        Some(Self {
+            status,
+            reasons,
+            hostname: text(data.get("hostname")),
+            product_name: text(data.get("product_name")),
+            product_version: text(data.get("product_version")),
+            phase: text(data.get("phase")),
+            cause: text(data.get("cause")),
+            key: text(snapshot.get("key")),
+            kind: text(snapshot.get("kind")),
+            ends_at: instant("ends_at"),
+            paid_until: instant("paid_until"),
+            grace_ends_at: instant("grace_ends_at"),
+            reserve: text(snapshot.get("reserve")),
+            devices: count("devices"),
+            devices_limit: count("devices_limit"),
+            database_updates: text(snapshot.get("database_updates")),
+            ksn: text(snapshot.get("ksn")),
+            report: (kind == "svm.agent.report").then(|| data.get("report").map(Value::to_string)).flatten(),
+        })
+    }
+}
+
+/// A string, cut where nobody would read on.
+fn text(value: Option<&Value>) -> Option<String> {
+    let text = value?.as_str()?;
+    (!text.is_empty()).then(|| text.chars().take(256).collect())
+}
+
+/// An event whose sequence number another event had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastConflict {
+    /// The event that was not kept.
+    pub id: String,
+    /// Its number.
+    pub sequence: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One SVM as it is kept.
+#[derive(Clone, Debug)]
+pub struct Svm {
+    /// Its id: the source without `urn:svm:`.
+    pub id: String,
+    /// When it first sent anything.
+    pub first_contact: Timestamp,
+    /// When it last sent anything, repeated or not.
+    pub last_contact: Timestamp,
+    /// What its latest event told.
+    pub told: Option<Told>,
+    /// The number of that event.
+    pub state_sequence: Option<String>,
+    /// Its sequence numbers.
+    pub gaps: Gaps,
+    /// Events not kept because their number was taken.
+    pub conflicts: u64,
+    /// The latest of these.
+    pub last_conflict: Option<LastConflict>,
+}
+
+impl Svm {
+    /// Whether it was silent for too long: since before `silent_before`.
+    pub fn is_silent(&self, silent_before: Timestamp) -> bool {
+        self.last_contact < silent_before
+    }
+
+    /// The status that is shown.
+    pub fn status(&self, silent_before: Timestamp) -> DeviceStatus {
+        match &self.told {
+            _ if self.is_silent(silent_before) => DeviceStatus::Critical,
+            Some(told) => told.status,
+            None => DeviceStatus::Warning,
+        }
+    }
+
+    /// Why that status.
+    pub fn reasons(&self, silent_before: Timestamp) -> Vec<String> {
+        let silent = self.is_silent(silent_before).then(|| NOT_CONNECTED.to_owned());
+        let told = match &self.told {
+            Some(told) => told.reasons.clone(),
+            None => vec![STATUS_UNKNOWN.to_owned()],
+        };
+        silent.into_iter().chain(told).collect()
+    }
+
+    /// The SVM as the API shows it.
+    pub fn to_json(&self, silent_before: Timestamp) -> Value {
+        let ranges = self.gaps.ranges().map(|(from, to)| json!({"from": twenty(from), "to": twenty(to)}));
+        let mut shown = match serde_json::to_value(&self.told) {
+            Ok(Value::Object(told)) => told,
+            _ => Map::new(),
+        };
+        for (name, value) in [
+            ("id", json!(self.id)),
+            ("source", json!(format!("{SVM_SOURCE}{}", self.id))),
+            ("status", json!(self.status(silent_before))),
+            ("reasons", json!(self.reasons(silent_before))),
+            ("first_contact", json!(self.first_contact)),
+            ("last_contact", json!(self.last_contact)),
+            ("state_sequence", json!(self.state_sequence)),
+            ("highest_sequence", json!(self.gaps.highest().map(twenty))),
+            (
+                "missing",
+                json!({"count": self.gaps.missing(), "ranges": ranges.collect::<Vec<_>>(),
+                "forgotten": self.gaps.forgotten()}),
+            ),
+            ("conflicts", json!({"count": self.conflicts, "last": self.last_conflict})),
+        ] {
+            shown.insert(name.to_owned(), value);
+        }
+        Value::Object(shown)
+    }
+}
+
+/// How many SVMs have which status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Nothing to do.
+    pub ok: u64,
+    /// Something to plan.
+    pub warning: u64,
+    /// Something to do now.
+    pub critical: u64,
+}
+
+impl Counts {
+    /// All SVMs.
+    pub fn total(&self) -> u64 {
+        self.ok + self.warning + self.critical
+    }
+}
+
+/// The devices of one key over all its SVMs.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeySum {
+    /// The key.
+    pub key: String,
+    /// How many SVMs hold it as the active key.
+    pub svms: u64,
+    /// The devices they protect together.
+    pub devices: u64,
+    /// What the key allows, as the latest event of any of them told.
+    pub devices_limit: Option<u64>,
+}
+
+impl KeySum {
+    /// How the sum stands to the limit.
+    pub fn level(&self) -> LimitLevel {
+        LimitLevel::of(Some(self.devices), self.devices_limit)
+    }
+}
+
+/// Which SVMs are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only with this status as shown.
+    pub status: Option<DeviceStatus>,
+    /// Only in this phase.
+    pub phase: Option<String>,
+    /// Only with this text in name, id or key.
+    pub text: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> Value {
+        json!({"device_status": "warning", "device_status_reasons": ["grace", 7, ""], "hostname": "svm-7",
+            "snapshot": {"key": "SUB-1", "devices": 91, "devices_limit": -1, "ends_at": "2026-01-01T00:00:00Z",
+                "grace_ends_at": "soon"}})
+    }
+
+    #[test]
+    fn what_is_garbled_is_absent() {
+        let told = Told::read("svm.x", data().as_object().unwrap()).unwrap();
+        assert_eq!(told.reasons, ["grace"]);
+        assert_eq!((told.devices, told.devices_limit), (Some(91), None));
+        assert!(told.ends_at.is_some() && told.grace_ends_at.is_none());
+        assert!(Told::read("svm.x", json!({"device_status": "fine"}).as_object().unwrap()).is_none());
+    }
+
+    #[test]
+    fn silence_is_critical_and_keeps_the_other_reasons() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let svm = Svm {
+            id: "a".into(),
+            first_contact: at(0),
+            last_contact: at(100),
+            told: Told::read("svm.x", data().as_object().unwrap()),
+            state_sequence: None,
+            gaps: Gaps::default(),
+            conflicts: 0,
+            last_conflict: None,
+        };
+        assert_eq!(svm.status(at(100)), DeviceStatus::Warning);
+        assert_eq!(svm.status(at(101)), DeviceStatus::Critical);
+        assert_eq!(svm.reasons(at(101)), ["not_connected", "grace"]);
+        assert_eq!(svm.to_json(at(0))["hostname"], "svm-7");
+    }
+}

@@ -1,0 +1,100 @@
+//! `GET /v1/live`: events as they are kept, as server-sent events.
+//!
+//! Promises: every event in its order, from `Last-Event-ID` on, none left out. A reader is served from the
+//! store, so that nothing is buffered for it but the few pieces on their way; one that takes nothing for the
+//! write timeout is cut, and comes back with its `Last-Event-ID`.
+
+use super::App;
+use super::answer::Refusal;
+use super::api::{self, Asked};
+use super::metrics::Gauge;
+use super::store::Events;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::channel::{Channel, Sender};
+use hyper::body::Bytes;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Events read at once for one reader.
+const PIECE: u32 = 50;
+/// Pieces on their way to one reader.
+const PIECES: usize = 2;
+/// A comment after this much silence keeps proxies from closing the connection.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Which events are asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LiveQuery {
+    source: Option<String>,
+    after: Option<i64>,
+}
+
+/// Why a reader's stream ends early.
+#[derive(Debug, thiserror::Error)]
+#[error("the reader took nothing for too long")]
+pub(super) struct Cut;
+
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Asked<LiveQuery>,
+) -> Result<Response, Refusal> {
+    let query = api::asked(query)?;
+    let place = Arc::clone(&app.live).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let after = last_id.or(query.after).unwrap_or_else(|| *app.store.latest().borrow());
+    let (sender, body) = Channel::<Bytes, Cut>::new(PIECES);
+    tokio::spawn(async move {
+        let _gauge = Gauge::up(&app.metrics, |metrics| &metrics.live_readers);
+        feed(&app, sender, after, query.source).await;
+        drop(place);
+    });
+    let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((kind, Body::new(body)).into_response())
+}
+
+/// Feeds one reader until it is gone, is cut, or the collector stops.
+async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source: Option<String>) {
+    let patience = Duration::from_secs(app.settings.limits.write_timeout_seconds.into());
+    let (mut latest, mut closing) = (app.store.latest(), app.closing.clone());
+    let mut piece = "retry: 3000\n\n".to_owned();
+    loop {
+        if !piece.is_empty() {
+            match tokio::time::timeout(patience, sender.send_data(piece.into())).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    app.metrics.live_cut.fetch_add(1, Relaxed);
+                    sender.abort(Cut);
+                    return;
+                }
+            }
+        }
+        // Marked as seen before looking, so that what is kept meanwhile wakes this reader again.
+        let until = *latest.borrow_and_update();
+        let asked = Events { source: source.clone(), after, limit: PIECE, ..Events::default() };
+        let Ok(events) = app.store.events(asked).await else { return };
+        piece = events
+            .iter()
+            .map(|event| format!("id: {}\ndata: {}\n\n", event.position, api::to_json(event)))
+            .collect();
+        match events.last() {
+            Some(last) => after = last.position,
+            None => {
+                // Nothing of this source up to here: the next look need not pass over it again.
+                after = after.max(until);
+                tokio::select! {
+                    changed = latest.changed() => if changed.is_err() { return },
+                    () = super::serve::closed(&mut closing) => return,
+                    () = tokio::time::sleep(SILENCE) => piece = ":\n\n".to_owned(),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Counters, and their text for Prometheus.
+
+use super::fleet::Counts;
+use super::store::Kept;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What is counted since the start.
+#[derive(Default)]
+pub(super) struct Metrics {
+    kept: AtomicU64,
+    duplicates: AtomicU64,
+    conflicts: AtomicU64,
+    transactions: AtomicU64,
+    transaction_microseconds: AtomicU64,
+    /// Requests refused with 400, 409, 413 or 415.
+    pub(super) refused: AtomicU64,
+    /// Requests refused with 401 or 403.
+    pub(super) unauthorised: AtomicU64,
+    /// Requests answered with 503.
+    pub(super) unavailable: AtomicU64,
+    /// Connections open now.
+    pub(super) connections: AtomicU64,
+    /// Readers of live events now.
+    pub(super) live_readers: AtomicU64,
+    /// Readers of live events that were cut because they took nothing.
+    pub(super) live_cut: AtomicU64,
+}
+
+/// Counts up, and down again when dropped.
+pub(super) struct Gauge(Arc<Metrics>, fn(&Metrics) -> &AtomicU64);
+
+impl Gauge {
+    pub(super) fn up(metrics: &Arc<Metrics>, which: fn(&Metrics) -> &AtomicU64) -> Self {
+        which(metrics).fetch_add(1, Relaxed);
+        Self(Arc::clone(metrics), which)
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        (self.1)(&self.0).fetch_sub(1, Relaxed);
+    }
+}
+
+impl Metrics {
+    /// A transaction was committed.
+    pub(super) fn committed<'a>(&self, took: Duration, outcomes: impl Iterator<Item = &'a Kept>) {
+        self.transactions.fetch_add(1, Relaxed);
+        self.transaction_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        for outcome in outcomes {
+            let (kept, duplicates) = (outcome.kept.len(), outcome.duplicates);
+            self.kept.fetch_add(kept.saturating_sub(duplicates) as u64, Relaxed);
+            self.duplicates.fetch_add(duplicates as u64, Relaxed);
+            self.conflicts.fetch_add(outcome.conflicts.len() as u64, Relaxed);
+        }
+    }
+
+    /// All of it in Prometheus' text format.
+    pub(super) fn text(&self, svms: Counts) -> String {
+        let mut text = String::new();
+        let seconds = Duration::from_micros(self.transaction_microseconds.load(Relaxed)).as_secs_f64();
+        for (name, kind, help, value) in [
+            ("events_kept_total", "counter", "Events written to disk.", &self.kept),
+            ("events_duplicate_total", "counter", "Events that were on disk before.", &self.duplicates),
+            ("events_conflict_total", "counter", "Events whose sequence number was taken.", &self.conflicts),
+            ("requests_refused_total", "counter", "Requests answered 400, 409, 413 or 415.", &self.refused),
+            ("requests_unauthorised_total", "counter", "Requests answered 401 or 403.", &self.unauthorised),
+            ("requests_unavailable_total", "counter", "Requests answered 503.", &self.unavailable),
+            ("transactions_total", "counter", "Transactions committed.", &self.transactions),
+            ("connections", "gauge", "Connections open.", &self.connections),
+            ("live_readers", "gauge", "Readers of live events.", &self.live_readers),
+            ("live_cut_total", "counter", "Readers of live events cut for taking nothing.", &self.live_cut),
+        ] {
+            let value = value.load(Relaxed);
+            write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} {kind}\n").ok();
+            writeln!(text, "svm_collector_{name} {value}").ok();
+        }
+        text.push_str("# HELP svm_collector_transaction_seconds_total Time spent in transactions.\n");
+        text.push_str("# TYPE svm_collector_transaction_seconds_total counter\n");
+        writeln!(text, "svm_collector_transaction_seconds_total {seconds}").ok();
+        text.push_str("# HELP svm_collector_svms SVMs by status.\n# TYPE svm_collector_svms gauge\n");
+        for (status, count) in [("ok", svms.ok), ("warning", svms.warning), ("critical", svms.critical)] {
+            writeln!(text, "svm_collector_svms{{status=\"{status}\"}} {count}").ok();
+        }
+        text
+    }
+}

@@ -1,0 +1,154 @@
+//! One SVM: what is the case on top, what happened below, newest first.
+
+use super::fleet::{delivery, devices};
+use super::words::{
+    ago, cause, clean, date, encoded, instant, permit, phase, reason, relative, severity, status_chip,
+};
+use crate::collector::fleet::{Svm, Told};
+use crate::collector::store::Event;
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde_json::Value;
+
+/// Missing ranges that are written out.
+const RANGES: usize = 12;
+
+/// Everything the page shows.
+pub(super) struct View {
+    pub(super) svm: Svm,
+    pub(super) report: Option<String>,
+    pub(super) events: Vec<Event>,
+    pub(super) older: Option<i64>,
+    pub(super) newest: bool,
+    pub(super) now: Timestamp,
+    pub(super) silent_before: Timestamp,
+}
+
+impl View {
+    pub(super) fn name(&self) -> String {
+        let hostname = self.svm.told.as_ref().and_then(|told| told.hostname.as_deref());
+        clean(hostname.unwrap_or(&self.svm.id))
+    }
+
+    pub(super) fn render(&self) -> Markup {
+        let path = format!("/svms/{}", encoded(&self.svm.id));
+        html! {
+            nav class="crumbs" aria-label="Where you are" { a href="/" { "Fleet" } " / " bdi { (self.name()) } }
+            section class="panel" aria-labelledby="svm-title" {
+                div class="svm-head" {
+                    div {
+                        h1 id="svm-title" { bdi { (self.name()) } }
+                        p class="mono muted id" { bdi { (clean(&self.svm.id)) } }
+                    }
+                    div class="svm-status" {
+                        (status_chip(self.svm.status(self.silent_before)))
+                        @for name in self.svm.reasons(self.silent_before) { span class="tag" { (reason(&name)) } }
+                    }
+                }
+                (self.facts())
+            }
+            section class="panel" aria-labelledby="events-title" {
+                div class="panel-head" {
+                    h2 id="events-title" { "What happened" }
+                    span class="muted" { "newest first" }
+                }
+                @if self.events.is_empty() { div class="empty" { p { "Nothing here." } } }
+                ol class="timeline" { @for event in &self.events { (self.event(event)) } }
+                nav class="pages" aria-label="Pages" {
+                    @if !self.newest { a href=(path) { "Newest" } }
+                    @if let Some(position) = self.older { a rel="next" href={ (path) "?before=" (position) } { "Older" } }
+                }
+            }
+            @if let Some(report) = &self.report { (whole_status(report)) }
+        }
+    }
+
+    fn facts(&self) -> Markup {
+        let fact = |name: &str, value: Markup| html! { div { dt { (name) } dd { (value) } } };
+        let svm = &self.svm;
+        html! {
+            dl class="facts" {
+                @if let Some(told) = &svm.told { (self.told(told)) }
+                (fact("Last contact", html! { (ago(self.now, svm.last_contact)) div class="sub" { (instant(svm.last_contact)) } }))
+                (fact("First contact", html! { (ago(self.now, svm.first_contact)) div class="sub" { (instant(svm.first_contact)) } }))
+                (fact("Delivery", html! {
+                    (delivery(svm))
+                    @let ranges: Vec<_> = svm.gaps.ranges().take(RANGES + 1).collect();
+                    @for (from, to) in ranges.iter().take(RANGES) {
+                        div class="sub mono" { (from) @if from != to { "–" (to) } }
+                    }
+                    @if ranges.len() > RANGES { div class="sub" { "and more" } }
+                    @if let Some(conflict) = &svm.last_conflict {
+                        div class="sub" { "last conflict " (ago(self.now, conflict.at)) ", number " span class="mono" { (clean(conflict.sequence.trim_start_matches('0'))) } }
+                    }
+                }))
+            }
+        }
+    }
+
+    fn told(&self, told: &Told) -> Markup {
+        let fact = |name: &str, value: Markup| html! { div { dt { (name) } dd { (value) } } };
+        let text = |text: &Option<String>| html! { @match text { Some(text) => bdi { (clean(text)) }, None => span class="muted" { "–" } } };
+        let when = |at: Timestamp| html! { (date(at)) div class="sub" { (relative(self.now, at)) } };
+        html! {
+            (fact("Phase", html! {
+                @match &told.phase { Some(name) => b { (phase(name)) }, None => span class="muted" { "–" } }
+                @if let Some(why) = &told.cause { div class="sub" { (cause(why)) } }
+            }))
+            @if let Some(at) = told.ends_at { (fact(if at <= self.now { "Term ended" } else { "Term ends" }, when(at))) }
+            @if let Some(at) = told.paid_until { (fact("Paid until", when(at))) }
+            @if let Some(at) = told.grace_ends_at { (fact(if at <= self.now { "Grace ended" } else { "Grace ends" }, when(at))) }
+            (fact("Key", html! {
+                span class="mono" { (text(&told.key)) }
+                @if let Some(kind) = &told.kind { div class="sub" { (clean(kind)) } }
+            }))
+            (fact("Reserve key", html! { span class="mono" { (text(&told.reserve)) } }))
+            (fact("Devices", devices(told.devices, told.devices_limit)))
+            (fact("Permits", html! {
+                div class="permits" { (permit("Updates", told.database_updates.as_deref())) (permit("KSN", told.ksn.as_deref())) }
+            }))
+            (fact("Product", html! {
+                (text(&told.product_name))
+                @if let Some(version) = &told.product_version { div class="sub" { (clean(version)) } }
+            }))
+        }
+    }
+
+    fn event(&self, kept: &Event) -> Markup {
+        let event: Value = serde_json::from_str(&kept.text).unwrap_or(Value::Null);
+        let data = event.get("data").unwrap_or(&Value::Null);
+        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(clean);
+        let at =
+            |value: &Value, name: &str| value.get(name).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+        let kind = text(&event, "type").unwrap_or_default();
+        let name = text(data, "event_type_display_name").unwrap_or_else(|| kind.clone());
+        let happened = at(&event, "time").unwrap_or(kept.received_at);
+        let (class, word) = severity(data.get("severity").and_then(Value::as_u64));
+        html! {
+            li class=(class) {
+                div class="event-head" {
+                    span class={ "tag " (class) } { (word) }
+                    h3 { bdi { (name) } }
+                    span class="when" { (instant(happened)) span class="muted" { " · " (ago(self.now, happened)) } }
+                }
+                @if let Some(description) = text(data, "description") { p { bdi { (description) } } }
+                p class="sub" {
+                    span class="mono" { (kind) }
+                    @if let Some(effective) = at(data, "effective_at") { " · in effect since " (instant(effective)) }
+                    @if let Some(sequence) = text(&event, "sequence") { " · no. " (sequence.trim_start_matches('0')) }
+                }
+            }
+        }
+    }
+}
+
+fn whole_status(report: &str) -> Markup {
+    let value: Value = serde_json::from_str(report).unwrap_or(Value::Null);
+    let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
+    html! {
+        details class="panel report" {
+            summary { "Whole status, as last reported" }
+            pre { @for line in pretty.lines() { (clean(line)) "\n" } }
+        }
+    }
+}

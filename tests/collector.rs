@@ -1,0 +1,444 @@
+//! The collector from outside: the real program over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes on a busy machine.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// A running collector; killed when dropped.
+struct Collector {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Collector {
+    fn start(dir: &std::path::Path, settings: &str) -> Self {
+        let file = dir.join("collector.toml");
+        let path = dir.join("collector.db");
+        let text = format!("listen = \"127.0.0.1:0\"\n[store]\npath = {path:?}\n{settings}");
+        std::fs::write(&file, text).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_svm-collector"))
+            .args(["run", "--config"])
+            .arg(file)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next().expect("the collector ended").unwrap();
+            if let Some((_, rest)) = line.split_once("http://") {
+                break rest.split('/').next().unwrap().parse().unwrap();
+            }
+        };
+        // The pipe stays open and is emptied, so that the collector never waits for it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    fn trial(dir: &std::path::Path) -> Self {
+        Self::start(dir, "[tokens]\nrequired = false\n")
+    }
+
+    fn ask(&self, head: &str, body: &[u8]) -> Option<Answer> {
+        ask(self.address, head, body)
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask(&format!("GET {path} HTTP/1.1\r\n"), b"").unwrap()
+    }
+
+    fn json(&self, path: &str) -> Value {
+        self.get(path).json()
+    }
+
+    fn post(&self, event: &Value) -> Answer {
+        self.ask(
+            "POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents+json\r\n",
+            event.to_string().as_bytes(),
+        )
+        .unwrap()
+    }
+
+    fn post_with(&self, token: &str, event: &Value) -> Answer {
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents+json\r\nAuthorization: Bearer {token}\r\n"
+        );
+        self.ask(&head, event.to_string().as_bytes()).unwrap()
+    }
+
+    fn post_batch(&self, events: &[Value]) -> Answer {
+        let head = "POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents-batch+json\r\n";
+        self.ask(head, json!(events).to_string().as_bytes()).unwrap()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+}
+
+/// One request on a connection of its own; `None` where the connection broke.
+fn ask(address: SocketAddr, head: &str, body: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(BOUND)).unwrap();
+    let length = body.len();
+    // A refusal may come before all of the body is taken: then writing fails, and the answer is there.
+    stream
+        .write_all(
+            format!("{head}Host: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").as_bytes(),
+        )
+        .ok()?;
+    stream.write_all(body).ok();
+    let mut text = Vec::new();
+    let read = stream.read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").filter(|_| read.is_ok() || text.contains("\r\n\r\n"))?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+fn event(svm: &str, id: &str, sequence: u64) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": format!("urn:svm:{svm}"), "type": "svm.subscription.status_changed",
+        "time": "2026-01-01T00:00:00Z", "subject": "SUB-1", "sequence": format!("{sequence:020}"),
+        "datacontenttype": "application/json",
+        "data": {"severity": 4, "event_type_display_name": "Status changed", "description": "It changed.",
+            "hostname": format!("host-{svm}"), "device_status": "warning", "device_status_reasons": ["grace"],
+            "phase": "grace", "cause": "ended",
+            "snapshot": {"key": "SUB-1", "devices": sequence, "devices_limit": 100, "ends_at": "2026-01-01T00:00:00Z"}}
+    })
+}
+
+#[test]
+fn all_three_modes_are_kept_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let answer = collector.post(&event("a", "one", 1));
+    assert_eq!((answer.status, answer.json()["kept"].clone()), (200, json!(["one"])));
+    assert!(
+        answer.head.contains(concat!("server: svm-collector/", env!("CARGO_PKG_VERSION"))),
+        "{}",
+        answer.head
+    );
+    let batch = [event("a", "two", 2), event("b", "three", 1)];
+    assert_eq!(collector.post_batch(&batch).json()["kept"], json!(["two", "three"]));
+    let binary = "POST /v1/events HTTP/1.1\r\nContent-Type: application/json\r\nce-specversion: 1.0\r\nce-id: four\r\n\
+                  ce-source: /generic\r\nce-type: com.example.thing\r\n";
+    assert_eq!(collector.ask(binary, b"{\"x\":1}").unwrap().json()["kept"], json!(["four"]));
+    let events = collector.json("/v1/events?limit=2");
+    assert_eq!(events["events"][1]["event"]["id"], "two");
+    let rest = collector.json(&format!("/v1/events?after={}", events["next"]));
+    assert_eq!(rest["events"][1]["event"]["data"]["x"], 1);
+    assert_eq!(collector.json("/v1/events?type=com.example.thing")["events"].as_array().unwrap().len(), 1);
+    assert_eq!(collector.json("/v1/svms?q=host-a")["total"], 1);
+    assert!(collector.get("/metrics").body.contains("svm_collector_events_kept_total 4"));
+    assert_eq!(collector.get("/healthz").status, 200);
+}
+
+#[test]
+fn duplicates_gaps_skips_and_conflicts() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let missing = || collector.json("/v1/svms/a")["missing"]["ranges"].clone();
+    let range = |from: u64, to: u64| json!({"from": format!("{from:020}"), "to": format!("{to:020}")});
+
+    collector.post(&event("a", "1", 1));
+    let again = collector.post(&event("a", "1", 1));
+    assert_eq!((again.status, again.json()["kept"].clone()), (200, json!(["1"])));
+    assert_eq!(collector.json("/v1/svms/a/events")["events"].as_array().unwrap().len(), 1, "stored once");
+
+    collector.post(&event("a", "10", 10));
+    assert_eq!(missing(), json!([range(2, 9)]));
+    collector.post(&event("a", "5", 5));
+    assert_eq!(missing(), json!([range(2, 4), range(6, 9)]));
+    assert_eq!(collector.json("/v1/svms/a")["devices"], 10, "the state is that of the highest number");
+    let mut skipping = event("a", "11", 11);
+    skipping["data"]["skips"] = range(2, 8);
+    collector.post(&skipping);
+    assert_eq!(missing(), json!([range(9, 9)]));
+
+    let alone = collector.post(&event("a", "other", 10));
+    assert_eq!(alone.status, 409);
+    assert_eq!(alone.json()["conflicts"][0]["highest"], format!("{:020}", 11));
+    let mixed = collector.post_batch(&[event("a", "other", 10), event("a", "12", 12)]);
+    assert_eq!((mixed.status, mixed.json()["kept"].clone()), (200, json!(["12"])));
+    assert_eq!(mixed.json()["conflicts"][0]["id"], "other");
+    let svm = collector.json("/v1/svms/a");
+    assert_eq!(
+        (svm["conflicts"]["count"].clone(), svm["conflicts"]["last"]["id"].clone()),
+        (json!(2), json!("other"))
+    );
+}
+
+#[test]
+fn bad_input_is_refused_with_its_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let structured = "Content-Type: application/cloudevents+json\r\n";
+    let batched = "Content-Type: application/cloudevents-batch+json\r\n";
+    let with = |name: &str, value: Value| {
+        let mut event = event("a", "1", 1);
+        event[name] = value;
+        event.to_string()
+    };
+    let one = event("a", "1", 1).to_string();
+    let many = format!("[{}{one}]", format!("{one},").repeat(1000));
+    for (head, body, status, code, field) in [
+        (structured, with("specversion", json!("0.3")), 400, "invalid_event", "specversion"),
+        (structured, with("id", json!("")), 400, "invalid_event", "id"),
+        (structured, with("source", json!("s".repeat(300))), 400, "invalid_event", "source"),
+        (structured, with("time", json!("yesterday")), 400, "invalid_event", "time"),
+        (structured, with("sequence", json!("1")), 400, "invalid_event", "sequence"),
+        (structured, with("data", json!({"severity": 9})), 400, "invalid_event", "data.severity"),
+        (structured, with("data", json!("x".repeat(65_536))), 400, "invalid_event", "event"),
+        (structured, "[".repeat(100_000), 400, "invalid_event", "event"),
+        (structured, "{".to_owned(), 400, "invalid_event", "event"),
+        (structured, "x".repeat(5 << 20), 413, "body_too_large", ""),
+        (batched, "{}".to_owned(), 400, "invalid_batch", ""),
+        (batched, format!("[{one},{{}}]"), 400, "invalid_event", "specversion"),
+        (batched, many, 413, "batch_too_large", ""),
+        ("Content-Type: text/plain\r\n", one.clone(), 415, "content_type", ""),
+        ("Content-Type: application/cloudevents+xml\r\n", one.clone(), 415, "content_type", ""),
+        (
+            "Content-Type: application/cloudevents+json\r\nContent-Encoding: gzip\r\n",
+            one.clone(),
+            415,
+            "content_encoding",
+            "",
+        ),
+    ] {
+        let answer = collector.ask(&format!("POST /v1/events HTTP/1.1\r\n{head}"), body.as_bytes()).unwrap();
+        let error = answer.json()["error"].clone();
+        let shown = error["field"].as_str().unwrap_or("");
+        assert_eq!((answer.status, error["code"].as_str().unwrap(), shown), (status, code, field), "{error}");
+    }
+    for (path, status) in [
+        ("/v1/svms?status=fine", 400),
+        ("/v1/svms?stats=ok", 400),
+        ("/v1/events?limit=0", 400),
+        ("/v1/svms/nobody", 404),
+        ("/nowhere", 404),
+    ] {
+        assert_eq!(collector.get(path).status, status, "{path}");
+    }
+    assert_eq!(collector.ask("DELETE /v1/events HTTP/1.1\r\n", b"").unwrap().status, 405);
+    assert_eq!(collector.json("/v1/events")["events"], json!([]), "nothing of all that was kept");
+}
+
+#[test]
+fn a_token_belongs_to_one_source_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_svm-collector")).arg("token").output().unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    let mut last_words = made.lines().map(|line| line.split_whitespace().last().unwrap().to_owned());
+    let (token, line) = (last_words.next().unwrap(), last_words.next().unwrap());
+    let file = dir.path().join("tokens");
+    std::fs::write(&file, format!("{line}\n")).unwrap();
+    let settings = format!("[tokens]\nfile = {file:?}\n");
+
+    let collector = Collector::start(dir.path(), &settings);
+    assert_eq!(collector.post(&event("a", "1", 1)).status, 401);
+    assert_eq!(collector.post_with("wrong", &event("a", "1", 1)).status, 401);
+    assert_eq!(collector.post_with(&token, &event("a", "1", 1)).status, 200);
+    drop(collector);
+    let collector = Collector::start(dir.path(), &settings);
+    let other = collector.post_with(&token, &event("b", "1", 1));
+    assert_eq!(
+        (other.status, other.json()["error"]["code"].clone()),
+        (403, json!("token_of_another_source"))
+    );
+    assert_eq!(collector.post_with(&token, &event("a", "2", 2)).status, 200);
+    assert_eq!(collector.json("/v1/svms")["total"], 1);
+}
+
+#[test]
+fn hostile_text_is_shown_as_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202E}";
+    let mut event = event("<b>id", "1", 1);
+    event["source"] = json!("urn:svm:a'b&c");
+    for name in ["description", "event_type_display_name", "hostname", "phase", "cause"] {
+        event["data"][name] = json!(hostile);
+    }
+    event["data"]["snapshot"]["key"] = json!(hostile);
+    event["data"]["device_status_reasons"] = json!([hostile]);
+    assert_eq!(collector.post(&event).status, 200);
+    for path in ["/", "/svms/a%27b%26c", "/?q=%3Cscript%3E&phase=%22%3E%3Ci%3E"] {
+        let page = collector.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(
+            !page.body.contains("<script>alert")
+                && !page.body.contains("<img")
+                && !page.body.contains("\"><i>"),
+            "{path}"
+        );
+        assert!(!page.body.contains('\u{202E}') && !page.body.contains("<b>id"), "{path}");
+        assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
+    }
+    assert!(collector.get("/").body.contains("&lt;script&gt;alert"));
+}
+
+#[test]
+fn live_readers_get_events_and_resume() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let live = |last: &str| {
+        let mut stream = TcpStream::connect(collector.address).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        write!(stream, "GET /v1/live HTTP/1.1\r\nHost: x\r\n{last}\r\n").unwrap();
+        let mut lines = BufReader::new(stream).lines();
+        // The stream has begun, so what is kept from now on comes.
+        lines.by_ref().map(Result::unwrap).find(|line| line.starts_with("retry:")).unwrap();
+        lines
+    };
+    let ids = |lines: &mut dyn Iterator<Item = std::io::Result<String>>, count: usize| -> Vec<String> {
+        let ids = lines.map(Result::unwrap).filter_map(|line| line.strip_prefix("id: ").map(str::to_owned));
+        ids.take(count).collect()
+    };
+    collector.post(&event("a", "1", 1));
+    let mut reader = live("");
+    collector.post_batch(&(2..=120).map(|n| event("a", &n.to_string(), n)).collect::<Vec<_>>());
+    let expected: Vec<String> = (2..=120).map(|n| n.to_string()).collect();
+    assert_eq!(ids(&mut reader, 119), expected);
+    assert_eq!(ids(&mut live("Last-Event-ID: 117\r\n"), 3), ["118", "119", "120"]);
+}
+
+/// Eventually true, looked at now and then.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < BOUND, "{what} did not come true");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn slow_clients_are_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = "[tokens]\nrequired = false\n[limits]\nheader_timeout_seconds = 1\nbody_timeout_seconds = 1\nwrite_timeout_seconds = 1\n";
+    let collector = Collector::start(dir.path(), settings);
+    let answer_to = |sent: &str| {
+        let mut stream = TcpStream::connect(collector.address).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(!answer_to("POST /v1/events HT").contains("200 OK"));
+    let head = "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/cloudevents+json\r\nContent-Length: 99\r\n\r\n{";
+    assert!(answer_to(head).starts_with("HTTP/1.1 408"));
+
+    let mut reader = TcpStream::connect(collector.address).unwrap();
+    write!(reader, "GET /v1/live?after=0 HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    eventually("the reader", || collector.get("/metrics").body.contains("svm_collector_live_readers 1\n"));
+    let mut number = 0;
+    eventually("the cut of a reader that takes nothing", || {
+        let batch: Vec<Value> = (0..40)
+            .map(|_| {
+                number += 1;
+                let mut event = event("a", &number.to_string(), number);
+                event["data"]["filler"] = json!("x".repeat(60_000));
+                event
+            })
+            .collect();
+        assert_eq!(collector.post_batch(&batch).status, 200);
+        collector.get("/metrics").body.contains("svm_collector_live_readers 0\n")
+    });
+    // What is left is the connection that asks.
+    eventually("the end of its connection", || {
+        collector.get("/metrics").body.contains("svm_collector_connections 1\n")
+    });
+}
+
+/// Four senders write as fast as they can, the collector is killed in the midst, and is started again: all that
+/// it named is there. A kill cannot show a missing sync; it shows an answer before the commit.
+#[test]
+fn what_was_named_survives_kills() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut named = BTreeSet::new();
+    let mut next = 1_u64;
+    for _ in 0..20 {
+        let mut collector = Collector::trial(dir.path());
+        let address = collector.address;
+        let (sender, kept) = std::sync::mpsc::channel();
+        let begin = next;
+        next += 1_000_000;
+        let senders: Vec<_> = (0..4)
+            .map(|worker: u64| {
+                let sender = sender.clone();
+                std::thread::spawn(move || {
+                    for number in 0.. {
+                        let sequence = begin + worker * 200_000 + number * 5;
+                        let events: Vec<Value> =
+                            (sequence..sequence + 5).map(|n| event("a", &n.to_string(), n)).collect();
+                        let head = "POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents-batch+json\r\n";
+                        let Some(answer) = ask(address, head, json!(events).to_string().as_bytes()) else { return };
+                        // An answer cut short by the kill names nothing.
+                        let Ok(answer) = serde_json::from_str::<Value>(&answer.body) else { return };
+                        for id in answer["kept"].as_array().unwrap() {
+                            sender.send(id.as_str().unwrap().to_owned()).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        // Killed in the middle of its work, not before and not after.
+        named.extend((0..100).map(|_| kept.recv_timeout(BOUND).unwrap()));
+        collector.child.kill().unwrap();
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        named.extend(kept.try_iter());
+    }
+    let collector = Collector::trial(dir.path());
+    let (mut there, mut after) = (BTreeSet::new(), json!(0));
+    while !after.is_null() {
+        let page = collector.json(&format!("/v1/events?limit=1000&after={after}"));
+        there.extend(
+            page["events"].as_array().unwrap().iter().map(|e| e["event"]["id"].as_str().unwrap().to_owned()),
+        );
+        after = page["next"].clone();
+    }
+    let lost: Vec<_> = named.difference(&there).collect();
+    assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), named.len());
+}
+
+#[test]
+fn it_stops_when_told_and_open_readers_do_not_hold_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut collector = Collector::trial(dir.path());
+    let mut reader = TcpStream::connect(collector.address).unwrap();
+    reader.set_read_timeout(Some(BOUND)).unwrap();
+    write!(reader, "GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    reader.read_exact(&mut [0; 16]).unwrap();
+    Command::new("kill").arg(collector.child.id().to_string()).status().unwrap();
+    eventually("the end", || collector.child.try_wait().unwrap().is_some());
+    assert!(collector.child.wait().unwrap().success());
+}
