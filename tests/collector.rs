@@ -430,6 +430,38 @@ fn what_was_named_survives_kills() {
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), named.len());
 }
 
+/// As `svm-demo` uses it: inside another program, on a clock that runs an hour a second.
+#[test]
+fn silence_is_seen_by_the_clock_that_was_handed_in() {
+    use svm::{clock::Clock, collector};
+    let dir = tempfile::tempdir().unwrap();
+    let (started, address) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut settings = collector::Settings::default();
+    settings.store.path = dir.path().join("collector.db");
+    settings.tokens.required = false;
+    settings.svms.silent_after_minutes = 60;
+    let running = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            started.send(listener.local_addr().unwrap()).unwrap();
+            let clock = Clock::fast("2030-01-01T00:00:00Z".parse().unwrap(), 3600);
+            let shutdown = async { drop(stopped.await) };
+            collector::serve(settings, listener, clock, shutdown).await.unwrap();
+        });
+    });
+    let address = address.recv_timeout(BOUND).unwrap();
+    let post = "POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents+json\r\n";
+    assert_eq!(ask(address, post, event("a", "1", 1).to_string().as_bytes()).unwrap().status, 200);
+    let svm = || ask(address, "GET /v1/svms/a HTTP/1.1\r\n", b"").unwrap().json();
+    assert!(svm()["first_contact"].as_str().unwrap().starts_with("2030-01-01T"));
+    eventually("silence", || svm()["reasons"] == json!(["not_connected", "grace"]));
+    assert_eq!(svm()["status"], "critical");
+    stop.send(()).unwrap();
+    running.join().unwrap();
+}
+
 #[test]
 fn it_stops_when_told_and_open_readers_do_not_hold_it() {
     let dir = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The receiving end for agents' events: keeps them and shows the fleet.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "svm-collector", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -44,8 +44,8 @@ fn shell(title: &str, live: &str, content: &Markup) -> Markup {
                 header class="top" {
                     a class="brand" href="/" {
                         svg viewBox="0 0 24 24" width="26" height="26" aria-hidden="true" focusable="false" {
-                            path d="M12 1.500 21 5v6.500c0 5.400-3.700 9.300-9 11-5.300-1.700-9-5.600-9-11V5Z" fill="currentColor";
-                            path class="tick" d="m7.800 12 3 3 5.400-5.900" fill="none" stroke-width="2.200" stroke-linecap="round" stroke-linejoin="round";
+                            path d="M12 1.500 21 5v6.500c0 5.400-3.700 9.300-9 11-5.300-1.700-9-5.600-9-11V5Z" fill="currentColor" {}
+                            path class="tick" d="m7.800 12 3 3 5.400-5.900" fill="none" stroke-width="2.200" stroke-linecap="round" stroke-linejoin="round" {}
                         }
                         span { "SVM fleet" }
                     }

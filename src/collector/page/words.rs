@@ -43,9 +43,9 @@ pub(super) fn status_icon(status: DeviceStatus) -> Markup {
     html! {
         svg class="icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false" {
             @match status {
-                DeviceStatus::Ok => { path d="M2.5 8.5 6.2 12 13.5 4.5" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"; }
-                DeviceStatus::Warning => { path d="M8 1.6 15.2 14.4H.8ZM7.1 6.2v4h1.8v-4ZM7.1 11.2v1.7h1.8v-1.7Z" fill="currentColor" fill-rule="evenodd"; }
-                DeviceStatus::Critical => { path d="M5 .9h6L15.100 5v6L11 15.100H5L.9 11V5ZM7.100 4v5h1.800V4ZM7.100 10.400v1.800h1.800v-1.800Z" fill="currentColor" fill-rule="evenodd"; }
+                DeviceStatus::Ok => { path d="M2.5 8.5 6.2 12 13.5 4.5" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" {} }
+                DeviceStatus::Warning => { path d="M8 1.6 15.2 14.4H.8ZM7.1 6.2v4h1.8v-4ZM7.1 11.2v1.7h1.8v-1.7Z" fill="currentColor" fill-rule="evenodd" {} }
+                DeviceStatus::Critical => { path d="M5 .9h6L15.100 5v6L11 15.100H5L.9 11V5ZM7.100 4v5h1.800V4ZM7.100 10.400v1.800h1.800v-1.800Z" fill="currentColor" fill-rule="evenodd" {} }
             }
         }
     }
