@@ -390,8 +390,8 @@ impl Check<'_> {
             "" => Some(None),
             url => self.url("source.url", url).map(Some),
         };
-        let interval = self.span("source.interval", raw.interval, 60, 7 * 86_400);
-        let urgent = self.span("source.urgent_interval", raw.urgent_interval, 60, 86_400);
+        let interval = self.span("source.interval", raw.interval, 1, 7 * 86_400);
+        let urgent = self.span("source.urgent_interval", raw.urgent_interval, 1, 86_400);
         let connection = self.connection("source", raw.timeout, &raw.ca_file, &raw.proxy);
         Some(SourceSettings {
             url: url?,
@@ -455,14 +455,14 @@ mod tests {
     #[test]
     fn impossible_values_are_named_with_their_line_all_at_once() {
         let text = "[product]\nversion = \"six\"\n[reminders]\nbefore_end_days = [0]\n[source]\nurl = \"ftp://x\"\n\
-                    interval = \"1s\"\n[enforcement]\nksn_after_grace = \"1/day\"\n[destinations.a]\nurl = \"http://u:p@h/\"\n\
+                    interval = \"0s\"\n[enforcement]\nksn_after_grace = \"1/day\"\n[destinations.a]\nurl = \"http://u:p@h/\"\n\
                     token_file = \"/no/such\"\n";
         let told = read(text).unwrap_err();
         for line in [
             "agent.toml:2: `product.version`: `six` is not a version",
             "agent.toml:4: `reminders.before_end_days`: 0 is not",
             "agent.toml:6: `source.url`: must begin",
-            "agent.toml:7: `source.interval`: must be from 1m",
+            "agent.toml:7: `source.interval`: must be from 1s",
             "agent.toml:9: `enforcement.ksn_after_grace`: must be \"vendor\"",
             "agent.toml:11: `destinations.a.url`: must not hold a name",
             "agent.toml:12: `destinations.a.token_file`: cannot read /no/such",

@@ -1,0 +1,329 @@
+//! What black-box tests share: the real programs, a real web server, a recording proxy, bounded waits.
+#![allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "each test program uses its part")]
+#![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Waits until `look` finds something; panics with `what` after `seconds`.
+pub fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {seconds} s in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a program from Debian's packages is there. Where not, it says so, or fails if all must run.
+pub fn have(program: &str, package: &str) -> bool {
+    let there = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|p| p.join(program).exists())
+    });
+    if !there {
+        let message = format!("not run: {program} is not installed (Debian's package {package})");
+        assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+        println!("{message}");
+    }
+    there
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A program that runs, its output in a file; killed when dropped.
+pub struct Program {
+    pub child: Child,
+    pub log: PathBuf,
+}
+
+impl Program {
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        Self { child, log: log.to_owned() }
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        wait_for("the program's end", 20, || self.child.try_wait().unwrap())
+    }
+
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// One HTTP GET; the status and the body.
+pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
+pub fn get_json(port: u16, path: &str) -> Option<Value> {
+    let (status, body) = get(port, path)?;
+    (status == 200).then(|| serde_json::from_str(&body).unwrap_or_else(|e| panic!("{path}: {e}: {body}")))
+}
+
+/// nginx over a folder of published documents.
+pub fn nginx(folder: &Path, root: &Path, port: u16) -> Program {
+    std::fs::create_dir_all(folder.join("tmp")).unwrap();
+    let tmp = folder.join("tmp");
+    let tmp = tmp.display();
+    let text = format!(
+        "worker_processes 1; daemon off; pid {0}/nginx.pid; error_log {0}/error.log;\n\
+         events {{ worker_connections 64; }}\n\
+         http {{ log_format plain '$status $request_method $uri'; access_log {0}/access.log plain;\n\
+         client_body_temp_path {1}; proxy_temp_path {1}; fastcgi_temp_path {1}; uwsgi_temp_path {1}; scgi_temp_path {1};\n\
+         default_type application/jose;\n\
+         server {{ listen 127.0.0.1:{port}; root {2}; }} }}\n",
+        folder.display(),
+        tmp,
+        root.display()
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, text).unwrap();
+    // nginx's worker gives up root, and must reach the files.
+    let mut at = Some(root);
+    while let Some(path) = at.filter(|p| p.starts_with(std::env::temp_dir()) && *p != std::env::temp_dir()) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        at = path.parent();
+    }
+    let mut command = Command::new("nginx");
+    command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .arg("-c")
+        .arg(&file)
+        .arg("-e")
+        .arg(folder.join("error.log"));
+    let program = Program::start(&mut command, &folder.join("nginx.log"));
+    wait_for("nginx", 20, || TcpStream::connect(("127.0.0.1", port)).ok());
+    program
+}
+
+/// What went over the wire: the bodies of requests, as they came.
+pub type Wire = Arc<Mutex<Vec<Value>>>;
+
+/// A proxy that writes down every event that is sent, and passes requests on, one a connection.
+pub fn recording_proxy(to: u16) -> (u16, Wire) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let wire = Wire::default();
+    let seen = wire.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (Ok(stream), seen) = (stream, seen.clone()) else { continue };
+            std::thread::spawn(move || pass_on(stream, to, &seen));
+        }
+    });
+    (port, wire)
+}
+
+fn pass_on(client: TcpStream, to: u16, seen: &Wire) -> Option<()> {
+    client.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    let mut reader = BufReader::new(client.try_clone().ok()?);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line == "\r\n" {
+            break;
+        }
+        if !line.to_ascii_lowercase().starts_with("connection:") {
+            head.push_str(&line);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    match serde_json::from_slice::<Value>(&body).ok()? {
+        Value::Array(events) => seen.lock().unwrap().extend(events),
+        event => seen.lock().unwrap().push(event),
+    }
+    let mut server = TcpStream::connect(("127.0.0.1", to)).ok()?;
+    server.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    server.write_all(head.as_bytes()).ok()?;
+    server.write_all(b"Connection: close\r\n\r\n").ok()?;
+    server.write_all(&body).ok()?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).ok()?;
+    let mut client = client;
+    client.write_all(&answer).ok()
+}
+
+/// An agent with its settings in a folder.
+pub struct Agent {
+    pub folder: PathBuf,
+    pub config: PathBuf,
+}
+
+impl Agent {
+    /// Writes the settings; `more` comes after the paths.
+    pub fn new(folder: &Path, trust: &Path, more: &str) -> Self {
+        let config = folder.join("agent.toml");
+        let text = format!(
+            "[paths]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\ntrust_dir = \"{1}\"\n{more}",
+            folder.display(),
+            trust.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        Self { folder: folder.to_owned(), config }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-agent"));
+        command.arg("--config").arg(&self.config).args(arguments);
+        command
+    }
+
+    pub fn start(&self) -> Program {
+        Program::start(&mut self.command(&["run"]), &self.folder.join("agent.log"))
+    }
+
+    /// Starts, and waits until it answers.
+    pub fn start_ready(&self) -> Program {
+        let program = self.start();
+        wait_for("the agent", 20, || self.ask(&["status"]).ok());
+        program
+    }
+
+    /// Runs a command with `--json`: its answer, or its exit code and error.
+    pub fn ask(&self, arguments: &[&str]) -> Result<Value, (i32, Value)> {
+        let output = self.command(arguments).arg("--json").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let value = match lines.len() {
+            1 => lines.into_iter().next().unwrap(),
+            _ => Value::Array(lines),
+        };
+        match output.status.code() {
+            Some(0) => Ok(value),
+            code => Err((code.unwrap_or(-1), value)),
+        }
+    }
+
+    pub fn status(&self) -> Value {
+        self.ask(&["status"]).unwrap()
+    }
+}
+
+/// A collector with its settings in a folder.
+pub struct Collector {
+    pub folder: PathBuf,
+    pub port: u16,
+}
+
+impl Collector {
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), port: free_port() }
+    }
+
+    pub fn start(&self) -> Program {
+        let config = self.folder.join("collector.toml");
+        let text = format!(
+            "listen = \"127.0.0.1:{}\"\n[store]\npath = \"{}/collector.db\"\n[tokens]\nrequired = false\n",
+            self.port,
+            self.folder.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-collector"));
+        command.arg("run").arg("--config").arg(&config);
+        Program::start(&mut command, &self.folder.join("collector.log"))
+    }
+
+    pub fn start_ready(&self) -> Program {
+        let program = self.start();
+        wait_for("the collector", 20, || get_json(self.port, "/healthz"));
+        program
+    }
+
+    /// Every event that is kept, oldest first.
+    pub fn events(&self) -> Option<Vec<Value>> {
+        let (mut events, mut after) = (Vec::new(), 0);
+        loop {
+            let page = get_json(self.port, &format!("/v1/events?after={after}&limit=1000"))?;
+            let rows = page["events"].as_array().unwrap().clone();
+            let Some(last) = rows.last() else { return Some(events) };
+            after = last["position"].as_i64().unwrap();
+            events.extend(rows.into_iter().map(|mut row| row["event"].take()));
+        }
+    }
+
+    /// The events of the life cycle, as type and the fields that do not depend on the time of the run.
+    pub fn story(&self) -> Option<Vec<String>> {
+        Some(story(&self.events()?))
+    }
+}
+
+/// Events of the life cycle without what depends on the time of the run.
+pub fn story(events: &[Value]) -> Vec<String> {
+    let mut told = Vec::new();
+    for event in events {
+        let kind = event["type"].as_str().unwrap();
+        if kind.starts_with("svm.agent.") || kind == "svm.store.rebuilt" {
+            continue;
+        }
+        let data: BTreeMap<_, _> = event["data"].as_object().unwrap().iter().collect();
+        let kept = [
+            "key",
+            "role",
+            "from",
+            "to",
+            "cause",
+            "fields",
+            "resource",
+            "severity",
+            "code",
+            "replaced",
+            "why",
+            "device_status",
+            "count",
+        ];
+        let fields: Vec<String> = data
+            .into_iter()
+            .filter(|(name, _)| kept.contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        told.push(format!("{kind} {}", fields.join(" ")));
+    }
+    told
+}
