@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use support::{Agent, Collector, Program, Wire, free_port, get_json, have, nginx, recording_proxy, wait_for};
@@ -31,7 +32,7 @@ struct World {
     published: PathBuf,
     collector: Collector,
     agent: Agent,
-    wire: Wire,
+    wire: Arc<Wire>,
     code: String,
     key: KeyRef,
     _nginx: Program,
@@ -234,7 +235,7 @@ fn killed_at_random_instants_nothing_is_lost_doubled_or_out_of_order() {
 
     // On the wire: each at least once, under one number, and nothing that the collector does not hold.
     let mut wire: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for event in world.wire.lock().unwrap().iter() {
+    for event in world.wire.sent.lock().unwrap().iter() {
         let text = |name: &str| event[name].as_str().unwrap().to_owned();
         wire.entry(text("id")).or_default().insert(text("sequence"));
     }
@@ -244,7 +245,7 @@ fn killed_at_random_instants_nothing_is_lost_doubled_or_out_of_order() {
     for event in kept.as_array().unwrap() {
         assert!(ids.contains(event["id"].as_str().unwrap()), "kept and not delivered: {event}");
     }
-    let sent = world.wire.lock().unwrap().len();
+    let sent = world.wire.sent.lock().unwrap().len();
     println!("{} kills, {steps} steps, {} events, {sent} sent", kills.load(Ordering::SeqCst), events.len());
 
     // The story equals that of an undisturbed run.
@@ -259,26 +260,44 @@ fn killed_at_random_instants_nothing_is_lost_doubled_or_out_of_order() {
     assert_eq!(world.collector.story().unwrap(), quiet.collector.story().unwrap());
 }
 
-/// Starts agent and collector, and kills one or the other again and again.
+/// A fast source of numbers that need not be good.
+fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    }
+}
+
+/// Starts agent and collector, and kills one or the other again and again: at random instants, and the collector
+/// also in the instant in which it answered, where an answer that came before its commit would be a lie.
 fn kill_at_random(world: &World, done: &AtomicBool, kills: &AtomicU32) {
-    let mut seed = now().as_nanosecond() as u64 | 1;
+    let seed = now().as_nanosecond() as u64;
     println!("seed {seed}");
-    let mut random = move |below: u64| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed % below
-    };
+    let (mut dice, mut dice_of_answers) = (random(seed), random(seed >> 3));
     let (mut agent, mut collector) = (world.agent.start(), world.collector.start());
+    let victim = Arc::new(AtomicU32::new(collector.child.id()));
+    let answered = victim.clone();
+    *world.wire.answered.lock().unwrap() = Some(Box::new(move || {
+        let id = if dice_of_answers(4) == 0 { answered.swap(0, Ordering::SeqCst) } else { 0 };
+        if let Some(pid) = rustix::process::Pid::from_raw(id as i32) {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+        }
+    }));
     while !done.load(Ordering::SeqCst) {
-        std::thread::sleep(Duration::from_millis(random(250)));
-        if random(3) == 0 {
+        std::thread::sleep(Duration::from_millis(dice(250)));
+        let killed = victim.swap(0, Ordering::SeqCst) == 0;
+        if killed || dice(4) == 0 {
             collector.kill();
             collector = world.collector.start();
         } else {
             agent.kill();
             agent = world.agent.start();
         }
+        victim.store(collector.child.id(), Ordering::SeqCst);
         kills.fetch_add(1, Ordering::SeqCst);
     }
+    *world.wire.answered.lock().unwrap() = None;
 }

@@ -136,14 +136,20 @@ pub fn nginx(folder: &Path, root: &Path, port: u16) -> Program {
     program
 }
 
-/// What went over the wire: the bodies of requests, as they came.
-pub type Wire = Arc<Mutex<Vec<Value>>>;
+/// What went over the wire, and what to do when an answer comes back.
+#[derive(Default)]
+pub struct Wire {
+    /// Every event that was sent, as it came.
+    pub sent: Mutex<Vec<Value>>,
+    /// Called when the receiver answered, before the sender hears of it.
+    pub answered: Mutex<Option<Box<dyn FnMut() + Send>>>,
+}
 
 /// A proxy that writes down every event that is sent, and passes requests on, one a connection.
-pub fn recording_proxy(to: u16) -> (u16, Wire) {
+pub fn recording_proxy(to: u16) -> (u16, Arc<Wire>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let wire = Wire::default();
+    let wire = Arc::<Wire>::default();
     let seen = wire.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -176,8 +182,8 @@ fn pass_on(client: TcpStream, to: u16, seen: &Wire) -> Option<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     match serde_json::from_slice::<Value>(&body).ok()? {
-        Value::Array(events) => seen.lock().unwrap().extend(events),
-        event => seen.lock().unwrap().push(event),
+        Value::Array(events) => seen.sent.lock().unwrap().extend(events),
+        event => seen.sent.lock().unwrap().push(event),
     }
     let mut server = TcpStream::connect(("127.0.0.1", to)).ok()?;
     server.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
@@ -186,6 +192,9 @@ fn pass_on(client: TcpStream, to: u16, seen: &Wire) -> Option<()> {
     server.write_all(&body).ok()?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer).ok()?;
+    if let Some(answered) = seen.answered.lock().unwrap().as_mut() {
+        answered();
+    }
     let mut client = client;
     client.write_all(&answer).ok()
 }
