@@ -124,15 +124,10 @@ impl Step<'_> {
     // Time.
 
     fn settle(&mut self, since: Since) {
-        let mut was = self.state.told.phase;
         if let Some(due) = take_over(&self.state, self.settings).filter(|due| due.at <= self.now) {
-            if since == Since::LastLook {
-                self.pass_marks(was, due.at);
-            }
             self.promote_reserve(due);
-            was = Phase::Active;
         }
-        self.tell(was, since);
+        self.tell(since);
         self.origin = None;
     }
 
@@ -151,31 +146,8 @@ impl Step<'_> {
         }
     }
 
-    /// Counts the marks that went by while nobody looked, up to but not including `until`, as told.
-    fn pass_marks(&mut self, was: Phase, until: Timestamp) {
-        let Some((key, course)) = self.active_key().zip(self.state.course()) else { return };
-        let mut pass = |deadline, at: Timestamp, until: Timestamp, days: &[u32]| {
-            if let Some(days) = marks::reached(days, at, until, true) {
-                marks::note(&mut self.state.marks, &key, deadline, at, days);
-            }
-        };
-        if let (Phase::Active, Some(end)) = (was, course.ends_at) {
-            let until = course.active_until().map_or(until, |at| at.min(until));
-            pass(Deadline::End, end, until, &self.settings.reminder_days);
-        }
-        if let (Phase::Active | Phase::Grace, Some((from, end))) = (was, course.grace())
-            && from < until
-        {
-            let lapse = course.lapses_at.map_or(end, |(at, _)| at);
-            pass(Deadline::Grace, lapse, end.min(until), &self.settings.grace_reminder_days);
-        }
-    }
-
-    fn tell(&mut self, was: Phase, since: Since) {
+    fn tell(&mut self, since: Since) {
         let view = View::of(&self.state, self.settings, self.now);
-        if since == Since::LastLook && view.phase != was {
-            self.pass_marks(was, self.now);
-        }
         self.tell_expiry();
         let told = self.state.told.clone();
         if (view.phase, view.cause) != (told.phase, told.cause) {
@@ -191,7 +163,7 @@ impl Step<'_> {
             let at = self.since(|v| (v.phase, v.cause));
             self.happened_at(kind, at);
         }
-        self.remind(was, view.phase, since);
+        self.remind(told.phase, view.phase, since);
         self.tell_stale();
         for resource in Resource::ALL {
             let (from, to) = (told.permit(resource), view.permit(resource));
@@ -239,7 +211,8 @@ impl Step<'_> {
         self.happened(Kind::DevicesLimit { from, to, count: self.state.protected_devices, limit });
     }
 
-    /// The nearest mark that was reached, if it was not told before.
+    /// The nearest mark that was reached, if it was not told before. What was passed asleep or in another phase
+    /// was not told, and is caught up with here.
     fn remind(&mut self, was: Phase, is: Phase, since: Since) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
         let (key, auto_renew, role_since) =
@@ -251,7 +224,7 @@ impl Step<'_> {
             }
             _ => return,
         };
-        let Some(days) = marks::reached(list, at, self.now, false) else { return };
+        let Some(days) = marks::reached(list, at, self.now) else { return };
         if !marks::note(&mut self.state.marks, &key, deadline, at, days) {
             return;
         }
