@@ -145,8 +145,8 @@ def read_document(raw):
         need(said["type"] == "limited" and not said["auto_renew"])
     after = optional(thing, claims.get("after_grace"), {})
     said["after_grace"] = {
-        "database_updates": trickle(after.get("database_updates") or "stop", "per_day"),
-        "ksn": trickle(after.get("ksn") or "stop", "per_minute"),
+        "database_updates": optional(trickle, after.get("database_updates"), "stop", "per_day"),
+        "ksn": optional(trickle, after.get("ksn"), "stop", "per_minute"),
     }
     return said
 
@@ -290,12 +290,35 @@ class World:
         reserve = self.held["reserve"]
         self.held = {"active": reserve, "reserve": None}
         self.first_active.setdefault(reserve["id"], at)
-        event = {"type": "key.reserve_applied", "severity": 1, "key": reserve["id"], "replaced": replaced, "why": why}
-        if at < now:
-            event["effective_at"] = text(at)
+        self.taken_over = at
+        event = {"type": "key.reserve_applied", "severity": 1, "key": reserve["id"], "replaced": replaced, "why": why,
+                 "effective_at": self.earlier(at, now)}
         events.append(event)
 
-    def look(self, now, events):
+    def since(self, now, part):
+        """Since when a part of what is shown is as it is at `now`, as far back as the take-over at most."""
+        start = self.taken_over
+        turns = sorted(each for each in self.could_change() if each <= now and (start is None or each > start))
+        for turn in reversed(turns):
+            before = turn - 1 if start is None else max(turn - 1, start)
+            if part(before) != part(now):
+                return turn
+        return start
+
+    def changed(self, events, event, now, part):
+        """Tells a change of what is shown; where an input made it, since when is left open."""
+        if self.time_alone:
+            event["effective_at"] = self.earlier(self.since(now, part), now)
+        events.append(event)
+
+    @staticmethod
+    def earlier(at, now):
+        return text(at) if at is not None and at < now else None
+
+    def look(self, now, events, time_alone=True):
+        """Tells what changed. Where `effective_at` is in an event, null means now."""
+        self.taken_over = None
+        self.time_alone = time_alone
         takeover = self.takeover()
         if takeover is not None and takeover[0] <= now:
             self.apply_reserve(events, self.held["active"]["id"], *takeover, now)
@@ -308,21 +331,20 @@ class World:
             if end <= now and not self.withdrawn(document) <= end and (key, end) not in self.told_expired:
                 self.told_expired.add((key, end))
                 name = "licence" if document["kind"] == "commercial" else "subscription"
-                event = {"type": f"{name}.expired", "severity": 4, "key": key}
-                if end < now:
-                    event["effective_at"] = text(end)
-                events.append(event)
+                events.append({"type": f"{name}.expired", "severity": 4, "key": key,
+                               "effective_at": self.earlier(end, now)})
 
         before = self.told["phase"]
         phase, cause = self.phase(document, now)
         if (phase, cause) != before:
             severity = {"active": 1, "grace": 2}.get(phase, 4)
-            events.append({"type": "subscription.status_changed", "severity": severity, "from": before[0],
-                           "to": phase, "cause": cause})
+            event = {"type": "subscription.status_changed", "severity": severity, "from": before[0], "to": phase,
+                     "cause": cause}
             if document is not None:
-                events[-1]["ends_at"] = text(self.end(document))
+                event["ends_at"] = text(self.end(document))
                 if phase == "grace":
-                    events[-1]["grace_ends_at"] = text(self.grace_end(document))
+                    event["grace_ends_at"] = text(self.grace_end(document))
+            self.changed(events, event, now, lambda at: self.phase(self.held["active"], at))
         self.told["phase"] = (phase, cause)
 
         if phase == "active":
@@ -337,8 +359,9 @@ class World:
         for resource in ("database_updates", "ksn"):
             if permits[resource] != self.told["permits"][resource]:
                 severity = 1 if permits[resource] == "full" else 4
-                events.append({"type": "enforcement.changed", "severity": severity, "resource": resource,
-                               "from": self.told["permits"][resource], "to": permits[resource]})
+                event = {"type": "enforcement.changed", "severity": severity, "resource": resource,
+                         "from": self.told["permits"][resource], "to": permits[resource]}
+                self.changed(events, event, now, lambda at: self.permits(at)[resource])
         self.told["permits"] = permits
 
         level = self.level()
@@ -350,8 +373,8 @@ class World:
         status, _ = self.device_status(now)
         if status != self.told["status"]:
             severity = {"ok": 1, "warning": 2, "critical": 4}[status]
-            events.append({"type": "device.status_changed", "severity": severity, "from": self.told["status"],
-                           "to": status})
+            event = {"type": "device.status_changed", "severity": severity, "from": self.told["status"], "to": status}
+            self.changed(events, event, now, lambda at: self.device_status(at)[0])
         self.told["status"] = status
 
     def remind(self, events, name, severity, deadline, days, now, tell):
@@ -398,7 +421,7 @@ class World:
         except Refused as refused:
             name = "documents.rejected" if do == "publish" else "key.rejected"
             events.append({"type": name, "severity": 3, "code": refused.code})
-        self.look(now, events)
+        self.look(now, events, time_alone=do == "power_on")
         return events
 
     def read(self, raw):
@@ -509,51 +532,58 @@ class World:
                            "fields": sorted(fields)})
 
 
-def timeline(scenario):
-    world = World(scenario)
-    rows = []
+class Play:
+    """A scenario, step by step, with the rows so far."""
 
-    def row(now, events):
-        phase, cause = world.phase(world.held["active"], now)
-        status, reasons = world.device_status(now)
+    def __init__(self, scenario):
+        self.world = World(scenario)
+        self.now = instant(scenario["start"])
+        self.powered = True
+        self.rows = []
+        self.row([])
+
+    def row(self, events):
+        world = self.world
+        phase, cause = world.phase(world.held["active"], self.now)
+        status, reasons = world.device_status(self.now)
         shown = {
             "phase": phase,
             "cause": cause,
             "key": None if world.held["active"] is None else world.held["active"]["id"],
             "device_status": status,
             "reasons": reasons,
-            **world.permits(now),
+            **world.permits(self.now),
         }
-        if not rows or events or any(rows[-1][name] != value for name, value in shown.items()):
-            rows.append({"at": text(now), **shown, "events": events})
+        if not self.rows or events or any(self.rows[-1][name] != value for name, value in shown.items()):
+            self.rows.append({"at": text(self.now), **shown, "events": events})
 
-    now, end = instant(scenario["start"]), instant(scenario["end"])
-    row(now, [])
-    powered = True
-
-    def pass_time(now, until):
-        while powered:
-            due = [each for each in world.could_change() if now < each <= until]
+    def until(self, at):
+        """Lets time pass, with a look at every instant at which anything could change."""
+        while self.powered:
+            due = [each for each in self.world.could_change() if self.now < each <= at]
             if not due:
-                return
-            now = min(due)
+                break
+            self.now = min(due)
             events = []
-            world.look(now, events)
-            row(now, events)
+            self.world.look(self.now, events)
+            self.row(events)
+        self.now = at
 
+    def step(self, step):
+        self.until(instant(step["at"]))
+        self.powered = step["do"] != "power_off"
+        if self.powered:
+            self.row(self.world.step(step, self.now))
+
+
+def timeline(scenario):
+    play = Play(scenario)
     for step in scenario["steps"]:
-        at = instant(step["at"])
-        if at > end:
+        if instant(step["at"]) > instant(scenario["end"]):
             break
-        pass_time(now, at)
-        now = at
-        if step["do"] == "power_off":
-            powered = False
-            continue
-        powered = True
-        row(now, world.step(step, now))
-    pass_time(now, end)
-    return rows
+        play.step(step)
+    play.until(instant(scenario["end"]))
+    return play.rows
 
 
 def main():
