@@ -7,8 +7,8 @@
 use super::marks::{self, Deadline};
 use super::{
     Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, LimitLevel, Phase, Refusal, RefusalCode,
-    RemovalCause, Resource, Role, Settings, State, Statement, TakeOver, Term, Terms, View, Why, days_left,
-    sub_days,
+    RemovalCause, Resource, Role, Settings, State, Statement, Subscription, TakeOver, Term, Terms, View, Why,
+    days_left, sub_days,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -251,7 +251,7 @@ impl Step<'_> {
         for at in turns {
             let next = view(at);
             if next != value {
-                (value, since) = (next, Some(at));
+                (value, since) = (next, self.origin.max(Some(at)));
             }
         }
         since
@@ -451,7 +451,13 @@ impl Step<'_> {
         if let (Terms::Subscription(before), Terms::Subscription(after)) = (&old.terms, &new.terms)
             && before.state != after.state
         {
-            self.origin = after.state_since.filter(|at| *at <= self.now).map(|at| at.max(role_since));
+            // The vendor's word dates back what it brought about alone, not what came with a new term.
+            let (state, state_since) = (after.state, after.state_since);
+            let word_alone = Terms::Subscription(Subscription { state, state_since, ..before.clone() });
+            let phase = |terms| Course::of(terms, role_since).phase_at(self.now);
+            if phase(&word_alone) == phase(&new.terms) {
+                self.origin = state_since.filter(|at| *at <= self.now).map(|at| at.max(role_since));
+            }
         }
         let renewed = renewal(&old.terms, &new.terms);
         if let Some((from, to)) = renewed {
@@ -545,6 +551,38 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    /// A revision of one subscription that ends on 1 February, or as told.
+    fn revision(rev: u64, state: &str, since: &str, ends_at: &str, auto_renew: bool) -> Input {
+        let claims = json!({"rev": rev, "key": {"id": "S", "kind": "subscription"}, "subscription": {
+            "state": state, "state_since": since, "grace_days": 3, "auto_renew": auto_renew,
+            "term": {"type": "limited", "ends_at": ends_at}}});
+        Input::Publish(Statement::read(&claims))
+    }
+
+    #[test]
+    fn the_vendor_s_word_dates_back_what_it_brought_about() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let (january, end) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+        let Input::Publish(first) = revision(1, "active", january, end, true) else { unreachable!() };
+        let (state, _) = step(State::default(), &settings, at(january), Input::Activate(first));
+        let dated = |input: Input, now: &str, kind: &str| {
+            let state = step(state.clone(), &settings, at(now), Input::Look).0;
+            let events = step(state, &settings, at(now), input).1;
+            events.iter().find(|e| e.kind.type_name() == kind).unwrap().effective_at
+        };
+        let pause = revision(2, "paused", "2026-01-19T00:00:00Z", end, true);
+        let learnt = "2026-01-20T00:00:00Z";
+        assert_eq!(dated(pause, learnt, "subscription.status_changed"), Some(at("2026-01-19T00:00:00Z")));
+        // Without auto-renewal only since then, though the end has been near for longer.
+        let cancelled = revision(2, "soft_cancelled", "2026-01-29T00:00:00Z", end, false);
+        let learnt = "2026-01-30T00:00:00Z";
+        assert_eq!(dated(cancelled, learnt, "device.status_changed"), Some(at("2026-01-29T00:00:00Z")));
+        // It is the new term that brings the key back, not the word that came with it.
+        let renewed = revision(2, "soft_cancelled", "2026-01-15T00:00:00Z", "2026-08-01T00:00:00Z", false);
+        let learnt = "2026-02-20T00:00:00Z";
+        assert_eq!(dated(renewed, learnt, "subscription.status_changed"), None);
     }
 
     #[test]
