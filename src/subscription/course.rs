@@ -74,17 +74,12 @@ impl Course {
         }
     }
 
-    /// The first instant at which the key is no longer active, whatever comes then.
-    pub fn active_until(&self) -> Option<Timestamp> {
-        [self.grace_from, self.lapses_at, self.withdrawn_at].into_iter().flatten().map(|(at, _)| at).min()
-    }
-
-    /// From when to when the key is in grace, where it comes into it at all.
+    /// From when to when the key is in grace, where it comes into it at all. A withdrawal may cut it short;
+    /// the days that are counted down are still those that were granted, as with the end of the term.
     pub fn grace(&self) -> Option<(Timestamp, Timestamp)> {
-        let (from, _) = self.grace_from?;
-        let (lapse, _) = self.lapses_at?;
-        let until = self.withdrawn_at.map_or(lapse, |(at, _)| at.min(lapse));
-        (from < until).then_some((from, until))
+        let ((from, _), (until, _)) = (self.grace_from?, self.lapses_at?);
+        let withdrawn_before = self.withdrawn_at.is_some_and(|(at, _)| at <= from);
+        (from < until && !withdrawn_before).then_some((from, until))
     }
 
     /// The end date, where it counts as expiry: not where the vendor withdrew the key at or before it.

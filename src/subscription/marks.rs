@@ -29,15 +29,9 @@ pub struct Mark {
     pub days: u32,
 }
 
-/// The nearest mark reached at `now`, or strictly before it where `open`: fewest days first.
-pub(super) fn reached(days: &[u32], deadline: Timestamp, now: Timestamp, open: bool) -> Option<u32> {
-    days.iter()
-        .copied()
-        .filter(|d| {
-            let mark = sub_days(deadline, u64::from(*d));
-            if open { mark < now } else { mark <= now }
-        })
-        .min()
+/// The nearest mark reached at `now`: fewest days first.
+pub(super) fn reached(days: &[u32], deadline: Timestamp, now: Timestamp) -> Option<u32> {
+    days.iter().copied().filter(|d| sub_days(deadline, u64::from(*d)) <= now).min()
 }
 
 /// Writes the mark down. Returns whether it is nearer than what was told before.

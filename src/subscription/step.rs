@@ -7,8 +7,8 @@
 use super::marks::{self, Deadline};
 use super::{
     Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, LimitLevel, Phase, Refusal, RefusalCode,
-    RemovalCause, Resource, Role, Settings, State, Statement, TakeOver, Term, Terms, View, Why, days_left,
-    sub_days,
+    RemovalCause, Resource, Role, Settings, State, Statement, Subscription, TakeOver, Term, Terms, View, Why,
+    days_left, sub_days,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -124,15 +124,10 @@ impl Step<'_> {
     // Time.
 
     fn settle(&mut self, since: Since) {
-        let mut was = self.state.told.phase;
         if let Some(due) = take_over(&self.state, self.settings).filter(|due| due.at <= self.now) {
-            if since == Since::LastLook {
-                self.pass_marks(was, due.at);
-            }
             self.promote_reserve(due);
-            was = Phase::Active;
         }
-        self.tell(was, since);
+        self.tell(since);
         self.origin = None;
     }
 
@@ -151,31 +146,8 @@ impl Step<'_> {
         }
     }
 
-    /// Counts the marks that went by while nobody looked, up to but not including `until`, as told.
-    fn pass_marks(&mut self, was: Phase, until: Timestamp) {
-        let Some((key, course)) = self.active_key().zip(self.state.course()) else { return };
-        let mut pass = |deadline, at: Timestamp, until: Timestamp, days: &[u32]| {
-            if let Some(days) = marks::reached(days, at, until, true) {
-                marks::note(&mut self.state.marks, &key, deadline, at, days);
-            }
-        };
-        if let (Phase::Active, Some(end)) = (was, course.ends_at) {
-            let until = course.active_until().map_or(until, |at| at.min(until));
-            pass(Deadline::End, end, until, &self.settings.reminder_days);
-        }
-        if let (Phase::Active | Phase::Grace, Some((from, end))) = (was, course.grace())
-            && from < until
-        {
-            let lapse = course.lapses_at.map_or(end, |(at, _)| at);
-            pass(Deadline::Grace, lapse, end.min(until), &self.settings.grace_reminder_days);
-        }
-    }
-
-    fn tell(&mut self, was: Phase, since: Since) {
+    fn tell(&mut self, since: Since) {
         let view = View::of(&self.state, self.settings, self.now);
-        if since == Since::LastLook && view.phase != was {
-            self.pass_marks(was, self.now);
-        }
         self.tell_expiry();
         let told = self.state.told.clone();
         if (view.phase, view.cause) != (told.phase, told.cause) {
@@ -191,7 +163,7 @@ impl Step<'_> {
             let at = self.since(|v| (v.phase, v.cause));
             self.happened_at(kind, at);
         }
-        self.remind(was, view.phase, since);
+        self.remind(told.phase, view.phase, since);
         self.tell_stale();
         for resource in Resource::ALL {
             let (from, to) = (told.permit(resource), view.permit(resource));
@@ -240,7 +212,8 @@ impl Step<'_> {
         self.happened_at(Kind::DevicesLimit { from, to, count: self.state.protected_devices, limit }, at);
     }
 
-    /// The nearest mark that was reached, if it was not told before.
+    /// The nearest mark that was reached, if it was not told before. What was passed asleep or in another phase
+    /// was not told, and is caught up with here.
     fn remind(&mut self, was: Phase, is: Phase, since: Since) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
         let (key, auto_renew, role_since) =
@@ -252,7 +225,7 @@ impl Step<'_> {
             }
             _ => return,
         };
-        let Some(days) = marks::reached(list, at, self.now, false) else { return };
+        let Some(days) = marks::reached(list, at, self.now) else { return };
         if !marks::note(&mut self.state.marks, &key, deadline, at, days) {
             return;
         }
@@ -279,7 +252,7 @@ impl Step<'_> {
         for at in turns {
             let next = view(at);
             if next != value {
-                (value, since) = (next, Some(at));
+                (value, since) = (next, self.origin.max(Some(at)));
             }
         }
         since
@@ -479,7 +452,13 @@ impl Step<'_> {
         if let (Terms::Subscription(before), Terms::Subscription(after)) = (&old.terms, &new.terms)
             && before.state != after.state
         {
-            self.origin = after.state_since.filter(|at| *at <= self.now).map(|at| at.max(role_since));
+            // The vendor's word dates back what it brought about alone, not what came with a new term.
+            let (state, state_since) = (after.state, after.state_since);
+            let word_alone = Terms::Subscription(Subscription { state, state_since, ..before.clone() });
+            let phase = |terms| Course::of(terms, role_since).phase_at(self.now);
+            if phase(&word_alone) == phase(&new.terms) {
+                self.origin = state_since.filter(|at| *at <= self.now).map(|at| at.max(role_since));
+            }
         }
         let renewed = renewal(&old.terms, &new.terms);
         if let Some((from, to)) = renewed {
@@ -573,6 +552,38 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    /// A revision of one subscription that ends on 1 February, or as told.
+    fn revision(rev: u64, state: &str, since: &str, ends_at: &str, auto_renew: bool) -> Input {
+        let claims = json!({"rev": rev, "key": {"id": "S", "kind": "subscription"}, "subscription": {
+            "state": state, "state_since": since, "grace_days": 3, "auto_renew": auto_renew,
+            "term": {"type": "limited", "ends_at": ends_at}}});
+        Input::Publish(Statement::read(&claims))
+    }
+
+    #[test]
+    fn the_vendor_s_word_dates_back_what_it_brought_about() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let (january, end) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+        let Input::Publish(first) = revision(1, "active", january, end, true) else { unreachable!() };
+        let (state, _) = step(State::default(), &settings, at(january), Input::Activate(first));
+        let dated = |input: Input, now: &str, kind: &str| {
+            let state = step(state.clone(), &settings, at(now), Input::Look).0;
+            let events = step(state, &settings, at(now), input).1;
+            events.iter().find(|e| e.kind.type_name() == kind).unwrap().effective_at
+        };
+        let pause = revision(2, "paused", "2026-01-19T00:00:00Z", end, true);
+        let learnt = "2026-01-20T00:00:00Z";
+        assert_eq!(dated(pause, learnt, "subscription.status_changed"), Some(at("2026-01-19T00:00:00Z")));
+        // Without auto-renewal only since then, though the end has been near for longer.
+        let cancelled = revision(2, "soft_cancelled", "2026-01-29T00:00:00Z", end, false);
+        let learnt = "2026-01-30T00:00:00Z";
+        assert_eq!(dated(cancelled, learnt, "device.status_changed"), Some(at("2026-01-29T00:00:00Z")));
+        // It is the new term that brings the key back, not the word that came with it.
+        let renewed = revision(2, "soft_cancelled", "2026-01-15T00:00:00Z", "2026-08-01T00:00:00Z", false);
+        let learnt = "2026-02-20T00:00:00Z";
+        assert_eq!(dated(renewed, learnt, "subscription.status_changed"), None);
     }
 
     #[test]
