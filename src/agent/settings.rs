@@ -2,7 +2,7 @@
 
 use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
-use crate::settings::{Form, Origins, Problem, SettingsError, load};
+use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, choice, load, span};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -71,8 +71,7 @@ pub struct SourceSettings {
 }
 
 /// Who receives at a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receiver {
     /// Takes batches, and names what it kept.
     SvmCollector,
@@ -124,15 +123,15 @@ struct RawPaths {
 }
 #[derive(Deserialize)]
 struct RawLog {
-    format: LogFormat,
-    level: LogLevel,
+    format: String,
+    level: String,
 }
 #[derive(Deserialize)]
 struct RawSource {
     url: String,
-    interval: SignedDuration,
-    urgent_interval: SignedDuration,
-    timeout: SignedDuration,
+    interval: String,
+    urgent_interval: String,
+    timeout: String,
     ca_file: String,
     proxy: String,
 }
@@ -154,11 +153,11 @@ struct RawDevices {
 struct RawEnforcement {
     database_updates_after_grace: String,
     ksn_after_grace: String,
-    permit_max_age: SignedDuration,
+    permit_max_age: String,
 }
 #[derive(Deserialize)]
 struct RawReport {
-    every: SignedDuration,
+    every: String,
 }
 #[derive(Deserialize)]
 struct RawOutbox {
@@ -166,20 +165,14 @@ struct RawOutbox {
 }
 #[derive(Deserialize)]
 struct RawDestination {
-    kind: DestinationKind,
+    kind: String,
     url: String,
-    receiver: Receiver,
+    receiver: String,
     token_file: String,
     ca_file: String,
     proxy: String,
-    timeout: SignedDuration,
+    timeout: String,
 }
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum DestinationKind {
-    Cloudevents,
-}
-
 /// The files of an installed agent that are there, in the order in which they are read.
 ///
 /// # Errors
@@ -223,13 +216,32 @@ impl Settings {
         let form = Form::new(DEFAULTS, &[("destinations", DESTINATION)]).map_err(|e| {
             SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
         })?;
-        let (raw, origins) = load::<Raw>(&form, files, PREFIX, environment)?;
-        let mut check = Check { origins: &origins, problems: Vec::new() };
+        let Loaded { settings: raw, origins, problems } = load::<Raw>(&form, files, PREFIX, environment)?;
+        let mut check = Check { origins: &origins, problems };
         let settings = check.settings(raw);
         match settings {
             Some(settings) if check.problems.is_empty() => Ok(settings),
             _ => Err(SettingsError(check.problems)),
         }
+    }
+    /// Files that the settings name and that cannot be read now, by key. They are read when they are needed, by
+    /// whoever needs them: not everyone who may ask for the status may read a token.
+    pub fn unreadable(&self) -> Vec<String> {
+        let mut unreadable = Vec::new();
+        let mut look = |key: String, file: &Option<PathBuf>| {
+            if let Some(file) = file.as_deref()
+                && let Err(error) = std::fs::File::open(file)
+            {
+                unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
+            }
+        };
+        look("source.ca_file".to_owned(), &self.source.connection.ca_file);
+        look("devices.count_file".to_owned(), &self.devices_count_file);
+        for (destination, settings) in &self.destinations {
+            look(format!("destinations.{destination}.token_file"), &settings.token_file);
+            look(format!("destinations.{destination}.ca_file"), &settings.connection.ca_file);
+        }
+        unreadable
     }
 }
 
@@ -269,9 +281,18 @@ impl Check<'_> {
         let ksn =
             self.at_most("enforcement.ksn_after_grace", Resource::Ksn, &raw.enforcement.ksn_after_grace);
         let source = self.source(raw.source);
+        let formats = [("plain", LogFormat::Plain), ("json", LogFormat::Json)];
+        let log_format = self.take("log.format", choice(&raw.log.format, &formats));
+        let levels = [
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+        ];
+        let log_level = self.take("log.level", choice(&raw.log.level, &levels));
         let permit_max_age =
-            self.span("enforcement.permit_max_age", raw.enforcement.permit_max_age, 60, 30 * 86_400);
-        let report_every = self.span("report.every", raw.report.every, 60, 7 * 86_400);
+            self.span("enforcement.permit_max_age", &raw.enforcement.permit_max_age, 60, 30 * 86_400);
+        let report_every = self.span("report.every", &raw.report.every, 60, 7 * 86_400);
         let mut destinations = BTreeMap::new();
         for (name, raw) in raw.destinations {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -302,8 +323,8 @@ impl Check<'_> {
             state_dir: raw.paths.state_dir,
             runtime_dir: raw.paths.runtime_dir,
             trust_dir: raw.paths.trust_dir,
-            log_format: raw.log.format,
-            log_level: raw.log.level,
+            log_format: log_format?,
+            log_level: log_level?,
             source: source?,
             devices_count_file: path(&raw.devices.count_file),
             permit_max_age: permit_max_age?,
@@ -340,7 +361,8 @@ impl Check<'_> {
         self.take(key, value)
     }
 
-    fn span(&mut self, key: &str, span: SignedDuration, least: i64, most: i64) -> Option<SignedDuration> {
+    fn span(&mut self, key: &str, text: &str, least: i64, most: i64) -> Option<SignedDuration> {
+        let span = self.take(key, span(text))?;
         let fits = (least..=most).contains(&span.as_secs());
         let range = format!(
             "must be from {:#} to {:#}",
@@ -365,24 +387,13 @@ impl Check<'_> {
         self.take(key, fits)
     }
 
-    fn connection(
-        &mut self,
-        key: &str,
-        timeout: SignedDuration,
-        ca_file: &str,
-        proxy: &str,
-    ) -> Option<Connection> {
+    fn connection(&mut self, key: &str, timeout: &str, ca_file: &str, proxy: &str) -> Option<Connection> {
         let timeout = self.span(&format!("{key}.timeout"), timeout, 1, 600);
         let proxy = match proxy {
             "" => Some(None),
             proxy => self.url(&format!("{key}.proxy"), proxy).map(Some),
         };
-        let ca_file = path(ca_file);
-        if let Some(file) = &ca_file {
-            let read = std::fs::File::open(file).map_err(|e| format!("cannot read {}: {e}", file.display()));
-            self.take(&format!("{key}.ca_file"), read)?;
-        }
-        Some(Connection { timeout: timeout?.unsigned_abs(), ca_file, proxy: proxy? })
+        Some(Connection { timeout: timeout?.unsigned_abs(), ca_file: path(ca_file), proxy: proxy? })
     }
 
     fn source(&mut self, raw: RawSource) -> Option<SourceSettings> {
@@ -390,9 +401,9 @@ impl Check<'_> {
             "" => Some(None),
             url => self.url("source.url", url).map(Some),
         };
-        let interval = self.span("source.interval", raw.interval, 1, 7 * 86_400);
-        let urgent = self.span("source.urgent_interval", raw.urgent_interval, 1, 86_400);
-        let connection = self.connection("source", raw.timeout, &raw.ca_file, &raw.proxy);
+        let interval = self.span("source.interval", &raw.interval, 1, 7 * 86_400);
+        let urgent = self.span("source.urgent_interval", &raw.urgent_interval, 1, 86_400);
+        let connection = self.connection("source", &raw.timeout, &raw.ca_file, &raw.proxy);
         Some(SourceSettings {
             url: url?,
             interval: interval?,
@@ -402,18 +413,17 @@ impl Check<'_> {
     }
 
     fn destination(&mut self, key: &str, raw: RawDestination) -> Option<DestinationSettings> {
-        let DestinationKind::Cloudevents = raw.kind;
+        let kind = self.take(&format!("{key}.kind"), choice(&raw.kind, &[("cloudevents", ())]));
+        let receivers = [("svm-collector", Receiver::SvmCollector), ("generic", Receiver::Generic)];
+        let receiver = self.take(&format!("{key}.receiver"), choice(&raw.receiver, &receivers));
         let url = match raw.url.as_str() {
             "" => self.take(&format!("{key}.url"), Err("is missing: where are the events to go?")),
             url => self.url(&format!("{key}.url"), url),
         };
-        let connection = self.connection(key, raw.timeout, &raw.ca_file, &raw.proxy);
-        let token_file = path(&raw.token_file);
-        if let Some(file) = &token_file {
-            let read = std::fs::File::open(file).map_err(|e| format!("cannot read {}: {e}", file.display()));
-            self.take(&format!("{key}.token_file"), read);
-        }
-        Some(DestinationSettings { url: url?, receiver: raw.receiver, token_file, connection: connection? })
+        let connection = self.connection(key, &raw.timeout, &raw.ca_file, &raw.proxy);
+        kind?;
+        let (url, receiver, connection) = (url?, receiver?, connection?);
+        Some(DestinationSettings { url, receiver, token_file: path(&raw.token_file), connection })
     }
 }
 
@@ -456,7 +466,7 @@ mod tests {
     fn impossible_values_are_named_with_their_line_all_at_once() {
         let text = "[product]\nversion = \"six\"\n[reminders]\nbefore_end_days = [0]\n[source]\nurl = \"ftp://x\"\n\
                     interval = \"0s\"\n[enforcement]\nksn_after_grace = \"1/day\"\n[destinations.a]\nurl = \"http://u:p@h/\"\n\
-                    token_file = \"/no/such\"\n";
+                    receiver = \"me\"\n[log]\nlevle = 1\n";
         let told = read(text).unwrap_err();
         for line in [
             "agent.toml:2: `product.version`: `six` is not a version",
@@ -465,11 +475,12 @@ mod tests {
             "agent.toml:7: `source.interval`: must be from 1s",
             "agent.toml:9: `enforcement.ksn_after_grace`: must be \"vendor\"",
             "agent.toml:11: `destinations.a.url`: must not hold a name",
-            "agent.toml:12: `destinations.a.token_file`: cannot read /no/such",
+            "agent.toml:12: `destinations.a.receiver`: must be \"svm-collector\" or \"generic\", not \"me\"",
+            "agent.toml:14: unknown key `levle`; did you mean `level`?",
         ] {
             assert!(told.contains(line), "{line}\nnot in\n{told}");
         }
-        assert_eq!(told.lines().count(), 7, "{told}");
+        assert_eq!(told.lines().count(), 8, "{told}");
         assert!(
             read("[destinations.x]\n")
                 .unwrap_err()

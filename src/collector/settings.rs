@@ -4,7 +4,7 @@
 //! test holds the two together.
 
 use crate::logging::{LogFormat, LogLevel};
-use crate::settings::{self, Form, Origins, Problem, SettingsError};
+use crate::settings::{self, Form, Loaded, Origins, Problem, SettingsError};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -174,9 +174,12 @@ impl Settings {
         let form = Form::new(DEFAULTS, &[]).map_err(|e| {
             SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
         })?;
-        let (settings, origins): (Self, _) = settings::load(&form, files, "SVM_COLLECTOR", environment)?;
-        settings.check(&origins)?;
-        Ok(settings)
+        let Loaded { settings, origins, mut problems }: Loaded<Self> =
+            settings::load(&form, files, "SVM_COLLECTOR", environment)?;
+        if let Err(SettingsError(wrong)) = settings.check(&origins) {
+            problems.extend(wrong);
+        }
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
     }
 
     /// Looks for values that cannot be; `origins` says where each came from.

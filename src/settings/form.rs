@@ -3,6 +3,7 @@
 
 use super::Problem;
 use std::collections::BTreeMap;
+use toml::Table;
 use toml::de::{DeTable, DeValue};
 
 /// The keys of a program's settings.
@@ -47,6 +48,22 @@ impl Kind {
         }
     }
 
+    /// The text of a variable as a value of this kind.
+    fn read(&self, text: &str) -> Option<toml::Value> {
+        match self {
+            Self::Text => Some(text.into()),
+            Self::Integer => text.trim().parse::<i64>().ok().map(toml::Value::Integer),
+            Self::Boolean => text.trim().parse::<bool>().ok().map(toml::Value::Boolean),
+            Self::List => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                let item =
+                    |text: &str| text.parse::<i64>().map_or_else(|_| text.into(), toml::Value::Integer);
+                Some(toml::Value::Array(items.map(item).collect()))
+            }
+            Self::Table(_) | Self::Named(_) => None,
+        }
+    }
+
     fn accepts(&self, value: &DeValue<'_>) -> bool {
         match value {
             DeValue::String(_) => matches!(self, Self::Text),
@@ -83,140 +100,137 @@ impl Form {
     pub(super) fn defaults(&self) -> &'static str {
         self.defaults
     }
+}
 
-    /// Dotted keys that hold lists.
-    pub(super) fn lists(&self) -> Vec<String> {
-        fn walk(path: &str, kind: &Kind, found: &mut Vec<String>) {
-            match kind {
-                Kind::List => found.push(path.to_owned()),
-                Kind::Table(keys) => {
-                    for (key, kind) in keys {
-                        walk(&join(path, key), kind, found);
-                    }
-                }
-                _ => {}
-            }
-        }
-        let mut found = Vec::new();
-        walk("", &self.root, &mut found);
-        found
+/// Holds layers against a form: what fits goes on, what does not is told.
+pub(super) struct Check<'a> {
+    form: &'a Form,
+    /// The place of every key that was set.
+    pub(super) origins: BTreeMap<String, String>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(form: &'a Form) -> Self {
+        Self { form, origins: BTreeMap::new(), problems: Vec::new() }
     }
 
-    /// The text with the defaults of named tables filled in: what it leaves out has its default.
-    pub(super) fn with_map_defaults(&self, text: &str) -> String {
-        let Ok(mut root) = toml::from_str::<toml::Table>(text) else { return text.to_owned() };
-        for (name, defaults) in self.maps {
-            let Ok(defaults) = toml::from_str::<toml::Table>(defaults) else { continue };
-            for (_, given) in root.get_mut(*name).and_then(toml::Value::as_table_mut).into_iter().flatten() {
-                let Some(given) = given.as_table_mut() else { continue };
-                for (key, value) in &defaults {
-                    given.entry(key.clone()).or_insert_with(|| value.clone());
-                }
-            }
-        }
-        root.to_string()
+    pub(super) fn wrong(&mut self, place: String, message: String) {
+        self.problems.push(Problem { place, message });
     }
 
-    /// Holds a file against the form, and notes the place of every key.
-    pub(super) fn check_file(
-        &self,
-        name: &str,
-        text: &str,
-        origins: &mut BTreeMap<String, String>,
-        problems: &mut Vec<Problem>,
-    ) {
+    /// What fits of a file.
+    pub(super) fn file(&mut self, name: &str, text: &str) -> Table {
         let line = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
-        match DeTable::parse(text) {
-            Err(error) => {
-                let at = line(error.span().map_or(0, |span| span.start));
-                problems.push(Problem { place: format!("{name}:{at}"), message: error.message().to_owned() });
+        let parsed = DeTable::parse(text)
+            .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
+        let (spanned, mut fitting) = match (parsed, toml::from_str::<Table>(text)) {
+            (Ok(spanned), Ok(table)) => (spanned, table),
+            (Err((at, message)), _) => {
+                self.wrong(format!("{name}:{}", line(at)), message);
+                return Table::new();
             }
-            Ok(table) => {
-                let mut check =
-                    Check { place: &|at| format!("{name}:{}", line(at)), origins, wrong: Vec::new() };
-                check.table("", table.get_ref(), &self.root);
-                check.wrong.sort();
-                problems.extend(
-                    check
-                        .wrong
-                        .into_iter()
-                        .map(|(at, message)| Problem { place: format!("{name}:{}", line(at)), message }),
-                );
+            (_, Err(error)) => {
+                self.wrong(name.to_owned(), error.message().to_owned());
+                return Table::new();
             }
+        };
+        let mut walk = Walk {
+            place: &|at| format!("{name}:{}", line(at)),
+            origins: &mut self.origins,
+            wrong: Vec::new(),
+        };
+        walk.table("", spanned.get_ref(), &mut fitting, &self.form.root);
+        let mut wrong = walk.wrong;
+        wrong.sort();
+        for (at, message) in wrong {
+            self.wrong(format!("{name}:{}", line(at)), message);
         }
+        fitting
     }
 
-    /// Holds a variable of the environment against the form.
-    pub(super) fn check_variable(
-        &self,
-        name: &str,
-        key: &str,
-        value: &str,
-        origins: &mut BTreeMap<String, String>,
-        problems: &mut Vec<Problem>,
-    ) {
-        let mut kind = &self.root;
-        let mut wrong = |message: String| problems.push(Problem { place: name.to_owned(), message });
+    /// A variable as a layer, where it fits.
+    pub(super) fn variable(&mut self, name: &str, key: &str, value: &str) -> Option<Table> {
+        let mut kind = &self.form.root;
         for part in key.split('.') {
-            kind = match kind {
-                Kind::Table(keys) => match keys.get(part) {
-                    Some(kind) => kind,
-                    None => return wrong(unknown(part, keys)),
-                },
-                Kind::Named(each) => each,
-                _ => return wrong(format!("`{key}` goes below a key that has no keys of its own")),
+            let below = match kind {
+                Kind::Table(keys) => keys.get(part).ok_or_else(|| unknown(part, keys)),
+                Kind::Named(each) => Ok(each.as_ref()),
+                _ => Err(format!("`{key}` goes below a key that has no keys of its own")),
             };
+            match below {
+                Ok(below) => kind = below,
+                Err(message) => {
+                    self.wrong(name.to_owned(), message);
+                    return None;
+                }
+            }
         }
-        let fits = match kind {
-            Kind::Integer => value.parse::<i64>().is_ok(),
-            Kind::Boolean => value.parse::<bool>().is_ok(),
-            Kind::Text | Kind::List => true,
-            Kind::Table(_) | Kind::Named(_) => false,
+        let Some(value) = kind.read(value) else {
+            self.wrong(name.to_owned(), format!("`{key}` must be {}", kind.wanted()));
+            return None;
         };
-        if fits {
-            origins.insert(key.to_owned(), name.to_owned());
-        } else {
-            wrong(format!("`{key}` must be {}", kind.wanted()));
+        self.origins.insert(key.to_owned(), name.to_owned());
+        let nested = key
+            .rsplit('.')
+            .fold(value, |value, part| toml::Value::Table(Table::from_iter([(part.to_owned(), value)])));
+        nested.as_table().cloned()
+    }
+
+    /// The defaults of everything that was given a name, in whichever layer.
+    pub(super) fn defaults_of_named(&self) -> Table {
+        let mut layer = Table::new();
+        for (map, defaults) in self.form.maps {
+            let Ok(defaults) = toml::from_str::<Table>(defaults) else { continue };
+            let below = format!("{map}.");
+            let names = self.origins.keys().filter_map(|key| key.strip_prefix(&below)?.split('.').next());
+            let named: Table =
+                names.map(|name| (name.to_owned(), toml::Value::Table(defaults.clone()))).collect();
+            layer.insert((*map).to_owned(), toml::Value::Table(named));
         }
+        layer
     }
 }
 
-struct Check<'a> {
+struct Walk<'a> {
     place: &'a dyn Fn(usize) -> String,
     origins: &'a mut BTreeMap<String, String>,
     /// By offset in the text.
     wrong: Vec<(usize, String)>,
 }
 
-impl Check<'_> {
-    fn table(&mut self, path: &str, table: &DeTable<'_>, kind: &Kind) {
+impl Walk<'_> {
+    /// Notes the place of every key, and takes out of `fitting` what does not fit.
+    fn table(&mut self, path: &str, table: &DeTable<'_>, fitting: &mut Table, kind: &Kind) {
         for (key, value) in table {
-            let (name, key_at) = (key.get_ref(), key.span().start);
-            let kind = match kind {
-                Kind::Table(keys) => match keys.get(name.as_ref()) {
-                    Some(kind) => kind,
-                    None => {
-                        self.wrong(key_at, unknown(name, keys));
-                        continue;
-                    }
-                },
-                Kind::Named(each) => each,
+            let (name, key_at) = (key.get_ref().as_ref(), key.span().start);
+            let below = match kind {
+                Kind::Table(keys) => keys.get(name).ok_or_else(|| unknown(name, keys)),
+                Kind::Named(each) => Ok(each.as_ref()),
                 _ => continue,
             };
             let path = join(path, name);
-            self.origins.insert(path.clone(), (self.place)(key_at));
-            let value = value.get_ref();
-            if !kind.accepts(value) {
-                let found = value.type_str();
-                self.wrong(key_at, format!("`{path}` must be {}, not {found}", kind.wanted()));
-            } else if let DeValue::Table(below) = value {
-                self.table(&path, below, kind);
+            let outcome = below.and_then(|below| match below.accepts(value.get_ref()) {
+                true => Ok(below),
+                false => {
+                    Err(format!("`{path}` must be {}, not {}", below.wanted(), value.get_ref().type_str()))
+                }
+            });
+            match outcome {
+                Err(message) => {
+                    self.wrong.push((key_at, message));
+                    fitting.remove(name);
+                }
+                Ok(below) => {
+                    self.origins.insert(path.clone(), (self.place)(key_at));
+                    if let (DeValue::Table(inner), Some(toml::Value::Table(fitting))) =
+                        (value.get_ref(), fitting.get_mut(name))
+                    {
+                        self.table(&path, inner, fitting, below);
+                    }
+                }
             }
         }
-    }
-
-    fn wrong(&mut self, at: usize, message: String) {
-        self.wrong.push((at, message));
     }
 }
 

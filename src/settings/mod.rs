@@ -6,7 +6,8 @@
 
 mod form;
 
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, File, FileFormat};
+use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -67,29 +68,35 @@ impl Origins {
     }
 }
 
+/// Settings that were read, and what is wrong with them so far.
+pub struct Loaded<T> {
+    /// The settings. Where something is wrong, they are as if that had not been said.
+    pub settings: T,
+    /// Where each key got its value.
+    pub origins: Origins,
+    /// What is wrong with the form of the layers; whoever checks the values adds to it.
+    pub problems: Vec<Problem>,
+}
+
 /// Reads `form`'s defaults, the files in order, then variables `PREFIX__SECTION__KEY` out of `environment`.
+/// Unknown keys and wrong types are problems of the outcome, so that all of them can be told together with
+/// values that cannot be.
 ///
 /// # Errors
-/// Everything that is wrong with the form of the layers: unreadable files, syntax, unknown keys, wrong types.
+/// Where no settings can be made at all, all that is wrong.
 pub fn load<T: DeserializeOwned>(
     form: &Form,
     files: &[PathBuf],
     prefix: &str,
     environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<(T, Origins), SettingsError> {
-    let mut problems = Vec::new();
-    let mut origins = BTreeMap::new();
-    let mut merged = Config::builder().add_source(File::from_str(form.defaults(), FileFormat::Toml));
+) -> Result<Loaded<T>, SettingsError> {
+    let mut check = form::Check::new(form);
+    let mut layers = Vec::new();
     for path in files {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Err(error) => {
-                problems.push(Problem { place: name, message: format!("cannot be read: {error}") });
-            }
-            Ok(text) => {
-                form.check_file(&name, &text, &mut origins, &mut problems);
-                merged = merged.add_source(File::from_str(&form.with_map_defaults(&text), FileFormat::Toml));
-            }
+            Err(error) => check.wrong(name, format!("cannot be read: {error}")),
+            Ok(text) => layers.push(check.file(&name, &text)),
         }
     }
     let start = format!("{prefix}__");
@@ -97,32 +104,51 @@ pub fn load<T: DeserializeOwned>(
         environment.into_iter().filter(|(name, _)| name.starts_with(&start)).collect();
     for (name, value) in &variables {
         let key = name.trim_start_matches(&start).to_lowercase().replace("__", ".");
-        form.check_variable(name, &key, value, &mut origins, &mut problems);
+        layers.extend(check.variable(name, &key, value));
     }
-    if problems.is_empty() {
-        let mut layer =
-            Environment::with_prefix(prefix).prefix_separator("__").separator("__").try_parsing(true);
-        layer = layer.list_separator(",");
-        for key in form.lists() {
-            layer = layer.with_list_parse_key(&key);
-        }
-        let read = merged
-            .add_source(layer.source(Some(variables.into_iter().collect())))
-            .build()
-            .and_then(Config::try_deserialize);
-        match read {
-            Ok(settings) => return Ok((settings, Origins(origins))),
-            Err(error) => {
-                let (key, message) = explain(&error);
-                let origins = Origins(origins);
-                problems.push(match key {
-                    Some(key) => origins.problem(&key, message),
-                    None => Problem { place: "settings".to_owned(), message },
-                });
-            }
+    let mut merged = Config::builder().add_source(File::from_str(form.defaults(), FileFormat::Toml));
+    for layer in std::iter::once(check.defaults_of_named()).chain(layers) {
+        merged = merged.add_source(File::from_str(&layer.to_string(), FileFormat::Toml));
+    }
+    let form::Check { origins, mut problems, .. } = check;
+    let origins = Origins(origins);
+    match merged.build().and_then(Config::try_deserialize) {
+        Ok(settings) => Ok(Loaded { settings, origins, problems }),
+        Err(error) => {
+            let (key, message) = explain(&error);
+            problems.push(match key {
+                Some(key) => origins.problem(&key, message),
+                None => Problem { place: "settings".to_owned(), message },
+            });
+            Err(SettingsError(problems))
         }
     }
-    Err(SettingsError(problems))
+}
+
+/// One of a few words, by name.
+///
+/// # Errors
+/// A sentence that lists them, with the nearest first where one is near.
+pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
+        return Ok(*value);
+    }
+    let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    Err(format!("must be {}, not \"{}\"", names.join(" or "), text.escape_debug()))
+}
+
+/// A span of time such as `6h`, `15m`, `30s` or `2d`.
+///
+/// # Errors
+/// A sentence that shows the form.
+pub fn span(text: &str) -> Result<SignedDuration, String> {
+    let wrong = || {
+        format!("must be a span such as \"30s\", \"15m\", \"6h\" or \"7d\", not \"{}\"", text.escape_debug())
+    };
+    if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
+        return days.checked_mul(86_400).map(SignedDuration::from_secs).ok_or_else(wrong);
+    }
+    text.parse().map_err(|_| wrong())
 }
 
 fn explain(error: &config::ConfigError) -> (Option<String>, String) {

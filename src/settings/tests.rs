@@ -32,8 +32,11 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<(Whole, Origins), St
     std::fs::write(&path, text).unwrap();
     let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
     let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-    load(&form, &[path], "P", environment)
-        .map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    let loaded = load(&form, &[path], "P", environment).and_then(|loaded| match loaded.problems.is_empty() {
+        true => Ok((loaded.settings, loaded.origins)),
+        false => Err(SettingsError(loaded.problems)),
+    });
+    loaded.map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
 #[test]
@@ -63,4 +66,23 @@ fn all_problems_are_told_at_once_with_line_and_nearest_name() {
     assert!(read("[log\n", &[]).unwrap_err().starts_with("a.toml:1: "));
     assert_eq!(read("[days]\nbefore = [\"x\"]\n", &[]).unwrap_err().matches("days.before").count(), 1);
     assert!(read("[log]\nmost = -4\n", &[]).unwrap_err().starts_with("a.toml:2: `log.most`"));
+}
+
+#[test]
+fn a_named_table_may_be_spread_over_layers() {
+    let environment = [("P__PLACES__X__RETRY", "false"), ("P__LOG__LEVEL", "6.10")];
+    let (whole, _) = read("[places.x]\nurl = \"u\"\n", &environment).unwrap();
+    assert_eq!(whole.places["x"], Place { url: "u".into(), retry: false });
+    assert_eq!(whole.log.level, "6.10", "a text stays the text it was");
+    let (whole, _) = read("", &environment).unwrap();
+    assert_eq!(whole.places["x"], Place { url: "".into(), retry: false });
+}
+
+#[test]
+fn spans_and_choices_say_their_form() {
+    assert_eq!(span("2d").unwrap(), SignedDuration::from_hours(48));
+    assert_eq!(span("15m").unwrap(), SignedDuration::from_mins(15));
+    assert!(span("soon").unwrap_err().contains("\"15m\""));
+    assert_eq!(choice("b", &[("a", 1), ("b", 2)]), Ok(2));
+    assert_eq!(choice("c", &[("a", 1), ("b", 2)]).unwrap_err(), "must be \"a\" or \"b\", not \"c\"");
 }

@@ -132,6 +132,7 @@ fn check_settings(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Err(error) => remarks.push(crate::error_chain::Chain(&error).to_string()),
     }
+    remarks.extend(settings.unreadable());
     if settings.destinations.is_empty() {
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
     }
