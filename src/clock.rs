@@ -42,14 +42,16 @@ impl Clock {
         self.fast.map_or(span, |(_, _, rate)| span / rate)
     }
 
-    /// Waits until the clock shows `at` or later. Where the system's clock may be stepped meanwhile, it looks
-    /// again at least every hour.
+    /// How much of the clock's time passes in this much of the world's.
+    pub fn span(&self, world: Duration) -> Duration {
+        self.fast.map_or(world, |(_, _, rate)| world.saturating_mul(rate))
+    }
+
+    /// Waits until the clock shows `at` or later, or an hour of the world passes: it may have been stepped
+    /// meanwhile, so whoever waits looks again.
     pub async fn sleep_until(&self, at: Timestamp) {
-        loop {
-            let left = at.duration_since(self.now());
-            if left <= SignedDuration::ZERO {
-                return;
-            }
+        let left = at.duration_since(self.now());
+        if left > SignedDuration::ZERO {
             let left = self.world(left.unsigned_abs()) + Duration::from_micros(1);
             tokio::time::sleep(left.min(Duration::from_secs(3600))).await;
         }
@@ -67,9 +69,12 @@ pub fn boot_time() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// The name of this boot (`random(4)`, boot_id); empty where it cannot be read.
+/// The name of this boot (`random(4)`, boot_id), 32 hexadecimal digits; empty where it is not known. A service
+/// that may not see it is given it by systemd in `SVM_BOOT_ID` (`systemd.unit(5)`, specifier `%b`).
 pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    let id =
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").or_else(|_| std::env::var("SVM_BOOT_ID"));
+    id.unwrap_or_default().trim().replace('-', "")
 }
 
 /// A monotonic instant, for measuring how long something took.

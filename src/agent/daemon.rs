@@ -90,18 +90,18 @@ pub async fn run(
     let names: Vec<&str> = settings.destinations.keys().map(String::as_str).collect();
     let make_id = || uuid::Uuid::now_v7().to_string();
     let (store, opened) = Store::open(&settings.state_dir, &names, clock.now(), make_id)?;
-    let Opened { id, new_id, state, papers, source_note, rebuilt, dropped } = opened;
+    let Opened { id, new_id, state, papers, source_note, rebuilt, left } = opened;
     if new_id {
         tracing::info!(id, "this SVM has a new id");
     }
     if let Some(rebuilt) = &rebuilt {
         tracing::error!(set_aside = rebuilt.set_aside, "the database was rebuilt: {}", rebuilt.problem);
     }
-    for (name, events) in &dropped {
+    for (name, events) in &left {
         tracing::warn!(
             destination = name,
             events,
-            "the destination is configured no more; what waited for it is dropped"
+            "the destination is configured no more; what waits for it is kept as history, and goes on if it comes back"
         );
     }
     if settings.destinations.is_empty() {
@@ -118,7 +118,6 @@ pub async fn run(
         let delivery = Delivery {
             name: name.clone(),
             settings: destination.clone(),
-            history: settings.history,
             store: store.clone(),
             clock,
             board: board.clone(),

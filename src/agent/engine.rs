@@ -19,10 +19,14 @@ use crate::subscription::{
     permit_until, step,
 };
 use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// So much that nobody waits for is tried again; more than a few is a vendor that publishes into a broken disk.
+const BACKLOG: usize = 16;
 
 /// A document as it came: verified, or refused already.
 pub type Offered = Result<Document, Refusal>;
@@ -51,6 +55,8 @@ pub struct Turn {
     pub at: Timestamp,
     /// What happened, already kept.
     pub events: Vec<Event>,
+    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address.
+    pub taken: bool,
 }
 
 impl Turn {
@@ -78,6 +84,26 @@ pub struct Picture {
     pub next_change: Option<Timestamp>,
     /// What is wrong with the store.
     pub store_problem: Option<String>,
+}
+
+/// What comes into a turn.
+#[derive(Clone, Debug)]
+struct Step {
+    input: Input,
+    document: Option<Document>,
+    also: Vec<Operational>,
+}
+
+impl Step {
+    fn new(input: Input) -> Self {
+        Self { input, document: None, also: Vec::new() }
+    }
+
+    /// Whether it came by time or from the vendor: what must stop then, stops even where nothing can be kept.
+    /// A command that could not be kept is not in force, and whoever gave it is told so.
+    fn by_itself(&self) -> bool {
+        matches!(self.input, Input::Look | Input::Publish(_))
+    }
 }
 
 type Request = (Order, oneshot::Sender<Result<Turn, StoreError>>);
@@ -120,8 +146,10 @@ pub struct Engine {
     outbox: watch::Sender<u64>,
     /// Time that was seen; the engine's own time never goes back.
     seen: Timestamp,
-    /// When the permits were written, and what they said.
-    written: Option<(Timestamp, Vec<PermitFile>)>,
+    /// When the permits were written, by the boot clock, and what they said.
+    written: Option<(Duration, Vec<PermitFile>)>,
+    /// What nobody waits for and could not be kept; it is tried again with the store.
+    backlog: VecDeque<Step>,
     report_at: Timestamp,
     /// After the store failed: when to try again, and how often it failed.
     retry: Option<(Timestamp, u32)>,
@@ -172,6 +200,7 @@ impl Engine {
             outbox,
             seen,
             written: None,
+            backlog: VecDeque::new(),
             report_at: seen,
             retry: None,
             store_problem: None,
@@ -183,13 +212,12 @@ impl Engine {
     /// right. A store that fails is told and tried again later; the permits do not wait for it.
     pub async fn begin(&mut self, rebuilt: Option<Rebuilt>) {
         let mut told = vec![Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") }];
-        if let Some(Rebuilt { problem, set_aside, ceilings }) = rebuilt {
-            // One range serves all destinations: they count alike since they were made together.
-            let skips = ceilings.values().max().map(|most| Skips { from: number(1), to: number(*most) });
+        if let Some(Rebuilt { problem, set_aside, ceiling }) = rebuilt {
+            let skips = (ceiling > 0).then(|| Skips { from: number(1), to: number(ceiling) });
             told.push(Operational::StoreRebuilt { problem, set_aside, skips });
         }
         // The error was told and is shown in the status.
-        let _ = self.turn(Input::Look, None, told).await;
+        let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
         self.count_devices().await;
         self.plan_report();
     }
@@ -217,22 +245,31 @@ impl Engine {
             return at;
         }
         let change = next_due(&self.state, &self.settings.rules, self.seen).unwrap_or(Timestamp::MAX);
-        change.min(self.report_at).min(self.permits_due())
+        let left =
+            SignedDuration::try_from(self.clock.span(self.permits_left())).unwrap_or(SignedDuration::MAX);
+        let permits = self.clock.now().checked_add(left).unwrap_or(Timestamp::MAX);
+        change.min(self.report_at).min(permits)
     }
 
-    /// Permits are renewed at half of the time that they are good for.
-    fn permits_due(&self) -> Timestamp {
-        let half = self.settings.permit_max_age / 2;
-        self.written.as_ref().and_then(|(at, _)| at.checked_add(half).ok()).unwrap_or(self.seen)
+    /// Permits are renewed at half of the time that they are good for, by the boot clock: nobody sets that.
+    fn permits_left(&self) -> Duration {
+        let half = self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2);
+        let written = self.written.as_ref().map(|(at, _)| *at);
+        written.map_or(Duration::ZERO, |at| (at + half).saturating_sub(crate::clock::boot_time()))
     }
 
     async fn wake(&mut self) {
         let now = self.clock.now();
+        while let Some(step) = self.backlog.pop_front() {
+            if self.turn(step).await.is_err() {
+                return;
+            }
+        }
         if now >= self.report_at {
             self.count_devices().await;
             self.report().await.ok();
-        } else if self.turn(Input::Look, None, Vec::new()).await.is_ok() && now >= self.permits_due() {
-            self.write_permits(|_, _| true);
+        } else {
+            self.turn(Step::new(Input::Look)).await.ok();
         }
     }
 
@@ -247,7 +284,8 @@ impl Engine {
     async fn report(&mut self) -> Result<Turn, StoreError> {
         let status = self.status().await;
         let report = serde_json::to_value(&status).unwrap_or_default();
-        let turn = self.turn(Input::Look, None, vec![Operational::AgentReport { report }]).await;
+        let also = vec![Operational::AgentReport { report }];
+        let turn = self.turn(Step { also, ..Step::new(Input::Look) }).await;
         self.plan_report();
         turn
     }
@@ -266,7 +304,7 @@ impl Engine {
         });
         match count {
             Ok(count) if self.state.protected_devices == Some(count) => {}
-            Ok(count) => drop(self.turn(Input::ProtectedDevices(Some(count)), None, Vec::new()).await),
+            Ok(count) => drop(self.turn(Step::new(Input::ProtectedDevices(Some(count)))).await),
             Err(error) => {
                 tracing::warn!(file = %file.display(), %error, "the number of protected devices cannot be read; the last one stands")
             }
@@ -279,15 +317,15 @@ impl Engine {
             Order::Activate(offered) => (Input::Activate, *offered),
             Order::AddReserve(offered) => (Input::AddReserve, *offered),
             Order::Publish(offered) => (Input::Publish, *offered),
-            Order::RemoveKey(key) => return self.turn(Input::RemoveKey(key), None, Vec::new()).await,
+            Order::RemoveKey(key) => return self.turn(Step::new(Input::RemoveKey(key))).await,
             Order::Devices(count) => {
-                return self.turn(Input::ProtectedDevices(count), None, Vec::new()).await;
+                return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
         };
         let offered = offered.and_then(|document| self.same_issuer(document));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
-        self.turn(door(offer), offered.ok(), Vec::new()).await
+        self.turn(Step { document: offered.ok(), ..Step::new(door(offer)) }).await
     }
 
     /// Revisions come from the issuer of the key that is held, whichever door they come through.
@@ -306,36 +344,33 @@ impl Engine {
     }
 
     /// One turn: step, persist, then act and tell.
-    async fn turn(
-        &mut self,
-        input: Input,
-        document: Option<Document>,
-        also: Vec<Operational>,
-    ) -> Result<Turn, StoreError> {
+    async fn turn(&mut self, coming: Step) -> Result<Turn, StoreError> {
         let now = self.clock.now().max(self.seen);
-        let (state, events) = step(self.state.clone(), &self.settings.rules, now, input);
-        let papers = self.papers_after(&state, document);
-        self.tighten(&state, now);
-        let records = self.render(&state, now, &events, &also);
-        let changed = (state != self.state).then(|| state.clone());
-        let papers_changed = (papers != self.papers).then(|| papers.clone());
-        if changed.is_some() || papers_changed.is_some() || !records.is_empty() {
+        let (state, events) = step(self.state.clone(), &self.settings.rules, now, coming.input.clone());
+        let papers = self.papers_after(&state, coming.document.clone());
+        if coming.by_itself() {
+            self.write_permits(now, Some(&state));
+        }
+        let records = self.render(&state, now, &events, &coming.also);
+        // A store that failed is tried with something, or nobody would know that it works again.
+        let changed = (state != self.state || self.store_problem.is_some()).then(|| state.clone());
+        let taken = papers != self.papers;
+        let papers_changed = taken.then(|| papers.clone());
+        if changed.is_some() || taken || !records.is_empty() {
             let commit = Commit {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
                 notes: Vec::new(),
             };
-            if let Err(error) = self.store.commit(commit).await {
-                self.not_kept(now, &error);
+            if let Err(error) = self.store.commit(commit, self.settings.history).await {
+                self.not_kept(now, &error, coming);
                 return Err(error);
             }
+            self.kept();
         }
-        self.kept();
         (self.state, self.papers, self.seen) = (state, papers, now);
-        self.write_permits(|old, new| {
-            old.verdict != new.verdict || old.until != new.until || old.rate != new.rate
-        });
+        self.write_permits(now, None);
         self.show();
         if !records.is_empty() {
             self.outbox.send_modify(|n| *n += 1);
@@ -343,7 +378,7 @@ impl Engine {
         for record in &records {
             log(record);
         }
-        Ok(Turn { at: now, events })
+        Ok(Turn { at: now, events, taken })
     }
 
     fn kept(&mut self) {
@@ -353,8 +388,14 @@ impl Engine {
         }
     }
 
-    /// Nothing was kept: the state stays as it was, and the same step is taken again soon.
-    fn not_kept(&mut self, now: Timestamp, error: &StoreError) {
+    /// Nothing was kept: the state stays as it was. What came by itself is tried again soon.
+    fn not_kept(&mut self, now: Timestamp, error: &StoreError, coming: Step) {
+        let report = coming.also.iter().any(|event| matches!(event, Operational::AgentReport { .. }));
+        // Time comes again by itself, a later report says more, and the vendor's newest word is the one that counts.
+        let lost = matches!(coming.input, Input::Look) && (report || coming.also.is_empty());
+        if coming.by_itself() && !lost && self.backlog.len() < BACKLOG {
+            self.backlog.push_front(coming);
+        }
         let times = self.retry.map_or(0, |(_, times)| times) + 1;
         let cap = Duration::from_secs(1).saturating_mul(1 << times.min(6)).min(Duration::from_secs(60));
         let wait = Duration::from_millis(500) + jitter(cap);
@@ -413,43 +454,33 @@ impl Engine {
             phase: state.told.phase,
             cause: state.told.cause,
             until,
-            until_boot_ms: PermitFile::boot_ms(&self.clock, until),
+            until_boot_ms: PermitFile::boot_ms(&self.clock, now, until),
             boot_id: crate::clock::boot_id(),
             written_at: now,
         }
     }
 
-    /// Before anything is kept: what must stop, stops.
-    fn tighten(&mut self, next: &State, now: Timestamp) {
-        for resource in Resource::ALL {
-            if rank(next.told.permit(resource)) < rank(self.state.told.permit(resource)) {
-                self.write_permit(&self.permit(next, now, resource));
-            }
-        }
-    }
-
-    /// Writes the permits of the kept state, where they differ from what was written as `differs` says.
-    fn write_permits(&mut self, differs: impl Fn(&PermitFile, &PermitFile) -> bool) {
-        let now = self.seen.max(self.clock.now());
-        let permits: Vec<_> = Resource::ALL.map(|resource| self.permit(&self.state, now, resource)).into();
+    /// Writes the permits that are right at `now`, where the written ones say anything else or are half as old as
+    /// they may get. Where `next` is not kept yet, whichever of it and the kept state allows less is written.
+    fn write_permits(&mut self, now: Timestamp, next: Option<&State>) {
+        let permits = Resource::ALL.map(|resource| {
+            let kept = self.permit(&self.state, now, resource);
+            let next = next.map(|state| self.permit(state, now, resource));
+            next.filter(|next| rank(next.verdict) < rank(kept.verdict)).unwrap_or(kept)
+        });
         let old = self.written.as_ref().map(|(_, old)| old.as_slice()).unwrap_or_default();
-        let horizon = |p: &PermitFile| p.until.duration_since(p.written_at) >= self.settings.permit_max_age;
-        // A permit that only its age would end is not written anew at each turn, but at half its age.
-        let same = |old: &PermitFile, new: &PermitFile| {
-            old.verdict == new.verdict
-                && old.rate == new.rate
-                && old.phase == new.phase
-                && horizon(old)
-                && horizon(new)
+        // A permit that only its age ends says the same a moment later.
+        let ends = |p: &PermitFile| {
+            Some(p.until).filter(|_| p.until.duration_since(p.written_at) < self.settings.permit_max_age)
         };
-        let fresh = self.written.is_some() && now < self.permits_due();
-        let stands = old.len() == permits.len()
-            && old.iter().zip(&permits).all(|(old, new)| !differs(old, new) || (fresh && same(old, new)));
-        if !stands {
+        let says = |p: &PermitFile| (p.verdict, p.rate, p.phase, p.cause, ends(p));
+        let stands =
+            old.len() == permits.len() && old.iter().zip(&permits).all(|(old, new)| says(old) == says(new));
+        if !stands || self.permits_left().is_zero() {
             for permit in &permits {
                 self.write_permit(permit);
             }
-            self.written = Some((now, permits));
+            self.written = Some((crate::clock::boot_time(), permits.into()));
         }
     }
 

@@ -34,8 +34,6 @@ pub struct Delivery {
     pub name: String,
     /// Where and how.
     pub settings: DestinationSettings,
-    /// Delivered events to keep.
-    pub history: u32,
     /// Where the events wait.
     pub store: Store,
     /// The time.
@@ -77,7 +75,7 @@ impl Delivery {
                 self.wait_after(outcome, &mut failures, &what).await;
                 continue;
             };
-            if let Err(error) = self.store.delivered(&self.name, upto, self.history).await {
+            if let Err(error) = self.store.delivered(&self.name, upto).await {
                 // It will be sent again, under the same ids.
                 let outcome = Outcome::again("store", error.to_string());
                 self.wait_after(outcome, &mut failures, &what).await;

@@ -57,9 +57,9 @@ fn path(folder: &Path, resource: Resource) -> PathBuf {
 }
 
 impl PermitFile {
-    /// The instant `until` of `clock`, by the boot clock.
-    pub fn boot_ms(clock: &Clock, until: Timestamp) -> u64 {
-        let left = until.duration_since(clock.now()).max(SignedDuration::ZERO);
+    /// The instant `until`, where it is `now`, by the boot clock.
+    pub fn boot_ms(clock: &Clock, now: Timestamp, until: Timestamp) -> u64 {
+        let left = until.duration_since(now).max(SignedDuration::ZERO);
         let end = clock::boot_time().saturating_add(clock.world(left.unsigned_abs()));
         u64::try_from(end.as_millis()).unwrap_or(u64::MAX)
     }

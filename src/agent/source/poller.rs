@@ -23,6 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 /// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
 const FULL_LOOK: SignedDuration = SignedDuration::from_hours(24);
 
+/// Refusals that the administrator can end by trusting a signer.
+const SIGNERS: &[&str] = &["untrusted_signer", "bad_signature"];
+
 /// What a look came to, for whoever asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -90,7 +93,7 @@ pub fn verify_now(text: &str, trust_dir: &Path, expect: Expect<'_>) -> Result<Do
     let store = match TrustStore::load(trust_dir) {
         Ok(loaded) => {
             for problem in &loaded.problems {
-                tracing::warn!("{problem}");
+                tracing::warn!("{}", crate::error_chain::Chain(problem));
             }
             loaded.store
         }
@@ -156,7 +159,14 @@ impl Poller {
         let etag = memory.etag.clone().filter(|_| !full && !old);
         memory.last_look = Some(now);
         let looked = match fetch(&self.settings.source, sub, etag.as_deref(), now).await {
-            Ok(Answer::NotChanged) => Looked::NotChanged,
+            Err(error @ SourceError::NotConfigured) => {
+                return Looked::Failed { code: error.code().to_owned(), message: error.to_string() };
+            }
+            Ok(Answer::NotChanged) => {
+                // What was refused is published no more.
+                memory.refused = None;
+                Looked::NotChanged
+            }
             Ok(Answer::Document { text, etag }) => {
                 let looked = self.offer(memory, &text, sub, issuer).await;
                 if matches!(looked, Looked::NotChanged | Looked::Taken) {
@@ -195,7 +205,7 @@ impl Poller {
         }
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
-        if let Err(error) = self.store.commit(commit).await {
+        if let Err(error) = self.store.commit(commit, self.settings.history).await {
             tracing::debug!(%error, "the poller's note was not kept");
         }
         looked
@@ -209,14 +219,16 @@ impl Poller {
     async fn offer(&self, memory: &mut Memory, text: &str, sub: &Sub, issuer: &str) -> Looked {
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
         let digest: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        if let Some((known, code, message)) = &memory.refused
-            && *known == digest
-        {
-            // Told once; it stands until another body is published.
-            return Looked::Refused { code: code.clone(), message: message.clone() };
-        }
         let expect = Expect { sub: Some(sub), issuer: Some(issuer) };
         let offered = verify_now(text, &self.settings.trust_dir, expect);
+        if let Some((known, code, message)) = &memory.refused
+            && *known == digest
+            && offered.as_ref().err().is_none_or(|refusal| refusal.code.as_str() == code)
+            && !(offered.is_ok() && SIGNERS.contains(&code.as_str()))
+        {
+            // Told once; it stands until another body is published, or its signer is trusted after all.
+            return Looked::Refused { code: code.clone(), message: message.clone() };
+        }
         match self.engine.order(Order::Publish(Box::new(offered))).await {
             Err(error) => Looked::Failed { code: "store".to_owned(), message: error.to_string() },
             Ok(turn) => match turn.refusal() {
@@ -227,7 +239,7 @@ impl Poller {
                 }
                 None => {
                     memory.refused = None;
-                    if turn.events.is_empty() { Looked::NotChanged } else { Looked::Taken }
+                    if turn.taken { Looked::Taken } else { Looked::NotChanged }
                 }
             },
         }

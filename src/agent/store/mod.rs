@@ -69,8 +69,8 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// A verified document of a key that is held, as it was received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A verified document of a key that is held, as it was received. Its `Debug` shows neither `sub` nor text.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paper {
     /// The key.
     pub key: String,
@@ -80,6 +80,12 @@ pub struct Paper {
     pub sub: String,
     /// The signed text.
     pub jws: String,
+}
+
+impl std::fmt::Debug for Paper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Paper").field("key", &self.key).field("issuer", &self.issuer).finish_non_exhaustive()
+    }
 }
 
 /// What is written in one transaction.
@@ -106,19 +112,20 @@ pub struct Store {
 }
 
 impl Store {
-    /// Keeps a commit. What it holds is on the disk when this returns.
+    /// Keeps a commit. What it holds is on the disk when this returns; of what waits for nobody, `history` events
+    /// stay.
     ///
     /// # Errors
     /// [`StoreError`]: nothing of it was kept.
-    pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+    pub async fn commit(&self, commit: Commit, history: u32) -> Result<(), StoreError> {
         let critical = commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
         let commit = Arc::new(commit);
         let (job, recovery) = (commit.clone(), self.recovery.clone());
         self.worker
             .call(critical, move |db| {
-                let ceilings = sql::keep(db, &job)?;
+                let used = sql::keep(db, &job, history)?;
                 // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
-                recovery::lock(&recovery).raise(ceilings);
+                recovery::lock(&recovery).raise(used);
                 Ok(())
             })
             .await?;
@@ -137,13 +144,13 @@ impl Store {
         self.worker.call(false, move |db| sql::next(db, &destination, most)).await
     }
 
-    /// Everything up to this sequence number has arrived; of what was delivered, `history` events are kept.
+    /// Everything up to this sequence number has arrived.
     ///
     /// # Errors
     /// [`StoreError`]: it will be sent again.
-    pub async fn delivered(&self, destination: &str, sequence: u64, history: u32) -> Result<(), StoreError> {
+    pub async fn delivered(&self, destination: &str, sequence: u64) -> Result<(), StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(false, move |db| sql::delivered(db, &destination, sequence, history)).await
+        self.worker.call(false, move |db| sql::delivered(db, &destination, sequence)).await
     }
 
     /// How much waits for each destination.

@@ -6,12 +6,14 @@ use super::{Paper, SOURCE_NOTE, Store, StoreError, sql};
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// So many damaged databases are kept for whoever wants to look at them.
 const SET_ASIDE_KEPT: usize = 3;
+
+/// Name of the note with the sequence number that every destination counts on from.
+const FIRST_NOTE: &str = "first_sequence";
 
 /// What was found on opening.
 pub struct Opened {
@@ -27,8 +29,8 @@ pub struct Opened {
     pub source_note: Option<String>,
     /// Where the database had to be rebuilt.
     pub rebuilt: Option<Rebuilt>,
-    /// What waited for destinations that are configured no more, by name.
-    pub dropped: Vec<(String, u64)>,
+    /// How much waits for destinations that are configured no more, by name.
+    pub left: Vec<(String, u64)>,
 }
 
 /// How the database was rebuilt.
@@ -38,8 +40,8 @@ pub struct Rebuilt {
     pub problem: String,
     /// The name that the damaged file has now.
     pub set_aside: Option<String>,
-    /// For each destination, the last sequence number that the lost outbox may have used.
-    pub ceilings: BTreeMap<String, u64>,
+    /// The last sequence number that the lost outbox may have used, for any destination.
+    pub ceiling: u64,
 }
 
 /// Opens the file ready for use.
@@ -87,54 +89,30 @@ impl Store {
     ) -> Result<(Self, Opened), StoreError> {
         let file = folder.join("agent.db");
         let recovery_path = folder.join("recovery.json");
-        let (recovery, recovery_problem) = match Recovery::read(&recovery_path) {
-            Ok(contents) => (contents, None),
-            Err(problem) => (None, Some(problem)),
-        };
+        let (recovery, recovery_problem) = Recovery::read(&recovery_path)?;
         let there = file.exists();
-        let (found, problem) = match look(&file) {
+        let looked = match look(&file) {
+            // What is kept for such a time is given up: a full disk must not keep the service from starting.
+            Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
+                look(&file)
+            }
+            looked => looked,
+        };
+        let (found, problem, set_aside) = match looked {
             Ok(found) => {
                 let lost = found.contents.is_none() && recovery.is_some();
-                let problem =
-                    lost.then_some(if there { "the database was empty" } else { "the database was missing" });
-                (Some(found), problem.map(str::to_owned))
+                let problem = if there { "the database was empty" } else { "the database was missing" };
+                (found, lost.then(|| problem.to_owned()), None)
             }
-            Err(error @ (StoreError::Newer { .. } | StoreError::Full)) => return Err(error),
-            Err(error @ (StoreError::Damaged(_) | StoreError::Failed(_))) => (None, Some(error.to_string())),
+            Err(error @ StoreError::Damaged(_)) => {
+                let set_aside = put_aside(&file, now)?;
+                (look(&file)?, Some(error.to_string()), Some(set_aside))
+            }
             Err(error) => return Err(error),
         };
-        let mut set_aside = None;
-        let found = match found {
-            Some(found) => found,
-            None => {
-                set_aside = Some(put_aside(&file, now)?);
-                look(&file)?
-            }
-        };
         let Found { db, contents } = found;
-        let source_note = contents.as_ref().and_then(|(.., note)| note.clone());
         let was_there = contents.is_some();
-        let recovered = recovery.clone();
-        let (kept, new_id) = match (contents, recovery) {
-            (Some((id, state, papers, _)), recovery) => (
-                Contents { id, state, papers, ceilings: recovery.map(|r| r.ceilings).unwrap_or_default() },
-                false,
-            ),
-            (None, Some(recovery)) => (recovery, false),
-            (None, None) => (Contents { id: make_id(), ..Contents::default() }, true),
-        };
-        let names: Vec<&str> = destinations.to_vec();
-        if !was_there {
-            let first = super::Commit {
-                state: Some(kept.state.clone()),
-                papers: Some(kept.papers.clone()),
-                ..super::Commit::default()
-            };
-            sql::create(&db, &kept.id, &first)?;
-        }
-        let lost_numbers = if was_there { BTreeMap::new() } else { kept.ceilings.clone() };
-        let dropped = sql::set_destinations(&db, &names, &lost_numbers)?;
-        let problem = problem.map(|problem| match (&recovered, &recovery_problem) {
+        let anew = |problem: String| match (&recovery, &recovery_problem) {
             (Some(_), _) => problem,
             (None, Some(other)) => {
                 format!("{problem}; and {other}: this SVM starts anew and must be activated again")
@@ -142,13 +120,32 @@ impl Store {
             (None, None) => format!(
                 "{problem}; there was no recovery file: this SVM starts anew and must be activated again"
             ),
-        });
-        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceilings: lost_numbers });
+        };
+        let problem = problem.map(anew);
+        let ceiling = recovery.as_ref().map_or(0, |r| r.ceiling);
+        let (kept, source_note, new_id) = match (contents, recovery) {
+            (Some((id, state, papers, note)), _) => (Contents { id, state, papers, ceiling }, note, false),
+            (None, Some(recovery)) => (recovery, None, false),
+            (None, None) => (Contents { id: make_id(), ..Contents::default() }, None, true),
+        };
+        if !was_there {
+            let first = super::Commit {
+                state: Some(kept.state.clone()),
+                papers: Some(kept.papers.clone()),
+                // Numbers that were used are never used again, whichever destination is configured when.
+                notes: vec![(FIRST_NOTE, ceiling.to_string())],
+                ..super::Commit::default()
+            };
+            sql::create(&db, &kept.id, &first)?;
+        }
+        let first = sql::note(&db, FIRST_NOTE)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let left = sql::set_destinations(&db, destinations, first)?;
+        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling });
         let recovery = Recovery::new(recovery_path, kept.clone());
         recovery.write();
         let store = Self { worker: Worker::start(db, file)?, recovery: Arc::new(Mutex::new(recovery)) };
         let Contents { id, state, papers, .. } = kept;
-        Ok((store, Opened { id, new_id, state, papers, source_note, rebuilt, dropped }))
+        Ok((store, Opened { id, new_id, state, papers, source_note, rebuilt, left }))
     }
 }
 

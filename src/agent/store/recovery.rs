@@ -1,10 +1,9 @@
-//! The file beside the database from which it can be rebuilt: identity, state, documents, and for each
-//! destination a ceiling above which no sequence number was ever used. Small, and replaced atomically.
+//! The file beside the database from which it can be rebuilt: identity, state, documents, and a
+//! ceiling above which no sequence number was ever used. Small, and replaced atomically.
 
 use super::{Commit, Paper, StoreError};
 use crate::subscription::State;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -22,8 +21,8 @@ pub(super) struct Contents {
     pub(super) state: State,
     /// The documents of held keys.
     pub(super) papers: Vec<Paper>,
-    /// No higher sequence number was used.
-    pub(super) ceilings: BTreeMap<String, u64>,
+    /// No higher sequence number was used, for any destination.
+    pub(super) ceiling: u64,
 }
 
 /// The file, and what it should hold.
@@ -41,27 +40,30 @@ impl Recovery {
         Self { path, contents }
     }
 
-    /// Reads the file; `None` where there is none.
-    pub(super) fn read(path: &Path) -> Result<Option<Contents>, StoreError> {
-        let problem = |problem: String| StoreError::File { path: path.to_owned(), problem };
-        match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(problem(error.to_string())),
-            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|e| problem(e.to_string())),
+    /// Reads the file. One that cannot be understood is set aside, and what was wrong with it is told.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read: it may be good, and is not to be overwritten.
+    pub(super) fn read(path: &Path) -> Result<(Option<Contents>, Option<String>), StoreError> {
+        let failed =
+            |error: std::io::Error| StoreError::File { path: path.to_owned(), problem: error.to_string() };
+        let text = match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((None, None)),
+            read => read.map_err(failed)?,
+        };
+        match serde_json::from_slice(&text) {
+            Ok(contents) => Ok((Some(contents), None)),
+            Err(error) => {
+                std::fs::rename(path, path.with_extension("damaged")).map_err(failed)?;
+                Ok((None, Some(format!("the recovery file was damaged too ({error})"))))
+            }
         }
     }
 
-    /// Promises sequence numbers up to the next block, where these reach the ceiling.
-    pub(super) fn raise(&mut self, used: BTreeMap<String, u64>) {
-        let mut raised = false;
-        for (name, sequence) in used {
-            let ceiling = self.contents.ceilings.entry(name).or_default();
-            if sequence > *ceiling {
-                *ceiling = (sequence / BLOCK + 1) * BLOCK;
-                raised = true;
-            }
-        }
-        if raised {
+    /// Promises sequence numbers up to the next block, where `used` reaches the ceiling.
+    pub(super) fn raise(&mut self, used: u64) {
+        if used > self.contents.ceiling {
+            self.contents.ceiling = (used / BLOCK + 1) * BLOCK;
             self.write();
         }
     }

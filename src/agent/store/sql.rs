@@ -3,7 +3,6 @@
 use super::{Commit, Paper};
 use crate::events::REPORT;
 use rusqlite::{Connection, OptionalExtension, Result, params};
-use std::collections::BTreeMap;
 
 /// The form of the database; raised when the tables change.
 pub(super) const FORM: i64 = 1;
@@ -21,7 +20,11 @@ CREATE TABLE events (
   description TEXT NOT NULL,
   body TEXT NOT NULL
 );
-CREATE TABLE destinations (name TEXT PRIMARY KEY, last_sequence INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE destinations (
+  name TEXT PRIMARY KEY,
+  last_sequence INTEGER NOT NULL,
+  configured INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID;
 CREATE TABLE outbox (
   destination TEXT NOT NULL REFERENCES destinations(name),
   sequence INTEGER NOT NULL,
@@ -51,7 +54,7 @@ pub(super) fn create(db: &Connection, id: &str, first: &Commit) -> Result<()> {
     let transaction = db.unchecked_transaction()?;
     transaction.execute_batch(&format!("{TABLES} PRAGMA user_version = {FORM};"))?;
     set_note(&transaction, "id", id)?;
-    keep(&transaction, first)?;
+    keep(&transaction, first, u32::MAX)?;
     transaction.commit()
 }
 
@@ -81,29 +84,51 @@ pub(super) fn papers(db: &Connection) -> Result<Vec<Paper>> {
     rows.collect()
 }
 
-/// Makes the destinations those of the settings. What waited for others is dropped: answers how much, by name.
-pub(super) fn set_destinations(
-    db: &Connection,
-    names: &[&str],
-    start: &BTreeMap<String, u64>,
-) -> Result<Vec<(String, u64)>> {
-    let mut dropped = Vec::new();
-    let mut known = db.prepare("SELECT name FROM destinations")?;
-    let known: Vec<String> = known.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-    for name in known.iter().filter(|known| !names.contains(&known.as_str())) {
-        let count = db.execute("DELETE FROM outbox WHERE destination = ?1", [name])?;
-        db.execute("DELETE FROM destinations WHERE name = ?1", [name])?;
-        dropped.push((name.clone(), u64::try_from(count).unwrap_or(0)));
+/// Makes the destinations those of the settings; a new one counts on from `start`. One that is configured no more
+/// gets no new events, and keeps its place and what waits for it in case it comes back: answers how much, by name.
+pub(super) fn set_destinations(db: &Connection, names: &[&str], start: u64) -> Result<Vec<(String, u64)>> {
+    let mut known = db.prepare("SELECT name, configured FROM destinations")?;
+    let known = known.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let known: Vec<(String, bool)> = known.collect::<Result<_>>()?;
+    let mut left = Vec::new();
+    for (name, configured) in &known {
+        let wanted = names.contains(&name.as_str());
+        if wanted != *configured {
+            db.execute("UPDATE destinations SET configured = ?2 WHERE name = ?1", params![name, wanted])?;
+        }
+        if !wanted {
+            let sql = "SELECT count(*) FROM outbox WHERE destination = ?1";
+            left.push((name.clone(), db.query_row(sql, [name], |row| row.get::<_, i64>(0))?.cast_unsigned()));
+        }
     }
-    for name in names {
-        let last = start.get(*name).copied().unwrap_or(0).cast_signed();
-        db.execute("INSERT OR IGNORE INTO destinations VALUES (?1, ?2)", params![name, last])?;
+    for name in names.iter().filter(|name| !known.iter().any(|(known, _)| known == *name)) {
+        let sql = "INSERT INTO destinations (name, last_sequence) VALUES (?1, ?2)";
+        db.execute(sql, params![name, start.cast_signed()])?;
     }
-    Ok(dropped)
+    Ok(left)
 }
 
-/// Writes a commit. Answers the last sequence number of each destination that got events.
-pub(super) fn keep(db: &Connection, commit: &Commit) -> Result<BTreeMap<String, u64>> {
+/// Of what waits for no configured destination, the newest `history` events stay.
+fn trim(db: &Connection, history: u32) -> Result<()> {
+    let newest: Option<i64> =
+        db.prepare_cached("SELECT max(number) FROM events")?.query_row([], |row| row.get(0))?;
+    let old = newest.unwrap_or(0) - i64::from(history);
+    if old <= 0 {
+        return Ok(());
+    }
+    let sql =
+        "SELECT min(o.event) FROM outbox o JOIN destinations d ON d.name = o.destination WHERE d.configured";
+    let waits: Option<i64> = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    let cut = waits.map_or(old, |waits| old.min(waits - 1));
+    db.prepare_cached("DELETE FROM outbox WHERE event <= ?1")?.execute([cut])?;
+    if db.prepare_cached("DELETE FROM events WHERE number <= ?1")?.execute([cut])? > 0 {
+        db.execute_batch("PRAGMA incremental_vacuum(64)")?;
+    }
+    Ok(())
+}
+
+/// Writes a commit. Answers the highest sequence number that it used, 0 where it used none.
+pub(super) fn keep(db: &Connection, commit: &Commit, history: u32) -> Result<u64> {
     if let Some(state) = &commit.state {
         let state =
             serde_json::to_string(state).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
@@ -119,11 +144,11 @@ pub(super) fn keep(db: &Connection, commit: &Commit) -> Result<BTreeMap<String, 
     for (name, value) in &commit.notes {
         set_note(db, name, value)?;
     }
-    let mut last = BTreeMap::new();
     if commit.records.is_empty() {
-        return Ok(last);
+        return Ok(0);
     }
-    let mut destinations = db.prepare_cached("SELECT name, last_sequence FROM destinations")?;
+    let mut destinations =
+        db.prepare_cached("SELECT name, last_sequence FROM destinations WHERE configured")?;
     let destinations = destinations.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut destinations: Vec<(String, i64)> = destinations.collect::<Result<_>>()?;
     let mut insert = db.prepare_cached(
@@ -151,10 +176,12 @@ pub(super) fn keep(db: &Connection, commit: &Commit) -> Result<BTreeMap<String, 
         }
     }
     let mut update = db.prepare_cached("UPDATE destinations SET last_sequence = ?2 WHERE name = ?1")?;
+    let mut last = 0;
     for (name, sequence) in destinations {
         update.execute(params![name, sequence])?;
-        last.insert(name, sequence.cast_unsigned());
+        last = last.max(sequence.cast_unsigned());
     }
+    trim(db, history)?;
     Ok(last)
 }
 
@@ -216,15 +243,9 @@ pub(super) fn next(db: &Connection, destination: &str, most: usize) -> Result<Ve
     Ok(found)
 }
 
-pub(super) fn delivered(db: &Connection, destination: &str, sequence: u64, history: u32) -> Result<()> {
+pub(super) fn delivered(db: &Connection, destination: &str, sequence: u64) -> Result<()> {
     let sql = "DELETE FROM outbox WHERE destination = ?1 AND sequence <= ?2";
-    db.prepare_cached(sql)?.execute(params![destination, sequence.cast_signed()])?;
-    let sql = "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?1
-               AND number < coalesce((SELECT min(event) FROM outbox), 9223372036854775807)";
-    if db.prepare_cached(sql)?.execute([history])? > 0 {
-        db.execute_batch("PRAGMA incremental_vacuum(64)")?;
-    }
-    Ok(())
+    db.prepare_cached(sql)?.execute(params![destination, sequence.cast_signed()]).map(drop)
 }
 
 /// What waits for a destination.
@@ -242,7 +263,7 @@ pub(super) fn waiting(db: &Connection) -> Result<Vec<Waiting>> {
     let mut rows = db.prepare_cached(
         "SELECT d.name, count(o.sequence), (SELECT e.time FROM outbox f JOIN events e ON e.number = f.event
            WHERE f.destination = d.name ORDER BY f.sequence LIMIT 1)
-         FROM destinations d LEFT JOIN outbox o ON o.destination = d.name GROUP BY d.name ORDER BY d.name",
+         FROM destinations d LEFT JOIN outbox o ON o.destination = d.name WHERE d.configured GROUP BY d.name ORDER BY d.name",
     )?;
     let rows = rows.query_map([], |row| {
         Ok(Waiting {

@@ -51,8 +51,8 @@ async fn what_is_kept_is_there_after_opening_again() {
         records: records(3, 0),
         notes: vec![(SOURCE_NOTE, "note".into())],
     };
-    store.commit(commit).await.unwrap();
-    store.delivered("a", 2, 100).await.unwrap();
+    store.commit(commit, 10_000).await.unwrap();
+    store.delivered("a", 2).await.unwrap();
     store.close().await;
     let (store, opened) = open(folder.path());
     assert!(!opened.new_id && opened.rebuilt.is_none());
@@ -68,14 +68,14 @@ async fn what_is_kept_is_there_after_opening_again() {
 async fn only_the_latest_report_waits_and_a_sent_one_keeps_its_number() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
-    store.commit(keep(records(1, 1))).await.unwrap();
+    store.commit(keep(records(1, 1)), 10_000).await.unwrap();
     let second = records(0, 1);
-    store.commit(keep(second.clone())).await.unwrap();
+    store.commit(keep(second.clone()), 10_000).await.unwrap();
     let waiting = store.next("a", 10).await.unwrap();
     assert_eq!(waiting.iter().map(|o| o.sequence).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(waiting[1].id, second[0].id.to_string());
     // "a" has seen the second report now; "b" has not.
-    store.commit(keep(records(0, 1))).await.unwrap();
+    store.commit(keep(records(0, 1)), 10_000).await.unwrap();
     assert_eq!(sequences(&store, "a").await, [1, 2, 3]);
     assert_eq!(sequences(&store, "b").await, [1, 2]);
     assert!(store.next("a", 10).await.unwrap()[1].body.contains(REPORT));
@@ -98,7 +98,10 @@ async fn a_damaged_database_is_set_aside_and_rebuilt_with_the_same_id_and_state(
         let (store, _) = open(folder.path());
         let state = State { protected_devices: Some(9), ..State::default() };
         store
-            .commit(Commit { state: Some(state.clone()), records: records(5, 0), ..Commit::default() })
+            .commit(
+                Commit { state: Some(state.clone()), records: records(5, 0), ..Commit::default() },
+                10_000,
+            )
             .await
             .unwrap();
         store.close().await;
@@ -108,9 +111,9 @@ async fn a_damaged_database_is_set_aside_and_rebuilt_with_the_same_id_and_state(
         assert!(rebuilt.problem.contains(name), "{name}: {}", rebuilt.problem);
         assert_eq!((opened.id.as_str(), &opened.state), ("id-1", &state));
         // Numbers that were used are not used again.
-        store.commit(keep(records(1, 0))).await.unwrap();
+        store.commit(keep(records(1, 0)), 10_000).await.unwrap();
         assert_eq!(sequences(&store, "a").await, [1001], "{name}");
-        assert_eq!(rebuilt.ceilings["a"], 1000);
+        assert_eq!(rebuilt.ceiling, 1000);
         let aside = rebuilt.set_aside.map(|n| folder.path().join(n).exists());
         assert_eq!(aside, (name != "missing" && name != "empty").then_some(true));
     }
@@ -120,12 +123,48 @@ async fn a_damaged_database_is_set_aside_and_rebuilt_with_the_same_id_and_state(
 async fn history_is_bounded_and_never_eats_what_waits() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
-    store.commit(keep(records(50, 0))).await.unwrap();
-    store.delivered("a", 50, 10).await.unwrap();
-    assert_eq!(store.events(None, 100).await.unwrap().len(), 50, "b waits for all of them");
-    store.delivered("b", 45, 10).await.unwrap();
-    assert_eq!(store.events(None, 100).await.unwrap().len(), 10);
-    assert_eq!(sequences(&store, "b").await, [46, 47, 48, 49, 50]);
+    store.commit(keep(records(50, 0)), 10).await.unwrap();
+    store.delivered("a", 50).await.unwrap();
+    store.commit(keep(records(1, 0)), 10).await.unwrap();
+    assert_eq!(store.events(None, 100).await.unwrap().len(), 51, "b waits for all of them");
+    store.delivered("b", 45).await.unwrap();
+    store.commit(keep(records(1, 0)), 3).await.unwrap();
+    assert_eq!(sequences(&store, "b").await, [46, 47, 48, 49, 50, 51, 52]);
+    store.delivered("b", 52).await.unwrap();
+    store.delivered("a", 52).await.unwrap();
+    store.commit(keep(records(1, 0)), 3).await.unwrap();
+    assert_eq!(store.events(None, 100).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_destination_that_comes_back_counts_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit(keep(records(3, 0)), 100).await.unwrap();
+    store.delivered("b", 2).await.unwrap();
+    store.close().await;
+    let only_a = || Store::open(folder.path(), &["a"], now(), String::new).unwrap();
+    let (store, opened) = only_a();
+    assert_eq!(opened.left, [("b".to_owned(), 1)]);
+    store.commit(keep(records(2, 0)), 100).await.unwrap();
+    store.close().await;
+    let (store, opened) = open(folder.path());
+    assert!(opened.left.is_empty());
+    store.commit(keep(records(1, 0)), 100).await.unwrap();
+    assert_eq!(sequences(&store, "b").await, [3, 4]);
+    assert_eq!(sequences(&store, "a").await, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_taken_for_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    // A folder in the file's place cannot be read, whoever asks.
+    std::fs::remove_file(folder.path().join("recovery.json")).unwrap();
+    std::fs::create_dir(folder.path().join("recovery.json")).unwrap();
+    let opened = Store::open(folder.path(), &["a"], now(), String::new);
+    assert!(matches!(opened.map(drop), Err(StoreError::File { .. })));
+    assert!(folder.path().join("agent.db").exists() && folder.path().join("recovery.json").is_dir());
 }
 
 #[tokio::test]
@@ -141,7 +180,7 @@ async fn a_full_disk_keeps_nothing_halfway_and_room_is_left_for_critical_events(
     store.worker.call(false, limit(1)).await.unwrap();
     let mut full = false;
     for _ in 0..50 {
-        match store.commit(keep(records(20, 0))).await {
+        match store.commit(keep(records(20, 0)), 10_000).await {
             Ok(()) => {}
             Err(StoreError::Full) => full = true,
             Err(other) => panic!("{other}"),
@@ -152,7 +191,7 @@ async fn a_full_disk_keeps_nothing_halfway_and_room_is_left_for_critical_events(
     assert_eq!(before % 20, 0);
     assert!(folder.path().join("agent.reserve").exists());
     store.worker.call(false, limit(100_000)).await.unwrap();
-    store.commit(keep(records(20, 0))).await.unwrap();
+    store.commit(keep(records(20, 0)), 10_000).await.unwrap();
     assert_eq!(sequences(&store, "a").await.len(), before + 20);
     assert!(records(1, 0)[0].severity < Severity::Critical);
 }
