@@ -192,7 +192,7 @@ fn the_signer_must_be_trusted_for_the_issuer() {
     let held = Expect { sub: None, issuer: Some("sister.example") };
     let error = verify(&bench.good().text, &trust, held).unwrap_err();
     assert!(matches!(error, E::OtherIssuer { .. }), "{error}");
-    assert_eq!(Refusal::from(error).code, InvalidDocument);
+    assert_eq!(Refusal::from(error).code, UntrustedSigner);
     verify(&bench.good().text, &trust, Expect::default()).unwrap();
 }
 

@@ -120,14 +120,15 @@ impl From<DocumentError> for Refusal {
         use DocumentError as E;
         let code = match &error {
             E::Algorithm { .. } | E::Signature => RefusalCode::BadSignature,
-            E::UnknownSigner { .. } | E::IssuerNotAllowed { .. } => RefusalCode::UntrustedSigner,
+            E::UnknownSigner { .. } | E::IssuerNotAllowed { .. } | E::OtherIssuer { .. } => {
+                RefusalCode::UntrustedSigner
+            }
             E::Statement(refusal) => return refusal.clone(),
             E::TooLarge { .. }
             | E::NotAJws
             | E::Header { .. }
             | E::CriticalHeader
             | E::Type { .. }
-            | E::OtherIssuer { .. }
             | E::PayloadNotJson { .. }
             | E::DuplicateClaim { .. }
             | E::TooDeep

@@ -50,6 +50,7 @@ pub struct ScenarioSettings {
 
 /// One step of a scenario.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(try_from = "serde_json::Map<String, Value>")]
 pub struct ScenarioStep {
     /// When.
     pub at: Timestamp,
@@ -60,7 +61,7 @@ pub struct ScenarioStep {
 
 /// What can be done in a scenario. A `document` is bare claims, not a signed document.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields say it")]
 pub enum Act {
     Activate { document: Value },
@@ -68,8 +69,19 @@ pub enum Act {
     AddReserve { document: Value },
     RemoveKey { key: String },
     ProtectedDevices { count: u64 },
-    PowerOff,
-    PowerOn,
+    PowerOff {},
+    PowerOn {},
+}
+
+impl TryFrom<serde_json::Map<String, Value>> for ScenarioStep {
+    type Error = serde_json::Error;
+
+    /// `at` beside what is done; a key that neither knows is wrong.
+    fn try_from(mut step: serde_json::Map<String, Value>) -> Result<Self, serde_json::Error> {
+        let at = step.remove("at").ok_or_else(|| serde::de::Error::missing_field("at"))?;
+        let at = serde_json::from_value(at)?;
+        Ok(Self { at, act: serde_json::from_value(Value::Object(step))? })
+    }
 }
 
 /// What is wrong with a scenario.
@@ -197,14 +209,14 @@ impl Scenario {
                 break;
             }
             play.until(at);
-            let power_ok = play.powered != matches!(act, Act::PowerOn);
+            let power_ok = play.powered != matches!(act, Act::PowerOn {});
             if !power_ok {
                 let is = if play.powered { "on" } else { "off" };
                 return Err(ScenarioError::Power { number, at, is });
             }
             match act {
-                Act::PowerOff => play.powered = false,
-                Act::PowerOn => {
+                Act::PowerOff {} => play.powered = false,
+                Act::PowerOn {} => {
                     play.powered = true;
                     play.input(Input::Look);
                 }

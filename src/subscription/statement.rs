@@ -294,6 +294,9 @@ fn bounded(name: &str, text: Option<&String>, most: usize) -> Result<(), Refusal
         Some(text) if text.chars().count() > most => {
             Err(Refusal::invalid(format!("`{name}` is longer than {most} characters")))
         }
+        Some(text) if text.chars().any(char::is_control) => {
+            Err(Refusal::invalid(format!("`{name}` holds control characters")))
+        }
         _ => Ok(()),
     }
 }
@@ -568,6 +571,7 @@ mod tests {
             ("key id", |c| c["key"]["id"] = json!("")),
             ("version", |c| c["min_product_version"] = json!("six")),
             ("vendor.name", |c| c["vendor"] = json!({"name": "x".repeat(201)})),
+            ("vendor.phone", |c| c["vendor"] = json!({"phone": "1\u{1b}[2J"})),
         ];
         for (word, change) in rows {
             let refusal = Statement::read(&subscription(change)).unwrap_err();

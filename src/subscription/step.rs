@@ -405,12 +405,14 @@ impl Step<'_> {
         }
         if let Some(reserve) = &self.state.reserve {
             let held = &reserve.statement.key;
-            return refuse(
-                RefusalCode::ReserveKeyExists,
+            let message = if *held == key {
+                format!("key {key} is the reserve key already; there is nothing to do")
+            } else {
                 format!(
                     "key {held} is the reserve key already; to put {key} there, remove it first: svm-agent key remove {held}"
-                ),
-            );
+                )
+            };
+            return refuse(RefusalCode::ReserveKeyExists, message);
         }
         self.state.reserve = Some(Held { statement, added_at: self.now, role_since: self.now });
         self.happened(Kind::KeyAdded { key, role: Role::Reserve });

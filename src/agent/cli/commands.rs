@@ -193,7 +193,14 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
             changed(dir, Method::DELETE, &format!("v1/keys/{key}"), None, out).await?;
         }
         Command::Devices { command: DevicesCommand::Set { count, .. } } => {
-            changed(dir, Method::PUT, "v1/devices", Some(&json!({"count": count})), out).await?;
+            let body = json!({"count": count});
+            let value: Value = ask(dir, Door::Control, Method::PUT, "v1/devices", Some(&body)).await?;
+            if out.json() {
+                out.value(&value)?;
+            } else {
+                out.line(format!("{count} devices are protected here"))?;
+                happened(&value, out)?;
+            }
         }
         Command::Report { .. } => changed(dir, Method::POST, "v1/report", None, out).await?,
         Command::Refresh { .. } => {
@@ -264,12 +271,17 @@ async fn changed(
         out.value(&value)?;
         return Ok(());
     }
-    let events = value.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
-    if events.is_empty() {
+    if happened(&value, out)? == 0 {
         out.line("nothing changed")?;
     }
-    for event in &events {
+    Ok(())
+}
+
+/// The events of an answer, a line each; answers how many.
+fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
+    let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for event in events {
         out.line(show::happened(event))?;
     }
-    Ok(())
+    Ok(events.len())
 }
