@@ -131,7 +131,7 @@ fn event(svm: &str, id: &str, sequence: u64) -> Value {
         "datacontenttype": "application/json",
         "data": {"severity": 4, "event_type_display_name": "Status changed", "description": "It changed.",
             "hostname": format!("host-{svm}"), "device_status": "warning", "device_status_reasons": ["grace"],
-            "phase": "grace", "cause": "ended",
+            "phase": "grace", "phase_cause": "ended",
             "snapshot": {"key": "SUB-1", "devices": sequence, "devices_limit": 100, "ends_at": "2026-01-01T00:00:00Z"}}
     })
 }
@@ -285,7 +285,7 @@ fn hostile_text_is_shown_as_text() {
     let hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u{202E}";
     let mut event = event("<b>id", "1", 1);
     event["source"] = json!("urn:svm:a'b&c");
-    for name in ["description", "event_type_display_name", "hostname", "phase", "cause"] {
+    for name in ["description", "event_type_display_name", "hostname", "phase", "phase_cause"] {
         event["data"][name] = json!(hostile);
     }
     event["data"]["snapshot"]["key"] = json!(hostile);

@@ -83,7 +83,7 @@ impl Told {
             product_name: text(data.get("product_name")),
             product_version: text(data.get("product_version")),
             phase: text(data.get("phase")),
-            cause: text(data.get("cause")),
+            cause: text(data.get("phase_cause")),
             key: text(snapshot.get("key")),
             kind: text(snapshot.get("kind")),
             ends_at: instant("ends_at"),
