@@ -16,6 +16,7 @@ pub mod error_chain;
 pub mod events;
 pub mod http;
 pub mod logging;
+pub mod memory;
 pub mod settings;
 pub mod subscription;
 pub mod vendor;

@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("events", 2),
     ("http", 2),
     ("logging", 2),
+    ("memory", 2),
     ("settings", 2),
     ("agent", 3),
     ("collector", 3),

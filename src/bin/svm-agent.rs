@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use svm::agent::cli::Cli;
 
 fn main() -> ExitCode {
+    svm::memory::keep_small();
     svm::http::install_tls();
     ExitCode::from(Cli::parse().run())
 }

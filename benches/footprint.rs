@@ -1,0 +1,245 @@
+//! The footprint of the release binary after real work: size, memory, time to ready, and what it does when idle.
+//!
+//! `cargo bench --bench footprint` prints the figures; with `-- --json` the last line is one JSON object. The
+//! work: 1,000 events delivered to a real collector, 100 looks at published documents, a whole life of a
+//! subscription; then a minute of idleness is measured, and five starts over that database.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement"
+)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement")]
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use svm::agent::control::{Door, client::ask};
+use svm::clock::Clock;
+use svm::documents::SigningKey;
+use svm::subscription::{AfterGrace, Licence, Subscription, Term, Terms, VendorState};
+use svm::vendor::{Cancel, Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
+
+/// After the last request, until the pool has closed its connection.
+const SETTLE: Duration = Duration::from_secs(45);
+const IDLE: Duration = Duration::from_secs(60);
+
+fn main() {
+    svm::http::install_tls();
+    let json = std::env::args().any(|a| a == "--json");
+    let binary = build();
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap_or_else(|e| panic!("{e}"));
+    let figures = runtime.block_on(measure(&binary, folder.path()));
+    for (name, value) in &figures {
+        println!("{name:<18}{value}");
+    }
+    if json {
+        println!("{}", json!(figures));
+    }
+}
+
+/// The binary as it is shipped.
+fn build() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--bin", "svm-agent"])
+        .current_dir(root)
+        .status();
+    assert!(built.unwrap().success());
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    target.join("release/svm-agent")
+}
+
+struct Bench {
+    binary: PathBuf,
+    config: PathBuf,
+    runtime_dir: PathBuf,
+}
+
+impl Bench {
+    /// Starts the agent; answers how long it took until it said that it is ready.
+    #[expect(clippy::zombie_processes, reason = "whoever starts it stops it")]
+    fn start(&self) -> (Child, Duration) {
+        let path = self.runtime_dir.with_file_name("notify");
+        std::fs::remove_file(&path).ok();
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let began = Instant::now();
+        let child = Command::new(&self.binary)
+            .args(["--config", self.config.to_str().unwrap(), "run"])
+            .env("NOTIFY_SOCKET", &path)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut message = [0; 256];
+        loop {
+            let length = socket.recv(&mut message).expect("the agent says that it is ready");
+            if String::from_utf8_lossy(&message[..length]).contains("READY=1") {
+                return (child, began.elapsed());
+            }
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Value) -> Value {
+        ask(&self.runtime_dir, Door::Control, method, path, Some(&body))
+            .await
+            .unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    async fn waiting(&self) -> u64 {
+        let status: Value =
+            ask(&self.runtime_dir, Door::Query, Method::GET, "v1/status", None).await.unwrap();
+        status["destinations"]["console"]["waiting"].as_u64().unwrap()
+    }
+}
+
+async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> {
+    let clock = Clock::system();
+    let at = |name: &str| folder.join(name);
+    let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
+    let provider = Provider::create(&at("ledger"), &profile, SigningKey::generate().unwrap()).unwrap();
+    let files = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let source = files.local_addr().unwrap();
+    tokio::spawn(svm::vendor::serve::serve(at("published"), files));
+    let page = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collector = page.local_addr().unwrap();
+    let mut settings = svm::collector::Settings::default();
+    settings.store.path = at("collector.db");
+    settings.tokens.required = false;
+    let served = svm::collector::Collector::open(settings, clock).unwrap();
+    tokio::spawn(served.serve(page, std::future::pending()));
+
+    let text = format!(
+        "[paths]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\ntrust_dir = \"{0}/ledger/trust.d\"\n\
+         [source]\nurl = \"http://{source}\"\n[report]\nevery = \"168h\"\n\
+         [destinations.console]\nurl = \"http://{collector}/v1/events\"\n",
+        folder.display()
+    );
+    std::fs::write(at("agent.toml"), text).unwrap();
+    let bench = Bench { binary: binary.to_owned(), config: at("agent.toml"), runtime_dir: at("run") };
+    let (mut agent, _) = bench.start();
+
+    // A whole life: a subscription paused, resumed, renewed and cancelled, a reserve that takes over, a new code.
+    let now = clock.now();
+    let issue = |days: u64| {
+        let mut order = IssueOrder::new(Terms::Subscription(Subscription {
+            state: VendorState::Active,
+            state_since: Some(now),
+            term: Term::Limited { ends_at: svm::subscription::add_days(now, days) },
+            grace_days: 14,
+            auto_renew: false,
+            after_grace: AfterGrace::default(),
+            order: None,
+        }));
+        order.devices = Some(100);
+        let (code, _) = provider.issue(order, now).unwrap();
+        provider.publish(&at("published")).unwrap();
+        code
+    };
+    let code = issue(200);
+    let key = KeyRef::Code(code.clone());
+    bench.ask(Method::POST, "v1/keys", json!({"code": code.reveal()})).await;
+    let (reserve, _) = provider
+        .issue(IssueOrder::new(Terms::Licence(Licence { period_days: 30, blocked_since: None })), now)
+        .unwrap();
+    provider.publish(&at("published")).unwrap();
+    bench.ask(Method::POST, "v1/keys", json!({"code": reserve.reveal(), "reserve": true})).await;
+    let publish = async || {
+        provider.publish(&at("published")).unwrap();
+        bench.ask(Method::POST, "v1/refresh", Value::Null).await;
+    };
+    provider.pause(&key, clock.now()).unwrap();
+    publish().await;
+    provider.resume(&key, clock.now()).unwrap();
+    publish().await;
+    provider.renew(&key, Renewal { until: Until::Days(200), earlier: false }, clock.now()).unwrap();
+    publish().await;
+    for _ in 0..100 {
+        bench.ask(Method::POST, "v1/refresh", Value::Null).await;
+    }
+    // Over the limit and back: two events each way.
+    for n in 0..250 {
+        bench.ask(Method::PUT, "v1/devices", json!({"count": 50 + 100 * (n % 2)})).await;
+    }
+    for n in 0..250 {
+        bench.ask(Method::PUT, "v1/devices", json!({"count": 150 - 100 * (n % 2)})).await;
+    }
+    provider.cancel(&key, Cancel::Now, clock.now()).unwrap();
+    publish().await;
+    let commercial =
+        bench.ask(Method::GET, "v1/events?limit=1", Value::Null).await["events"][0]["subject"].clone();
+    bench.ask(Method::DELETE, &format!("v1/keys/{}", commercial.as_str().unwrap()), Value::Null).await;
+    bench.ask(Method::POST, "v1/keys", json!({"code": issue(365).reveal()})).await;
+    while bench.waiting().await > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let events =
+        bench.ask(Method::GET, "v1/events?limit=1", Value::Null).await["events"][0]["number"].clone();
+
+    tokio::time::sleep(SETTLE).await;
+    let before = Counters::read(agent.id());
+    tokio::time::sleep(IDLE).await;
+    let after = Counters::read(agent.id());
+    let pss = pss_mb(agent.id());
+    stop(&mut agent);
+    let mut ready: Vec<Duration> = (0..5)
+        .map(|_| {
+            let (mut agent, ready) = bench.start();
+            stop(&mut agent);
+            ready
+        })
+        .collect();
+    ready.sort();
+    let minutes = IDLE.as_secs_f64() / 60.0;
+    let rounded = |x: f64| json!((x * 100.0).round() / 100.0);
+    BTreeMap::from([
+        ("binary_mb", rounded(std::fs::metadata(binary).unwrap().len() as f64 / 1e6)),
+        ("pss_mb", rounded(pss)),
+        ("ready_ms", rounded(ready[2].as_secs_f64() * 1e3)),
+        ("wakeups_per_min", rounded((after.switches - before.switches) as f64 / minutes)),
+        ("cpu_ms_per_min", rounded((after.cpu_ns - before.cpu_ns) as f64 / 1e6 / minutes)),
+        ("events_delivered", events),
+    ])
+}
+
+fn stop(agent: &mut Child) {
+    let pid = rustix::process::Pid::from_child(agent);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(agent.wait().unwrap().success());
+}
+
+/// What all threads of a process did so far.
+struct Counters {
+    switches: u64,
+    cpu_ns: u64,
+}
+
+impl Counters {
+    fn read(pid: u32) -> Self {
+        let mut counters = Self { switches: 0, cpu_ns: 0 };
+        for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+            let task = task.unwrap().path();
+            let status = std::fs::read_to_string(task.join("status")).unwrap();
+            for line in status.lines().filter(|l| l.contains("ctxt_switches")) {
+                counters.switches += line.split_whitespace().last().unwrap().parse::<u64>().unwrap();
+            }
+            let schedstat = std::fs::read_to_string(task.join("schedstat")).unwrap();
+            counters.cpu_ns += schedstat.split_whitespace().next().unwrap().parse::<u64>().unwrap();
+        }
+        counters
+    }
+}
+
+fn pss_mb(pid: u32) -> f64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find(|l| l.starts_with("Pss:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
+}

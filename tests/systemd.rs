@@ -1,0 +1,64 @@
+//! The service in a real systemd: installed as the README says, in its sandbox.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+#![allow(clippy::print_stdout, reason = "a test says that it did not run")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The root file system that `tests/systemd/rootfs.sh` makes.
+fn rootfs() -> Option<PathBuf> {
+    let folder = std::env::var_os("SVM_TEST_ROOTFS")
+        .map_or_else(|| root().join("target/systemd-rootfs"), PathBuf::from);
+    if folder.join(".complete").exists() {
+        return Some(folder);
+    }
+    let message = format!("not run: there is no {}; tests/systemd/rootfs.sh makes it", folder.display());
+    assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+    println!("{message}");
+    None
+}
+
+/// The commands of the README that install the agent.
+fn install_commands() -> String {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, after) = readme.split_once("<!-- install -->\n```sh\n").expect("the README's install block");
+    after.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_service_lives_in_a_real_systemd() {
+    let Some(rootfs) = rootfs() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path();
+    std::fs::create_dir_all(source.join("target/release")).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_svm-agent"), source.join("target/release/svm-agent")).unwrap();
+    for name in ["systemd", "config"] {
+        let copied = Command::new("cp").arg("-r").arg(root().join(name)).arg(source).status().unwrap();
+        assert!(copied.success());
+    }
+    let script = std::fs::read_to_string(root().join("tests/systemd/service.sh")).unwrap();
+    let script = format!("INSTALL='{}'\n{script}", install_commands());
+    let output = Command::new(root().join("tests/systemd/boot.sh"))
+        .arg(&rootfs)
+        .arg(script)
+        .arg(format!("{}:/src", source.display()))
+        .arg(format!("{}:/usr/bin/svm-vendor", env!("CARGO_BIN_EXE_svm-vendor")))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && told.contains("== done"),
+        "{told}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

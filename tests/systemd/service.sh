@@ -1,0 +1,66 @@
+# Run inside a booted system, from /src: the agent installed as the README says, and lived with for a while.
+say() { echo "== $*"; }
+fail() { echo "FAILED: $*"; journalctl -u svm-agent -u job --no-pager | tail -40; exit 1; }
+until_true() { for _ in $(seq 100); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
+
+say "install"
+cd /src
+eval "$INSTALL"
+systemctl is-active svm-agent
+journalctl -u svm-agent --no-pager | grep -q ready || fail "not ready"
+[ "$(stat -c %a:%G /run/svm-agent/control.sock)" = 660:svm-agent ] || fail "control.sock"
+[ "$(stat -c %a /run/svm-agent/query.sock)" = 666 ] || fail "query.sock"
+[ "$(stat -c %a:%U /var/lib/svm-agent)" = 700:svm-agent ] || fail "state"
+[ "$(find /var/lib/svm-agent -type f -perm /077 | wc -l)" = 0 ] || fail "open files in the state folder"
+
+say "permits"
+svm-agent permit ksn && fail "a permit without a key"
+[ "$(tr -d - < /proc/sys/kernel/random/boot_id)" = "$(sed 's/.*"boot_id":"\([0-9a-f]*\)".*/\1/' /run/svm-agent/permits/ksn)" ] || fail "boot id"
+
+say "activate without a network"
+mkdir -p /srv/vendor && cd /srv/vendor
+svm-vendor --ledger ledger --signing-key key.pem keygen --iss provider.example --name Example
+svm-vendor --ledger ledger --signing-key key.pem issue --key-id SUB-1 --days 30 --grace-days 7 --devices 10 > /dev/null
+svm-vendor --ledger ledger publish published
+cp ledger/trust.d/*.pem /etc/svm-agent/trust.d/ && chmod 644 /etc/svm-agent/trust.d/*.pem
+svm-agent key add published/v1/keys/*.jws
+svm-agent permit database-updates
+
+say "a job that asks the permit"
+cat > /etc/systemd/system/job.service <<'UNIT'
+[Service]
+Type=oneshot
+ExecCondition=/usr/bin/svm-agent permit database-updates
+ExecStart=/bin/echo the job ran
+UNIT
+systemctl start job && journalctl -u job --no-pager | grep -q "the job ran" || fail "the job did not run"
+
+say "everyone may ask, few may change"
+setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status > /dev/null || fail "nobody may not ask"
+setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent devices set 3 && fail "nobody may change"
+svm-agent devices set 11 | grep -q over_100 || fail "devices"
+
+say "killed, it comes back; stopped, permits stay"
+systemctl kill -s KILL svm-agent
+svm-agent permit database-updates || fail "the permit went with the agent"
+until_true '[ "$(systemctl show -P NRestarts svm-agent)" = 1 ] && svm-agent status | grep -q SUB-1'
+systemctl stop svm-agent
+svm-agent permit database-updates || fail "the permit went with the service"
+systemctl start svm-agent
+
+say "blocked by the vendor"
+svm-vendor --ledger ledger --signing-key key.pem block SUB-1
+svm-vendor --ledger ledger publish published
+svm-agent key add published/v1/keys/*.jws
+svm-agent permit database-updates && fail "a blocked key has a permit"
+systemctl start job || fail "a refused job must be skipped, not failed"
+[ "$(journalctl -u job --no-pager | grep -c 'the job ran')" = 1 ] || fail "the job ran without a permit"
+
+say "wrong settings end it once, with 78"
+printf '[log]\nlevle = "info"\n' > /etc/svm-agent/agent.toml
+systemctl restart svm-agent && fail "it started with wrong settings"
+[ "$(systemctl show -P ExecMainStatus svm-agent)" = 78 ] || fail "exit code"
+sleep 2
+[ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "it is restarted in vain"
+journalctl -u svm-agent --no-pager | grep -q "agent.toml:2: unknown key .levle.; did you mean .level." || fail "the log does not name it"
+say "done"
