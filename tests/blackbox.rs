@@ -164,15 +164,21 @@ fn a_provider_s_word_reaches_the_collector_through_nginx() {
     wait_for("a 304 from nginx", 30, || world.access_log().contains("304 GET").then_some(()));
 
     // Paused, and resumed within the same second: the file's size may be the same, its ETag must not be.
-    wait_for("the beginning of a second", 5, || (now().subsec_millisecond() < 50).then_some(()));
-    let second = now().as_second();
-    world.provider.pause(&world.key, now()).unwrap();
-    world.publish();
-    world.agent.ask(&["refresh"]).unwrap();
-    world.provider.resume(&world.key, now()).unwrap();
-    world.publish();
-    assert_eq!(now().as_second(), second, "the machine is too slow for this test");
-    wait_for("the resumption", 30, || world.held("subscription.status_changed").filter(|n| *n == 3));
+    let mut changes = 1;
+    let within_a_second = (0..10).any(|_| {
+        wait_for("the beginning of a second", 5, || (now().subsec_millisecond() < 50).then_some(()));
+        let second = now().as_second();
+        world.provider.pause(&world.key, now()).unwrap();
+        world.publish();
+        world.agent.ask(&["refresh"]).unwrap();
+        world.provider.resume(&world.key, now()).unwrap();
+        world.publish();
+        let within = now().as_second() == second;
+        changes += 2;
+        wait_for("the resumption", 30, || world.held("subscription.status_changed").filter(|n| *n == changes));
+        within
+    });
+    assert!(within_a_second, "the machine is too slow to pause and resume within a second");
     assert_eq!(world.svm()["phase"], "active");
 
     let renewal = Renewal { until: Until::EndsAt(at("2041-01-01T00:00:00Z")), earlier: false };
