@@ -111,7 +111,8 @@ pub async fn fetch(
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Answer::NotChanged),
         StatusCode::NOT_FOUND | StatusCode::GONE => return Err(SourceError::NotFound),
-        status if status.is_redirection() => {
+        // That nothing changed is no answer to who did not ask for changes, and is no redirect either.
+        status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
             let to =
                 header(LOCATION).and_then(|to| Some(reqwest::Url::parse(&to).ok()?.host_str()?.to_owned()));
             let to = to.unwrap_or_else(|| "an unnamed place".to_owned());
