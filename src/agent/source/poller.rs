@@ -69,6 +69,15 @@ struct Memory {
     outage: Option<Outage>,
 }
 
+impl Memory {
+    /// What is published now is what is held: a refusal stands no more.
+    fn accepted(&mut self) {
+        if let Some((_, code, _)) = self.refused.take() {
+            tracing::info!(code, "the published document is good again");
+        }
+    }
+}
+
 /// The poller's parts.
 pub struct Poller {
     /// The settings.
@@ -164,7 +173,7 @@ impl Poller {
             }
             Ok(Answer::NotChanged) => {
                 // What was refused is published no more.
-                memory.refused = None;
+                memory.accepted();
                 Looked::NotChanged
             }
             Ok(Answer::Document { text, etag }) => {
@@ -238,7 +247,7 @@ impl Poller {
                     Looked::Refused { code, message }
                 }
                 None => {
-                    memory.refused = None;
+                    memory.accepted();
                     if turn.taken { Looked::Taken } else { Looked::NotChanged }
                 }
             },
