@@ -99,6 +99,8 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
     pub notes: Vec<(&'static str, String)>,
+    /// Whether it may use the room that is kept for Critical events, also where it has none itself.
+    pub urgent: bool,
 }
 
 /// Name of the note that the poller keeps.
@@ -118,7 +120,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: nothing of it was kept.
     pub async fn commit(&self, commit: Commit, history: u32) -> Result<(), StoreError> {
-        let critical = commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
+        let critical = commit.urgent
+            || commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
         let commit = Arc::new(commit);
         let (job, recovery) = (commit.clone(), self.recovery.clone());
         self.worker
