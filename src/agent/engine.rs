@@ -9,7 +9,7 @@ use super::enforcement::permit_file::{self, PermitFile};
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
-use super::store::{Commit, Paper, Rebuilt, Store, StoreError};
+use super::store::{Commit, Paper, REBUILT_NOTE, Rebuilt, Store, StoreError};
 use crate::clock::Clock;
 use crate::documents::{Document, Sub};
 use crate::events::{Operational, Origin, Record, Renderer, Skips, Snapshot};
@@ -407,11 +407,14 @@ impl Engine {
         let taken = papers != self.papers;
         let papers_changed = taken.then(|| papers.clone());
         if changed.is_some() || taken || !records.is_empty() {
+            let rebuilt = |event: &Operational| matches!(event, Operational::StoreRebuilt { .. });
+            // Told now: the note that it is to be told is over.
+            let told_now = coming.also.iter().any(rebuilt).then(|| (REBUILT_NOTE, String::new()));
             let commit = Commit {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
-                notes: Vec::new(),
+                notes: told_now.into_iter().collect(),
                 urgent,
             };
             self.store.commit(commit, self.settings.history).await?;
