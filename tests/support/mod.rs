@@ -224,8 +224,11 @@ impl Agent {
 
     /// Starts, and waits until it answers.
     pub fn start_ready(&self) -> Program {
-        let program = self.start();
-        wait_for("the agent", 20, || self.ask(&["status"]).ok());
+        let mut program = self.start();
+        wait_for("the agent", 20, || {
+            assert!(program.child.try_wait().unwrap().is_none(), "the agent ended: {}", self.log());
+            self.ask(&["status"]).ok()
+        });
         program
     }
 
