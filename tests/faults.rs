@@ -306,7 +306,11 @@ fn trusting_the_missing_signer_heals_without_a_new_body() {
     second.renew(&world.vendor.key, renewal, now()).unwrap();
     second.publish(&world.vendor.folder.join("published")).unwrap();
     let before = world.held();
+    std::fs::write(world.trust.join("broken.pem"), "no key").unwrap();
+    let (asked, mark) = (world.vendor.server.requests().len(), world.agent.log().len());
     wait_for("the refusal", 10, || (world.rejected() == 1).then_some(()));
+    wait_for("more looks", 10, || (world.vendor.server.requests().len() >= asked + 4).then_some(()));
+    assert_eq!(lines(&world.agent, mark, "broken.pem"), 1, "{}", world.agent.log());
     assert_eq!(world.agent.refused(&["refresh"]), (1, "untrusted_signer".to_owned()));
     assert_eq!(world.held(), before);
     copy_all(&ledger.join("trust.d"), &world.trust);

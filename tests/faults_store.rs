@@ -238,7 +238,7 @@ fn end_traced(mut program: Program) {
 /// Answers whether it came to the kill.
 fn killed_at(world: &World, calls: &str, n: u32, prepare: impl Fn(&Agent)) -> bool {
     let name = format!("{calls} {n}");
-    let folder = world.folder.path().join(name.replace(',', "-").replace(' ', "-"));
+    let folder = world.folder.path().join(name.replace([',', ' '], "-"));
     std::fs::create_dir(&folder).unwrap();
     let agent = World::agent(&folder, &world.vendor, &world.collector);
     prepare(&agent);
