@@ -36,11 +36,11 @@ pub fn install_tls() {
     rustls::crypto::ring::default_provider().install_default().ok();
 }
 
-/// A client. It follows no redirect: where it is sent elsewhere, that is an answer like any other.
+/// A client for one place. It follows no redirect: where it is sent elsewhere, that is an answer like any other.
 ///
 /// # Errors
 /// [`ClientError`]: the settings name something that cannot be used.
-pub fn client(connection: &Connection, keep_alive: bool) -> Result<reqwest::Client, ClientError> {
+pub fn client(url: &str, connection: &Connection, keep_alive: bool) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(connection.timeout)
@@ -56,6 +56,10 @@ pub fn client(connection: &Connection, keep_alive: bool) -> Result<reqwest::Clie
             return Err(problem("there is no certificate in it".to_owned()));
         }
         builder = builder.tls_certs_only(certificates);
+    }
+    if !url.starts_with("https:") && connection.proxy.is_none() && connection.ca_file.is_none() {
+        // Nothing will be verified, so the system's certificates need not be read and held.
+        builder = builder.tls_certs_only([]);
     }
     if let Some(proxy) = &connection.proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy)?);

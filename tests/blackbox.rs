@@ -11,20 +11,17 @@
 
 mod support;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
-use support::{Agent, Collector, Program, Wire, free_port, get_json, have, nginx, recording_proxy, wait_for};
-use svm::clock::Clock;
-use svm::documents::SigningKey;
-use svm::subscription::{AfterGrace, KeyId, Subscription, Term, Terms, VendorState};
-use svm::vendor::{
-    Cancel, Change, Contact, IssueOrder, KeyRef, Parameters, Profile, Provider, Renewal, Until,
+use support::{
+    Agent, Collector, Program, Wire, at, free_port, get_json, have, nginx, now, recording_proxy, wait_for,
 };
+use svm::documents::SigningKey;
+use svm::vendor::{Cancel, Change, Contact, KeyRef, Parameters, Profile, Provider, Renewal, Until};
 
 struct World {
     folder: tempfile::TempDir,
@@ -38,14 +35,6 @@ struct World {
     _nginx: Program,
 }
 
-fn now() -> Timestamp {
-    Clock::system().now()
-}
-
-fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
-
 impl World {
     fn build() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -57,17 +46,7 @@ impl World {
         let provider =
             Provider::create(&at_path("ledger"), &profile, SigningKey::generate().unwrap()).unwrap();
         let published = at_path("web/published");
-        let mut order = IssueOrder::new(Terms::Subscription(Subscription {
-            state: VendorState::Active,
-            state_since: Some(now()),
-            term: Term::Limited { ends_at: at("2040-01-01T00:00:00Z") },
-            grace_days: 30,
-            auto_renew: false,
-            after_grace: AfterGrace::default(),
-            order: None,
-        }));
-        order.key_id = Some(KeyId::try_from("SUB-1".to_owned()).unwrap());
-        order.devices = Some(100);
+        let order = support::order("SUB-1", at("2040-01-01T00:00:00Z"), 30);
         let (code, _) = provider.issue(order, now()).unwrap();
         provider.publish(&published).unwrap();
         let web = free_port();
@@ -175,7 +154,9 @@ fn a_provider_s_word_reaches_the_collector_through_nginx() {
         world.publish();
         let within = now().as_second() == second;
         changes += 2;
-        wait_for("the resumption", 30, || world.held("subscription.status_changed").filter(|n| *n == changes));
+        wait_for("the resumption", 30, || {
+            world.held("subscription.status_changed").filter(|n| *n == changes)
+        });
         within
     });
     assert!(within_a_second, "the machine is too slow to pause and resume within a second");

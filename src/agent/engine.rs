@@ -9,7 +9,7 @@ use super::enforcement::permit_file::{self, PermitFile};
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
-use super::store::{Commit, Paper, Rebuilt, Store, StoreError};
+use super::store::{Commit, Paper, REBUILT_NOTE, Rebuilt, Store, StoreError};
 use crate::clock::Clock;
 use crate::documents::{Document, Sub};
 use crate::events::{Operational, Origin, Record, Renderer, Skips, Snapshot};
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// So much that nobody waits for is tried again; more than a few is a vendor that publishes into a broken disk.
+/// So much is held back at most; more than a few is a vendor that publishes into a broken disk.
 const BACKLOG: usize = 16;
 
 /// A document as it came: verified, or refused already.
@@ -148,7 +148,7 @@ pub struct Engine {
     seen: Timestamp,
     /// When the permits were written, by the boot clock, and what they said.
     written: Option<(Duration, Vec<PermitFile>)>,
-    /// What nobody waits for and could not be kept; it is tried again with the store.
+    /// What nobody waits for and could not be kept, in order; nothing overtakes it.
     backlog: VecDeque<Step>,
     report_at: Timestamp,
     /// After the store failed: when to try again, and how often it failed.
@@ -259,13 +259,7 @@ impl Engine {
     }
 
     async fn wake(&mut self) {
-        let now = self.clock.now();
-        while let Some(step) = self.backlog.pop_front() {
-            if self.turn(step).await.is_err() {
-                return;
-            }
-        }
-        if now >= self.report_at {
+        if self.clock.now() >= self.report_at {
             self.count_devices().await;
             self.report().await.ok();
         } else {
@@ -343,41 +337,90 @@ impl Engine {
         }
     }
 
-    /// One turn: step, persist, then act and tell.
+    /// The time; it never goes back.
+    fn now(&self) -> Timestamp {
+        self.clock.now().max(self.seen)
+    }
+
+    /// One turn: step, persist, then act and tell. What was held back comes before it.
     async fn turn(&mut self, coming: Step) -> Result<Turn, StoreError> {
-        let now = self.clock.now().max(self.seen);
+        let (ahead, urgent) = self.ahead(&coming);
+        if coming.by_itself() {
+            self.write_permits(self.now(), Some(&ahead));
+        }
+        let mut told = Vec::new();
+        let outcome = self.keep_all(&coming, urgent, &mut told).await;
+        match &outcome {
+            Ok(turn) => {
+                self.kept();
+                self.write_permits(turn.at, None);
+            }
+            Err(error) => self.not_kept(error, coming),
+        }
+        self.show();
+        if !told.is_empty() {
+            self.outbox.send_modify(|n| *n += 1);
+        }
+        for record in &told {
+            log(record);
+        }
+        outcome
+    }
+
+    /// The state in which all that is held back and `coming` end, and whether anything Critical comes of it.
+    fn ahead(&self, coming: &Step) -> (State, bool) {
+        let (mut state, mut critical) = (self.state.clone(), false);
+        for held in self.backlog.iter().chain([coming]) {
+            let (next, events) = step(state, &self.settings.rules, self.now(), held.input.clone());
+            critical |= events.iter().any(|event| event.kind.severity() == Severity::Critical);
+            state = next;
+        }
+        (state, critical)
+    }
+
+    /// Keeps what was held back, then `coming`. Adds to `told` what was kept, also where not all was.
+    async fn keep_all(
+        &mut self,
+        coming: &Step,
+        urgent: bool,
+        told: &mut Vec<Record>,
+    ) -> Result<Turn, StoreError> {
+        while let Some(held) = self.backlog.front().cloned() {
+            self.keep(&held, urgent, told).await?;
+            self.backlog.pop_front();
+        }
+        self.keep(coming, urgent, told).await
+    }
+
+    async fn keep(
+        &mut self,
+        coming: &Step,
+        urgent: bool,
+        told: &mut Vec<Record>,
+    ) -> Result<Turn, StoreError> {
+        let now = self.now();
         let (state, events) = step(self.state.clone(), &self.settings.rules, now, coming.input.clone());
         let papers = self.papers_after(&state, coming.document.clone());
-        if coming.by_itself() {
-            self.write_permits(now, Some(&state));
-        }
         let records = self.render(&state, now, &events, &coming.also);
         // A store that failed is tried with something, or nobody would know that it works again.
         let changed = (state != self.state || self.store_problem.is_some()).then(|| state.clone());
         let taken = papers != self.papers;
         let papers_changed = taken.then(|| papers.clone());
         if changed.is_some() || taken || !records.is_empty() {
+            let rebuilt = |event: &Operational| matches!(event, Operational::StoreRebuilt { .. });
+            // Told now: the note that it is to be told is over.
+            let told_now = coming.also.iter().any(rebuilt).then(|| (REBUILT_NOTE, String::new()));
             let commit = Commit {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
-                notes: Vec::new(),
+                notes: told_now.into_iter().collect(),
+                urgent,
             };
-            if let Err(error) = self.store.commit(commit, self.settings.history).await {
-                self.not_kept(now, &error, coming);
-                return Err(error);
-            }
-            self.kept();
+            self.store.commit(commit, self.settings.history).await?;
         }
         (self.state, self.papers, self.seen) = (state, papers, now);
-        self.write_permits(now, None);
-        self.show();
-        if !records.is_empty() {
-            self.outbox.send_modify(|n| *n += 1);
-        }
-        for record in &records {
-            log(record);
-        }
+        told.extend(records);
         Ok(Turn { at: now, events, taken })
     }
 
@@ -388,24 +431,30 @@ impl Engine {
         }
     }
 
-    /// Nothing was kept: the state stays as it was. What came by itself is tried again soon.
-    fn not_kept(&mut self, now: Timestamp, error: &StoreError, coming: Step) {
-        let report = coming.also.iter().any(|event| matches!(event, Operational::AgentReport { .. }));
-        // Time comes again by itself, a later report says more, and the vendor's newest word is the one that counts.
-        let lost = matches!(coming.input, Input::Look) && (report || coming.also.is_empty());
-        if coming.by_itself() && !lost && self.backlog.len() < BACKLOG {
-            self.backlog.push_front(coming);
+    /// Not everything was kept: the rest of the state stays as it was. What came by itself is tried again soon.
+    fn not_kept(&mut self, error: &StoreError, coming: Step) {
+        let now = self.now();
+        // Time comes again by itself, a later report says more, and the poller offers again what is refused.
+        let held = match &coming.input {
+            Input::Look => !coming.also.iter().all(|event| matches!(event, Operational::AgentReport { .. })),
+            Input::Publish(offer) => offer.is_ok() && !self.backlog.iter().any(|h| h.input == coming.input),
+            _ => false,
+        };
+        if held && self.backlog.len() < BACKLOG {
+            self.backlog.push_back(coming);
         }
-        let times = self.retry.map_or(0, |(_, times)| times) + 1;
-        let cap = Duration::from_secs(1).saturating_mul(1 << times.min(6)).min(Duration::from_secs(60));
-        let wait = Duration::from_millis(500) + jitter(cap);
-        let at = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
-        self.retry = Some((at.unwrap_or(now), times));
+        // Whoever asks meanwhile does not put it off.
+        if self.retry.is_none_or(|(at, _)| now >= at) {
+            let times = self.retry.map_or(0, |(_, times)| times) + 1;
+            let cap = Duration::from_secs(1).saturating_mul(1 << times.min(6)).min(Duration::from_secs(60));
+            let wait = Duration::from_millis(500) + jitter(cap);
+            let at = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
+            self.retry = Some((at.unwrap_or(now), times));
+        }
         if self.store_problem.is_none() {
             tracing::error!(%error, "nothing can be kept: no event is told and nothing is given back until the store works; what must stop is stopped");
         }
         self.store_problem = Some(error.to_string());
-        self.show();
     }
 
     fn papers_after(&self, state: &State, document: Option<Document>) -> Vec<Paper> {

@@ -107,7 +107,8 @@ impl Status {
             let written = picture.permits.iter().find(|p| p.resource == resource);
             PermitStatus {
                 resource,
-                verdict: told.permit(resource),
+                // Where nothing can be kept, what was written may be less than what was told.
+                verdict: written.map_or(told.permit(resource), |p| p.verdict),
                 rate: written.and_then(|p| p.rate),
                 until: written.map(|p| p.until),
             }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub type Offer = Result<Statement, Refusal>;
 
 /// What can come from outside.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// Nothing but time.
     Look,

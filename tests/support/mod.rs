@@ -2,14 +2,22 @@
 #![allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "each test program uses its part")]
 #![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
 
+pub mod server;
+
+use jiff::Timestamp;
 use serde_json::Value;
+use server::Request;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use svm::clock::Clock;
+use svm::documents::{ActivationCode, SigningKey, published_path};
+use svm::subscription::{AfterGrace, KeyId, Subscription, Term, Terms, VendorState};
+use svm::vendor::{Contact, IssueOrder, KeyRef, Profile, Provider};
 
 /// Waits until `look` finds something; panics with `what` after `seconds`.
 pub fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
@@ -64,9 +72,12 @@ impl Program {
         self.child.wait().ok();
     }
 
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
     pub fn terminate(&mut self) -> std::process::ExitStatus {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
         wait_for("the program's end", 20, || self.child.try_wait().unwrap())
     }
 
@@ -161,30 +172,13 @@ pub fn recording_proxy(to: u16) -> (u16, Arc<Wire>) {
 }
 
 fn pass_on(client: TcpStream, to: u16, seen: &Wire) -> Option<()> {
-    client.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let mut reader = BufReader::new(client.try_clone().ok()?);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        if line == "\r\n" {
-            break;
-        }
-        if !line.to_ascii_lowercase().starts_with("connection:") {
-            head.push_str(&line);
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
+    let Request { head, body, .. } = Request::read(&client)?;
     match serde_json::from_slice::<Value>(&body).ok()? {
         Value::Array(events) => seen.sent.lock().unwrap().extend(events),
         event => seen.sent.lock().unwrap().push(event),
     }
+    let head: String =
+        head.split_inclusive('\n').filter(|l| !l.to_ascii_lowercase().starts_with("connection:")).collect();
     let mut server = TcpStream::connect(("127.0.0.1", to)).ok()?;
     server.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
     server.write_all(head.as_bytes()).ok()?;
@@ -230,8 +224,11 @@ impl Agent {
 
     /// Starts, and waits until it answers.
     pub fn start_ready(&self) -> Program {
-        let program = self.start();
-        wait_for("the agent", 20, || self.ask(&["status"]).ok());
+        let mut program = self.start();
+        wait_for("the agent", 20, || {
+            assert!(program.child.try_wait().unwrap().is_none(), "the agent ended: {}", self.log());
+            self.ask(&["status"]).ok()
+        });
         program
     }
 
@@ -252,6 +249,36 @@ impl Agent {
 
     pub fn status(&self) -> Value {
         self.ask(&["status"]).unwrap()
+    }
+
+    /// A command that must fail: its exit code, and the code of its error.
+    pub fn refused(&self, arguments: &[&str]) -> (i32, String) {
+        let (exit, error) = self.ask(arguments).unwrap_err();
+        (exit, error["error"]["code"].as_str().unwrap_or_else(|| panic!("{error}")).to_owned())
+    }
+
+    /// The exit code of `permit`.
+    pub fn permit(&self, resource: &str) -> i32 {
+        self.command(&["permit", resource]).output().unwrap().status.code().unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
+    }
+
+    /// Types of all events that are kept, oldest first.
+    pub fn told(&self) -> Vec<String> {
+        let events = self.ask(&["events", "list", "--limit", "1000"]).unwrap();
+        let events = if events.is_array() { events } else { Value::Array(vec![events]) };
+        events.as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until nothing waits for the destination `console`.
+    pub fn settled(&self) {
+        wait_for("everything to be delivered", 60, || {
+            let status = self.ask(&["status"]).ok()?;
+            (status["destinations"]["console"]["waiting"] == 0).then_some(())
+        });
     }
 }
 
@@ -335,4 +362,89 @@ pub fn story(events: &[Value]) -> Vec<String> {
         told.push(format!("{kind} {}", fields.join(" ")));
     }
     told
+}
+
+/// A vendor with one subscription, `SUB-1` for 100 devices, served from a folder by a scripted server.
+pub struct Vendor {
+    pub folder: PathBuf,
+    pub provider: Provider,
+    pub code: String,
+    pub key: KeyRef,
+    pub server: server::Server,
+}
+
+impl Vendor {
+    pub fn new(folder: &Path, ends_at: Timestamp, grace_days: u64) -> Self {
+        let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
+        let key = SigningKey::generate().unwrap();
+        let provider = Provider::create(&folder.join("ledger"), &profile, key).unwrap();
+        let (code, _) = provider.issue(order("SUB-1", ends_at, grace_days), now()).unwrap();
+        let server = server::Server::start();
+        let (key, code) = (KeyRef::Code(code.clone()), code.reveal());
+        let vendor = Self { folder: folder.to_owned(), provider, code, key, server };
+        vendor.publish();
+        vendor.serve();
+        vendor
+    }
+
+    pub fn publish(&self) {
+        self.provider.publish(&self.folder.join("published")).unwrap();
+    }
+
+    pub fn trust(&self) -> PathBuf {
+        self.folder.join("ledger/trust.d")
+    }
+
+    /// The published document of a code.
+    pub fn document(&self, code: &str) -> Vec<u8> {
+        let sub = ActivationCode::parse(code).unwrap().sub();
+        std::fs::read(self.folder.join("published").join(published_path(&sub))).unwrap()
+    }
+
+    /// Answers as a web server does.
+    pub fn serve(&self) {
+        let root = self.folder.join("published");
+        self.server.answer(move |request, stream| {
+            let Ok(body) = std::fs::read(root.join(request.path().trim_matches('/'))) else {
+                return stream.write_all(&server::whole(&["404 Not Found"], "none"));
+            };
+            let etag = format!("\"{:?}\"", ring::digest::digest(&ring::digest::SHA256, &body));
+            if request.header("If-None-Match") == Some(&etag) {
+                return stream.write_all(&server::whole(&["304 Not Modified"], ""));
+            }
+            stream.write_all(&server::whole(&["200 OK", &format!("ETag: {etag}")], body))
+        });
+    }
+
+    /// `[source]` of an agent: looks each second.
+    pub fn source(&self) -> String {
+        format!(
+            "[source]\nurl = \"http://127.0.0.1:{}\"\ninterval = \"1s\"\nurgent_interval = \"1s\"\ntimeout = \"1s\"\n",
+            self.server.port
+        )
+    }
+}
+
+pub fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A limited subscription for 100 devices.
+pub fn order(key: &str, ends_at: Timestamp, grace_days: u64) -> IssueOrder {
+    let mut order = IssueOrder::new(Terms::Subscription(Subscription {
+        state: VendorState::Active,
+        state_since: Some(now()),
+        term: Term::Limited { ends_at },
+        grace_days,
+        auto_renew: false,
+        after_grace: AfterGrace::default(),
+        order: None,
+    }));
+    order.key_id = Some(KeyId::try_from(key.to_owned()).unwrap());
+    order.devices = Some(100);
+    order
 }

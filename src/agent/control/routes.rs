@@ -152,12 +152,14 @@ async fn add_key(api: &Api, asked: AddKey) -> Result<Value, Fault> {
             let sub = code.sub();
             match fetch(&api.settings.source, &sub, None, api.clock.now()).await? {
                 Answer::Document { text, .. } => {
-                    verify_now(&text, trust, Expect { sub: Some(&sub), issuer: None })
+                    verify_now(&text, trust, Expect { sub: Some(&sub), issuer: None }, &mut Vec::new())
                 }
                 Answer::NotChanged => Err(SourceError::NotFound)?,
             }
         }
-        (None, Some(document)) => verify_now(&document, trust, Expect { sub: None, issuer: None }),
+        (None, Some(document)) => {
+            verify_now(&document, trust, Expect { sub: None, issuer: None }, &mut Vec::new())
+        }
         _ => {
             return Err(Fault::new(
                 StatusCode::BAD_REQUEST,

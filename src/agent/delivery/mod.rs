@@ -22,6 +22,9 @@ use tokio::sync::watch;
 /// Events in one batch at most.
 const BATCH: usize = 500;
 
+/// A connection that carries nothing is kept so long.
+const KEPT: Duration = Duration::from_secs(20);
+
 /// What is held is tried again so often.
 const HOLD: Duration = Duration::from_secs(300);
 
@@ -63,7 +66,18 @@ impl Delivery {
                 }
             };
             let Some(last) = waiting.last().map(|event| event.sequence) else {
-                if self.outbox.changed().await.is_err() {
+                let more = match client {
+                    None => self.outbox.changed().await,
+                    // A connection, and the certificates that it trusts, are kept for a while and no longer.
+                    Some(_) => match tokio::time::timeout(KEPT, self.outbox.changed()).await {
+                        Ok(more) => more,
+                        Err(_) => {
+                            client = None;
+                            continue;
+                        }
+                    },
+                };
+                if more.is_err() {
                     return;
                 }
                 continue;
@@ -125,7 +139,7 @@ impl Delivery {
     async fn send(&self, client: &mut Option<reqwest::Client>, waiting: &[Outgoing]) -> Outcome {
         let client = match client {
             Some(client) => client,
-            None => match http::client(&self.settings.connection, true) {
+            None => match http::client(&self.settings.url, &self.settings.connection, true) {
                 Ok(made) => client.insert(made),
                 Err(error) => {
                     return Outcome::hold(

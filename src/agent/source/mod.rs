@@ -99,7 +99,7 @@ pub async fn fetch(
 ) -> Result<Answer, SourceError> {
     let base = settings.url.as_ref().ok_or(SourceError::NotConfigured)?;
     // Made anew for each look: certificates may have changed, and hours lie between.
-    let client = http::client(&settings.connection, false)
+    let client = http::client(base, &settings.connection, false)
         .map_err(|e: ClientError| SourceError::Client(crate::error_chain::Chain(&e).to_string()))?;
     let mut request = client.get(format!("{base}/{}", published_path(sub)));
     if let Some(etag) = etag {
@@ -111,7 +111,8 @@ pub async fn fetch(
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Answer::NotChanged),
         StatusCode::NOT_FOUND | StatusCode::GONE => return Err(SourceError::NotFound),
-        status if status.is_redirection() => {
+        // That nothing changed is no answer to who did not ask for changes, and is no redirect either.
+        status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
             let to =
                 header(LOCATION).and_then(|to| Some(reqwest::Url::parse(&to).ok()?.host_str()?.to_owned()));
             let to = to.unwrap_or_else(|| "an unnamed place".to_owned());

@@ -12,6 +12,7 @@ use crate::agent::settings::Settings;
 use crate::agent::store::{Commit, SOURCE_NOTE, Store};
 use crate::clock::Clock;
 use crate::documents::{Document, Expect, Sub, TrustStore, verify};
+use crate::error_chain::Chain;
 use crate::subscription::Refusal;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,18 @@ struct Memory {
     /// Digest of a body that was refused and told, and why.
     refused: Option<(String, String, String)>,
     outage: Option<Outage>,
+    /// What is wrong with the signers' files, and was told.
+    #[serde(skip)]
+    told_of_signers: Vec<String>,
+}
+
+impl Memory {
+    /// What is published now is what is held: a refusal stands no more.
+    fn accepted(&mut self) {
+        if let Some((_, code, _)) = self.refused.take() {
+            tracing::info!(code, "the published document is good again");
+        }
+    }
 }
 
 /// The poller's parts.
@@ -85,23 +98,39 @@ pub struct Poller {
     pub spread: f64,
 }
 
-/// Verifies a document against the signers that are trusted now.
+/// Verifies a document against the signers that are trusted now. What is wrong with them is logged, but for what
+/// stands in `told`; there it stands afterwards.
 ///
 /// # Errors
 /// The refusal that applies.
-pub fn verify_now(text: &str, trust_dir: &Path, expect: Expect<'_>) -> Result<Document, Refusal> {
+pub fn verify_now(
+    text: &str,
+    trust_dir: &Path,
+    expect: Expect<'_>,
+    told: &mut Vec<String>,
+) -> Result<Document, Refusal> {
+    let mut wrong = Vec::new();
     let store = match TrustStore::load(trust_dir) {
         Ok(loaded) => {
             for problem in &loaded.problems {
-                tracing::warn!("{}", crate::error_chain::Chain(problem));
+                let problem = Chain(problem).to_string();
+                if !told.contains(&problem) {
+                    tracing::warn!("{problem}");
+                }
+                wrong.push(problem);
             }
             loaded.store
         }
         Err(error) => {
-            tracing::error!("{}", crate::error_chain::Chain(&error));
+            let error = Chain(&error).to_string();
+            if !told.contains(&error) {
+                tracing::error!("{error}");
+            }
+            wrong.push(error);
             TrustStore::default()
         }
     };
+    *told = wrong;
     Ok(verify(text, &store, expect)?)
 }
 
@@ -164,7 +193,7 @@ impl Poller {
             }
             Ok(Answer::NotChanged) => {
                 // What was refused is published no more.
-                memory.refused = None;
+                memory.accepted();
                 Looked::NotChanged
             }
             Ok(Answer::Document { text, etag }) => {
@@ -220,7 +249,7 @@ impl Poller {
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
         let digest: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
         let expect = Expect { sub: Some(sub), issuer: Some(issuer) };
-        let offered = verify_now(text, &self.settings.trust_dir, expect);
+        let offered = verify_now(text, &self.settings.trust_dir, expect, &mut memory.told_of_signers);
         if let Some((known, code, message)) = &memory.refused
             && *known == digest
             && offered.as_ref().err().is_none_or(|refusal| refusal.code.as_str() == code)
@@ -238,7 +267,7 @@ impl Poller {
                     Looked::Refused { code, message }
                 }
                 None => {
-                    memory.refused = None;
+                    memory.accepted();
                     if turn.taken { Looked::Taken } else { Looked::NotChanged }
                 }
             },

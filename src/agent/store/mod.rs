@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use open::{Opened, Rebuilt};
+pub use open::{Opened, REBUILT_NOTE, Rebuilt};
 pub use recovery::write_atomically;
 pub use sql::{EventRow, Outgoing, Waiting};
 
@@ -99,7 +99,19 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
     pub notes: Vec<(&'static str, String)>,
+    /// Whether it may use the room that is kept for Critical events, also where it has none itself.
+    pub urgent: bool,
 }
+
+impl Commit {
+    /// Whether it changes what the recovery file holds.
+    fn changes(&self) -> bool {
+        self.state.is_some() || self.papers.is_some()
+    }
+}
+
+/// Name of the note with how many changes were kept.
+const CHANGES_NOTE: &str = "changes";
 
 /// Name of the note that the poller keeps.
 pub const SOURCE_NOTE: &str = "source";
@@ -118,18 +130,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: nothing of it was kept.
     pub async fn commit(&self, commit: Commit, history: u32) -> Result<(), StoreError> {
-        let critical = commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
+        let critical = commit.urgent
+            || commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
         let commit = Arc::new(commit);
         let (job, recovery) = (commit.clone(), self.recovery.clone());
+        let changes = commit.changes().then(|| recovery::lock(&self.recovery).contents.changes + 1);
         self.worker
             .call(critical, move |db| {
                 let used = sql::keep(db, &job, history)?;
+                if let Some(changes) = changes {
+                    sql::set_note(db, CHANGES_NOTE, &changes.to_string())?;
+                }
                 // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
                 recovery::lock(&recovery).raise(used);
                 Ok(())
             })
             .await?;
-        if commit.state.is_some() || commit.papers.is_some() {
+        if commit.changes() {
             recovery::lock(&self.recovery).follow(&commit);
         }
         Ok(())

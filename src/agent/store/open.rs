@@ -2,10 +2,11 @@
 
 use super::recovery::{Contents, Recovery};
 use super::worker::Worker;
-use super::{Paper, SOURCE_NOTE, Store, StoreError, sql};
+use super::{CHANGES_NOTE, Paper, SOURCE_NOTE, Store, StoreError, sql};
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,9 @@ const SET_ASIDE_KEPT: usize = 3;
 
 /// Name of the note with the sequence number that every destination counts on from.
 const FIRST_NOTE: &str = "first_sequence";
+
+/// Name of the note with how the database was rebuilt, as long as that was not told.
+pub const REBUILT_NOTE: &str = "rebuilt";
 
 /// What was found on opening.
 pub struct Opened {
@@ -34,7 +38,7 @@ pub struct Opened {
 }
 
 /// How the database was rebuilt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rebuilt {
     /// What was wrong.
     pub problem: String,
@@ -46,18 +50,33 @@ pub struct Rebuilt {
 
 /// Opens the file ready for use.
 pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
-    let db = Connection::open(file)?;
-    sql::prepare(&db)?;
-    Ok(db)
+    let open = |alone| {
+        let db = Connection::open(file)?;
+        sql::prepare(&db, alone)?;
+        Ok(db)
+    };
+    match open(false) {
+        // A disk without any room has none for the index that is shared with other programs either.
+        Err(error) if no_room_for_index(&error) => open(true),
+        opened => opened,
+    }
+    .map_err(|error: rusqlite::Error| error.into())
+}
+
+fn no_room_for_index(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code.is_some_and(|code| [SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE].contains(&code))
 }
 
 /// What is in a database that is whole; `None` where it is new.
 struct Found {
     db: Connection,
-    contents: Option<(String, State, Vec<Paper>, Option<String>)>,
+    contents: Option<(Contents, Option<String>)>,
 }
 
-fn look(file: &Path) -> Result<Found, StoreError> {
+/// Reads the database. One that knows of less than `changes` changes has lost some, such as with its log.
+fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
     let db = connect(file)?;
     match sql::form(&db)? {
         0 => return Ok(Found { db, contents: None }),
@@ -72,8 +91,16 @@ fn look(file: &Path) -> Result<Found, StoreError> {
     let state = sql::note(&db, "state")?.ok_or_else(|| missing("state"))?;
     let state = serde_json::from_str(&state)
         .map_err(|e| StoreError::Damaged(format!("its state cannot be read: {e}")))?;
+    let known = sql::number(&db, CHANGES_NOTE)?;
+    if known < changes {
+        let lost = changes - known;
+        return Err(StoreError::Damaged(format!(
+            "it lost {lost} changes that were kept: was agent.db-wal deleted?"
+        )));
+    }
     let (papers, note) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?);
-    Ok(Found { db, contents: Some((id, state, papers, note)) })
+    let contents = Contents { id, state, papers, ceiling: 0, changes: known };
+    Ok(Found { db, contents: Some((contents, note)) })
 }
 
 impl Store {
@@ -91,10 +118,11 @@ impl Store {
         let recovery_path = folder.join("recovery.json");
         let (recovery, recovery_problem) = Recovery::read(&recovery_path)?;
         let there = file.exists();
-        let looked = match look(&file) {
+        let changes = recovery.as_ref().map_or(0, |r| r.changes);
+        let looked = match look(&file, changes) {
             // What is kept for such a time is given up: a full disk must not keep the service from starting.
             Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
-                look(&file)
+                look(&file, changes)
             }
             looked => looked,
         };
@@ -106,7 +134,7 @@ impl Store {
             }
             Err(error @ StoreError::Damaged(_)) => {
                 let set_aside = put_aside(&file, now)?;
-                (look(&file)?, Some(error.to_string()), Some(set_aside))
+                (look(&file, 0)?, Some(error.to_string()), Some(set_aside))
             }
             Err(error) => return Err(error),
         };
@@ -123,24 +151,36 @@ impl Store {
         };
         let problem = problem.map(anew);
         let ceiling = recovery.as_ref().map_or(0, |r| r.ceiling);
-        let (kept, source_note, new_id) = match (contents, recovery) {
-            (Some((id, state, papers, note)), _) => (Contents { id, state, papers, ceiling }, note, false),
+        let (mut kept, source_note, new_id) = match (contents, recovery) {
+            (Some((contents, note)), _) => (Contents { ceiling, ..contents }, note, false),
             (None, Some(recovery)) => (recovery, None, false),
             (None, None) => (Contents { id: make_id(), ..Contents::default() }, None, true),
         };
+        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling });
         if !was_there {
+            // Told with the first events; a note until then, lest a kill in between keeps it untold.
+            let untold = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
             let first = super::Commit {
                 state: Some(kept.state.clone()),
                 papers: Some(kept.papers.clone()),
                 // Numbers that were used are never used again, whichever destination is configured when.
-                notes: vec![(FIRST_NOTE, ceiling.to_string())],
+                notes: vec![
+                    (FIRST_NOTE, ceiling.to_string()),
+                    (CHANGES_NOTE, kept.changes.to_string()),
+                    (REBUILT_NOTE, untold.unwrap_or_default()),
+                ],
                 ..super::Commit::default()
             };
             sql::create(&db, &kept.id, &first)?;
         }
-        let first = sql::note(&db, FIRST_NOTE)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+        // A start is a change: where the log of this run is lost, the next one sees that. Without room it is left.
+        if sql::set_note(&db, CHANGES_NOTE, &(kept.changes + 1).to_string()).is_ok() {
+            kept.changes += 1;
+        }
+        let untold = sql::note(&db, REBUILT_NOTE)?;
+        let rebuilt = rebuilt.or_else(|| serde_json::from_str(&untold?).ok());
+        let first = sql::number(&db, FIRST_NOTE)?;
         let left = sql::set_destinations(&db, destinations, first)?;
-        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling });
         let recovery = Recovery::new(recovery_path, kept.clone());
         recovery.write();
         let store = Self { worker: Worker::start(db, file)?, recovery: Arc::new(Mutex::new(recovery)) };

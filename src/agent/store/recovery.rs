@@ -23,6 +23,9 @@ pub(super) struct Contents {
     pub(super) papers: Vec<Paper>,
     /// No higher sequence number was used, for any destination.
     pub(super) ceiling: u64,
+    /// How many changes were kept, starts included: a database that knows of less has lost some.
+    #[serde(default)]
+    pub(super) changes: u64,
 }
 
 /// The file, and what it should hold.
@@ -76,6 +79,7 @@ impl Recovery {
         if let Some(papers) = &commit.papers {
             self.contents.papers.clone_from(papers);
         }
+        self.contents.changes += 1;
         self.write();
     }
 

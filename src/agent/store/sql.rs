@@ -35,11 +35,18 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_by_event ON outbox(event);
 ";
 
-/// Prepares a connection; must come before anything else.
-pub(super) fn prepare(db: &Connection) -> Result<()> {
+/// Prepares a connection; must come before anything else. One that is `alone` keeps other programs out.
+pub(super) fn prepare(db: &Connection, alone: bool) -> Result<()> {
     db.busy_timeout(std::time::Duration::from_secs(5))?;
+    if alone {
+        db.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
+    }
+    // It is written each time that it is said, which a full disk would not let through.
+    if form(db)? == 0 {
+        db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+    }
     db.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
          PRAGMA cache_size = -256; PRAGMA journal_size_limit = 1048576; PRAGMA foreign_keys = ON;",
     )
 }
@@ -58,15 +65,20 @@ pub(super) fn create(db: &Connection, id: &str, first: &Commit) -> Result<()> {
     transaction.commit()
 }
 
-/// What SQLite finds wrong with the file, if anything.
+/// What SQLite finds wrong with the file, if anything, on one line.
 pub(super) fn damage(db: &Connection) -> Result<Option<String>> {
     let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok(Some(found).filter(|found| found != "ok"))
+    Ok(Some(found.replace('\n', " ")).filter(|found| found != "ok"))
 }
 
 /// A note by name.
 pub(super) fn note(db: &Connection, name: &str) -> Result<Option<String>> {
     db.query_row("SELECT value FROM notes WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+/// A note that is a number; 0 where there is none.
+pub(super) fn number(db: &Connection, name: &str) -> Result<u64> {
+    Ok(note(db, name)?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 /// Writes a note.

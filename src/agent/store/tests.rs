@@ -50,6 +50,7 @@ async fn what_is_kept_is_there_after_opening_again() {
         papers: Some(vec![paper.clone()]),
         records: records(3, 0),
         notes: vec![(SOURCE_NOTE, "note".into())],
+        ..Commit::default()
     };
     store.commit(commit, 10_000).await.unwrap();
     store.delivered("a", 2).await.unwrap();

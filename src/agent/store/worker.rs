@@ -4,10 +4,14 @@ use super::{StoreError, open};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::mpsc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// So many waiting calls share a commit at most.
 const GROUP: usize = 64;
+
+/// After so long without a call, memory is given back.
+const REST: Duration = Duration::from_secs(10);
 
 /// Disk that is kept for Critical events: given up when there is no other room.
 const RESERVE_BYTES: u64 = 1024 * 1024;
@@ -95,7 +99,19 @@ struct Owner {
 
 impl Owner {
     fn work(&mut self, queue: &mpsc::Receiver<Message>) {
-        while let Ok(first) = queue.recv() {
+        let mut rested = true;
+        loop {
+            let first = if rested { queue.recv().ok() } else { queue.recv_timeout(REST).ok() };
+            let Some(first) = first else {
+                if rested {
+                    return;
+                }
+                // Nothing for a while: what SQLite keeps at hand goes back to the system.
+                self.db.execute_batch("PRAGMA shrink_memory").ok();
+                rested = true;
+                continue;
+            };
+            rested = false;
             let (mut group, mut close) = (Vec::new(), None);
             let mut next = Some(first);
             while let Some(message) = next {
