@@ -22,6 +22,20 @@ pub fn keep_small() {
     }
 }
 
+/// Gives free memory inside the heap back too (`malloc_trim(3)`); for when work is over for a while.
+#[cfg(target_env = "gnu")]
+pub fn give_back() {
+    #[expect(unsafe_code, reason = "malloc_trim has no safe form")]
+    // SAFETY: it takes no memory of ours, only what is free, under the allocator's own lock.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Other allocators are left as they are.
 #[cfg(not(target_env = "gnu"))]
 pub fn keep_small() {}
+
+/// Other allocators are left as they are.
+#[cfg(not(target_env = "gnu"))]
+pub fn give_back() {}

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 /// So many waiting calls share a commit at most.
 const GROUP: usize = 64;
 
-/// After so long without a call, memory is given back.
-const REST: Duration = Duration::from_secs(10);
+/// After so long without a call, memory is given back; longer than an idle connection is kept.
+const REST: Duration = Duration::from_secs(30);
 
 /// Disk that is kept for Critical events: given up when there is no other room.
 const RESERVE_BYTES: u64 = 1024 * 1024;
@@ -108,6 +108,7 @@ impl Owner {
                 }
                 // Nothing for a while: what SQLite keeps at hand goes back to the system.
                 self.db.execute_batch("PRAGMA shrink_memory").ok();
+                crate::memory::give_back();
                 rested = true;
                 continue;
             };
