@@ -167,7 +167,12 @@ impl Poller {
                     None => return,
                     Some(reply) => asked = Some(reply),
                 },
-                () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {}
+                () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {
+                    // A long wait is cut into hours.
+                    if due.is_none_or(|due| self.clock.now() < due) {
+                        continue;
+                    }
+                }
             }
             let looked = match &picture.active {
                 Some((sub, issuer)) => self.look(&mut memory, sub, issuer, asked.is_some()).await,
