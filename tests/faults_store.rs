@@ -502,6 +502,8 @@ fn on_a_full_disk_what_must_stop_stops_and_the_rest_is_told_later_in_order_and_o
     agent.refused(&["refresh"]);
     stopped();
 
+    // What was held back does not need the vendor again.
+    vendor.server.say(whole(&["500 Oh"], ""));
     disk.free();
     wait_for("the store", 90, || agent.status()["store_problem"].is_null().then_some(()));
     agent.settled();
