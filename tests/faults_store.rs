@@ -348,7 +348,7 @@ fn killed_at_each_durable_step_of_a_rebuilding_it_is_told_all_the_same() {
 // A disk that fails.
 
 #[test]
-fn while_syncs_fail_nothing_is_in_force_and_later_it_works_again() {
+fn while_the_disk_fails_nothing_is_in_force_and_later_it_works_again() {
     if !strace() {
         return;
     }
@@ -358,10 +358,10 @@ fn while_syncs_fail_nothing_is_in_force_and_later_it_works_again() {
     let id = world.agent.status()["id"].as_str().unwrap().to_owned();
     world.agent.settled();
     let (before, told) = (held(&world.agent), world.agent.told().len());
-    let fail = |program: &Program| {
+    let fail = |program: &Program, inject: &str| {
         let pid = program.child.id().to_string();
         let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=fsync,fdatasync:error=EIO", "-p", &pid]);
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={inject}"), "-p", &pid]);
         let tracer = Program::start(&mut command, &world.agent.folder.join("strace.log"));
         wait_for("the tracer", 10, || {
             let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
@@ -373,28 +373,30 @@ fn while_syncs_fail_nothing_is_in_force_and_later_it_works_again() {
         });
         tracer
     };
-    let mark = world.agent.log().len();
-    let mut tracer = fail(&program);
-    for _ in 0..3 {
-        assert_eq!(world.agent.refused(&["devices", "set", "95"]), (1, "not_kept".to_owned()));
-        assert_eq!(world.agent.refused(&["activate", &world.vendor.code]), (1, "not_kept".to_owned()));
+    for inject in ["fsync,fdatasync:error=EIO", "pwrite64:error=EIO", "pwrite64:error=ENOSPC"] {
+        let mark = world.agent.log().len();
+        let mut tracer = fail(&program, inject);
+        for _ in 0..3 {
+            assert_eq!(world.agent.refused(&["devices", "set", "95"]), (1, "not_kept".to_owned()));
+            assert_eq!(world.agent.refused(&["activate", &world.vendor.code]), (1, "not_kept".to_owned()));
+        }
+        let status = world.agent.status();
+        assert_eq!((&status["devices"]["count"], held(&world.agent)), (&10.into(), before.clone()));
+        assert!(status["store_problem"].is_string(), "{status}");
+        tracer.terminate();
+        wait_for("the store", 10, || world.agent.status()["store_problem"].is_null().then_some(()));
+        world.agent.settled();
+        let log = world.agent.log()[mark..].to_owned();
+        for line in ["nothing can be kept", "the store works again"] {
+            assert_eq!(log.lines().filter(|l| l.contains(line)).count(), 1, "{inject}: {line}: {log}");
+        }
+        assert_eq!((held(&world.agent), world.agent.told().len()), (before.clone(), told), "{log}");
+        assert_eq!(world.agent.status()["devices"]["count"], 10);
     }
-    let status = world.agent.status();
-    assert_eq!((&status["devices"]["count"], held(&world.agent)), (&10.into(), before.clone()));
-    assert!(status["store_problem"].is_string(), "{status}");
-    tracer.terminate();
-    wait_for("the store", 10, || world.agent.status()["store_problem"].is_null().then_some(()));
-    world.agent.settled();
-    let log = world.agent.log()[mark..].to_owned();
-    for line in ["nothing can be kept", "the store works again"] {
-        assert_eq!(log.lines().filter(|l| l.contains(line)).count(), 1, "{line}: {log}");
-    }
-    assert_eq!((held(&world.agent), world.agent.told().len()), (before, told), "{log}");
-    assert_eq!(world.agent.status()["devices"]["count"], 10);
     world.agent.ask(&["activate", &world.vendor.code]).unwrap();
 
     // Killed in the middle of it: whatever came of the last try, state and events agree.
-    let tracer = fail(&program);
+    let tracer = fail(&program, "fsync,fdatasync:error=EIO");
     assert_eq!(world.agent.refused(&["devices", "set", "95"]), (1, "not_kept".to_owned()));
     program.kill();
     drop(tracer);
@@ -500,6 +502,8 @@ fn on_a_full_disk_what_must_stop_stops_and_the_rest_is_told_later_in_order_and_o
     agent.refused(&["refresh"]);
     stopped();
 
+    // What was held back does not need the vendor again.
+    vendor.server.say(whole(&["500 Oh"], ""));
     disk.free();
     wait_for("the store", 90, || agent.status()["store_problem"].is_null().then_some(()));
     agent.settled();
