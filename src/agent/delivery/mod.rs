@@ -1,7 +1,7 @@
 //! Delivery: what was kept reaches each destination at least once and in order.
 //!
 //! One task for each destination: it takes the oldest events that wait, sends them, and moves on only when the
-//! receiver has them. What an answer means is decided in [`answer`]; nothing else looks at it.
+//! receiver has them. What an answer means is decided in `answer.rs`; nothing else looks at it.
 
 mod answer;
 
@@ -73,7 +73,7 @@ impl Delivery {
                         Ok(more) => more,
                         Err(_) => {
                             client = None;
-                            continue;
+                            self.outbox.changed().await
                         }
                     },
                 };
