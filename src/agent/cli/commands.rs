@@ -52,10 +52,17 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     crate::logging::start(settings.log_format, settings.log_level, under_systemd);
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let stop = async {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                // It must not end the agent, as it would by default: systemd takes that for a wish and starts it no more.
+                _ = hangup.recv() => {
+                    tracing::warn!("settings are read at the start only: systemctl restart svm-agent");
+                }
+            }
         }
         tracing::info!("stopping; permits stay good until their own end");
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
