@@ -470,7 +470,8 @@ fn it_stops_when_told_and_open_readers_do_not_hold_it() {
     reader.set_read_timeout(Some(BOUND)).unwrap();
     write!(reader, "GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     reader.read_exact(&mut [0; 16]).unwrap();
-    Command::new("kill").arg(collector.child.id().to_string()).status().unwrap();
+    let pid = rustix::process::Pid::from_child(&collector.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     eventually("the end", || collector.child.try_wait().unwrap().is_some());
     assert!(collector.child.wait().unwrap().success());
 }

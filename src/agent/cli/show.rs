@@ -89,9 +89,12 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     let source = &status.source;
     let heard = if source.configured {
         format!(
-            "last heard {}, next look {}{}",
+            "last heard {}, {}{}",
             or_none(source.last_heard_at),
-            or_none(source.next_look_at),
+            source.next_look_at.map_or_else(
+                || "no look is due without a key".to_owned(),
+                |at| format!("next look {}", instant(at))
+            ),
             failing(source.outage.as_ref())
         )
     } else {

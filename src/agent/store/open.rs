@@ -193,14 +193,10 @@ impl Store {
 fn put_aside(file: &Path, now: Timestamp) -> Result<String, StoreError> {
     let problem =
         |error: std::io::Error| StoreError::File { path: file.to_owned(), problem: error.to_string() };
-    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    // To the microsecond: one that was set aside in the same second is not written over, and sorts before.
+    let stamp = now.strftime("%Y%m%dT%H%M%S.%6fZ");
     let folder = file.parent().unwrap_or(file);
-    // One that was set aside in the same second is not written over.
-    let mut names = (0_u32..).map(|n| match n {
-        0 => format!("agent.db.damaged-{stamp}"),
-        n => format!("agent.db.damaged-{stamp}-{n}"),
-    });
-    let name = names.find(|name| !folder.join(name).exists()).unwrap_or_default();
+    let name = format!("agent.db.damaged-{stamp}");
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
     for suffix in ["-wal", "-shm"] {
         if beside(suffix).exists() {
