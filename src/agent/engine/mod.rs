@@ -4,6 +4,11 @@
 //! One exception, for safety: a permit that gets tighter is written before the transaction, so that stopping
 //! never waits for a disk that is full or broken; giving back does wait. It sleeps until the next due instant.
 
+mod handle;
+mod permits;
+
+pub use handle::{Handle, Offered, Order, Picture, Turn};
+
 use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
 use super::settings::Settings;
@@ -11,80 +16,20 @@ use super::source::schedule::spread_of;
 use super::status::Status;
 use super::store::{Commit, Paper, REBUILT_NOTE, Rebuilt, Store, StoreError};
 use crate::clock::Clock;
-use crate::documents::{Document, Sub};
+use crate::documents::Document;
 use crate::events::{Operational, Origin, Record, Renderer, Skips, Snapshot};
 use crate::http::jitter;
-use crate::subscription::{
-    Event, Input, Kind, Offer, Permit, Refusal, RefusalCode, Resource, Severity, State, Terms, next_due,
-    permit_until, step,
-};
+use crate::subscription::{Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step};
+use handle::Request;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 /// So much is held back at most; more than a few is a vendor that publishes into a broken disk.
 const BACKLOG: usize = 16;
-
-/// A document as it came: verified, or refused already.
-pub type Offered = Result<Document, Refusal>;
-
-/// What can be asked of the engine.
-#[derive(Debug)]
-pub enum Order {
-    /// Activate a code or a file.
-    Activate(Box<Offered>),
-    /// Add a reserve key.
-    AddReserve(Box<Offered>),
-    /// The vendor published this.
-    Publish(Box<Offered>),
-    /// Remove a key.
-    RemoveKey(String),
-    /// So many devices are protected.
-    Devices(Option<u64>),
-    /// Send the whole status now.
-    Report,
-}
-
-/// What an order came to.
-#[derive(Debug)]
-pub struct Turn {
-    /// When.
-    pub at: Timestamp,
-    /// What happened, already kept.
-    pub events: Vec<Event>,
-    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address.
-    pub taken: bool,
-}
-
-impl Turn {
-    /// The refusal among the events.
-    pub fn refusal(&self) -> Option<Refusal> {
-        self.events.iter().find_map(|event| match &event.kind {
-            Kind::KeyRejected { code, message, .. } | Kind::DocumentsRejected { code, message, .. } => {
-                Some(Refusal::new(*code, message.clone()))
-            }
-            _ => None,
-        })
-    }
-}
-
-/// What the engine shows to the other parts.
-#[derive(Clone, Debug)]
-pub struct Picture {
-    /// What is kept.
-    pub state: Arc<State>,
-    /// The published file of the active key, and who speaks for it.
-    pub active: Option<(Sub, String)>,
-    /// Until when each permit holds.
-    pub permits: Vec<PermitFile>,
-    /// The next instant at which time alone changes something.
-    pub next_change: Option<Timestamp>,
-    /// What is wrong with the store.
-    pub store_problem: Option<String>,
-}
 
 /// What comes into a turn.
 #[derive(Clone, Debug)]
@@ -103,30 +48,6 @@ impl Step {
     /// A command that could not be kept is not in force, and whoever gave it is told so.
     fn by_itself(&self) -> bool {
         matches!(self.input, Input::Look | Input::Publish(_))
-    }
-}
-
-type Request = (Order, oneshot::Sender<Result<Turn, StoreError>>);
-
-/// How the other parts speak to the engine.
-#[derive(Clone)]
-pub struct Handle {
-    orders: mpsc::Sender<Request>,
-    /// What the engine shows.
-    pub picture: watch::Receiver<Picture>,
-    /// Changes when new events were kept.
-    pub outbox: watch::Receiver<u64>,
-}
-
-impl Handle {
-    /// Has an order carried out.
-    ///
-    /// # Errors
-    /// It could not be kept, and nothing of it is in force.
-    pub async fn order(&self, order: Order) -> Result<Turn, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send((order, reply)).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -249,13 +170,6 @@ impl Engine {
             SignedDuration::try_from(self.clock.span(self.permits_left())).unwrap_or(SignedDuration::MAX);
         let permits = self.clock.now().checked_add(left).unwrap_or(Timestamp::MAX);
         change.min(self.report_at).min(permits)
-    }
-
-    /// Permits are renewed at half of the time that they are good for, by the boot clock: nobody sets that.
-    fn permits_left(&self) -> Duration {
-        let half = self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2);
-        let written = self.written.as_ref().map(|(at, _)| *at);
-        written.map_or(Duration::ZERO, |at| (at + half).saturating_sub(crate::clock::boot_time()))
     }
 
     async fn wake(&mut self) {
@@ -486,59 +400,6 @@ impl Engine {
         operational.chain(events.iter().map(|event| renderer.life_cycle(event))).collect()
     }
 
-    // Permits.
-
-    fn permit(&self, state: &State, now: Timestamp, resource: Resource) -> PermitFile {
-        let horizon = now.checked_add(self.settings.permit_max_age).unwrap_or(Timestamp::MAX);
-        let until = permit_until(state, &self.settings.rules, now, resource, horizon);
-        let verdict = state.told.permit(resource);
-        let after_grace = state.active.as_ref().and_then(|held| match &held.statement.terms {
-            Terms::Subscription(s) => Some(self.settings.rules.tighten(resource, s.after_grace.of(resource))),
-            Terms::Licence(_) => None,
-        });
-        PermitFile {
-            resource,
-            verdict,
-            rate: after_grace.filter(|_| verdict == Permit::Limited).and_then(|a| a.rate()),
-            phase: state.told.phase,
-            cause: state.told.cause,
-            until,
-            until_boot_ms: PermitFile::boot_ms(&self.clock, now, until),
-            boot_id: crate::clock::boot_id(),
-            written_at: now,
-        }
-    }
-
-    /// Writes the permits that are right at `now`, where the written ones say anything else or are half as old as
-    /// they may get. Where `next` is not kept yet, whichever of it and the kept state allows less is written.
-    fn write_permits(&mut self, now: Timestamp, next: Option<&State>) {
-        let permits = Resource::ALL.map(|resource| {
-            let kept = self.permit(&self.state, now, resource);
-            let next = next.map(|state| self.permit(state, now, resource));
-            next.filter(|next| rank(next.verdict) < rank(kept.verdict)).unwrap_or(kept)
-        });
-        let old = self.written.as_ref().map(|(_, old)| old.as_slice()).unwrap_or_default();
-        // A permit that only its age ends says the same a moment later.
-        let ends = |p: &PermitFile| {
-            Some(p.until).filter(|_| p.until.duration_since(p.written_at) < self.settings.permit_max_age)
-        };
-        let says = |p: &PermitFile| (p.verdict, p.rate, p.phase, p.cause, ends(p));
-        let stands =
-            old.len() == permits.len() && old.iter().zip(&permits).all(|(old, new)| says(old) == says(new));
-        if !stands || self.permits_left().is_zero() {
-            for permit in &permits {
-                self.write_permit(permit);
-            }
-            self.written = Some((crate::clock::boot_time(), permits.into()));
-        }
-    }
-
-    fn write_permit(&self, permit: &PermitFile) {
-        if let Err(error) = permit.write(&self.permits) {
-            tracing::error!(resource = permit.resource.as_str(), %error, folder = %self.permits.display(), "the permit could not be written; the last one ends by itself");
-        }
-    }
-
     fn show(&self) {
         let active = self.state.active.as_ref().and_then(|held| {
             let paper = self.papers.iter().find(|paper| paper.key == held.statement.key.as_str())?;
@@ -551,14 +412,6 @@ impl Engine {
             next_change: next_due(&self.state, &self.settings.rules, self.seen),
             store_problem: self.store_problem.clone(),
         });
-    }
-}
-
-fn rank(permit: Permit) -> u8 {
-    match permit {
-        Permit::Stopped => 0,
-        Permit::Limited => 1,
-        Permit::Full => 2,
     }
 }
 

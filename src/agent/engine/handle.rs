@@ -1,0 +1,91 @@
+//! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
+
+use crate::agent::enforcement::permit_file::PermitFile;
+use crate::agent::store::StoreError;
+use crate::documents::{Document, Sub};
+use crate::subscription::{Event, Kind, Refusal, State};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A document as it came: verified, or refused already.
+pub type Offered = Result<Document, Refusal>;
+
+/// What can be asked of the engine.
+#[derive(Debug)]
+pub enum Order {
+    /// Activate a code or a file.
+    Activate(Box<Offered>),
+    /// Add a reserve key.
+    AddReserve(Box<Offered>),
+    /// The vendor published this.
+    Publish(Box<Offered>),
+    /// Remove a key.
+    RemoveKey(String),
+    /// So many devices are protected.
+    Devices(Option<u64>),
+    /// Send the whole status now.
+    Report,
+}
+
+/// What an order came to.
+#[derive(Debug)]
+pub struct Turn {
+    /// When.
+    pub at: Timestamp,
+    /// What happened, already kept.
+    pub events: Vec<Event>,
+    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address.
+    pub taken: bool,
+}
+
+impl Turn {
+    /// The refusal among the events.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.events.iter().find_map(|event| match &event.kind {
+            Kind::KeyRejected { code, message, .. } | Kind::DocumentsRejected { code, message, .. } => {
+                Some(Refusal::new(*code, message.clone()))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// What the engine shows to the other parts.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// What is kept.
+    pub state: Arc<State>,
+    /// The published file of the active key, and who speaks for it.
+    pub active: Option<(Sub, String)>,
+    /// Until when each permit holds.
+    pub permits: Vec<PermitFile>,
+    /// The next instant at which time alone changes something.
+    pub next_change: Option<Timestamp>,
+    /// What is wrong with the store.
+    pub store_problem: Option<String>,
+}
+
+pub(super) type Request = (Order, oneshot::Sender<Result<Turn, StoreError>>);
+
+/// How the other parts speak to the engine.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) orders: mpsc::Sender<Request>,
+    /// What the engine shows.
+    pub picture: watch::Receiver<Picture>,
+    /// Changes when new events were kept.
+    pub outbox: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// Has an order carried out.
+    ///
+    /// # Errors
+    /// It could not be kept, and nothing of it is in force.
+    pub async fn order(&self, order: Order) -> Result<Turn, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.orders.send((order, reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}

@@ -1,0 +1,75 @@
+//! The permits that follow from the state: what they say, and when they are written.
+
+use super::Engine;
+use crate::agent::enforcement::permit_file::PermitFile;
+use crate::subscription::{Permit, Resource, State, Terms, permit_until};
+use jiff::Timestamp;
+use std::time::Duration;
+
+impl Engine {
+    /// Permits are renewed at half of the time that they are good for, by the boot clock: nobody sets that.
+    pub(super) fn permits_left(&self) -> Duration {
+        let half = self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2);
+        let written = self.written.as_ref().map(|(at, _)| *at);
+        written.map_or(Duration::ZERO, |at| (at + half).saturating_sub(crate::clock::boot_time()))
+    }
+
+    fn permit(&self, state: &State, now: Timestamp, resource: Resource) -> PermitFile {
+        let horizon = now.checked_add(self.settings.permit_max_age).unwrap_or(Timestamp::MAX);
+        let until = permit_until(state, &self.settings.rules, now, resource, horizon);
+        let verdict = state.told.permit(resource);
+        let after_grace = state.active.as_ref().and_then(|held| match &held.statement.terms {
+            Terms::Subscription(s) => Some(self.settings.rules.tighten(resource, s.after_grace.of(resource))),
+            Terms::Licence(_) => None,
+        });
+        PermitFile {
+            resource,
+            verdict,
+            rate: after_grace.filter(|_| verdict == Permit::Limited).and_then(|a| a.rate()),
+            phase: state.told.phase,
+            cause: state.told.cause,
+            until,
+            until_boot_ms: PermitFile::boot_ms(&self.clock, now, until),
+            boot_id: crate::clock::boot_id(),
+            written_at: now,
+        }
+    }
+
+    /// Writes the permits that are right at `now`, where the written ones say anything else or are half as old as
+    /// they may get. Where `next` is not kept yet, whichever of it and the kept state allows less is written.
+    pub(super) fn write_permits(&mut self, now: Timestamp, next: Option<&State>) {
+        let permits = Resource::ALL.map(|resource| {
+            let kept = self.permit(&self.state, now, resource);
+            let next = next.map(|state| self.permit(state, now, resource));
+            next.filter(|next| rank(next.verdict) < rank(kept.verdict)).unwrap_or(kept)
+        });
+        let old = self.written.as_ref().map(|(_, old)| old.as_slice()).unwrap_or_default();
+        // A permit that only its age ends says the same a moment later.
+        let ends = |p: &PermitFile| {
+            Some(p.until).filter(|_| p.until.duration_since(p.written_at) < self.settings.permit_max_age)
+        };
+        let says = |p: &PermitFile| (p.verdict, p.rate, p.phase, p.cause, ends(p));
+        let stands =
+            old.len() == permits.len() && old.iter().zip(&permits).all(|(old, new)| says(old) == says(new));
+        if !stands || self.permits_left().is_zero() {
+            for permit in &permits {
+                self.write_permit(permit);
+            }
+            self.written = Some((crate::clock::boot_time(), permits.into()));
+        }
+    }
+
+    fn write_permit(&self, permit: &PermitFile) {
+        if let Err(error) = permit.write(&self.permits) {
+            tracing::error!(resource = permit.resource.as_str(), %error, folder = %self.permits.display(), "the permit could not be written; the last one ends by itself");
+        }
+    }
+}
+
+fn rank(permit: Permit) -> u8 {
+    match permit {
+        Permit::Stopped => 0,
+        Permit::Limited => 1,
+        Permit::Full => 2,
+    }
+}
