@@ -167,7 +167,8 @@ fn each_wrong_answer_of_the_source_has_a_name_and_changes_nothing() {
     fails_and_heals(&world, "a body without an end", "answer_too_large", &before);
     let sent = sent.load(Ordering::SeqCst);
     assert!(sent < 40 << 20, "{sent} bytes were taken");
-    let grown = peak_memory(&world.program) - memory;
+    // The kernel counts pages in batches, so the peak may seem to shrink by some.
+    let grown = peak_memory(&world.program).saturating_sub(memory);
     assert!(grown < 4096, "the agent grew by {grown} KiB");
 
     // The whole story was one of the network: no event came of it.
