@@ -116,7 +116,7 @@ pub fn nginx(folder: &Path, root: &Path, port: u16) -> Program {
     let tmp = folder.join("tmp");
     let tmp = tmp.display();
     let text = format!(
-        "worker_processes 1; daemon off; pid {0}/nginx.pid; error_log {0}/error.log;\n\
+        "master_process off; daemon off; pid {0}/nginx.pid; error_log {0}/error.log;\n\
          events {{ worker_connections 64; }}\n\
          http {{ log_format plain '$status $request_method $uri'; access_log {0}/access.log plain;\n\
          client_body_temp_path {1}; proxy_temp_path {1}; fastcgi_temp_path {1}; uwsgi_temp_path {1}; scgi_temp_path {1};\n\
