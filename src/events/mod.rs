@@ -75,22 +75,7 @@ pub enum Operational {
     /// The whole status.
     AgentReport { report: Value },
     /// The database was damaged or missing, and was made anew from the files beside it.
-    StoreRebuilt {
-        problem: String,
-        set_aside: Option<String>,
-        /// Sequence numbers that will never come: what waited in the damaged database.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        skips: Option<Skips>,
-    },
-}
-
-/// A range of sequence numbers of a destination, both ends included.
-#[derive(Clone, Debug, Serialize)]
-pub struct Skips {
-    /// The first, 20 digits.
-    pub from: String,
-    /// The last, 20 digits.
-    pub to: String,
+    StoreRebuilt { problem: String, set_aside: Option<String> },
 }
 
 impl Operational {
@@ -134,10 +119,16 @@ pub struct Record {
     pub body: String,
 }
 
-/// The CloudEvent of a kept body, with the sequence number that its destination counts.
-pub fn with_sequence(body: &str, sequence: u64) -> String {
+/// The CloudEvent of a kept body, with the sequence number that its destination counts. `skipped_from`, which is
+/// lower, is the first of the numbers up to this one that the destination will never be sent.
+pub fn with_sequence(body: &str, sequence: u64, skipped_from: Option<u64>) -> String {
     let rest = body.strip_prefix('{').unwrap_or(body);
-    format!("{{\"sequence\":\"{sequence:020}\",{rest}")
+    match skipped_from {
+        None => format!("{{\"sequence\":\"{sequence:020}\",{rest}"),
+        Some(from) => {
+            format!("{{\"sequence\":\"{sequence:020}\",\"skippedfrom\":\"{from:020}\",{rest}")
+        }
+    }
 }
 
 /// Renders what happened, in one moment, to one SVM.
@@ -266,7 +257,10 @@ mod tests {
         let kind =
             Kind::DeviceStatusChanged { from: DeviceStatus::Ok, to: DeviceStatus::Critical, reasons: vec![] };
         let record = renderer.life_cycle(&Event { kind, effective_at: None });
-        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7)).unwrap();
+        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7, Some(5))).unwrap();
+        assert_eq!(event["skippedfrom"], "00000000000000000005");
+        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7, None)).unwrap();
+        assert!(event.get("skippedfrom").is_none());
         assert_eq!(event["sequence"], "00000000000000000007");
         assert_eq!(event["type"], "svm.device.status_changed");
         assert_eq!(event["id"], record.id.to_string());

@@ -149,7 +149,7 @@ impl Delivery {
                 }
             },
         };
-        let events = waiting.iter().map(|event| with_sequence(&event.body, event.sequence));
+        let events = waiting.iter().map(|event| with_sequence(&event.body, event.sequence, None));
         let (kind, body) = match self.settings.receiver {
             Receiver::SvmCollector => {
                 let events: Vec<String> = events.collect();

@@ -17,7 +17,7 @@ use super::status::Status;
 use super::store::{Commit, Paper, REBUILT_NOTE, Rebuilt, Store, StoreError};
 use crate::clock::Clock;
 use crate::documents::Document;
-use crate::events::{Operational, Origin, Record, Renderer, Skips, Snapshot};
+use crate::events::{Operational, Origin, Record, Renderer, Snapshot};
 use crate::http::jitter;
 use crate::subscription::{Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step};
 use handle::Request;
@@ -133,9 +133,8 @@ impl Engine {
     /// right. A store that fails is told and tried again later; the permits do not wait for it.
     pub async fn begin(&mut self, rebuilt: Option<Rebuilt>) {
         let mut told = vec![Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") }];
-        if let Some(Rebuilt { problem, set_aside, ceiling }) = rebuilt {
-            let skips = (ceiling > 0).then(|| Skips { from: number(1), to: number(ceiling) });
-            told.push(Operational::StoreRebuilt { problem, set_aside, skips });
+        if let Some(Rebuilt { problem, set_aside, .. }) = rebuilt {
+            told.push(Operational::StoreRebuilt { problem, set_aside });
         }
         // The error was told and is shown in the status.
         let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
@@ -413,10 +412,6 @@ impl Engine {
             store_problem: self.store_problem.clone(),
         });
     }
-}
-
-fn number(sequence: u64) -> String {
-    format!("{sequence:020}")
 }
 
 /// One line for each event that was kept.

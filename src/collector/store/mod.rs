@@ -144,6 +144,11 @@ impl Store {
         self.ask(move |db| read::svm(db, &id)).await
     }
 
+    /// Whether the file can be read: one row, however large the fleet is.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        self.ask(|db| read::latest(db).map(drop)).await
+    }
+
     /// How many SVMs have which status.
     pub async fn counts(&self, silent_before: Timestamp) -> Result<Counts, StoreError> {
         self.ask(move |db| read::counts(db, silent_before)).await
