@@ -4,12 +4,16 @@
 //! beside ours, the status of the SVM as of the event, and a snapshot of its key. Must not know: files,
 //! networks, destinations. The form is described in `docs/delivery.md`.
 
+mod filter;
 mod words;
+
+pub use filter::{Filter, NoPattern, TypePattern};
 
 use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Severity, State, View};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What all events of one SVM say of it.
@@ -76,6 +80,50 @@ pub enum Operational {
     AgentReport { report: Value },
     /// The database was damaged or missing, and was made anew from the files beside it.
     StoreRebuilt { problem: String, set_aside: Option<String> },
+    /// What waited was dropped, because more waited than may, or too long.
+    EventsDropped(Drops),
+    /// A destination refused events for what is in them; they wait for somebody to look at them.
+    EventsQuarantined { destination: String, events: Vec<Refused> },
+}
+
+/// Events of one type that were dropped for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropCount {
+    /// The type, without `svm.`.
+    pub r#type: String,
+    /// `size` or `age`.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was dropped that a destination was still to get.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// By type and reason.
+    pub dropped: Vec<DropCount>,
+    /// How many at each destination.
+    pub destinations: BTreeMap<String, u64>,
+}
+
+impl Drops {
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        self.dropped.is_empty()
+    }
+}
+
+/// An event that a destination refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Its id.
+    pub id: String,
+    /// Its number there, 20 digits.
+    pub sequence: String,
+    /// Such as `http_400`.
+    pub code: String,
+    /// What the receiver said, bounded.
+    pub answer: String,
 }
 
 impl Operational {
@@ -85,20 +133,32 @@ impl Operational {
             Self::AgentStarted { .. } => "agent.started",
             Self::AgentReport { .. } => REPORT,
             Self::StoreRebuilt { .. } => "store.rebuilt",
+            Self::EventsDropped(_) => "events.dropped",
+            Self::EventsQuarantined { .. } => QUARANTINED,
         }
+    }
+
+    /// Whether nothing else remembers it: it must be told, if not now then later.
+    pub fn is_told_once(&self) -> bool {
+        matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. })
     }
 
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
             Self::AgentStarted { .. } | Self::AgentReport { .. } => Severity::Info,
-            Self::StoreRebuilt { .. } => Severity::Failure,
+            Self::StoreRebuilt { .. } | Self::EventsDropped(_) | Self::EventsQuarantined { .. } => {
+                Severity::Failure
+            }
         }
     }
 }
 
 /// The type of the event of which only the latest waits.
 pub const REPORT: &str = "agent.report";
+
+/// The type of the event that tells what a destination refused.
+pub const QUARANTINED: &str = "events.quarantined";
 
 /// An event, ready to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,15 +179,13 @@ pub struct Record {
     pub body: String,
 }
 
-/// The CloudEvent of a kept body, with the sequence number that its destination counts. `skipped_from`, which is
-/// lower, is the first of the numbers up to this one that the destination will never be sent.
+/// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the
+/// numbers right before it that will never come there.
 pub fn with_sequence(body: &str, sequence: u64, skipped_from: Option<u64>) -> String {
     let rest = body.strip_prefix('{').unwrap_or(body);
     match skipped_from {
         None => format!("{{\"sequence\":\"{sequence:020}\",{rest}"),
-        Some(from) => {
-            format!("{{\"sequence\":\"{sequence:020}\",\"skippedfrom\":\"{from:020}\",{rest}")
-        }
+        Some(from) => format!("{{\"sequence\":\"{sequence:020}\",\"skippedfrom\":\"{from:020}\",{rest}"),
     }
 }
 
@@ -258,10 +316,8 @@ mod tests {
             Kind::DeviceStatusChanged { from: DeviceStatus::Ok, to: DeviceStatus::Critical, reasons: vec![] };
         let record = renderer.life_cycle(&Event { kind, effective_at: None });
         let event: Value = serde_json::from_str(&with_sequence(&record.body, 7, Some(5))).unwrap();
-        assert_eq!(event["skippedfrom"], "00000000000000000005");
-        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7, None)).unwrap();
-        assert!(event.get("skippedfrom").is_none());
         assert_eq!(event["sequence"], "00000000000000000007");
+        assert_eq!(event["skippedfrom"], "00000000000000000005");
         assert_eq!(event["type"], "svm.device.status_changed");
         assert_eq!(event["id"], record.id.to_string());
         assert_eq!((&event["data"]["to"], &event["data"]["severity"]), (&"critical".into(), &4.into()));

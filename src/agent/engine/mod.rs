@@ -14,10 +14,10 @@ use super::enforcement::permit_file::{self, PermitFile};
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
-use super::store::{Commit, Paper, REBUILT_NOTE, Rebuilt, Store, StoreError};
+use super::store::{Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError};
 use crate::clock::Clock;
 use crate::documents::Document;
-use crate::events::{Operational, Origin, Record, Renderer, Snapshot};
+use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
 use crate::http::jitter;
 use crate::subscription::{Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step};
 use handle::Request;
@@ -37,11 +37,12 @@ struct Step {
     input: Input,
     document: Option<Document>,
     also: Vec<Operational>,
+    quarantined: Vec<Quarantined>,
 }
 
 impl Step {
     fn new(input: Input) -> Self {
-        Self { input, document: None, also: Vec::new() }
+        Self { input, document: None, also: Vec::new(), quarantined: Vec::new() }
     }
 
     /// Whether it came by time or from the vendor: what must stop then, stops even where nothing can be kept.
@@ -72,6 +73,8 @@ pub struct Engine {
     /// What nobody waits for and could not be kept, in order; nothing overtakes it.
     backlog: VecDeque<Step>,
     report_at: Timestamp,
+    /// What the store dropped and nobody was told yet.
+    drops: Drops,
     /// After the store failed: when to try again, and how often it failed.
     retry: Option<(Timestamp, u32)>,
     store_problem: Option<String>,
@@ -97,6 +100,7 @@ impl Engine {
         };
         let (picture, picture_seen) = watch::channel(shown);
         let (outbox, outbox_seen) = watch::channel(0);
+        let outbox_changed = outbox.clone();
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let origin = Origin {
             source: format!("urn:svm:{id}"),
@@ -123,10 +127,11 @@ impl Engine {
             written: None,
             backlog: VecDeque::new(),
             report_at: seen,
+            drops: Drops::default(),
             retry: None,
             store_problem: None,
         };
-        (engine, Handle { orders, picture: picture_seen, outbox: outbox_seen })
+        (engine, Handle { orders, picture: picture_seen, outbox: outbox_seen, outbox_changed })
     }
 
     /// Tells what was slept through and that the agent started, and writes the permits: after this they are
@@ -145,12 +150,14 @@ impl Engine {
     /// Works until the orders end.
     pub async fn run(mut self) {
         loop {
+            self.tell_drops().await;
             let (clock, due) = (self.clock, self.due());
             tokio::select! {
                 request = self.orders.recv() => match request {
                     None => return,
                     Some((order, reply)) => {
                         let outcome = self.carry_out(order).await;
+                        self.store.safe().await;
                         // Whoever asked may have gone.
                         reply.send(outcome).ok();
                     }
@@ -186,6 +193,14 @@ impl Engine {
         let phase = (spread_of(&self.id) * every as f64) as i64 % every;
         let next = ((self.seen.as_second() - phase).div_euclid(every) + 1) * every + phase;
         self.report_at = Timestamp::from_second(next).unwrap_or(Timestamp::MAX);
+    }
+
+    /// Tells what was dropped; where that cannot be kept, the store's note remembers it.
+    async fn tell_drops(&mut self) {
+        if !self.drops.is_empty() && self.retry.is_none() {
+            let also = vec![Operational::EventsDropped(std::mem::take(&mut self.drops))];
+            self.turn(Step { also, ..Step::new(Input::Look) }).await.ok();
+        }
     }
 
     async fn report(&mut self) -> Result<Turn, StoreError> {
@@ -229,10 +244,40 @@ impl Engine {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
+            Order::Quarantine(refused) => return self.quarantine(refused).await,
         };
         let offered = offered.and_then(|document| self.same_issuer(document));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
         self.turn(Step { document: offered.ok(), ..Step::new(door(offer)) }).await
+    }
+
+    /// Puts what a destination refused into quarantine and tells it, in one commit. That a destination refuses to
+    /// hear of refusals is told in the log alone, or it would never end.
+    async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Turn, StoreError> {
+        let told = |(refused, r#type): &(Quarantined, String)| {
+            let Quarantined { destination, sequence, id, code, answer, .. } = refused;
+            tracing::warn!(
+                destination,
+                sequence,
+                id,
+                r#type,
+                code,
+                "the event is refused and stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
+            );
+            let sequence = format!("{sequence:020}");
+            (r#type != QUARANTINED).then(|| Refused {
+                id: id.clone(),
+                sequence,
+                code: code.clone(),
+                answer: answer.clone(),
+            })
+        };
+        let events: Vec<Refused> = refused.iter().filter_map(told).collect();
+        let destination = refused.first().map(|(q, _)| q.destination.clone()).unwrap_or_default();
+        let quarantined = refused.into_iter().map(|(q, _)| q).collect();
+        let also = (!events.is_empty()).then_some(Operational::EventsQuarantined { destination, events });
+        let also = also.into_iter().collect();
+        self.turn(Step { also, quarantined, ..Step::new(Input::Look) }).await
     }
 
     /// Revisions come from the issuer of the key that is held, whichever door they come through.
@@ -319,18 +364,25 @@ impl Engine {
         let changed = (state != self.state || self.store_problem.is_some()).then(|| state.clone());
         let taken = papers != self.papers;
         let papers_changed = taken.then(|| papers.clone());
-        if changed.is_some() || taken || !records.is_empty() {
-            let rebuilt = |event: &Operational| matches!(event, Operational::StoreRebuilt { .. });
+        if changed.is_some() || taken || !records.is_empty() || !coming.quarantined.is_empty() {
             // Told now: the note that it is to be told is over.
-            let told_now = coming.also.iter().any(rebuilt).then(|| (REBUILT_NOTE, String::new()));
+            let told_now = coming.also.iter().filter_map(|event| match event {
+                Operational::StoreRebuilt { .. } => Some((REBUILT_NOTE, String::new())),
+                Operational::EventsDropped(_) => Some((DROPS_NOTE, String::new())),
+                _ => None,
+            });
+            let is_report = |event: &Operational| matches!(event, Operational::AgentReport { .. });
+            let expire_before = || now.checked_sub(self.settings.outbox_max_age).ok();
             let commit = Commit {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
-                notes: told_now.into_iter().collect(),
+                notes: told_now.collect(),
+                quarantined: coming.quarantined.clone(),
+                expire_before: coming.also.iter().any(is_report).then(expire_before).flatten(),
                 urgent,
             };
-            self.store.commit(commit, self.settings.history).await?;
+            self.drops = self.store.commit(commit).await?;
         }
         (self.state, self.papers, self.seen) = (state, papers, now);
         told.extend(records);
@@ -347,9 +399,10 @@ impl Engine {
     /// Not everything was kept: the rest of the state stays as it was. What came by itself is tried again soon.
     fn not_kept(&mut self, error: &StoreError, coming: Step) {
         let now = self.now();
-        // Time comes again by itself, a later report says more, and the poller offers again what is refused.
+        // Time comes again by itself, as do a later report and the store's note of what was dropped; delivery asks
+        // for a quarantine again, and the poller offers again what is refused.
         let held = match &coming.input {
-            Input::Look => !coming.also.iter().all(|event| matches!(event, Operational::AgentReport { .. })),
+            Input::Look => coming.quarantined.is_empty() && coming.also.iter().any(Operational::is_told_once),
             Input::Publish(offer) => offer.is_ok() && !self.backlog.iter().any(|h| h.input == coming.input),
             _ => false,
         };
