@@ -4,6 +4,7 @@ use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
 use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, choice, load, span};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
+use crate::tls::TlsFiles;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -235,11 +236,11 @@ impl Settings {
                 unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
             }
         };
-        look("source.ca_file".to_owned(), &self.source.connection.ca_file);
+        look("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
         look("devices.count_file".to_owned(), &self.devices_count_file);
         for (destination, settings) in &self.destinations {
             look(format!("destinations.{destination}.token_file"), &settings.token_file);
-            look(format!("destinations.{destination}.ca_file"), &settings.connection.ca_file);
+            look(format!("destinations.{destination}.ca_file"), &settings.connection.tls.ca_file);
         }
         unreadable
     }
@@ -393,7 +394,8 @@ impl Check<'_> {
             "" => Some(None),
             proxy => self.url(&format!("{key}.proxy"), proxy).map(Some),
         };
-        Some(Connection { timeout: timeout?.unsigned_abs(), ca_file: path(ca_file), proxy: proxy? })
+        let tls = TlsFiles { ca_file: path(ca_file), ..TlsFiles::default() };
+        Some(Connection { timeout: timeout?.unsigned_abs(), tls, proxy: proxy? })
     }
 
     fn source(&mut self, raw: RawSource) -> Option<SourceSettings> {
