@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "each test program uses its part")]
 #![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
 
+pub mod certificates;
 pub mod disk;
 pub mod server;
 

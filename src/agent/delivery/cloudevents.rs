@@ -6,6 +6,7 @@ use crate::agent::store::Outgoing;
 use crate::clock::Clock;
 use crate::events::with_sequence;
 use crate::http::{self, Failure};
+use crate::tls::FilesState;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +29,8 @@ pub(super) struct Sender {
 /// What is held while a connection is.
 struct Connected {
     client: reqwest::Client,
+    /// How the files for TLS were when the client was made of them.
+    files: FilesState,
     compressor: Option<zstd::bulk::Compressor<'static>>,
     leave: Option<Leave>,
 }
@@ -120,7 +123,8 @@ impl Sender {
     /// # Errors
     /// The outcome: what keeps it from sending.
     pub(super) async fn connect(&mut self) -> Result<(), Outcome> {
-        if self.connected.is_some() {
+        let files = self.settings.connection.tls.state();
+        if self.connected.as_ref().is_some_and(|connected| connected.files == files) {
             return Ok(());
         }
         let client = http::client(&self.settings.url, &self.settings.connection, true);
@@ -131,7 +135,7 @@ impl Sender {
             None => None,
             Some(origin) => Some(self.ask_leave(&client, origin).await?),
         };
-        self.connected = Some(Connected { client, compressor: None, leave });
+        self.connected = Some(Connected { client, files, compressor: None, leave });
         Ok(())
     }
 

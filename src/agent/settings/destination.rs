@@ -5,6 +5,7 @@ use crate::events::{Filter, TypePattern};
 use crate::http::Connection;
 use crate::settings::choice;
 use crate::subscription::Severity;
+use crate::tls::TlsFiles;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ compression = "auto"
 webhook_origin = ""
 token_file = ""
 ca_file = ""
+certificate_file = ""
+key_file = ""
 proxy = ""
 timeout = "30s"
 "#;
@@ -91,7 +94,13 @@ impl Destination {
     pub fn files(&self) -> Vec<(&'static str, &Option<PathBuf>)> {
         match &self.speaks {
             Speaks::CloudEvents(settings) => {
-                vec![("token_file", &settings.token_file), ("ca_file", &settings.connection.ca_file)]
+                let TlsFiles { ca_file, certificate_file, key_file } = &settings.connection.tls;
+                vec![
+                    ("token_file", &settings.token_file),
+                    ("ca_file", ca_file),
+                    ("certificate_file", certificate_file),
+                    ("key_file", key_file),
+                ]
             }
         }
     }
@@ -110,6 +119,8 @@ pub(super) struct Raw {
     webhook_origin: String,
     token_file: String,
     ca_file: String,
+    certificate_file: String,
+    key_file: String,
     proxy: String,
     timeout: String,
 }
@@ -145,6 +156,16 @@ impl Check<'_> {
         Some(Filter { types: self.take(&format!("{key}.types"), some)?, least: least? })
     }
 
+    fn tls(&mut self, key: &str, raw: &Raw) -> Option<TlsFiles> {
+        let [ca_file, certificate_file, key_file] =
+            [&raw.ca_file, &raw.certificate_file, &raw.key_file].map(|text| path(text));
+        let pair = certificate_file.is_some() == key_file.is_some();
+        let present = if key_file.is_some() { "key_file" } else { "certificate_file" };
+        let files = TlsFiles { ca_file, certificate_file, key_file };
+        let half = "a client certificate needs both `certificate_file` and `key_file`";
+        self.take(&format!("{key}.{present}"), pair.then_some(files).ok_or(half))
+    }
+
     fn cloudevents(&mut self, key: &str, raw: &Raw) -> Option<CloudEvents> {
         let receivers = [("svm-collector", Receiver::SvmCollector), ("generic", Receiver::Generic)];
         let receiver = self.take(&format!("{key}.receiver"), choice(&raw.receiver, &receivers));
@@ -167,7 +188,8 @@ impl Check<'_> {
         let fits = origin.len() <= 253 && origin.bytes().all(plain);
         let wrong = "must be a name in the form of a DNS name, such as \"svm.example\"";
         let origin = self.take(&format!("{key}.webhook_origin"), fits.then_some(origin.clone()).ok_or(wrong));
-        let connection = self.connection(key, &raw.timeout, &raw.ca_file, &raw.proxy);
+        let tls = self.tls(key, raw);
+        let connection = self.connection(key, &raw.timeout, tls?, &raw.proxy);
         Some(CloudEvents {
             url: url?,
             receiver: receiver?,

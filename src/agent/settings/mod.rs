@@ -9,6 +9,7 @@ use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
 use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, choice, load, span};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
+use crate::tls::TlsFiles;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -201,7 +202,7 @@ impl Settings {
                 unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
             }
         };
-        look("source.ca_file".to_owned(), &self.source.connection.ca_file);
+        look("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
         look("devices.count_file".to_owned(), &self.devices_count_file);
         for (destination, settings) in &self.destinations {
             for (key, file) in settings.files() {
@@ -365,13 +366,13 @@ impl Check<'_> {
         self.take(key, fits)
     }
 
-    fn connection(&mut self, key: &str, timeout: &str, ca_file: &str, proxy: &str) -> Option<Connection> {
+    fn connection(&mut self, key: &str, timeout: &str, tls: TlsFiles, proxy: &str) -> Option<Connection> {
         let timeout = self.span(&format!("{key}.timeout"), timeout, 1, 600);
         let proxy = match proxy {
             "" => Some(None),
             proxy => self.url(&format!("{key}.proxy"), proxy).map(Some),
         };
-        Some(Connection { timeout: timeout?.unsigned_abs(), ca_file: path(ca_file), proxy: proxy? })
+        Some(Connection { timeout: timeout?.unsigned_abs(), tls, proxy: proxy? })
     }
 
     fn source(&mut self, raw: RawSource) -> Option<SourceSettings> {
@@ -381,7 +382,8 @@ impl Check<'_> {
         };
         let interval = self.span("source.interval", &raw.interval, 1, 7 * 86_400);
         let urgent = self.span("source.urgent_interval", &raw.urgent_interval, 1, 86_400);
-        let connection = self.connection("source", &raw.timeout, &raw.ca_file, &raw.proxy);
+        let connection = TlsFiles { ca_file: path(&raw.ca_file), ..TlsFiles::default() };
+        let connection = self.connection("source", &raw.timeout, connection, &raw.proxy);
         Some(SourceSettings {
             url: url?,
             interval: interval?,
