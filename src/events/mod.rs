@@ -82,6 +82,8 @@ pub enum Operational {
     StoreRebuilt { problem: String, set_aside: Option<String> },
     /// What waited was dropped, because more waited than may, or too long.
     EventsDropped(Drops),
+    /// The certificate with which this SVM shows itself to a destination expires soon, or has.
+    CertificateExpiring { destination: String, file: String, ends_at: Timestamp, days_left: u64 },
     /// A destination refused events for what is in them; they wait for somebody to look at them.
     EventsQuarantined { destination: String, events: Vec<Refused> },
 }
@@ -134,6 +136,7 @@ impl Operational {
             Self::AgentReport { .. } => REPORT,
             Self::StoreRebuilt { .. } => "store.rebuilt",
             Self::EventsDropped(_) => "events.dropped",
+            Self::CertificateExpiring { .. } => "destination.certificate_expiring",
             Self::EventsQuarantined { .. } => QUARANTINED,
         }
     }
@@ -147,9 +150,11 @@ impl Operational {
     pub fn severity(&self) -> Severity {
         match self {
             Self::AgentStarted { .. } | Self::AgentReport { .. } => Severity::Info,
-            Self::StoreRebuilt { .. } | Self::EventsDropped(_) | Self::EventsQuarantined { .. } => {
-                Severity::Failure
-            }
+            Self::CertificateExpiring { days_left: 1.., .. } => Severity::Warning,
+            Self::CertificateExpiring { .. }
+            | Self::StoreRebuilt { .. }
+            | Self::EventsDropped(_)
+            | Self::EventsQuarantined { .. } => Severity::Failure,
         }
     }
 }

@@ -169,6 +169,16 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
             );
             ("Events dropped", sentence)
         }
+        Operational::CertificateExpiring { destination, file, ends_at, days_left } => (
+            "Client certificate expires",
+            match days_left {
+                0 => format!("the certificate for {destination} expired on {ends_at}: renew {file}"),
+                left => format!(
+                    "the certificate for {destination} expires in {}, on {ends_at}: renew {file}",
+                    days(*left)
+                ),
+            },
+        ),
         Operational::EventsQuarantined { destination, events } => {
             let first = events.first().map(|e| format!(": {}: {}", e.code, e.answer)).unwrap_or_default();
             let what =

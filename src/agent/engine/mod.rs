@@ -4,6 +4,7 @@
 //! One exception, for safety: a permit that gets tighter is written before the transaction, so that stopping
 //! never waits for a disk that is full or broken; giving back does wait. It sleeps until the next due instant.
 
+mod certificates;
 mod handle;
 mod permits;
 
@@ -38,11 +39,12 @@ struct Step {
     document: Option<Document>,
     also: Vec<Operational>,
     quarantined: Vec<Quarantined>,
+    notes: Vec<(&'static str, String)>,
 }
 
 impl Step {
     fn new(input: Input) -> Self {
-        Self { input, document: None, also: Vec::new(), quarantined: Vec::new() }
+        Self { input, document: None, also: Vec::new(), quarantined: Vec::new(), notes: Vec::new() }
     }
 
     /// Whether it came by time or from the vendor: what must stop then, stops even where nothing can be kept.
@@ -73,6 +75,8 @@ pub struct Engine {
     /// What nobody waits for and could not be kept, in order; nothing overtakes it.
     backlog: VecDeque<Step>,
     report_at: Timestamp,
+    /// What was told of destinations' certificates.
+    certificates: certificates::Told,
     /// What the store dropped and nobody was told yet.
     drops: Drops,
     /// After the store failed: when to try again, and how often it failed.
@@ -127,6 +131,7 @@ impl Engine {
             written: None,
             backlog: VecDeque::new(),
             report_at: seen,
+            certificates: certificates::Told::default(),
             drops: Drops::default(),
             retry: None,
             store_problem: None,
@@ -143,6 +148,9 @@ impl Engine {
         }
         // The error was told and is shown in the status.
         let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
+        let note = self.store.note(certificates::NOTE).await.ok().flatten();
+        self.certificates = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.look_at_certificates().await;
         self.count_devices().await;
         self.plan_report();
     }
@@ -181,6 +189,7 @@ impl Engine {
     async fn wake(&mut self) {
         if self.clock.now() >= self.report_at {
             self.count_devices().await;
+            self.look_at_certificates().await;
             self.report().await.ok();
         } else {
             self.turn(Step::new(Input::Look)).await.ok();
@@ -377,7 +386,7 @@ impl Engine {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
-                notes: told_now.collect(),
+                notes: told_now.chain(coming.notes.iter().cloned()).collect(),
                 quarantined: coming.quarantined.clone(),
                 expire_before: coming.also.iter().any(is_report).then(expire_before).flatten(),
                 urgent,

@@ -7,7 +7,7 @@ use crate::settings::choice;
 use crate::subscription::Severity;
 use crate::tls::TlsFiles;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Every key of a destination with its default; `config/agent.toml` shows the same lines as a comment.
 pub const DESTINATION: &str = r#"
@@ -87,6 +87,13 @@ impl Destination {
     pub fn address(&self) -> &str {
         match &self.speaks {
             Speaks::CloudEvents(settings) => &settings.url,
+        }
+    }
+
+    /// The client certificate that is shown there.
+    pub fn certificate_file(&self) -> Option<&Path> {
+        match &self.speaks {
+            Speaks::CloudEvents(settings) => settings.connection.tls.certificate_file.as_deref(),
         }
     }
 

@@ -235,6 +235,14 @@ impl Store {
         self.worker.call(Sync::Later, false, move |db| outbox::delivered(db, &destination, sequence)).await
     }
 
+    /// A note by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.worker.call(Sync::Later, false, move |db| sql::note(db, name)).await
+    }
+
     /// What delivery to a destination wanted to remember, if anything.
     ///
     /// # Errors
