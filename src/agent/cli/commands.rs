@@ -4,6 +4,7 @@ use super::{Cli, CliError, Command, ConfigCommand, DevicesCommand, KeyCommand, O
 use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask};
 use crate::agent::daemon;
+use crate::agent::delivery::probe;
 use crate::agent::enforcement::permit_file;
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
@@ -27,7 +28,9 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     match &cli.command {
         Command::Permit { resource, .. } => permit(&cli, resource, out),
         Command::Simulate { file: Some(file), .. } => simulate(file, out),
-        Command::Config { command: ConfigCommand::Check { .. } } => check_settings(&cli, out),
+        Command::Config { command: ConfigCommand::Check { offline, .. } } => {
+            wait(check_settings(&cli, *offline, out))?
+        }
         Command::Run => {
             let settings = cli.settings()?;
             wait(serve(settings))??;
@@ -124,7 +127,7 @@ fn simulate(file: &Path, out: &mut Out) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn check_settings(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
+async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, CliError> {
     let settings = cli.settings()?;
     let mut remarks = Vec::new();
     match TrustStore::load(&settings.trust_dir) {
@@ -142,6 +145,20 @@ fn check_settings(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
     remarks.extend(settings.unreadable());
     if settings.destinations.is_empty() {
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
+    }
+    if !offline {
+        let mut looks = tokio::task::JoinSet::new();
+        for (name, destination) in settings.destinations {
+            looks.spawn(async move {
+                let looked = probe(&destination).await;
+                looked
+                    .err()
+                    .map(|problem| format!("destination {name} ({}): {problem}", destination.address()))
+            });
+        }
+        let mut looked = looks.join_all().await;
+        looked.sort();
+        remarks.extend(looked.into_iter().flatten());
     }
     if out.json() {
         out.value(&json!({"ok": true, "remarks": remarks}))?;

@@ -198,8 +198,11 @@ enum DevicesCommand {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Read and check the settings as the service would
+    /// Read and check the settings as the service would, and whether each destination can be reached
     Check {
+        /// Do not connect to anything
+        #[arg(long)]
+        offline: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -302,7 +305,7 @@ impl Command {
                     | EventsCommand::Retry { json, .. },
             } => json.json,
             Self::Devices { command: DevicesCommand::Set { json, .. } } => json.json,
-            Self::Config { command: ConfigCommand::Check { json } } => json.json,
+            Self::Config { command: ConfigCommand::Check { json, .. } } => json.json,
         }
     }
 }

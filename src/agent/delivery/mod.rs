@@ -7,6 +7,9 @@
 mod answer;
 mod cloudevents;
 mod doubt;
+mod probe;
+
+pub use probe::probe;
 
 use super::board::{Board, DestinationHealth};
 use super::engine::{Handle, Order};
