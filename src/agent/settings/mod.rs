@@ -138,7 +138,7 @@ struct RawReport {
 struct RawOutbox {
     history: u32,
     max_megabytes: u64,
-    max_age_days: i64,
+    max_age: String,
 }
 /// The files of an installed agent that are there, in the order in which they are read.
 ///
@@ -266,11 +266,7 @@ impl Check<'_> {
             "outbox.max_megabytes",
             (1..=100_000).contains(&megabytes).then_some(megabytes).ok_or("must be 1 to 100000"),
         );
-        let max_age = raw.outbox.max_age_days;
-        let max_age = self.take(
-            "outbox.max_age_days",
-            (1..=3650).contains(&max_age).then_some(max_age).ok_or("must be 1 to 3650"),
-        );
+        let max_age = self.span("outbox.max_age", &raw.outbox.max_age, 86_400, 3650 * 86_400);
         let mut destinations = BTreeMap::new();
         for (name, raw) in raw.destinations {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -308,7 +304,7 @@ impl Check<'_> {
             permit_max_age: permit_max_age?,
             report_every: report_every?,
             outbox: Bounds { history: raw.outbox.history, bytes: megabytes? * 1_000_000 },
-            outbox_max_age: SignedDuration::from_hours(24 * max_age?),
+            outbox_max_age: max_age?,
             destinations,
         })
     }
