@@ -96,7 +96,7 @@ impl Failure {
         let mut tls = false;
         while let Some(inner) = cause {
             text = inner.to_string();
-            tls |= inner.is::<rustls::Error>() || text.contains("certificate") || text.contains("TLS");
+            tls |= is_tls(inner);
             cause = inner.source();
         }
         match () {
@@ -117,6 +117,13 @@ impl Failure {
             Self::TooLarge(_) => "answer_too_large",
         }
     }
+}
+
+/// Whether TLS itself refused, here or by an alert of the other side. An I/O error does not give what it wraps as
+/// its source.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
 }
 
 /// The body of an answer, of at most `most` bytes; not a byte more is read than needed to know that.
