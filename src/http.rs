@@ -67,6 +67,9 @@ pub enum Failure {
     /// The certificate or the handshake is not accepted.
     #[error("the TLS connection was refused: {0}")]
     Tls(String),
+    /// The proxy wants a password (407) before it connects to an https server.
+    #[error("the proxy wants a password: it must let this SVM through without one")]
+    ProxyPassword,
     /// It took too long.
     #[error("no whole answer within the time limit")]
     Timeout,
@@ -84,10 +87,8 @@ impl Failure {
         // The client's own text names the whole URL, which may hold a secret: only its sources are told.
         let mut cause = error.source();
         let mut text = String::new();
-        let mut tls = false;
         while let Some(inner) = cause {
             text = inner.to_string();
-            tls |= text.contains("certificate") || text.contains("TLS");
             cause = inner.source();
         }
         if let Some(refusal) = tls::refusal(error) {
@@ -95,7 +96,8 @@ impl Failure {
         }
         match () {
             () if error.is_timeout() => Self::Timeout,
-            () if tls => Self::Tls(text),
+            // The words of hyper-util's tunnel: it gives no type for that.
+            () if text.contains("proxy authorization required") => Self::ProxyPassword,
             () if error.is_connect() => Self::Unreachable(text),
             () => Self::Cut(text),
         }
@@ -106,6 +108,7 @@ impl Failure {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::Tls(_) => "tls_refused",
+            Self::ProxyPassword => "http_407",
             Self::Timeout => "timeout",
             Self::Cut(_) => "answer_cut",
             Self::TooLarge(_) => "answer_too_large",

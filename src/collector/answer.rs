@@ -91,7 +91,10 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, code) = self.code();
-        if let Self::Store(error) = &self {
+        // The store itself tells when writing begins to fail, and when it is over.
+        if let Self::Store(error) = &self
+            && !matches!(error, StoreError::Failed("write", _))
+        {
             tracing::error!(error = %crate::error_chain::Chain(error), "a request was not served");
         }
         let mut error = json!({"code": code, "message": self.to_string()});

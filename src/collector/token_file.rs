@@ -1,7 +1,8 @@
 //! The token file while the collector runs: read again when it changes, or when somebody says so.
 //!
 //! Promises: a file that is wrong or missing changes nothing but the log, once; what it held before stays known
-//! until a good one comes. A change is seen with the first request after [`LOOK`].
+//! until a good one comes. A change is seen with the next request, though the file is looked at
+//! no oftener than every 2 s.
 
 use super::tokens::{Tokens, TokensError};
 use crate::clock::boot_time;

@@ -51,7 +51,7 @@ struct Receipt {
 
 pub(super) fn of_failure(failure: &Failure) -> Outcome {
     match failure {
-        Failure::Tls(_) => Outcome::hold(failure.code(), failure.to_string()),
+        Failure::Tls(_) | Failure::ProxyPassword => Outcome::hold(failure.code(), failure.to_string()),
         _ => Outcome::again(failure.code(), failure.to_string()),
     }
 }
@@ -64,9 +64,11 @@ pub(super) async fn read(
 ) -> Outcome {
     let status = answer.status().as_u16();
     let (retry_after, html) = (http::retry_after(&answer, now), is_html(&answer));
-    // An answer that is not read to its end may have been cut off, and says nothing.
+    // A receipt that is not read to its end may have been cut off, and says nothing.
     let body = match http::body(answer, MOST_ANSWER).await {
         Ok(body) => body,
+        // Nothing was promised: the status says enough, and whoever refuses may close without reading on.
+        Err(_) if !matches!(status, 200..=299 | 409) => Vec::new(),
         Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
     };
     match status {

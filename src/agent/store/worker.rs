@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// So many waiting calls share a commit at most.
@@ -19,8 +19,8 @@ const REST: Duration = Duration::from_secs(30);
 /// The recovery file is written when nothing was asked for so long: what was kept goes out to destinations first.
 const MOMENT: Duration = Duration::from_millis(2);
 
-/// But it never lags further behind than this.
-const LAG: Duration = Duration::from_millis(50);
+/// But so many groups of calls do not put it off.
+const LAG: u32 = 32;
 
 /// Disk that is kept for Critical events: given up when there is no other room.
 const RESERVE_BYTES: u64 = 1024 * 1024;
@@ -147,11 +147,11 @@ struct Owner {
 impl Owner {
     fn work(&mut self, queue: &mpsc::Receiver<Message>) {
         let mut rest = Rest::Over;
-        // Since when the recovery file lags behind, and who waits until it does no more.
-        let (mut lags, mut waiters): (Option<Instant>, Vec<oneshot::Sender<()>>) = (None, Vec::new());
+        // For how many groups the recovery file lags behind, and who waits until it does no more.
+        let (mut lags, mut waiters): (Option<u32>, Vec<oneshot::Sender<()>>) = (None, Vec::new());
         loop {
             let first = match (lags, &rest) {
-                (Some(since), _) => queue.recv_timeout(LAG.saturating_sub(since.elapsed()).min(MOMENT)),
+                (Some(_), _) => queue.recv_timeout(MOMENT),
                 (None, Rest::Over) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 (None, Rest::In(wait)) => queue.recv_timeout(*wait),
             };
@@ -170,14 +170,15 @@ impl Owner {
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => group.push(job),
-                    Message::Recovery => lags = lags.or_else(|| Some(Instant::now())),
+                    Message::Recovery => lags = lags.or(Some(0)),
                     Message::Safe(reply) => waiters.push(reply),
                     Message::Close(reply) => close = Some(reply),
                 }
                 next = if group.len() < GROUP && close.is_none() { queue.try_recv().ok() } else { None };
             }
             self.together(group);
-            moment |= close.is_some() || lags.is_some_and(|since| since.elapsed() >= LAG);
+            lags = lags.map(|groups| groups + 1);
+            moment |= close.is_some() || lags.is_some_and(|groups| groups > LAG);
             if moment && lags.take().is_some() {
                 Recovery::write(&self.recovery);
             }
