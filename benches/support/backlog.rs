@@ -9,8 +9,11 @@ use svm::subscription::{
     DeviceStatus, Event, Input, Kind, LimitLevel, Permit, Resource, Settings, State, Statement, step,
 };
 
-/// Records in one transaction.
+/// Records in one transaction, where it is no matter how many.
 const COMMIT: usize = 1000;
+
+/// Records of an hour, of [`Svm::days`].
+pub const AN_HOUR: usize = 42;
 
 /// An SVM with an active subscription, and who it says it is.
 pub struct Svm {

@@ -5,11 +5,15 @@ pub mod backlog;
 pub mod sink;
 pub mod syslog_ng;
 
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use svm::documents::SigningKey;
+use svm::subscription::{AfterGrace, Subscription, Term, Terms, VendorState};
+use svm::vendor::{Contact, IssueOrder, Profile, Provider};
 
 /// Builds the release binary; answers where it is. `SVM_BENCH_BINARY` names another one, such as one with symbols.
 pub fn build() -> PathBuf {
@@ -52,8 +56,7 @@ impl Agent {
     }
 
     /// Starts it; answers how long it took until it said that it is ready.
-    #[expect(clippy::zombie_processes, reason = "whoever starts it stops it")]
-    pub fn start(&self) -> (Child, Duration) {
+    pub fn start(&self) -> (Process, Duration) {
         let path = self.folder.join("notify");
         std::fs::remove_file(&path).ok();
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -63,9 +66,11 @@ impl Agent {
             .args(["--config", self.folder.join("agent.toml").to_str().unwrap(), "run"])
             .env("NOTIFY_SOCKET", &path)
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let child = Process(child);
         let mut message = [0; 256];
         loop {
             let length = socket.recv(&mut message).expect("the agent says that it is ready");
@@ -75,7 +80,38 @@ impl Agent {
         }
     }
 
-    /// A kept connection to the control socket.
+    /// Gives it a key for so many devices. A vendor is made for that.
+    pub fn activate(&self, devices: u64) {
+        let now = jiff::Timestamp::now();
+        let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
+        let key = SigningKey::generate().unwrap();
+        let provider = Provider::create(&self.folder.join("ledger"), &profile, key).unwrap();
+        let mut order = IssueOrder::new(Terms::Subscription(Subscription {
+            state: VendorState::Active,
+            state_since: Some(now),
+            term: Term::Limited { ends_at: svm::subscription::add_days(now, 200) },
+            grace_days: 14,
+            auto_renew: false,
+            after_grace: AfterGrace::default(),
+            order: None,
+        }));
+        order.devices = Some(devices);
+        let (code, _) = provider.issue(order, now).unwrap();
+        let published = self.folder.join("published");
+        provider.publish(&published).unwrap();
+        let document = published.join("v1/keys").join(format!("{}.jws", code.sub().as_str()));
+        let document = std::fs::read_to_string(document).unwrap();
+        self.ask("POST", "v1/keys", &serde_json::json!({"document": document}).to_string());
+    }
+
+    /// Sends a request to the control socket and answers the answer.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let mut control = self.control();
+        control.send(method, path, body);
+        control.answer()
+    }
+
+    /// A connection to the control socket, which takes one request.
     pub fn control(&self) -> Control {
         let socket = UnixStream::connect(self.runtime_dir().join("control.sock")).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -83,11 +119,28 @@ impl Agent {
     }
 }
 
-/// Ends a process with SIGTERM, and waits for it.
-pub fn stop(process: &mut Child) {
-    let pid = rustix::process::Pid::from_child(process);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert!(process.wait().unwrap().success());
+/// A process that does not outlive the measurement, however that ends.
+pub struct Process(Child);
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it with SIGTERM, and waits for it.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that was stopped is gone already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 /// Asks an agent with as little work as can be, so that the asking is not what is measured.
@@ -107,7 +160,7 @@ impl Control {
     }
 
     /// Reads the answer to a request.
-    pub fn answer(&mut self) {
+    pub fn answer(mut self) -> Value {
         let mut answer = Vec::new();
         let end = loop {
             if let Some(head) = memchr::memmem::find(&answer, b"\r\n\r\n") {
@@ -120,6 +173,7 @@ impl Control {
             self.more(&mut answer);
         }
         assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+        serde_json::from_slice(&answer[memchr::memmem::find(&answer, b"\r\n\r\n").unwrap()..]).unwrap()
     }
 
     fn more(&mut self, answer: &mut Vec<u8>) {
@@ -204,6 +258,6 @@ pub fn percentile(values: &mut [f64], share: f64) -> f64 {
 }
 
 /// To two places.
-pub fn rounded(x: f64) -> serde_json::Value {
+pub fn rounded(x: f64) -> Value {
     serde_json::json!((x * 100.0).round() / 100.0)
 }

@@ -82,6 +82,8 @@ pub fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
 pub struct Sink {
     pub address: SocketAddr,
     received: mpsc::Receiver<Received>,
+    /// The last sequence number that was asked for.
+    upto: std::cell::Cell<u64>,
 }
 
 type Serve = fn(TcpStream, &Mutex<Order>, &mpsc::Sender<Received>);
@@ -108,12 +110,28 @@ impl Sink {
                 std::thread::spawn(move || serve(connection.unwrap(), &order, &report));
             }
         });
-        Self { address, received }
+        Self { address, received, upto: std::cell::Cell::new(0) }
     }
 
     /// The next that comes; a receiver whose thread gave up says nothing any more.
     pub fn next(&self) -> Received {
         self.received.recv_timeout(Duration::from_secs(60)).expect("the receiver gets what is sent")
+    }
+
+    /// When the one event was here that comes next.
+    pub fn one(&self) -> Instant {
+        let received = self.next();
+        let before = self.upto.replace(received.upto);
+        assert!(before == 0 || received.upto == before + 1, "one event was to come");
+        received.last
+    }
+
+    /// Waits until nothing came for a second; answers the last sequence number.
+    pub fn quiet(&self) -> u64 {
+        while let Ok(received) = self.received.recv_timeout(Duration::from_secs(1)) {
+            self.upto.set(received.upto);
+        }
+        self.upto.get()
     }
 
     /// All that comes until this sequence number is here.
