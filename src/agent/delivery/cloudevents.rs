@@ -4,9 +4,10 @@ use super::answer::{self, Outcome};
 use crate::agent::settings::{CloudEvents, Mode};
 use crate::agent::store::Outgoing;
 use crate::clock::Clock;
-use crate::events::with_sequence;
+use crate::events::{push_with_sequence, with_sequence};
 use crate::http::{self, Failure};
 use crate::tls::FilesState;
+use hyper::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,13 +18,25 @@ use std::collections::BTreeMap;
 /// A body below this is sent as it is: little is saved, and it can be read on the wire.
 const WORTH_COMPRESSING: usize = 2048;
 
-/// Sends to one place.
+/// Makes requests for one place, and sends them.
 pub(super) struct Sender {
+    pub(super) composer: Composer,
+    pub(super) line: Line,
+}
+
+/// Makes requests of events.
+pub(super) struct Composer {
+    mode: Mode,
+    /// Whether large bodies are compressed.
+    compress: bool,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+}
+
+/// The way to the receiver.
+pub(super) struct Line {
     settings: CloudEvents,
     clock: Clock,
     connected: Option<Connected>,
-    /// The receiver refused compressed bodies (RFC 9110, section 15.5.16): until a restart they go as they are.
-    plain: bool,
 }
 
 /// What is held while a connection is.
@@ -31,7 +44,6 @@ struct Connected {
     client: reqwest::Client,
     /// How the files for TLS were when the client was made of them.
     files: FilesState,
-    compressor: Option<zstd::bulk::Compressor<'static>>,
     leave: Option<Leave>,
 }
 
@@ -48,81 +60,100 @@ struct Leave {
 pub(super) struct Prepared {
     pub(super) events: Vec<Outgoing>,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Sender {
     pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
-        Self { settings, clock, connected: None, plain: false }
+        Self {
+            composer: Composer { mode: settings.mode, compress: settings.compress, compressor: None },
+            line: Line { settings, clock, connected: None },
+        }
     }
 
+    /// Gives up the connection and what it needs; the next request makes a new one, from the files as they are then.
+    pub(super) fn disconnect(&mut self) {
+        self.line.connected = None;
+        self.composer.compressor = None;
+    }
+}
+
+impl Prepared {
+    pub(super) fn is_compressed(&self) -> bool {
+        self.headers.contains_key(CONTENT_ENCODING)
+    }
+}
+
+impl Composer {
     /// Events in one request at most.
     pub(super) fn most(&self) -> usize {
-        match self.settings.mode {
+        match self.mode {
             Mode::Batch => super::BATCH,
             Mode::Structured | Mode::Binary => 1,
         }
     }
 
-    /// Gives up the connection; the next request makes a new one, from the files as they are then.
-    pub(super) fn disconnect(&mut self) {
-        self.connected = None;
-    }
-
-    pub(super) fn is_connected(&self) -> bool {
-        self.connected.is_some()
+    /// The receiver refuses compressed bodies (RFC 9110, section 15.5.16): it gets no more of them until a restart.
+    pub(super) fn leave_uncompressed(&mut self) {
+        self.compress = false;
     }
 
     /// Makes a request of events, none or more.
     pub(super) fn prepare(&mut self, events: Vec<Outgoing>) -> Prepared {
         let mut headers = HeaderMap::new();
         let mut kind = |kind| drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind)));
-        let mut body = Vec::new();
-        match self.settings.mode {
+        let mut text = String::with_capacity(events.iter().map(|event| event.body.len() + 80).sum());
+        match self.mode {
             Mode::Batch => {
                 kind("application/cloudevents-batch+json");
-                body.reserve(events.iter().map(|event| event.body.len() + 64).sum());
                 for event in &events {
-                    body.push(if body.is_empty() { b'[' } else { b',' });
-                    body.extend(whole(event).into_bytes());
+                    text.push(if text.is_empty() { '[' } else { ',' });
+                    push_with_sequence(&mut text, &event.body, event.sequence, event.skipped_from);
                 }
-                body.push(b']');
+                text.push(']');
             }
             Mode::Structured => {
                 kind("application/cloudevents+json");
-                body.extend(events.iter().flat_map(|event| whole(event).into_bytes()));
+                for event in &events {
+                    push_with_sequence(&mut text, &event.body, event.sequence, event.skipped_from);
+                }
             }
             Mode::Binary => {
                 for event in &events {
-                    body.extend(binary(event, &mut headers));
+                    text.push_str(&binary(event, &mut headers));
                 }
             }
         }
-        if self.settings.compress
-            && !self.plain
+        let mut body = Bytes::from(text);
+        if self.compress
             && body.len() >= WORTH_COMPRESSING
-            && let Some(compressed) = self.compress(&body)
+            && let Some(compressed) = self.compressed(&body)
         {
-            body = compressed;
+            body = compressed.into();
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
         }
         Prepared { events, headers, body }
     }
 
     /// Compressed, where that works; else it goes as it is.
-    fn compress(&mut self, body: &[u8]) -> Option<Vec<u8>> {
-        let connected = self.connected.as_mut()?;
-        if connected.compressor.is_none() {
-            connected.compressor = zstd::bulk::Compressor::new(1).ok();
+    fn compressed(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        if self.compressor.is_none() {
+            self.compressor = zstd::bulk::Compressor::new(1).ok();
         }
-        connected.compressor.as_mut()?.compress(body).ok()
+        self.compressor.as_mut()?.compress(body).ok()
+    }
+}
+
+impl Line {
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.is_some()
     }
 
     /// Makes a connection possible, and asks for leave to send where that is wanted.
     ///
     /// # Errors
     /// The outcome: what keeps it from sending.
-    pub(super) async fn connect(&mut self) -> Result<(), Outcome> {
+    async fn connect(&mut self) -> Result<(), Outcome> {
         let files = self.settings.connection.tls.state();
         if self.connected.as_ref().is_some_and(|connected| connected.files == files) {
             return Ok(());
@@ -135,7 +166,7 @@ impl Sender {
             None => None,
             Some(origin) => Some(self.ask_leave(&client, origin).await?),
         };
-        self.connected = Some(Connected { client, files, compressor: None, leave });
+        self.connected = Some(Connected { client, files, leave });
         Ok(())
     }
 
@@ -178,19 +209,7 @@ impl Sender {
             clock.sleep_until(leave.next).await;
             leave.next = clock.now().checked_add(leave.gap).unwrap_or(leave.next);
         }
-        let client = connected.client.clone();
-        let outcome = self.exchange(&client, prepared).await;
-        let unread = matches!(&outcome, Outcome::Refused { code, .. } if code == "http_415");
-        if unread && prepared.headers.contains_key(CONTENT_ENCODING) {
-            self.plain = true;
-            let plain = self.prepare(prepared.events.clone());
-            return self.exchange(&client, &plain).await;
-        }
-        outcome
-    }
-
-    async fn exchange(&self, client: &reqwest::Client, prepared: &Prepared) -> Outcome {
-        let request = client.post(&self.settings.url).headers(prepared.headers.clone());
+        let request = connected.client.post(&self.settings.url).headers(prepared.headers.clone());
         let request = match self.with_token(request.body(prepared.body.clone())) {
             Ok(request) => request,
             Err(outcome) => return outcome,
@@ -198,7 +217,7 @@ impl Sender {
         match request.send().await {
             Err(error) => answer::of_failure(&Failure::of(&error)),
             Ok(response) => {
-                answer::read(response, self.settings.receiver, &prepared.events, self.clock.now()).await
+                answer::read(response, self.settings.receiver, &prepared.events, clock.now()).await
             }
         }
     }
@@ -223,12 +242,8 @@ impl Sender {
     }
 }
 
-fn whole(event: &Outgoing) -> String {
-    with_sequence(&event.body, event.sequence, event.skipped_from)
-}
-
 /// An event in binary mode: its attributes become headers, its data the body (HTTP protocol binding, section 3.1).
-fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
+fn binary(event: &Outgoing, headers: &mut HeaderMap) -> String {
     #[derive(Deserialize)]
     struct Event<'a> {
         #[serde(borrow)]
@@ -236,10 +251,10 @@ fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
         #[serde(flatten)]
         attributes: BTreeMap<String, serde_json::Value>,
     }
-    let text = whole(event);
+    let text = with_sequence(&event.body, event.sequence, event.skipped_from);
     let Ok(Event { data, attributes }) = serde_json::from_str::<Event>(&text) else {
         // What we rendered ourselves can be read.
-        return text.into_bytes();
+        return text;
     };
     for (name, value) in attributes {
         let Some(value) = value.as_str() else { continue };
@@ -251,7 +266,7 @@ fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
             headers.insert(name, value);
         }
     }
-    data.get().as_bytes().to_vec()
+    data.get().to_owned()
 }
 
 /// HTTP protocol binding, section 3.1.3.2: what is not printable ASCII, and space, `"` and `%`.
@@ -275,7 +290,7 @@ mod tests {
         let body = r#"{"specversion":"1.0","id":"a b","subject":"ключ","datacontenttype":"application/json","data":{"x": 1}}"#;
         let event = Outgoing { sequence: 7, skipped_from: Some(6), id: "a b".into(), body: body.into() };
         let mut headers = HeaderMap::new();
-        assert_eq!(binary(&event, &mut headers), br#"{"x": 1}"#);
+        assert_eq!(binary(&event, &mut headers), r#"{"x": 1}"#);
         let of = |name: &str| headers[name].to_str().unwrap();
         assert_eq!((of("ce-id"), of("ce-subject")), ("a%20b", "%D0%BA%D0%BB%D1%8E%D1%87"));
         assert_eq!((of("ce-specversion"), of("content-type")), ("1.0", "application/json"));

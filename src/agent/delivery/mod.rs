@@ -28,10 +28,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Events in one batch at most.
-const BATCH: usize = 500;
+const BATCH: usize = 1000;
 
 /// About so many bytes of events are sent at once.
-const BATCH_BYTES: usize = 256 * 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// A connection that carries nothing is kept so long.
 const KEPT: Duration = Duration::from_secs(20);
@@ -87,7 +87,7 @@ impl Delivery {
     pub async fn run(mut self) {
         let Speaks::CloudEvents(settings) = self.settings.speaks.clone();
         let mut sender = Sender::new(settings, self.clock);
-        let mut doubt = Doubt::new(sender.most());
+        let mut doubt = Doubt::new(sender.composer.most());
         let mut retry = match self.resume().await {
             Ok(retry) => retry,
             Err(_) => return,
@@ -97,7 +97,7 @@ impl Delivery {
             self.engine.outbox.mark_unchanged();
             let prepared = match ready.take() {
                 Some(prepared) => prepared,
-                None => match self.read(&mut sender, &doubt, doubt.after()).await {
+                None => match self.read(&mut sender, &doubt).await {
                     Ok(prepared) => prepared,
                     Err(outcome) => {
                         self.wait_after(outcome, &mut retry).await;
@@ -115,18 +115,23 @@ impl Delivery {
                     }
                 }
             };
-            let outcome = if doubt.none() && prepared.events.len() == doubt.limit() {
-                let (outcome, next) = self.send_and_read_on(&mut sender, &prepared, last).await;
-                ready = next;
-                outcome
+            let outcome;
+            if doubt.none() {
+                (outcome, ready) = self.send_and_read_on(&mut sender, &prepared, last).await;
             } else {
-                sender.send(&prepared).await
-            };
+                outcome = sender.line.send(&prepared).await;
+            }
             let outcome = match outcome {
                 Outcome::Delivered { upto } => self.settle(&mut doubt, upto).await,
                 Outcome::Refused { code, answer } => {
                     ready = None;
-                    if doubt.refused(&prepared.events, &code, &answer) {
+                    let again = if code == "http_415" && prepared.is_compressed() {
+                        sender.composer.leave_uncompressed();
+                        true
+                    } else {
+                        doubt.refused(&prepared.events, &code, &answer)
+                    };
+                    if again {
                         continue;
                     }
                     all_refused(&doubt)
@@ -174,31 +179,29 @@ impl Delivery {
         Ok(retry)
     }
 
-    /// Reads the events after `after` and makes a request of them.
-    async fn read(&self, sender: &mut Sender, doubt: &Doubt, after: u64) -> Result<Prepared, Outcome> {
-        let reading = Reading { after, received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
+    /// Reads the events after those that were refused alone, and makes a request of them.
+    async fn read(&self, sender: &mut Sender, doubt: &Doubt) -> Result<Prepared, Outcome> {
+        let reading = Reading { after: doubt.after(), received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
         match self.store.next(&self.name, reading).await {
-            Ok(events) => {
-                if !events.is_empty() {
-                    sender.connect().await?;
-                }
-                Ok(sender.prepare(events))
-            }
+            Ok(events) => Ok(sender.composer.prepare(events)),
             Err(error) => Err(Outcome::again("store", error.to_string())),
         }
     }
 
-    /// Sends a request, and reads the events that follow meanwhile.
+    /// Sends a request; meanwhile the events that follow are read and made ready.
     async fn send_and_read_on(
         &self,
         sender: &mut Sender,
         prepared: &Prepared,
         last: u64,
     ) -> (Outcome, Option<Prepared>) {
-        let reading =
-            Reading { after: last, received: last, most: prepared.events.len(), bytes: BATCH_BYTES };
-        let (outcome, next) = tokio::join!(sender.send(prepared), self.store.next(&self.name, reading));
-        (outcome, next.ok().map(|events| sender.prepare(events)))
+        let Sender { composer, line } = sender;
+        let reading = Reading { after: last, received: last, most: composer.most(), bytes: BATCH_BYTES };
+        let read_on = async {
+            let events = self.store.next(&self.name, reading).await.unwrap_or_default();
+            (!events.is_empty()).then(|| composer.prepare(events))
+        };
+        tokio::join!(line.send(prepared), read_on)
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
@@ -254,7 +257,7 @@ impl Delivery {
                 Ok(()) = nudge.changed() => Wake::Time,
             };
         }
-        if sender.is_connected() {
+        if sender.line.is_connected() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
             match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
                 Ok(more) => return woken(more),
