@@ -248,7 +248,7 @@ impl Bench {
         // Of the reports only the latest waits.
         let waiting = records.iter().filter(|record| record.type_name != REPORT).count() as u64 + 1;
         let full = self.at("days");
-        backlog::fill(&full, "console", records, 10_000, backlog::AN_HOUR);
+        backlog::fill(&full, "console", records, backlog::AN_HOUR);
         let drain = self.drain(&full, waiting, &Arc::default());
         drain.print();
         figures.insert("backlog_30_days_mb", rounded(drain.disk_mb));

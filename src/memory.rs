@@ -10,8 +10,8 @@ pub fn keep_small() {
     const MIB: i32 = 1024 * 1024;
     for (parameter, value) in [
         (libc::M_ARENA_MAX, 1),
-        (libc::M_TRIM_THRESHOLD, 4 * MIB),
-        (libc::M_MMAP_THRESHOLD, 4 * MIB),
+        (libc::M_TRIM_THRESHOLD, MIB),
+        (libc::M_MMAP_THRESHOLD, MIB),
         (libc::M_TOP_PAD, MIB),
     ] {
         #[expect(unsafe_code, reason = "mallopt has no safe form; it takes two numbers, and any are allowed")]

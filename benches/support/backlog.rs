@@ -106,7 +106,7 @@ impl Svm {
 }
 
 /// Puts records into the outbox of a new state folder, for one destination, in transactions of `commit` records.
-pub fn fill(folder: &Path, destination: &str, records: Vec<Record>, history: u32, commit: usize) {
+pub fn fill(folder: &Path, destination: &str, records: Vec<Record>, commit: usize) {
     std::fs::create_dir_all(folder).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let make_id = || uuid::Uuid::now_v7().to_string();
@@ -137,7 +137,7 @@ impl Backlog {
     }
 
     pub fn fill(&self, folder: &Path, destination: &str) {
-        fill(folder, destination, self.records.clone(), 10_000, COMMIT);
+        fill(folder, destination, self.records.clone(), COMMIT);
     }
 
     /// Each event on a line, with the sequence number that the agent would give it.

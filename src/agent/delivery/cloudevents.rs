@@ -99,7 +99,7 @@ impl Composer {
     }
 
     /// Makes a request of events, none or more.
-    pub(super) fn prepare(&mut self, events: Vec<Outgoing>) -> Prepared {
+    pub(super) fn prepare(&mut self, mut events: Vec<Outgoing>) -> Prepared {
         let mut headers = HeaderMap::new();
         let mut kind = |kind| drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind)));
         let mut text = String::with_capacity(events.iter().map(|event| event.body.len() + 80).sum());
@@ -123,6 +123,10 @@ impl Composer {
                     text.push_str(&binary(event, &mut headers));
                 }
             }
+        }
+        if events.len() > 1 {
+            // They are in the request now; which ones they are is all that is asked later.
+            events.iter_mut().for_each(|event| event.body = String::new());
         }
         let mut body = Bytes::from(text);
         if self.compress

@@ -31,7 +31,7 @@ use tokio::sync::watch;
 const BATCH: usize = 1000;
 
 /// About so many bytes of events are sent at once.
-const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_BYTES: usize = 512 * 1024;
 
 /// A connection that carries nothing is kept so long.
 const KEPT: Duration = Duration::from_secs(20);
