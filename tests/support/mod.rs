@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod server;
+pub mod syslog;
 
 use jiff::Timestamp;
 use serde_json::Value;

@@ -4,6 +4,7 @@
 //! receiver has them. What an answer means is decided in `answer.rs`; nothing else looks at it.
 
 mod answer;
+pub mod syslog;
 
 use super::board::{Board, DestinationHealth};
 use super::outage::Outage;
