@@ -13,7 +13,6 @@
 use super::{Failure, Kept, SyslogSettings, frame};
 use crate::tls;
 use rustls::pki_types::ServerName;
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +21,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 /// Bytes that are gathered before they are written.
@@ -34,52 +33,30 @@ const MOST_SAID: usize = 16 * 1024;
 /// Addresses of a name that are tried.
 const MOST_ADDRESSES: usize = 8;
 
-/// What is under way, for the message when the time is up.
-type Stage = Cell<&'static str>;
-
 pub(super) async fn send(
     settings: &SyslogSettings,
     connector: Option<TlsConnector>,
     batch: &[Kept<'_>],
 ) -> Result<(), Failure> {
-    let stage = Stage::new("looking up its name");
-    match timeout(settings.timeout, exchange(settings, connector, batch, &stage)).await {
-        Ok(done) => done,
-        Err(_) => Err(again(
-            "timeout",
-            format!(
-                "{} was not done with the whole batch within the time limit: stopped while {}",
-                place(settings),
-                stage.get()
-            ),
-        )),
-    }
-}
-
-async fn exchange(
-    settings: &SyslogSettings,
-    connector: Option<TlsConnector>,
-    batch: &[Kept<'_>],
-    stage: &Stage,
-) -> Result<(), Failure> {
-    let tcp = connect(settings, stage).await?;
+    let until = Instant::now() + settings.timeout;
     let broken = |error: &io::Error| broken(settings, error);
+    let tcp = connect(settings, until).await?;
     match connector {
         None => {
             let mut stream = tcp;
-            say(&mut stream, settings, batch, stage, |s| s).await.map_err(|e| broken(&e))?;
-            hear_the_end(&mut stream, settings, stage, |s| s).await
+            say(&mut stream, settings, batch, until, |s| s).await?.map_err(|e| broken(&e))?;
+            hear_the_end(&mut stream, settings, until, |s| s).await
         }
         Some(connector) => {
-            stage.set("agreeing on TLS");
             let host = bare(&settings.host).to_owned();
             let name = ServerName::try_from(host).map_err(|_| Failure {
                 code: "connection_settings",
                 message: format!("`{}` is neither a name nor an address: correct the host", settings.host),
                 hold: true,
             })?;
-            let mut stream = connector.connect(name, tcp).await.map_err(|e| broken(&e))?;
-            if let Err(error) = say(&mut stream, settings, batch, stage, |s| s.get_ref().0).await {
+            let agreed = within(until, settings, "agreeing on TLS", connector.connect(name, tcp)).await?;
+            let mut stream = agreed.map_err(|e| broken(&e))?;
+            if let Err(error) = say(&mut stream, settings, batch, until, |s| s.get_ref().0).await? {
                 // The receiver may have said why, before it broke off.
                 let said = timeout(Duration::from_secs(1), stream.read(&mut [0; 1])).await;
                 return Err(match said {
@@ -87,23 +64,37 @@ async fn exchange(
                     _ => broken(&error),
                 });
             }
-            hear_the_end(&mut stream, settings, stage, |s| s.get_ref().0).await
+            hear_the_end(&mut stream, settings, until, |s| s.get_ref().0).await
         }
     }
 }
 
+/// What a step gives, unless the time for the whole batch is up before.
+async fn within<T>(
+    until: Instant,
+    settings: &SyslogSettings,
+    step: &str,
+    future: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    timeout_at(until, future).await.map_err(|_| {
+        let place = place(settings);
+        let limit = format!("{place} was not done with the whole batch within the time limit");
+        again("timeout", format!("{limit}: stopped while {step}"))
+    })
+}
+
 /// A connection to the first address that takes one. Each has its share of the time, so that one that is dead does
 /// not stand in the way of the others.
-async fn connect(settings: &SyslogSettings, stage: &Stage) -> Result<TcpStream, Failure> {
+async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream, Failure> {
     let host = bare(&settings.host);
-    let found = tokio::net::lookup_host((host, settings.port)).await;
+    let found = tokio::net::lookup_host((host, settings.port));
+    let found = within(until, settings, "looking up its name", found).await?;
     let found = found.map_err(|e| again("unreachable", format!("cannot look up {host}: {e}")))?;
     let addresses: Vec<SocketAddr> = found.take(MOST_ADDRESSES).collect();
-    stage.set("connecting");
     let share = settings.timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut problem = "the name has no address".to_owned();
     for address in addresses {
-        match timeout(share, TcpStream::connect(address)).await {
+        match timeout_at(until.min(Instant::now() + share), TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => problem = format!("{address}: {error}"),
             Err(_) => problem = format!("{address}: no answer"),
@@ -112,30 +103,32 @@ async fn connect(settings: &SyslogSettings, stage: &Stage) -> Result<TcpStream, 
     Err(again("unreachable", format!("cannot connect to {}: {problem}", place(settings))))
 }
 
-/// Writes the batch, and closes our side behind it.
+/// Writes the batch, and closes our side behind it. The inner result is that of the connection.
 async fn say<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     settings: &SyslogSettings,
     batch: &[Kept<'_>],
-    stage: &Stage,
+    until: Instant,
     tcp: impl Fn(&S) -> &TcpStream,
-) -> io::Result<()> {
-    stage.set("writing: the receiver reads too slowly, or not at all");
+) -> Result<io::Result<()>, Failure> {
     let from = tcp(stream).local_addr().ok().map(|address| address.ip());
-    let mut gathered = Vec::with_capacity(CHUNK);
-    for kept in batch {
-        frame(&mut gathered, settings, *kept, from);
-        if gathered.len() >= CHUNK {
-            stream.write_all(&gathered).await?;
-            gathered.clear();
+    let saying = async {
+        let mut gathered = Vec::with_capacity(CHUNK);
+        for kept in batch {
+            frame(&mut gathered, settings, *kept, from);
+            if gathered.len() >= CHUNK {
+                stream.write_all(&gathered).await?;
+                gathered.clear();
+            }
         }
-    }
-    stream.write_all(&gathered).await?;
-    stream.flush().await?;
-    if over_already(stream).await? {
-        return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it closed before the end"));
-    }
-    stream.shutdown().await
+        stream.write_all(&gathered).await?;
+        stream.flush().await?;
+        if over_already(stream).await? {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it closed before the end"));
+        }
+        stream.shutdown().await
+    };
+    within(until, settings, "writing: the receiver reads too slowly, or not at all", saying).await
 }
 
 /// Whether the receiver closed before we did: then its close says nothing of what it read.
@@ -157,38 +150,41 @@ async fn over_already<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<bool> 
 async fn hear_the_end<S: AsyncRead + Unpin>(
     stream: &mut S,
     settings: &SyslogSettings,
-    stage: &Stage,
+    until: Instant,
     tcp: impl Fn(&S) -> &TcpStream,
 ) -> Result<(), Failure> {
-    stage.set("waiting for the receiver to read to the end and close: it is stuck, or it never closes");
-    let mut said = 0;
-    let mut buffer = [0; 512];
-    loop {
-        match stream.read(&mut buffer).await {
-            Ok(0) => break,
-            // Many close TCP without a word of TLS. Whether it was in order is seen below all the same.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(broken(settings, &error)),
-            Ok(some) => said += some,
+    let hearing = async {
+        let mut said = 0;
+        let mut buffer = [0; 512];
+        while said <= MOST_SAID {
+            match stream.read(&mut buffer).await {
+                Ok(0) => return acknowledged(tcp(stream)).await.map_err(|e| broken(settings, &e)),
+                // Many close TCP without a word of TLS. Whether it was in order is seen all the same.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return acknowledged(tcp(stream)).await.map_err(|e| broken(settings, &e));
+                }
+                Err(error) => return Err(broken(settings, &error)),
+                Ok(some) => said += some,
+            }
         }
-        if said > MOST_SAID {
-            return Err(Failure {
-                code: "not_a_receiver",
-                message: format!(
-                    "{} talks, which no syslog receiver does: correct the port",
-                    place(settings)
-                ),
-                hold: true,
-            });
-        }
-    }
-    // The receiver's close may have come before it saw our bytes: then a reset is on its way. The connection is over
-    // for the kernel, and has no peer any more, when both closes were acknowledged or a reset came.
+        Err(Failure {
+            code: "not_a_receiver",
+            message: format!("{} talks, which no syslog receiver does: correct the port", place(settings)),
+            hold: true,
+        })
+    };
+    let step = "waiting for the receiver to read to the end and close: it is stuck, or it never closes";
+    within(until, settings, step, hearing).await?
+}
+
+/// Waits until our bytes and our close are acknowledged. The receiver's close may have come before it saw them: then a
+/// reset is on its way. For the kernel the connection is over, and has no peer any more, when either came.
+async fn acknowledged(tcp: &TcpStream) -> io::Result<()> {
     let mut pause = Duration::from_millis(1);
     loop {
-        let over = tcp(stream).peer_addr().is_err();
-        if let Some(error) = tcp(stream).take_error().unwrap_or_else(Some) {
-            return Err(broken(settings, &error));
+        let over = tcp.peer_addr().is_err();
+        if let Some(error) = tcp.take_error()? {
+            return Err(error);
         }
         if over {
             return Ok(());
