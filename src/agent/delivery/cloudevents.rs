@@ -18,12 +18,6 @@ use std::collections::BTreeMap;
 /// A body below this is sent as it is: little is saved, and it can be read on the wire.
 const WORTH_COMPRESSING: usize = 2048;
 
-/// Makes requests for one place, and sends them.
-pub(super) struct Sender {
-    pub(super) composer: Composer,
-    pub(super) line: Line,
-}
-
 /// Makes requests of events.
 pub(super) struct Composer {
     mode: Mode,
@@ -57,34 +51,27 @@ struct Leave {
 }
 
 /// A request that is ready but for the token.
-pub(super) struct Prepared {
-    pub(super) events: Vec<Outgoing>,
+pub(super) struct Request {
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Sender {
-    pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
-        Self {
-            composer: Composer { mode: settings.mode, compress: settings.compress, compressor: None },
-            line: Line { settings, clock, connected: None },
-        }
-    }
-
-    /// Gives up the connection and what it needs; the next request makes a new one, from the files as they are then.
-    pub(super) fn disconnect(&mut self) {
-        self.line.connected = None;
-        self.composer.compressor = None;
-    }
-}
-
-impl Prepared {
+impl Request {
     pub(super) fn is_compressed(&self) -> bool {
         self.headers.contains_key(CONTENT_ENCODING)
     }
 }
 
 impl Composer {
+    pub(super) fn new(settings: &CloudEvents) -> Self {
+        Self { mode: settings.mode, compress: settings.compress, compressor: None }
+    }
+
+    /// Gives up what is only needed while there is much to send.
+    pub(super) fn rest(&mut self) {
+        self.compressor = None;
+    }
+
     /// Events in one request at most.
     pub(super) fn most(&self) -> usize {
         match self.mode {
@@ -98,15 +85,15 @@ impl Composer {
         self.compress = false;
     }
 
-    /// Makes a request of events, none or more.
-    pub(super) fn prepare(&mut self, mut events: Vec<Outgoing>) -> Prepared {
+    /// Makes a request of events.
+    pub(super) fn compose(&mut self, events: &[Outgoing]) -> Request {
         let mut headers = HeaderMap::new();
         let mut kind = |kind| drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind)));
         let mut text = String::with_capacity(events.iter().map(|event| event.body.len() + 80).sum());
         match self.mode {
             Mode::Batch => {
                 kind("application/cloudevents-batch+json");
-                for event in &events {
+                for event in events {
                     text.push(if text.is_empty() { '[' } else { ',' });
                     push_with_sequence(&mut text, &event.body, event.sequence, event.skipped_from);
                 }
@@ -114,19 +101,15 @@ impl Composer {
             }
             Mode::Structured => {
                 kind("application/cloudevents+json");
-                for event in &events {
+                for event in events {
                     push_with_sequence(&mut text, &event.body, event.sequence, event.skipped_from);
                 }
             }
             Mode::Binary => {
-                for event in &events {
+                for event in events {
                     text.push_str(&binary(event, &mut headers));
                 }
             }
-        }
-        if events.len() > 1 {
-            // They are in the request now; which ones they are is all that is asked later.
-            events.iter_mut().for_each(|event| event.body = String::new());
         }
         let mut body = Bytes::from(text);
         if self.compress
@@ -136,7 +119,7 @@ impl Composer {
             body = compressed.into();
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
         }
-        Prepared { events, headers, body }
+        Request { headers, body }
     }
 
     /// Compressed, where that works; else it goes as it is.
@@ -149,6 +132,15 @@ impl Composer {
 }
 
 impl Line {
+    pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
+        Self { settings, clock, connected: None }
+    }
+
+    /// Gives up the connection; the next request makes a new one, from the files as they are then.
+    pub(super) fn rest(&mut self) {
+        self.connected = None;
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.connected.is_some()
     }
@@ -199,7 +191,7 @@ impl Line {
     }
 
     /// Sends a request, and says what the answer means.
-    pub(super) async fn send(&mut self, prepared: &Prepared) -> Outcome {
+    pub(super) async fn send(&mut self, request: &Request, events: &[Outgoing]) -> Outcome {
         if let Err(outcome) = self.connect().await {
             return outcome;
         }
@@ -213,16 +205,14 @@ impl Line {
             clock.sleep_until(leave.next).await;
             leave.next = clock.now().checked_add(leave.gap).unwrap_or(leave.next);
         }
-        let request = connected.client.post(&self.settings.url).headers(prepared.headers.clone());
-        let request = match self.with_token(request.body(prepared.body.clone())) {
-            Ok(request) => request,
+        let post = connected.client.post(&self.settings.url).headers(request.headers.clone());
+        let post = match self.with_token(post.body(request.body.clone())) {
+            Ok(post) => post,
             Err(outcome) => return outcome,
         };
-        match request.send().await {
+        match post.send().await {
             Err(error) => answer::of_failure(&Failure::of(&error)),
-            Ok(response) => {
-                answer::read(response, self.settings.receiver, &prepared.events, clock.now()).await
-            }
+            Ok(response) => answer::read(response, self.settings.receiver, events, clock.now()).await,
         }
     }
 

@@ -8,20 +8,22 @@ mod answer;
 mod cloudevents;
 mod doubt;
 mod probe;
+mod sender;
+pub mod syslog;
 
 pub use probe::probe;
 
 use super::board::{Board, DestinationHealth};
 use super::engine::{Handle, Order};
 use super::outage::Outage;
-use super::settings::{Destination, Speaks};
+use super::settings::Destination;
 use super::store::{Quarantined, Reading, Store, StoreError};
 use crate::clock::Clock;
 use crate::http::jitter;
 use answer::Outcome;
-use cloudevents::{Prepared, Sender};
 use doubt::Doubt;
 use jiff::{SignedDuration, Timestamp};
+use sender::{Prepared, Sender};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,9 +87,8 @@ enum Wake {
 impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
-        let Speaks::CloudEvents(settings) = self.settings.speaks.clone();
-        let mut sender = Sender::new(settings, self.clock);
-        let mut doubt = Doubt::new(sender.composer.most());
+        let mut sender = Sender::new(&self.settings.speaks, self.clock);
+        let mut doubt = Doubt::new(sender.desk.most());
         let mut retry = match self.resume().await {
             Ok(retry) => retry,
             Err(_) => return,
@@ -119,14 +120,14 @@ impl Delivery {
             if doubt.none() {
                 (outcome, ready) = self.send_and_read_on(&mut sender, &prepared, last).await;
             } else {
-                outcome = sender.line.send(&prepared).await;
+                outcome = sender.way.send(&prepared).await;
             }
             let outcome = match outcome {
                 Outcome::Delivered { upto } => self.settle(&mut doubt, upto).await,
                 Outcome::Refused { code, answer } => {
                     ready = None;
                     let again = if code == "http_415" && prepared.is_compressed() {
-                        sender.composer.leave_uncompressed();
+                        sender.desk.leave_uncompressed();
                         true
                     } else {
                         doubt.refused(&prepared.events, &code, &answer)
@@ -148,7 +149,7 @@ impl Delivery {
                 continue;
             }
             // Certificates and tokens may have changed: the next try reads them anew.
-            sender.disconnect();
+            sender.rest();
             ready = None;
             self.wait_after(outcome, &mut retry).await;
             doubt.start_over();
@@ -183,7 +184,7 @@ impl Delivery {
     async fn read(&self, sender: &mut Sender, doubt: &Doubt) -> Result<Prepared, Outcome> {
         let reading = Reading { after: doubt.after(), received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
         match self.store.next(&self.name, reading).await {
-            Ok(events) => Ok(sender.composer.prepare(events)),
+            Ok(events) => Ok(sender.desk.prepare(events)),
             Err(error) => Err(Outcome::again("store", error.to_string())),
         }
     }
@@ -195,13 +196,13 @@ impl Delivery {
         prepared: &Prepared,
         last: u64,
     ) -> (Outcome, Option<Prepared>) {
-        let Sender { composer, line } = sender;
-        let reading = Reading { after: last, received: last, most: composer.most(), bytes: BATCH_BYTES };
+        let Sender { desk, way } = sender;
+        let reading = Reading { after: last, received: last, most: desk.most(), bytes: BATCH_BYTES };
         let read_on = async {
             let events = self.store.next(&self.name, reading).await.unwrap_or_default();
-            (!events.is_empty()).then(|| composer.prepare(events))
+            (!events.is_empty()).then(|| desk.prepare(events))
         };
-        tokio::join!(line.send(prepared), read_on)
+        tokio::join!(way.send(prepared), read_on)
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
@@ -257,11 +258,11 @@ impl Delivery {
                 Ok(()) = nudge.changed() => Wake::Time,
             };
         }
-        if sender.line.is_connected() {
+        if sender.way.is_open() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
             match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
                 Ok(more) => return woken(more),
-                Err(_) => sender.disconnect(),
+                Err(_) => sender.rest(),
             }
         }
         woken(self.engine.outbox.changed().await)
