@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::certificates::{Authority, Issued};
 use support::syslog::{Kind, Listen, Received, Receiver};
-use support::{free_port, have, wait_for};
+use support::{Agent, Collector, Vendor, free_port, have, wait_for};
 use svm::agent::delivery::syslog::{Failure, Framing, Kept, Syslog, SyslogFormat, SyslogSettings};
 use svm::tls::TlsFiles;
 
@@ -263,6 +263,68 @@ fn receivers_read_every_field_as_it_was() {
 /// The numbers that a receiver wrote down.
 fn sequences(received: &[Received]) -> Vec<u64> {
     received.iter().map(|message| message.fields["svm@32473 sequence"].parse().unwrap()).collect()
+}
+
+/// The agent itself: what it tells its collector is what a SIEM reads, in the same order, over both ways of syslog at
+/// once; one that is away for a while gets everything later.
+#[test]
+fn the_agent_tells_a_siem_what_it_tells_its_collector() {
+    for (kind, rsyslog) in receivers() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let authority = Authority::new(&at("authority"), "authority");
+        let server = authority.issue("server", LOCAL, 2);
+        let (secure, plain) = (free_port(), free_port());
+        let over_tls = tls(&server, &authority, false, false);
+        let collector = Collector::new(&at("collector"));
+        let _collector = collector.start_ready();
+        let vendor = Vendor::new(&at("vendor"), "2040-01-01T00:00:00Z".parse().unwrap(), 30);
+        let destinations = format!(
+            "[destinations.console]\nurl = \"http://127.0.0.1:{}/v1/events\"\nexcept = [\"agent.report\"]\n\
+             [destinations.siem]\nkind = \"syslog\"\nurl = \"tls://localhost:{secure}\"\nca_file = {:?}\n\
+             except = [\"agent.report\"]\n\
+             [destinations.alerts]\nkind = \"syslog\"\nurl = \"tcp://127.0.0.1:{plain}\"\nformat = \"cef\"\n\
+             severity = \"critical\"\n",
+            collector.port,
+            authority.certificate(),
+        );
+        let agent = Agent::new(&at("agent"), &vendor.trust(), &(vendor.source() + &destinations));
+        let siem = Receiver::start(kind, &rsyslog, &at("siem"), secure, &over_tls);
+        let _agent = agent.start_ready();
+        agent.ask(&["activate", &vendor.code]).unwrap();
+        agent.settled();
+        siem.wait(1);
+        drop(siem);
+        for count in ["95", "120", "10"] {
+            agent.ask(&["devices", "set", count]).unwrap();
+        }
+        let outage = || agent.status()["destinations"]["siem"]["outage"].clone();
+        wait_for("the SIEM to be missed", 20, || (!outage().is_null()).then_some(()));
+        let siem = Receiver::start(kind, &rsyslog, &at("siem"), secure, &over_tls);
+        let alerts = Receiver::start(kind, &rsyslog, &at("alerts"), plain, &Listen::Counted);
+        agent.settled();
+        let told = collector.events().unwrap();
+        let id = |event: &Value| event["id"].as_str().unwrap().to_owned();
+        let all: Vec<String> = told.iter().map(id).collect();
+        wait_for("everything at the SIEM", 60, || {
+            let mut read: Vec<String> =
+                siem.received().iter().map(|message| message.fields["svm@32473 id"].clone()).collect();
+            // What was sent before the break may have come twice, and only that.
+            read.dedup();
+            (read == all).then_some(())
+        });
+        let critical = told.iter().filter(|event| event["data"]["severity"] == 4);
+        let critical: Vec<&str> =
+            critical.map(|event| event["data"]["event_type_display_name"].as_str().unwrap()).collect();
+        assert!(critical.len() >= 2, "{critical:?}");
+        let read = alerts.wait(critical.len());
+        let names: Vec<&str> = read.iter().map(|message| message.text.split('|').nth(5).unwrap()).collect();
+        assert_eq!(names, critical);
+    }
 }
 
 /// Stops a receiver, all its threads, so that it reads nothing from here on.
