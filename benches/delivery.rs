@@ -258,14 +258,16 @@ impl Bench {
 
     /// Four destinations that have everything.
     fn idle(&self, figures: &mut Figures) {
-        let sinks: Vec<Sink> = (0..4).map(|_| Sink::http(free_address(), Arc::default())).collect();
-        let receivers = ["svm-collector", "svm-collector", "generic", "svm-collector"];
-        let destinations: String = sinks
+        let sinks: Vec<Sink> = (0..3).map(|_| Sink::http(free_address(), Arc::default())).collect();
+        let receivers = ["svm-collector", "svm-collector", "generic"];
+        let mut destinations: String = sinks
             .iter()
             .zip(receivers)
             .enumerate()
             .map(|(n, (sink, receiver))| destination(&format!("d{n}"), sink.address, receiver))
             .collect();
+        let siem = support::sink::reader();
+        destinations += &format!("[destinations.siem]\nkind = \"syslog\"\nurl = \"tcp://{siem}\"\n");
         let agent = self.agent("idle", &destinations);
         let (process, _) = agent.start();
         agent.activate(100);
@@ -274,6 +276,8 @@ impl Bench {
         }
         let upto: Vec<u64> = sinks.iter().map(Sink::quiet).collect();
         assert!(upto.iter().all(|n| *n >= 200 && *n == upto[0]), "{upto:?} were delivered");
+        let status = agent.ask("GET", "v1/status", "");
+        assert_eq!(status["destinations"]["siem"]["waiting"], 0, "{status}");
         std::thread::sleep(SETTLE);
         let before = Counters::read(process.id());
         std::thread::sleep(IDLE);

@@ -151,6 +151,20 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// A receiver of syslog that reads everything to its end and looks at nothing; its address.
+pub fn reader() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            std::thread::spawn(move || {
+                std::io::copy(&mut connection.unwrap(), &mut std::io::sink()).unwrap()
+            });
+        }
+    });
+    address
+}
+
 fn serve_http(mut connection: TcpStream, order: &Mutex<Order>, report: &mpsc::Sender<Received>) {
     connection.set_nodelay(true).unwrap();
     let mut buffer = vec![0; 4 * 1024 * 1024];
