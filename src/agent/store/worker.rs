@@ -183,7 +183,8 @@ impl Owner {
 
     /// Keeps some disk for Critical events, as soon as there is room for it.
     fn restore_reserve(&self) {
-        if self.reserve.exists() {
+        // Its size too: where power failed, the name may be there and the room not.
+        if std::fs::metadata(&self.reserve).is_ok_and(|file| file.len() >= RESERVE_BYTES) {
             return;
         }
         let make = || -> std::io::Result<()> {
@@ -193,8 +194,8 @@ impl Owner {
             if free.f_bavail.saturating_mul(free.f_frsize) < 4 * RESERVE_BYTES {
                 return Ok(());
             }
-            let file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.reserve)?;
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&self.reserve)?;
             rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?;
             Ok(())
         };
