@@ -1,7 +1,7 @@
 //! HTTP as all programs use it: bounded in time and size, no redirects, TLS by rustls.
 
+use crate::tls::{self, TlsError, TlsFiles};
 use std::error::Error as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How a connection is made.
@@ -9,8 +9,8 @@ use std::time::Duration;
 pub struct Connection {
     /// For one exchange, from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// PEM file of a private certificate authority, trusted besides none other.
-    pub ca_file: Option<PathBuf>,
+    /// What is trusted, and the client's certificate.
+    pub tls: TlsFiles,
     /// URL of an HTTP proxy. The proxy variables of the environment are not obeyed.
     pub proxy: Option<String>,
 }
@@ -18,14 +18,9 @@ pub struct Connection {
 /// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file with the certificate authority.
-    #[error("cannot use the certificates of {path}: {problem}")]
-    Certificates {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        problem: String,
-    },
+    /// The files for TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Anything else in the settings of the connection.
     #[error("cannot prepare the connection")]
     Client(#[from] reqwest::Error),
@@ -48,19 +43,15 @@ pub fn client(url: &str, connection: &Connection, keep_alive: bool) -> Result<re
         .no_proxy()
         .pool_max_idle_per_host(usize::from(keep_alive))
         .pool_idle_timeout(Duration::from_secs(20));
-    if let Some(path) = &connection.ca_file {
-        let problem = |problem: String| ClientError::Certificates { path: path.clone(), problem };
-        let pem = std::fs::read(path).map_err(|e| problem(e.to_string()))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| problem(e.to_string()))?;
-        if certificates.is_empty() {
-            return Err(problem("there is no certificate in it".to_owned()));
-        }
-        builder = builder.tls_certs_only(certificates);
-    }
-    if !url.starts_with("https:") && connection.proxy.is_none() && connection.ca_file.is_none() {
-        // Nothing will be verified, so the system's certificates need not be read and held.
-        builder = builder.tls_certs_only([]);
-    }
+    let secure = |url: &str| url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    builder = if secure(url) || connection.proxy.as_deref().is_some_and(secure) {
+        let mut config = connection.tls.client_config()?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        builder.tls_backend_preconfigured(config)
+    } else {
+        // Nothing will be verified, so no certificates need be read and held.
+        builder.tls_certs_only([])
+    };
     if let Some(proxy) = &connection.proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy)?);
     }
@@ -76,6 +67,9 @@ pub enum Failure {
     /// The certificate or the handshake is not accepted.
     #[error("the TLS connection was refused: {0}")]
     Tls(String),
+    /// The proxy wants a password (407) before it connects to an https server.
+    #[error("the proxy wants a password: it must let this SVM through without one")]
+    ProxyPassword,
     /// It took too long.
     #[error("no whole answer within the time limit")]
     Timeout,
@@ -93,15 +87,17 @@ impl Failure {
         // The client's own text names the whole URL, which may hold a secret: only its sources are told.
         let mut cause = error.source();
         let mut text = String::new();
-        let mut tls = false;
         while let Some(inner) = cause {
             text = inner.to_string();
-            tls |= inner.is::<rustls::Error>() || text.contains("certificate") || text.contains("TLS");
             cause = inner.source();
+        }
+        if let Some(refusal) = tls::refusal(error) {
+            return Self::Tls(tls::explain(refusal));
         }
         match () {
             () if error.is_timeout() => Self::Timeout,
-            () if tls => Self::Tls(text),
+            // The words of hyper-util's tunnel: it gives no type for that.
+            () if text.contains("proxy authorization required") => Self::ProxyPassword,
             () if error.is_connect() => Self::Unreachable(text),
             () => Self::Cut(text),
         }
@@ -112,6 +108,7 @@ impl Failure {
         match self {
             Self::Unreachable(_) => "unreachable",
             Self::Tls(_) => "tls_refused",
+            Self::ProxyPassword => "http_407",
             Self::Timeout => "timeout",
             Self::Cut(_) => "answer_cut",
             Self::TooLarge(_) => "answer_too_large",

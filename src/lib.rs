@@ -19,4 +19,5 @@ pub mod logging;
 pub mod memory;
 pub mod settings;
 pub mod subscription;
+pub mod tls;
 pub mod vendor;

@@ -8,12 +8,16 @@
     reason = "a test"
 )]
 
+mod support;
+
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use support::disk::Disk;
 
 /// Longer than anything here takes on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
@@ -22,6 +26,7 @@ const BOUND: Duration = Duration::from_secs(20);
 struct Collector {
     child: Child,
     address: SocketAddr,
+    log: Arc<Mutex<String>>,
 }
 
 impl Collector {
@@ -44,8 +49,12 @@ impl Collector {
             }
         };
         // The pipe stays open and is emptied, so that the collector never waits for it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let log = Arc::<Mutex<String>>::default();
+        let written = log.clone();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| *written.lock().unwrap() += &(line + "\n"));
+        });
+        Self { child, address, log }
     }
 
     fn trial(dir: &std::path::Path) -> Self {
@@ -77,6 +86,40 @@ impl Collector {
             "POST /v1/events HTTP/1.1\r\nContent-Type: application/cloudevents+json\r\nAuthorization: Bearer {token}\r\n"
         );
         self.ask(&head, event.to_string().as_bytes()).unwrap()
+    }
+
+    fn post_zstd(&self, kind: &str, packed: &[u8]) -> Answer {
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nContent-Type: application/{kind}\r\nContent-Encoding: zstd\r\n"
+        );
+        self.ask(&head, packed).unwrap()
+    }
+
+    /// The ids of all events that are kept.
+    fn ids(&self) -> BTreeSet<String> {
+        let (mut there, mut after) = (BTreeSet::new(), json!(0));
+        while !after.is_null() {
+            let page = self.json(&format!("/v1/events?limit=1000&after={after}"));
+            let events = page["events"].as_array().unwrap();
+            there.extend(events.iter().map(|e| e["event"]["id"].as_str().unwrap().to_owned()));
+            after = page["next"].clone();
+        }
+        there
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The most memory it ever had, in KiB.
+    fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    fn logged(&self, text: &str) -> usize {
+        self.log.lock().unwrap().lines().filter(|line| line.contains(text)).count()
     }
 
     fn post_batch(&self, events: &[Value]) -> Answer {
@@ -179,10 +222,30 @@ fn duplicates_gaps_skips_and_conflicts() {
     collector.post(&event("a", "5", 5));
     assert_eq!(missing(), json!([range(2, 4), range(6, 9)]));
     assert_eq!(collector.json("/v1/svms/a")["devices"], 10, "the state is that of the highest number");
-    let mut skipping = event("a", "11", 11);
-    skipping["data"]["skips"] = range(2, 8);
+    let mut skipping = event("a", "8", 8);
+    skipping["skippedfrom"] = json!(format!("{:020}", 2));
     collector.post(&skipping);
     assert_eq!(missing(), json!([range(9, 9)]));
+    // Where a skipped number comes all the same, it is taken; a duplicate names nothing as skipped.
+    assert_eq!(collector.post(&event("a", "3", 3)).json()["kept"], json!(["3"]));
+    let mut again = event("a", "10", 10);
+    again["skippedfrom"] = json!(format!("{:020}", 9));
+    collector.post(&again);
+    assert_eq!(missing(), json!([range(9, 9)]));
+    collector.post(&event("a", "11", 11));
+
+    // Binary mode, and far ahead: an SVM whose first event says that all before it will never come.
+    let binary = format!(
+        "POST /v1/events HTTP/1.1\r\nContent-Type: application/json\r\nce-specversion: 1.0\r\nce-id: 1001\r\n\
+         ce-source: urn:svm:b\r\nce-type: svm.agent.started\r\nce-sequence: {:020}\r\nce-skippedfrom: {:020}\r\n",
+        1001, 1
+    );
+    assert_eq!(collector.ask(&binary, b"{\"severity\":1}").unwrap().status, 200);
+    let svm = collector.json("/v1/svms/b");
+    assert_eq!(
+        (svm["missing"]["count"].clone(), svm["highest_sequence"].clone()),
+        (json!(0), json!(format!("{:020}", 1001)))
+    );
 
     let alone = collector.post(&event("a", "other", 10));
     assert_eq!(alone.status, 409);
@@ -209,6 +272,10 @@ fn bad_input_is_refused_with_its_code() {
         event.to_string()
     };
     let one = event("a", "1", 1).to_string();
+    let mut without_sequence = event("a", "1", 1);
+    without_sequence.as_object_mut().unwrap().remove("sequence");
+    without_sequence["skippedfrom"] = json!(format!("{:020}", 1));
+    let without_sequence = without_sequence.to_string();
     let many = format!("[{}{one}]", format!("{one},").repeat(1000));
     for (head, body, status, code, field) in [
         (structured, with("specversion", json!("0.3")), 400, "invalid_event", "specversion"),
@@ -216,6 +283,9 @@ fn bad_input_is_refused_with_its_code() {
         (structured, with("source", json!("s".repeat(300))), 400, "invalid_event", "source"),
         (structured, with("time", json!("yesterday")), 400, "invalid_event", "time"),
         (structured, with("sequence", json!("1")), 400, "invalid_event", "sequence"),
+        (structured, with("skippedfrom", json!("1")), 400, "invalid_event", "skippedfrom"),
+        (structured, with("skippedfrom", json!(format!("{:020}", 1))), 400, "invalid_event", "skippedfrom"),
+        (structured, without_sequence, 400, "invalid_event", "skippedfrom"),
         (structured, with("data", json!({"severity": 9})), 400, "invalid_event", "data.severity"),
         (structured, with("data", json!("x".repeat(65_536))), 400, "invalid_event", "event"),
         (structured, "[".repeat(100_000), 400, "invalid_event", "event"),
@@ -226,13 +296,6 @@ fn bad_input_is_refused_with_its_code() {
         (batched, many, 413, "batch_too_large", ""),
         ("Content-Type: text/plain\r\n", one.clone(), 415, "content_type", ""),
         ("Content-Type: application/cloudevents+xml\r\n", one.clone(), 415, "content_type", ""),
-        (
-            "Content-Type: application/cloudevents+json\r\nContent-Encoding: gzip\r\n",
-            one.clone(),
-            415,
-            "content_encoding",
-            "",
-        ),
     ] {
         let answer = collector.ask(&format!("POST /v1/events HTTP/1.1\r\n{head}"), body.as_bytes()).unwrap();
         let error = answer.json()["error"].clone();
@@ -252,13 +315,145 @@ fn bad_input_is_refused_with_its_code() {
     assert_eq!(collector.json("/v1/events")["events"], json!([]), "nothing of all that was kept");
 }
 
+// Compressed bodies.
+
+fn zstd(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 3).unwrap()
+}
+
 #[test]
-fn a_token_belongs_to_one_source_over_restarts() {
+fn a_zstd_body_is_taken_in_all_three_ways() {
     let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let kept = |answer: Answer| answer.json()["kept"].clone();
+    let one = zstd(&event("a", "one", 1).to_string());
+    assert_eq!(kept(collector.post_zstd("cloudevents+json", &one)), json!(["one"]));
+    let batch = json!([event("a", "two", 2), event("b", "three", 1)]).to_string();
+    // A batch that was cut anywhere into frames of different levels.
+    let (first, second) = batch.split_at(batch.len() / 3);
+    let frames = [zstd(first), zstd::encode_all(second.as_bytes(), 19).unwrap()].concat();
+    assert_eq!(kept(collector.post_zstd("cloudevents-batch+json", &frames)), json!(["two", "three"]));
+    let binary =
+        "json\r\nce-specversion: 1.0\r\nce-id: four\r\nce-source: /generic\r\nce-type: com.example.thing";
+    assert_eq!(kept(collector.post_zstd(binary, &zstd("{\"x\":1}"))), json!(["four"]));
+    let events = collector.json("/v1/events");
+    assert_eq!(events["events"][3]["event"]["data"]["x"], 1);
+    assert_eq!(events["events"][1]["event"], event("a", "two", 2));
+}
+
+/// A frame of one byte again and again: 4 bytes for each 128 KiB (RFC 8878, section 3.1.1.2.2).
+fn bomb(window_log: u8, bytes: u64) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, (window_log - 10) << 3];
+    let blocks = bytes / (128 * 1024);
+    for n in 1..=blocks {
+        let header: u32 = ((128 * 1024) << 3) | (1 << 1) | u32::from(n == blocks);
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.push(b' ');
+    }
+    frame
+}
+
+#[test]
+fn a_bad_zstd_body_is_refused_and_costs_no_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::start(dir.path(), "[tokens]\nrequired = false\n[limits]\nbodies_mib = 8\n");
+    let batched = "cloudevents-batch+json";
+    let good = zstd(&json!([event("a", "1", 1)]).to_string());
+    assert!(zstd::decode_all(&bomb(23, 1 << 20)[..]).unwrap() == vec![b' '; 1 << 20], "the bomb is a frame");
+    let before = collector.peak_memory();
+    let bomb_40_gib = bomb(23, 40 << 30);
+    let mut damaged = bomb_40_gib.clone();
+    // The first block is of a kind that there is not.
+    damaged[6] |= 3 << 1;
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(json!([event("a", "1", 1)]).to_string().as_bytes()).unwrap();
+    let mut changed = encoder.finish().unwrap();
+    *changed.last_mut().unwrap() ^= 1;
+    let behind = |end: &[u8]| [&good, end].concat();
+    let large = zstd(&format!("[{}]", " ".repeat(4 << 20)));
+    for (name, body, status, code) in [
+        ("40 GiB", bomb_40_gib, 413, "body_too_large"),
+        ("a byte too many", large, 413, "body_too_large"),
+        ("packed too large", bomb(23, 160 << 30), 413, "body_too_large"),
+        ("a window of 16 MiB", bomb(24, 1 << 20), 400, "zstd_broken"),
+        ("a window of 2 GiB", bomb(31, 1 << 20), 400, "zstd_broken"),
+        ("half a frame", good[..good.len() / 2].to_vec(), 400, "zstd_broken"),
+        ("a damaged frame", damaged, 400, "zstd_broken"),
+        ("a changed byte", changed, 400, "zstd_broken"),
+        ("nothing", Vec::new(), 400, "zstd_broken"),
+        ("no frame", b"[]".to_vec(), 400, "zstd_broken"),
+        ("text behind it", behind(b"[]"), 400, "zstd_broken"),
+        ("half a frame behind it", behind(&good[..9]), 400, "zstd_broken"),
+        ("a frame that is no JSON", behind(&zstd("]")), 400, "invalid_batch"),
+    ] {
+        // More often than there would be room for, were it not given back.
+        for _ in 0..4 {
+            let answer = collector.post_zstd(batched, &body);
+            let error = answer.json()["error"].clone();
+            assert_eq!((answer.status, error["code"].as_str().unwrap()), (status, code), "{name}: {error}");
+        }
+    }
+    // 4 MiB as it came, 4 MiB unpacked, a window of 8 MiB, and as much again for what an allocator keeps.
+    let grown = collector.peak_memory() - before;
+    assert!(grown < 32 << 10, "the collector grew by {grown} KiB");
+    for coding in ["gzip", "br", "zstd, gzip", "zstd\r\nContent-Encoding: gzip"] {
+        let head = format!("Content-Type: application/{batched}\r\nContent-Encoding: {coding}\r\n");
+        let answer = collector.ask(&format!("POST /v1/events HTTP/1.1\r\n{head}"), &good).unwrap();
+        let error = answer.json()["error"].clone();
+        assert_eq!((answer.status, error["code"].as_str().unwrap()), (415, "content_encoding"), "{coding}");
+        assert!(answer.head.contains("\r\naccept-encoding: zstd"), "{}", answer.head);
+        assert!(error["message"].as_str().unwrap().contains("send zstd"), "{error}");
+    }
+    assert!(collector.ids().is_empty(), "nothing of all that was kept");
+    assert_eq!(collector.post_zstd(batched, &good).json()["kept"], json!(["1"]));
+}
+
+/// Room for two bodies of 4 MiB, and one of them is promised to a client that does not send it.
+#[test]
+fn what_a_body_unpacks_to_counts_as_a_body() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::start(dir.path(), "[tokens]\nrequired = false\n[limits]\nbodies_mib = 8\n");
+    let large = |n: u64| {
+        let mut event = event("a", &n.to_string(), n);
+        event["data"]["filler"] = json!("x".repeat(60_000));
+        event
+    };
+    let packed = zstd(&Value::from((1..=60).map(large).collect::<Vec<_>>()).to_string());
+    assert!(packed.len() < 8192);
+    let post = || collector.post_zstd("cloudevents-batch+json", &packed);
+    assert_eq!(post().status, 200);
+    let mut slow = TcpStream::connect(collector.address).unwrap();
+    write!(
+        slow,
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/cloudevents+json\r\nContent-Length: {}\r\n\r\n",
+        4 << 20
+    )
+    .unwrap();
+    eventually("a refusal", || {
+        let answer = post();
+        let busy = answer.status == 503;
+        assert!(!busy || answer.json()["error"]["code"] == "busy" && answer.head.contains("retry-after: "));
+        busy
+    });
+    // What is smaller still has room.
+    assert_eq!(collector.post_zstd("cloudevents+json", &zstd(&event("a", "61", 61).to_string())).status, 200);
+    drop(slow);
+    eventually("room", || post().status == 200);
+}
+
+/// A token and its line for the token file.
+fn made_token() -> (String, String) {
     let made = Command::new(env!("CARGO_BIN_EXE_svm-collector")).arg("token").output().unwrap();
     let made = String::from_utf8(made.stdout).unwrap();
     let mut last_words = made.lines().map(|line| line.split_whitespace().last().unwrap().to_owned());
-    let (token, line) = (last_words.next().unwrap(), last_words.next().unwrap());
+    (last_words.next().unwrap(), last_words.next().unwrap())
+}
+
+#[test]
+fn a_token_belongs_to_one_source_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (token, line) = made_token();
     let file = dir.path().join("tokens");
     std::fs::write(&file, format!("{line}\n")).unwrap();
     let settings = format!("[tokens]\nfile = {file:?}\n");
@@ -276,6 +471,133 @@ fn a_token_belongs_to_one_source_over_restarts() {
     );
     assert_eq!(collector.post_with(&token, &event("a", "2", 2)).status, 200);
     assert_eq!(collector.json("/v1/svms")["total"], 1);
+}
+
+#[test]
+fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let ((first, first_line), (second, second_line)) = (made_token(), made_token());
+    let file = dir.path().join("tokens");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write(&first_line);
+    let collector = Collector::start(dir.path(), &format!("[tokens]\nfile = {file:?}\n"));
+    let status = |token: &str, svm: &str| collector.post_with(token, &event(svm, "1", 1)).status;
+    assert_eq!((status(&first, "a"), status(&second, "b")), (200, 401));
+
+    // A line more, by a signal at once and without one after a while; then the other line only.
+    write(&format!("{first_line}\n{second_line} b\n"));
+    collector.signal(rustix::process::Signal::HUP);
+    eventually("the second token", || status(&second, "b") == 200);
+    let other = dir.path().join("tokens.new");
+    std::fs::write(&other, &second_line).unwrap();
+    std::fs::rename(&other, &file).unwrap();
+    eventually("the end of the first token", || status(&first, "a") == 401);
+    assert_eq!(status(&second, "b"), 200);
+
+    // Whatever is wrong with the file, the tokens stay and the log says it once.
+    let wrong = "the token file is wrong";
+    type Break<'a> = &'a dyn Fn();
+    let breaks: [(&str, Break<'_>); 3] = [
+        ("line 2 of the token file", &|| write(&format!("{first_line}\nplain\n"))),
+        ("can be written by others", &|| {
+            write(&first_line);
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+        }),
+        ("cannot read the token file", &|| std::fs::remove_file(&file).unwrap()),
+    ];
+    for (told, break_it) in breaks {
+        let before = collector.logged(wrong);
+        break_it();
+        eventually(told, || {
+            assert_eq!((status(&first, "a"), status(&second, "b")), (401, 200), "{told}");
+            collector.logged(told) > 0
+        });
+        // By asking: it is read, and told, again.
+        collector.signal(rustix::process::Signal::HUP);
+        eventually("the signal", || collector.logged(told) == 2);
+        assert_eq!((status(&first, "a"), status(&second, "b")), (401, 200), "{told}");
+        assert_eq!(collector.logged(wrong), before + 2);
+    }
+    write(&format!("{first_line}\n"));
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    eventually("the first token", || (status(&first, "a"), status(&second, "b")) == (200, 401));
+    let log = collector.log.lock().unwrap();
+    assert!(!log.contains(&first) && !log.contains(&first_line) && !log.contains(&second_line), "{log}");
+}
+
+// A full disk.
+
+#[test]
+fn on_a_full_disk_nothing_is_promised_and_nothing_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("disk");
+    let Some(disk) = Disk::mount(&folder, "4m") else { return };
+    let mut collector = Collector::trial(&folder);
+    let large = |n: u64| {
+        let mut event = event("a", &n.to_string(), n);
+        event["data"]["filler"] = json!("x".repeat(20_000));
+        event
+    };
+    let (mut named, mut refused) = (BTreeSet::new(), Vec::new());
+    let mut post = |collector: &Collector, numbers: std::ops::Range<u64>, named: &mut BTreeSet<String>| {
+        let answer = collector.post_batch(&numbers.clone().map(large).collect::<Vec<_>>());
+        if answer.status == 200 {
+            let kept = answer.json()["kept"].as_array().unwrap().clone();
+            named.extend(kept.iter().map(|id| id.as_str().unwrap().to_owned()));
+            return true;
+        }
+        assert_eq!((answer.status, answer.json()["error"]["code"].clone()), (503, json!("store")));
+        assert!(answer.head.contains("\r\nretry-after: "), "{}", answer.head);
+        refused.push(numbers);
+        false
+    };
+    assert!(post(&collector, 1..21, &mut named));
+    disk.fill();
+    // Some may find room in what SQLite has already.
+    let mut next = 21;
+    for _ in 0..10 {
+        while post(&collector, next..next + 5, &mut named) {
+            next += 5;
+            assert!(next < 1000, "more is named than the disk can hold");
+        }
+        next += 5;
+        assert_eq!(collector.ids(), named, "what was named, and no more");
+        assert_eq!((collector.get("/healthz").status, collector.get("/").status), (200, 200));
+    }
+    // Killed there, it has it still.
+    collector.child.kill().unwrap();
+    drop(collector);
+    disk.free();
+    collector = Collector::trial(&folder);
+    assert_eq!(collector.ids(), named);
+    disk.fill();
+    for _ in 0..3 {
+        while post(&collector, next..next + 5, &mut named) {
+            next += 5;
+            assert!(next < 1000, "more is named than the disk can hold");
+        }
+        next += 5;
+    }
+    disk.free();
+    // Without a restart it goes on, with what was refused.
+    let again = std::mem::take(&mut refused);
+    assert!(again.len() > 10);
+    for numbers in again {
+        let answer = collector.post_batch(&numbers.clone().map(large).collect::<Vec<_>>());
+        assert_eq!(answer.json()["kept"].as_array().unwrap().len(), 5);
+        named.extend(numbers.map(|n| n.to_string()));
+    }
+    assert_eq!(collector.ids(), named);
+    assert_eq!(collector.json("/v1/svms/a")["missing"]["count"], 0);
+    for line in ["nothing can be kept", "the store works again"] {
+        eventually(line, || collector.logged(line) == 1);
+    }
+    assert_eq!(collector.logged("ERROR"), 1, "{}", collector.log.lock().unwrap());
+    drop(collector);
+    let store = rusqlite::Connection::open(folder.join("collector.db")).unwrap();
+    let sound: String = store.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(sound, "ok");
 }
 
 #[test]
@@ -417,15 +739,7 @@ fn what_was_named_survives_kills() {
         senders.into_iter().for_each(|sender| sender.join().unwrap());
         named.extend(kept.try_iter());
     }
-    let collector = Collector::trial(dir.path());
-    let (mut there, mut after) = (BTreeSet::new(), json!(0));
-    while !after.is_null() {
-        let page = collector.json(&format!("/v1/events?limit=1000&after={after}"));
-        there.extend(
-            page["events"].as_array().unwrap().iter().map(|e| e["event"]["id"].as_str().unwrap().to_owned()),
-        );
-        after = page["next"].clone();
-    }
+    let there = Collector::trial(dir.path()).ids();
     let lost: Vec<_> = named.difference(&there).collect();
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), named.len());
 }
@@ -470,8 +784,7 @@ fn it_stops_when_told_and_open_readers_do_not_hold_it() {
     reader.set_read_timeout(Some(BOUND)).unwrap();
     write!(reader, "GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     reader.read_exact(&mut [0; 16]).unwrap();
-    let pid = rustix::process::Pid::from_child(&collector.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    collector.signal(rustix::process::Signal::TERM);
     eventually("the end", || collector.child.try_wait().unwrap().is_some());
     assert!(collector.child.wait().unwrap().success());
 }

@@ -421,7 +421,7 @@ impl Receiver {
 
 fn receipt(kept: &Mutex<Vec<Value>>, request: &Request, most: usize) -> String {
     let mut kept = kept.lock().unwrap();
-    let events: Vec<Value> = serde_json::from_slice(&request.body).unwrap();
+    let events: Vec<Value> = serde_json::from_slice(&request.content()).unwrap();
     let mut ids = Vec::new();
     for event in events.into_iter().take(most) {
         ids.push(event["id"].clone());

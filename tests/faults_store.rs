@@ -13,10 +13,10 @@ mod support;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use support::disk::Disk;
 use support::server::whole;
 use support::{Agent, Collector, Program, Vendor, at, get_json, have, now, wait_for};
 use svm::vendor::{Change, Parameters};
@@ -410,45 +410,6 @@ fn while_the_disk_fails_nothing_is_in_force_and_later_it_works_again() {
 }
 
 // A full disk.
-
-/// A small file system of its own for an agent's state.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(folder: &Path, size: &str) -> Option<Self> {
-        if !have("mount", "mount") {
-            return None;
-        }
-        std::fs::create_dir(folder).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(folder)
-            .status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "cannot mount");
-            println!("not run: a file system cannot be mounted here");
-            return None;
-        }
-        Some(Self(folder.to_owned()))
-    }
-
-    fn fill(&self) {
-        let mut file = std::fs::File::create(self.0.join("filling")).unwrap();
-        for size in [64 * 1024, 1] {
-            while file.write_all(&vec![b'x'; size]).is_ok() {}
-        }
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.0.join("filling")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        Command::new("umount").arg("-l").arg(&self.0).status().ok();
-    }
-}
 
 fn log_count(agent: &Agent, text: &str) -> usize {
     agent.log().lines().filter(|line| line.contains(text)).count()

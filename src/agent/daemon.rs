@@ -7,15 +7,15 @@ use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
 use super::enforcement::permit_file;
 use super::engine::{Engine, Order};
-use super::settings::Settings;
+use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
-use super::store::{Opened, Store, StoreError};
+use super::store::{Opened, Plan, Route, Store, StoreError};
 use crate::clock::Clock;
 use std::future::Future;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Why the daemon cannot work.
@@ -70,7 +70,7 @@ fn lock(folder: &Path) -> Result<std::fs::File, RunError> {
 
 /// Runs the agent until `stop`. `ready` is called once it is.
 ///
-/// `clock` is the system's but in `svm-demo` and tests.
+/// Where `nudge` changes, what is held or waited for is tried at once. `clock` is the system's but in `svm-demo` and tests.
 ///
 /// # Errors
 /// [`RunError`]: what it cannot work without.
@@ -78,6 +78,7 @@ pub async fn run(
     settings: Settings,
     clock: Clock,
     ready: impl FnOnce(),
+    nudge: watch::Receiver<u64>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     // Whatever is made without a word on its mode, such as by SQLite, is ours alone.
@@ -87,9 +88,14 @@ pub async fn run(
     folder(&permit_file::folder(&settings.runtime_dir), 0o755)?;
     let _lock = lock(&settings.state_dir)?;
     let listeners = control::open(&settings.runtime_dir)?;
-    let names: Vec<&str> = settings.destinations.keys().map(String::as_str).collect();
+    let route = |(name, destination): (&String, &Destination)| Route {
+        name: name.clone(),
+        filter: destination.filter.clone(),
+    };
+    let routes = settings.destinations.iter().map(route).collect();
+    let plan = Plan { routes, bounds: settings.outbox };
     let make_id = || uuid::Uuid::now_v7().to_string();
-    let (store, opened) = Store::open(&settings.state_dir, &names, clock.now(), make_id)?;
+    let (store, opened) = Store::open(&settings.state_dir, plan, clock.now(), make_id)?;
     let Opened { id, new_id, state, papers, source_note, rebuilt, left } = opened;
     if new_id {
         tracing::info!(id, "this SVM has a new id");
@@ -119,9 +125,10 @@ pub async fn run(
             name: name.clone(),
             settings: destination.clone(),
             store: store.clone(),
+            engine: handle.clone(),
             clock,
             board: board.clone(),
-            outbox: handle.outbox.clone(),
+            nudge: nudge.clone(),
         };
         parts.spawn(async move {
             delivery.run().await;

@@ -42,6 +42,12 @@ impl Outage {
         }
     }
 
+    /// What failed before a restart and was not over: told once more, as it is the beginning of a log.
+    pub fn resumed(&self, what: &str) {
+        let Self { code, since, times, message, .. } = self;
+        tracing::warn!(code, %since, times, "{what} failed until the restart: {message}");
+    }
+
     /// It works again.
     pub fn over(now: &mut Option<Self>, what: &str) {
         if let Some(outage) = now.take() {

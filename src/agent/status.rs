@@ -70,6 +70,8 @@ pub struct PermitStatus {
 pub struct DestinationStatus {
     pub waiting: u64,
     pub oldest: Option<String>,
+    #[serde(default)]
+    pub quarantined: u64,
     #[serde(flatten)]
     pub health: DestinationHealth,
 }
@@ -140,7 +142,8 @@ impl Status {
                 .into_iter()
                 .map(|row| {
                     let health = board.destinations().get(&row.destination).cloned().unwrap_or_default();
-                    (row.destination, DestinationStatus { waiting: row.events, oldest: row.oldest, health })
+                    let Waiting { destination, events: waiting, oldest, quarantined } = row;
+                    (destination, DestinationStatus { waiting, oldest, quarantined, health })
                 })
                 .collect(),
             store_problem: picture.store_problem.clone(),

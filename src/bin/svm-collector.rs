@@ -99,6 +99,7 @@ fn run(files: Files) -> ExitCode {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let listen = settings.listen;
     let collector = Collector::open(settings, Clock::system())?;
     let listener =
@@ -106,8 +107,18 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "taking events; the fleet is on http://{address}/");
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    let token_file = collector.token_file();
+    let reloading = async {
+        while hangup.recv().await.is_some() {
+            match &token_file {
+                Some(file) => file.reload(),
+                None => tracing::info!("no token is required: there is nothing to read again"),
+            }
+        }
+        std::future::pending().await
+    };
     let shutdown = async {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, () = reloading => {} }
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
         tracing::info!("stopping: requests under way are finished first");
     };

@@ -33,8 +33,10 @@ pub(super) enum Refusal {
     Slow,
     #[error("the body could not be read")]
     Broken,
-    #[error("Content-Encoding {0:?} is not taken: send the body as it is")]
+    #[error("Content-Encoding {0:?} is not taken: send zstd, or the body as it is")]
     Encoding(String),
+    #[error("the body is not made of whole zstd frames with windows of at most 8 MiB: {0}")]
+    Zstd(std::io::Error),
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error("{field} {problem}")]
@@ -71,6 +73,7 @@ impl Refusal {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Zstd(_) => (StatusCode::BAD_REQUEST, "zstd_broken"),
             Self::Encoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
             Self::Wire(WireError::Event { .. }) => (StatusCode::BAD_REQUEST, "invalid_event"),
             Self::Wire(WireError::Batch(_)) => (StatusCode::BAD_REQUEST, "invalid_batch"),
@@ -88,7 +91,10 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, code) = self.code();
-        if let Self::Store(error) = &self {
+        // The store itself tells when writing begins to fail, and when it is over.
+        if let Self::Store(error) = &self
+            && !matches!(error, StoreError::Failed("write", _))
+        {
             tracing::error!(error = %crate::error_chain::Chain(error), "a request was not served");
         }
         let mut error = json!({"code": code, "message": self.to_string()});
@@ -105,6 +111,10 @@ impl IntoResponse for Refusal {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::Encoding(_)) {
+            // RFC 9110, section 15.5.16.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("zstd"));
         }
         if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -27,8 +27,8 @@ pub(super) struct Event {
     pub sequence: Option<u64>,
     /// 1 to 4, where the data has one.
     pub severity: Option<u8>,
-    /// Numbers that will never come, both ends included.
-    pub skips: Option<(u64, u64)>,
+    /// The first of the numbers that will never come; the last of them is the one before `sequence`.
+    pub skipped_from: Option<u64>,
     /// The state of the SVM as of this event.
     pub told: Option<Told>,
     /// The whole event as JSON in one line.
@@ -39,7 +39,7 @@ pub(super) struct Event {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub(super) struct Invalid {
-    /// The attribute, or a path such as `data.skips.from`; `event` where it is the whole.
+    /// The attribute, or a path such as `data.severity`; `event` where it is the whole.
     pub field: String,
     /// What is wrong with it, to be read after the field.
     pub problem: String,
@@ -78,6 +78,8 @@ pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Event, Inv
     }
     let time = optional(&members, "time", 64)?.map(rfc3339).transpose()?;
     let sequence = optional(&members, "sequence", 64)?.map(|text| digits("sequence", text)).transpose()?;
+    let skipped_from = optional(&members, "skippedfrom", 64)?;
+    let skipped_from = skipped_from.map(|text| before("skippedfrom", text, sequence)).transpose()?;
     check_extensions(&members)?;
     if let Some(binary) = members.get("data_base64") {
         use base64::{Engine, engine::general_purpose::STANDARD};
@@ -91,16 +93,12 @@ pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Event, Inv
     let ours = kind.starts_with("svm.");
     let data = members.get("data").and_then(Value::as_object);
     let severity = severity(data, ours)?;
-    let skips = match data.and_then(|data| data.get("skips")) {
-        Some(skips) if ours => Some(range(skips)?),
-        _ => None,
-    };
     let told = data.filter(|_| ours && sequence.is_some()).and_then(|data| Told::read(&kind, data));
     let text = Value::Object(members).to_string();
     if text.len() > MAX_EVENT {
         return Err(too_large());
     }
-    Ok(Event { id, source, kind, time, sequence, severity, skips, told, text })
+    Ok(Event { id, source, kind, time, sequence, severity, skipped_from, told, text })
 }
 
 /// 20 digits, as they are written in events and answers.
@@ -207,6 +205,16 @@ fn digits(field: &str, text: &str) -> Result<u64, Invalid> {
     text.parse().map_err(|_| invalid(field, format!("is above {}", u64::MAX)))
 }
 
+/// A number below the event's own.
+fn before(field: &str, text: &str, sequence: Option<u64>) -> Result<u64, Invalid> {
+    let number = digits(field, text)?;
+    match sequence {
+        Some(sequence) if number < sequence => Ok(number),
+        Some(_) => Err(invalid(field, "is not below sequence")),
+        None => Err(invalid(field, "is there without sequence")),
+    }
+}
+
 /// Our own events must have a severity; of others it is taken where it is one.
 fn severity(data: Option<&Map<String, Value>>, ours: bool) -> Result<Option<u8>, Invalid> {
     let told = data.and_then(|data| data.get("severity"));
@@ -215,18 +223,6 @@ fn severity(data: Option<&Map<String, Value>>, ours: bool) -> Result<Option<u8>,
         None if ours && told.is_some() => Err(invalid("data.severity", "is not a number from 1 to 4")),
         number => Ok(number),
     }
-}
-
-fn range(skips: &Value) -> Result<(u64, u64), Invalid> {
-    let end = |name: &str| {
-        let field = format!("data.skips.{name}");
-        match skips.get(name).and_then(Value::as_str) {
-            Some(text) => digits(&field, text),
-            None => Err(invalid(&field, "is not a string of 20 digits")),
-        }
-    };
-    let (from, to) = (end("from")?, end("to")?);
-    if from > to { Err(invalid("data.skips", "ends before it begins")) } else { Ok((from, to)) }
 }
 
 #[cfg(test)]
@@ -276,6 +272,11 @@ mod tests {
             ("sequence", json!("12")),
             ("sequence", json!("-0000000000000000012")),
             ("sequence", json!("99999999999999999999")),
+            ("skippedfrom", json!("7")),
+            ("skippedfrom", json!(7)),
+            ("skippedfrom", json!("0000000000000000000x")),
+            ("skippedfrom", json!("00000000000000000012")),
+            ("skippedfrom", json!("00000000000000000013")),
             ("Sequence", json!("1")),
             ("extension", json!([1])),
             ("extension", json!(1.5)),
@@ -284,12 +285,20 @@ mod tests {
             assert_eq!(field(name, value.clone()), name, "{name} = {value}");
         }
         assert_eq!(field("data", json!({"severity": 5})), "data.severity");
-        assert_eq!(
-            field("data", json!({"severity": 1, "skips": {"from": "1", "to": "2"}})),
-            "data.skips.from"
-        );
         assert_eq!(field("extension", json!("fine")), "none");
         assert_eq!(field("subject", json!(null)), "none");
+    }
+
+    #[test]
+    fn what_is_skipped_ends_before_the_event() {
+        let mut event = good();
+        event["skippedfrom"] = json!("00000000000000000011");
+        assert_eq!(from_json(&event.to_string()).unwrap().skipped_from, Some(11));
+        event.as_object_mut().unwrap().remove("sequence");
+        assert_eq!(
+            from_json(&event.to_string()).unwrap_err().to_string(),
+            "skippedfrom is there without sequence"
+        );
     }
 
     #[test]

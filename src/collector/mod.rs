@@ -4,18 +4,20 @@
 //! one number is seen; the state of an SVM is that of its latest event. Memory is bounded, whoever sends or
 //! reads. It must not know the agent or the vendor: it believes events, and nothing else.
 //!
-//! A request goes `serve` → `ingest` → `wire` and `cloudevent` → `store`, and the answer back. Readers go
+//! A request goes `serve` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back. Readers go
 //! `serve` → `api`, `page` or `live` → `store`.
 
 pub mod fleet;
 pub mod gaps;
 pub mod settings;
 pub mod store;
+pub mod token_file;
 pub mod tokens;
 
 mod answer;
 mod api;
 mod cloudevent;
+mod coding;
 mod ingest;
 mod live;
 mod metrics;
@@ -53,7 +55,7 @@ struct App {
     settings: Settings,
     store: store::Store,
     metrics: Arc<metrics::Metrics>,
-    tokens: Option<tokens::Tokens>,
+    tokens: Option<Arc<token_file::TokenFile>>,
     clock: Clock,
     bodies: Semaphore,
     live: Arc<Semaphore>,
@@ -87,7 +89,7 @@ impl Collector {
     pub fn open(settings: Settings, clock: Clock) -> Result<Self, CollectorError> {
         settings.check(&crate::settings::Origins::default())?;
         let tokens = match settings.tokens.required {
-            true => Some(tokens::Tokens::read(&settings.tokens.file)?),
+            true => Some(Arc::new(token_file::TokenFile::open(&settings.tokens.file)?)),
             false => None,
         };
         let metrics = Arc::new(metrics::Metrics::default());
@@ -104,6 +106,11 @@ impl Collector {
             closing,
         };
         Ok(Self { app: Arc::new(app), close, store_closed })
+    }
+
+    /// The token file, to have it read again; `None` where no token is required.
+    pub fn token_file(&self) -> Option<Arc<token_file::TokenFile>> {
+        self.app.tokens.clone()
     }
 
     /// Serves until `shutdown` is over, lets requests finish, and closes the store.

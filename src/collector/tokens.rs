@@ -67,6 +67,11 @@ impl Tokens {
         Ok(Self { hashes })
     }
 
+    /// How many are known.
+    pub(super) fn count(&self) -> usize {
+        self.hashes.values().map(Vec::len).sum()
+    }
+
     /// The hash, in hex, of the token a request shows, where it is a known one.
     pub(super) fn known(&self, headers: &HeaderMap) -> Option<String> {
         let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -4,12 +4,16 @@
 //! beside ours, the status of the SVM as of the event, and a snapshot of its key. Must not know: files,
 //! networks, destinations. The form is described in `docs/delivery.md`.
 
+mod filter;
 mod words;
+
+pub use filter::{Filter, NoPattern, TypePattern};
 
 use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Severity, State, View};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What all events of one SVM say of it.
@@ -75,22 +79,53 @@ pub enum Operational {
     /// The whole status.
     AgentReport { report: Value },
     /// The database was damaged or missing, and was made anew from the files beside it.
-    StoreRebuilt {
-        problem: String,
-        set_aside: Option<String>,
-        /// Sequence numbers that will never come: what waited in the damaged database.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        skips: Option<Skips>,
-    },
+    StoreRebuilt { problem: String, set_aside: Option<String> },
+    /// What waited was dropped, because more waited than may, or too long.
+    EventsDropped(Drops),
+    /// The certificate with which this SVM shows itself to a destination expires soon, or has.
+    CertificateExpiring { destination: String, file: String, ends_at: Timestamp, days_left: u64 },
+    /// A destination refused events for what is in them; they wait for somebody to look at them.
+    EventsQuarantined { destination: String, events: Vec<Refused> },
 }
 
-/// A range of sequence numbers of a destination, both ends included.
-#[derive(Clone, Debug, Serialize)]
-pub struct Skips {
-    /// The first, 20 digits.
-    pub from: String,
-    /// The last, 20 digits.
-    pub to: String,
+/// Events of one type that were dropped for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropCount {
+    /// The type, without `svm.`.
+    pub r#type: String,
+    /// `size` or `age`.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was dropped that a destination was still to get.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// By type and reason.
+    pub dropped: Vec<DropCount>,
+    /// How many at each destination.
+    pub destinations: BTreeMap<String, u64>,
+}
+
+impl Drops {
+    /// Whether nothing was.
+    pub fn is_empty(&self) -> bool {
+        self.dropped.is_empty()
+    }
+}
+
+/// An event that a destination refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// Its id.
+    pub id: String,
+    /// Its number there, 20 digits.
+    pub sequence: String,
+    /// Such as `http_400`.
+    pub code: String,
+    /// What the receiver said, bounded.
+    pub answer: String,
 }
 
 impl Operational {
@@ -100,20 +135,35 @@ impl Operational {
             Self::AgentStarted { .. } => "agent.started",
             Self::AgentReport { .. } => REPORT,
             Self::StoreRebuilt { .. } => "store.rebuilt",
+            Self::EventsDropped(_) => "events.dropped",
+            Self::CertificateExpiring { .. } => "destination.certificate_expiring",
+            Self::EventsQuarantined { .. } => QUARANTINED,
         }
+    }
+
+    /// Whether nothing else remembers it: it must be told, if not now then later.
+    pub fn is_told_once(&self) -> bool {
+        matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. })
     }
 
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
             Self::AgentStarted { .. } | Self::AgentReport { .. } => Severity::Info,
-            Self::StoreRebuilt { .. } => Severity::Failure,
+            Self::CertificateExpiring { days_left: 1.., .. } => Severity::Warning,
+            Self::CertificateExpiring { .. }
+            | Self::StoreRebuilt { .. }
+            | Self::EventsDropped(_)
+            | Self::EventsQuarantined { .. } => Severity::Failure,
         }
     }
 }
 
 /// The type of the event of which only the latest waits.
 pub const REPORT: &str = "agent.report";
+
+/// The type of the event that tells what a destination refused.
+pub const QUARANTINED: &str = "events.quarantined";
 
 /// An event, ready to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,10 +184,14 @@ pub struct Record {
     pub body: String,
 }
 
-/// The CloudEvent of a kept body, with the sequence number that its destination counts.
-pub fn with_sequence(body: &str, sequence: u64) -> String {
+/// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the
+/// numbers right before it that will never come there.
+pub fn with_sequence(body: &str, sequence: u64, skipped_from: Option<u64>) -> String {
     let rest = body.strip_prefix('{').unwrap_or(body);
-    format!("{{\"sequence\":\"{sequence:020}\",{rest}")
+    match skipped_from {
+        None => format!("{{\"sequence\":\"{sequence:020}\",{rest}"),
+        Some(from) => format!("{{\"sequence\":\"{sequence:020}\",\"skippedfrom\":\"{from:020}\",{rest}"),
+    }
 }
 
 /// Renders what happened, in one moment, to one SVM.
@@ -266,8 +320,9 @@ mod tests {
         let kind =
             Kind::DeviceStatusChanged { from: DeviceStatus::Ok, to: DeviceStatus::Critical, reasons: vec![] };
         let record = renderer.life_cycle(&Event { kind, effective_at: None });
-        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7)).unwrap();
+        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7, Some(5))).unwrap();
         assert_eq!(event["sequence"], "00000000000000000007");
+        assert_eq!(event["skippedfrom"], "00000000000000000005");
         assert_eq!(event["type"], "svm.device.status_changed");
         assert_eq!(event["id"], record.id.to_string());
         assert_eq!((&event["data"]["to"], &event["data"]["severity"]), (&"critical".into(), &4.into()));

@@ -1,6 +1,6 @@
 //! What events are called and say, for people. KSC shows the name in a list and the sentence beside it.
 
-use super::Operational;
+use super::{DropCount, Operational};
 use crate::subscription::{Cause, KeyId, Kind, Permit, Phase, RemovalCause, Resource, View, Why};
 
 fn days(count: u64) -> String {
@@ -155,5 +155,35 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
                 None => format!("the database was rebuilt: {problem}"),
             },
         ),
+        Operational::EventsDropped(drops) => {
+            let (mut total, mut counts) = (0, Vec::new());
+            for DropCount { r#type, reason, count } in &drops.dropped {
+                total += count;
+                counts.push(format!("{count} {type} ({reason})"));
+            }
+            let names: Vec<&str> = drops.destinations.keys().map(String::as_str).collect();
+            let sentence = format!(
+                "{total} events that waited for {} were dropped: {}",
+                names.join(", "),
+                counts.join(", ")
+            );
+            ("Events dropped", sentence)
+        }
+        Operational::CertificateExpiring { destination, file, ends_at, days_left } => (
+            "Client certificate expires",
+            match days_left {
+                0 => format!("the certificate for {destination} expired on {ends_at}: renew {file}"),
+                left => format!(
+                    "the certificate for {destination} expires in {}, on {ends_at}: renew {file}",
+                    days(*left)
+                ),
+            },
+        ),
+        Operational::EventsQuarantined { destination, events } => {
+            let first = events.first().map(|e| format!(": {}: {}", e.code, e.answer)).unwrap_or_default();
+            let what =
+                if events.len() == 1 { "1 event".to_owned() } else { format!("{} events", events.len()) };
+            ("Events in quarantine", format!("{destination} refuses {what}, which stay here{first}"))
+        }
     }
 }

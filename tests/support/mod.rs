@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, clippy::print_stdout, reason = "each test program uses its part")]
 #![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
 
+pub mod certificates;
+pub mod disk;
 pub mod server;
 
 use jiff::Timestamp;
@@ -172,11 +174,12 @@ pub fn recording_proxy(to: u16) -> (u16, Arc<Wire>) {
 }
 
 fn pass_on(client: TcpStream, to: u16, seen: &Wire) -> Option<()> {
-    let Request { head, body, .. } = Request::read(&client)?;
-    match serde_json::from_slice::<Value>(&body).ok()? {
+    let request = Request::read(&client)?;
+    match serde_json::from_slice::<Value>(&request.content()).ok()? {
         Value::Array(events) => seen.sent.lock().unwrap().extend(events),
         event => seen.sent.lock().unwrap().push(event),
     }
+    let Request { head, body, .. } = request;
     let head: String =
         head.split_inclusive('\n').filter(|l| !l.to_ascii_lowercase().starts_with("connection:")).collect();
     let mut server = TcpStream::connect(("127.0.0.1", to)).ok()?;

@@ -37,6 +37,14 @@ impl Request {
         Some(Self { at, head, body })
     }
 
+    /// The body without its compression.
+    pub fn content(&self) -> Vec<u8> {
+        match self.header("content-encoding") {
+            Some("zstd") => zstd::decode_all(&self.body[..]).unwrap(),
+            _ => self.body.clone(),
+        }
+    }
+
     pub fn path(&self) -> &str {
         self.head.split(' ').nth(1).unwrap_or_default()
     }

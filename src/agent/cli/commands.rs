@@ -1,20 +1,19 @@
 //! What each command does.
 
-use super::{Cli, CliError, Command, ConfigCommand, DevicesCommand, EventsCommand, KeyCommand, Out, show};
+use super::{Cli, CliError, Command, ConfigCommand, DevicesCommand, KeyCommand, Out, show};
 use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask};
 use crate::agent::daemon;
+use crate::agent::delivery::probe;
 use crate::agent::enforcement::permit_file;
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
-use crate::agent::store::EventRow;
 use crate::clock::Clock;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
 use crate::subscription::{Resource, Scenario};
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
@@ -29,7 +28,9 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     match &cli.command {
         Command::Permit { resource, .. } => permit(&cli, resource, out),
         Command::Simulate { file: Some(file), .. } => simulate(file, out),
-        Command::Config { command: ConfigCommand::Check { .. } } => check_settings(&cli, out),
+        Command::Config { command: ConfigCommand::Check { offline, .. } } => {
+            wait(check_settings(&cli, *offline, out))?
+        }
         Command::Run => {
             let settings = cli.settings()?;
             wait(serve(settings))??;
@@ -53,6 +54,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     crate::logging::start(settings.log_format, settings.log_level, under_systemd);
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
+    let (nudge, nudged) = tokio::sync::watch::channel(0_u64);
     let stop = async {
         loop {
             tokio::select! {
@@ -60,7 +62,8 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
                 _ = int.recv() => break,
                 // It must not end the agent, as it would by default: systemd takes that for a wish and starts it no more.
                 _ = hangup.recv() => {
-                    tracing::warn!("settings are read at the start only: systemctl restart svm-agent");
+                    tracing::info!("every destination is tried now; settings are read at the start only: systemctl restart svm-agent");
+                    nudge.send_modify(|n| *n += 1);
                 }
             }
         }
@@ -71,7 +74,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     };
-    Ok(daemon::run(settings, Clock::system(), ready, stop).await?)
+    Ok(daemon::run(settings, Clock::system(), ready, nudged, stop).await?)
 }
 
 fn permit(cli: &Cli, name: &str, out: &mut Out) -> Result<u8, CliError> {
@@ -124,7 +127,7 @@ fn simulate(file: &Path, out: &mut Out) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn check_settings(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
+async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, CliError> {
     let settings = cli.settings()?;
     let mut remarks = Vec::new();
     match TrustStore::load(&settings.trust_dir) {
@@ -142,6 +145,20 @@ fn check_settings(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
     remarks.extend(settings.unreadable());
     if settings.destinations.is_empty() {
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
+    }
+    if !offline {
+        let mut looks = tokio::task::JoinSet::new();
+        for (name, destination) in settings.destinations {
+            looks.spawn(async move {
+                let looked = probe(&destination).await;
+                looked
+                    .err()
+                    .map(|problem| format!("destination {name} ({}): {problem}", destination.address()))
+            });
+        }
+        let mut looked = looks.join_all().await;
+        looked.sort();
+        remarks.extend(looked.into_iter().flatten());
     }
     if out.json() {
         out.value(&json!({"ok": true, "remarks": remarks}))?;
@@ -223,18 +240,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
                 })?;
             }
         }
-        Command::Events { command: EventsCommand::List { limit, .. } } => {
-            #[derive(Deserialize, serde::Serialize)]
-            struct Events {
-                events: Vec<EventRow>,
-            }
-            let path = format!("v1/events?limit={limit}");
-            let mut found: Events = ask(dir, Door::Control, Method::GET, &path, None).await?;
-            found.events.reverse();
-            for event in &found.events {
-                if out.json() { out.value(event)? } else { show::event(out, event)? }
-            }
-        }
+        Command::Events { command } => super::events::run(command, dir, out).await?,
         Command::Simulate { until, .. } => {
             let until = until.as_deref().map(parse_instant).transpose()?;
             let path = match until {
@@ -251,7 +257,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
     Ok(0)
 }
 
-fn typed<T: for<'a> Deserialize<'a>>(value: Value) -> Result<T, CliError> {
+pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T, CliError> {
     serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
 }
 

@@ -1,13 +1,14 @@
 //! The command line of `svm-agent`.
 
 mod commands;
+mod events;
 mod output;
 mod show;
 
 use super::control::client::AskError;
 use super::settings::{Settings, installed_files};
 use crate::settings::SettingsError;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use output::Out;
@@ -139,9 +140,49 @@ enum EventsCommand {
         /// So many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
+        /// Only those of at least this severity
+        #[arg(long, value_enum, default_value_t = SeverityName::Info)]
+        severity: SeverityName,
+        /// Only those that a destination has not taken yet
+        #[arg(long)]
+        waiting: bool,
+        /// Only those that a destination refused
+        #[arg(long)]
+        quarantined: bool,
         #[command(flatten)]
         json: Json,
     },
+    /// The newest events, and each new one as it happens, until interrupted
+    Tail {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One event, with all that is known of it
+    Show {
+        /// Its id, as `events list --json` and the log show it
+        id: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Send what a destination refused once more, under a new number
+    Retry {
+        /// The id of one event
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All that is in quarantine
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SeverityName {
+    Info = 1,
+    Warning,
+    Failure,
+    Critical,
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,8 +198,11 @@ enum DevicesCommand {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Read and check the settings as the service would
+    /// Read and check the settings as the service would, and whether each destination can be reached
     Check {
+        /// Do not connect to anything
+        #[arg(long)]
+        offline: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -253,9 +297,15 @@ impl Command {
                 | KeyCommand::Remove { json, .. }
                 | KeyCommand::List { json } => json.json,
             },
-            Self::Events { command: EventsCommand::List { json, .. } } => json.json,
+            Self::Events {
+                command:
+                    EventsCommand::List { json, .. }
+                    | EventsCommand::Tail { json }
+                    | EventsCommand::Show { json, .. }
+                    | EventsCommand::Retry { json, .. },
+            } => json.json,
             Self::Devices { command: DevicesCommand::Set { json, .. } } => json.json,
-            Self::Config { command: ConfigCommand::Check { json } } => json.json,
+            Self::Config { command: ConfigCommand::Check { json, .. } } => json.json,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Out;
 use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
-use crate::agent::store::EventRow;
+use crate::agent::store::{EventRow, EventShown, Place};
 use crate::subscription::{Cause, Permit, Phase, Resource, Role};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -110,10 +110,14 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
             (Some(oldest), n) => format!("{n} events wait, the oldest since {oldest}"),
             (None, n) => format!("{n} events wait"),
         };
+        let refused = match d.quarantined {
+            0 => String::new(),
+            n => format!(", {n} refused and in quarantine (svm-agent events list --quarantined)"),
+        };
         row(
             "Destination",
             format!(
-                "{name} ({}): {waiting}, last taken {}{}",
+                "{name} ({}): {waiting}{refused}, last taken {}{}",
                 d.health.url,
                 or_none(d.health.last_delivered_at),
                 failing(d.health.outage.as_ref())
@@ -203,12 +207,26 @@ pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
         .get(usize::from(event.severity))
         .copied()
         .unwrap_or("?");
-    let waiting = if event.waiting_for.is_empty() {
-        String::new()
-    } else {
-        format!("  [waits for {}]", event.waiting_for.join(", "))
+    let place = |what: &str, names: &[String]| match names {
+        [] => String::new(),
+        names => format!("  [{what} {}]", names.join(", ")),
     };
-    out.line(format!("{}  {severity:<8}  {:<32}  {}{waiting}", event.time, event.r#type, event.description))
+    let places = place("waits for", &event.waiting_for) + &place("refused by", &event.quarantined_by);
+    out.line(format!("{}  {severity:<8}  {:<32}  {}{places}", event.time, event.r#type, event.description))
+}
+
+/// An event with all that is known of it.
+pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
+    event(out, &shown.row)?;
+    out.line(format!("id {}", shown.row.id))?;
+    for Place { destination, sequence, state, code, answer, refused_at } in &shown.places {
+        let why = match (code, answer, refused_at) {
+            (Some(code), Some(answer), Some(at)) => format!(", refused at {at}: {code}: {answer}"),
+            _ => String::new(),
+        };
+        out.line(format!("{state} at {destination} as number {sequence}{why}"))?;
+    }
+    out.line(serde_json::to_string_pretty(&shown.event)?)
 }
 
 /// An event of a command's answer or a timeline: its type and fields.

@@ -6,7 +6,7 @@ use crate::agent::engine::{Offered, Order, Turn};
 use crate::agent::source::poller::{Looked, verify_now};
 use crate::agent::source::{Answer, SourceError, fetch};
 use crate::agent::status::Status;
-use crate::agent::store::StoreError;
+use crate::agent::store::{Listing, StoreError};
 use crate::documents::{ActivationCode, Expect, MAX_DOCUMENT_BYTES};
 use crate::subscription::{KeyKind, Resource, add_days, foretell};
 use http_body_util::{BodyExt, Full, Limited};
@@ -59,6 +59,12 @@ struct AddKey {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Retry {
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Devices {
     count: Option<u64>,
 }
@@ -106,6 +112,8 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
             carried_out(api.engine.order(Order::Devices(count)).await?)
         }
         (&Method::POST, ["v1", "report"]) => carried_out(api.engine.order(Order::Report).await?),
+        (&Method::GET, ["v1", "events", id]) => event(api, id).await,
+        (&Method::POST, ["v1", "events", "retry"]) => retry(api, read(body).await?).await,
         (&Method::GET, ["v1", "events"]) => events(api, head.uri.query().unwrap_or_default()).await,
         (_, ["v1", "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report", ..]) => {
             Err(Fault::new(
@@ -209,19 +217,43 @@ fn forecast(api: &Api, query: &str) -> Result<Value, Fault> {
 }
 
 async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
-    let (mut before, mut limit) = (None, 50_usize);
+    let mut listing = Listing { most: 50, ..Listing::default() };
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let wrong = || {
-            let message = "the query takes before=NUMBER and limit=1 to 1000";
+            let message = "the query takes before=NUMBER, after=NUMBER, limit=1 to 1000, severity=1 to 4, waiting=true and quarantined=true";
             Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
         };
         match pair.split_once('=').ok_or_else(wrong)? {
-            ("before", number) => before = Some(number.parse::<i64>().map_err(|_| wrong())?),
+            ("before", number) => listing.before = Some(number.parse().map_err(|_| wrong())?),
+            ("after", number) => listing.after = number.parse().map_err(|_| wrong())?,
             ("limit", number) => {
-                limit = number.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(wrong)?;
+                listing.most = number.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(wrong)?;
             }
+            ("severity", number) => {
+                listing.least = number.parse().ok().filter(|n| (1..=4).contains(n)).ok_or_else(wrong)?;
+            }
+            ("waiting", only) => listing.waiting = only.parse().map_err(|_| wrong())?,
+            ("quarantined", only) => listing.quarantined = only.parse().map_err(|_| wrong())?,
             _ => return Err(wrong()),
         }
     }
-    Ok(json!({"events": api.store.events(before, limit).await?}))
+    Ok(json!({"events": api.store.events(listing).await?}))
+}
+
+async fn event(api: &Api, id: &str) -> Result<Value, Fault> {
+    let gone = "no event of this id is kept here; `svm-agent events list` shows those that are";
+    let found = api.store.event(id).await?;
+    found.map(|event| json!(event)).ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "unknown_event", gone))
+}
+
+/// Sends quarantined events again: that of one id, or all.
+async fn retry(api: &Api, Retry { id }: Retry) -> Result<Value, Fault> {
+    let one = id.is_some();
+    let again = api.store.requeue(id).await?;
+    if one && again == 0 {
+        let none = "no event of this id is in quarantine; `svm-agent events list --quarantined` shows those that are";
+        return Err(Fault::new(StatusCode::NOT_FOUND, "not_quarantined", none));
+    }
+    api.engine.look_into_outbox();
+    Ok(json!({"again": again}))
 }

@@ -18,9 +18,17 @@ pub(super) enum Outcome {
     Delivered { upto: u64 },
     /// It may go better later.
     Again { code: String, message: String, retry_after: Option<Duration> },
+    /// Something in what was sent is refused.
+    Refused { code: String, answer: String },
     /// It is a matter of configuration, here or there.
-    Hold { code: String, message: String },
+    Hold { code: String, message: String, wait: Duration },
 }
+
+/// What is held is tried again so often.
+const HOLD: Duration = Duration::from_secs(300);
+
+/// A receiver that says it is gone for good is asked so often.
+const GONE: Duration = Duration::from_secs(24 * 3600);
 
 impl Outcome {
     pub(super) fn again(code: &str, message: impl Into<String>) -> Self {
@@ -28,7 +36,7 @@ impl Outcome {
     }
 
     pub(super) fn hold(code: &str, message: impl Into<String>) -> Self {
-        Self::Hold { code: code.to_owned(), message: message.into() }
+        Self::Hold { code: code.to_owned(), message: message.into(), wait: HOLD }
     }
 }
 
@@ -43,7 +51,7 @@ struct Receipt {
 
 pub(super) fn of_failure(failure: &Failure) -> Outcome {
     match failure {
-        Failure::Tls(_) => Outcome::hold(failure.code(), failure.to_string()),
+        Failure::Tls(_) | Failure::ProxyPassword => Outcome::hold(failure.code(), failure.to_string()),
         _ => Outcome::again(failure.code(), failure.to_string()),
     }
 }
@@ -56,9 +64,11 @@ pub(super) async fn read(
 ) -> Outcome {
     let status = answer.status().as_u16();
     let (retry_after, html) = (http::retry_after(&answer, now), is_html(&answer));
-    // An answer that is not read to its end may have been cut off, and says nothing.
+    // A receipt that is not read to its end may have been cut off, and says nothing.
     let body = match http::body(answer, MOST_ANSWER).await {
         Ok(body) => body,
+        // Nothing was promised: the status says enough, and whoever refuses may close without reading on.
+        Err(_) if !matches!(status, 200..=299 | 409) => Vec::new(),
         Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
     };
     match status {
@@ -77,6 +87,12 @@ pub(super) async fn read(
             code: format!("http_{status}"),
             message: format!("the receiver answers {status}"),
             retry_after,
+        },
+        400 | 413 | 415 | 422 => Outcome::Refused { code: format!("http_{status}"), answer: said(&body) },
+        410 => Outcome::Hold {
+            code: "http_410".to_owned(),
+            message: format!("the receiver says that it is gone for good: {}", said(&body)),
+            wait: GONE,
         },
         _ => Outcome::hold(
             &format!("http_{status}"),
@@ -120,7 +136,9 @@ mod tests {
     use super::*;
 
     fn sent() -> Vec<Outgoing> {
-        (5..8).map(|n| Outgoing { sequence: n, id: format!("id{n}"), body: String::new() }).collect()
+        (5..8)
+            .map(|n| Outgoing { sequence: n, skipped_from: None, id: format!("id{n}"), body: String::new() })
+            .collect()
     }
 
     #[test]

@@ -1,20 +1,28 @@
 //! Delivery: what was kept reaches each destination at least once and in order.
 //!
 //! One task for each destination: it takes the oldest events that wait, sends them, and moves on only when the
-//! receiver has them. What an answer means is decided in `answer.rs`; nothing else looks at it.
+//! receiver has them; the next are read and made ready meanwhile. What an answer means is decided in `answer.rs`;
+//! nothing else looks at it. `docs/delivery.md` has the table.
 
 mod answer;
+mod cloudevents;
+mod doubt;
+mod probe;
+
+pub use probe::probe;
 
 use super::board::{Board, DestinationHealth};
+use super::engine::{Handle, Order};
 use super::outage::Outage;
-use super::settings::{DestinationSettings, Receiver};
-use super::store::{Outgoing, Store, StoreError};
+use super::settings::{Destination, Speaks};
+use super::store::{Quarantined, Reading, Store, StoreError};
 use crate::clock::Clock;
-use crate::events::with_sequence;
-use crate::http::{self, Failure, jitter};
+use crate::http::jitter;
 use answer::Outcome;
-use jiff::SignedDuration;
-use secrecy::{ExposeSecret, SecretString};
+use cloudevents::{Prepared, Sender};
+use doubt::Doubt;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,162 +30,293 @@ use tokio::sync::watch;
 /// Events in one batch at most.
 const BATCH: usize = 500;
 
+/// About so many bytes of events are sent at once.
+const BATCH_BYTES: usize = 256 * 1024;
+
 /// A connection that carries nothing is kept so long.
 const KEPT: Duration = Duration::from_secs(20);
 
-/// What is held is tried again so often.
-const HOLD: Duration = Duration::from_secs(300);
-
 /// The backoff grows to this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+
+/// No receiver is let wait longer than this, whatever was remembered: a day, for one that is gone, and jitter.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(27);
 
 /// One destination's task.
 pub struct Delivery {
     /// Its name in the settings.
     pub name: String,
     /// Where and how.
-    pub settings: DestinationSettings,
+    pub settings: Destination,
     /// Where the events wait.
     pub store: Store,
+    /// Who keeps what was refused.
+    pub engine: Handle,
     /// The time.
     pub clock: Clock,
     /// Where it writes how it is.
     pub board: Arc<Board>,
-    /// Changes when new events were kept.
-    pub outbox: watch::Receiver<u64>,
+    /// Changes when somebody wants it tried now.
+    pub nudge: watch::Receiver<u64>,
+}
+
+/// What is remembered of failures over a restart, until something is delivered.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Retry {
+    /// How often in a row.
+    failures: u32,
+    /// When to try again.
+    until: Option<Timestamp>,
+    /// Whether it is a matter of configuration, which a restart may have changed.
+    held: bool,
+    outage: Option<Outage>,
+}
+
+/// Why the loop ends or goes on.
+enum Wake {
+    /// There may be more to send.
+    Events,
+    /// Somebody wants it, or it is time.
+    Time,
+    /// The engine is gone.
+    Ended,
 }
 
 impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
-        let what = format!("delivery to {}", self.name);
-        let health = DestinationHealth { url: self.settings.url.clone(), ..DestinationHealth::default() };
-        self.board.destinations().insert(self.name.clone(), health);
-        let (mut failures, mut client) = (0_u32, None);
+        let Speaks::CloudEvents(settings) = self.settings.speaks.clone();
+        let mut sender = Sender::new(settings, self.clock);
+        let mut doubt = Doubt::new(sender.most());
+        let mut retry = match self.resume().await {
+            Ok(retry) => retry,
+            Err(_) => return,
+        };
+        let mut ready: Option<Prepared> = None;
         loop {
-            self.outbox.mark_unchanged();
-            let waiting = match self.store.next(&self.name, self.batch()).await {
-                Ok(waiting) => waiting,
-                Err(StoreError::Closed) => return,
-                Err(error) => {
-                    let outcome = Outcome::again("store", error.to_string());
-                    self.wait_after(outcome, &mut failures, &what).await;
-                    continue;
+            self.engine.outbox.mark_unchanged();
+            let prepared = match ready.take() {
+                Some(prepared) => prepared,
+                None => match self.read(&mut sender, &doubt, doubt.after()).await {
+                    Ok(prepared) => prepared,
+                    Err(outcome) => {
+                        self.wait_after(outcome, &mut retry).await;
+                        continue;
+                    }
+                },
+            };
+            let Some(last) = prepared.events.last().map(|event| event.sequence) else {
+                match self.wait_for_events(&mut sender, &mut doubt, &mut retry).await {
+                    Wake::Ended => return,
+                    Wake::Events => continue,
+                    Wake::Time => {
+                        doubt.start_over();
+                        continue;
+                    }
                 }
             };
-            let Some(last) = waiting.last().map(|event| event.sequence) else {
-                let more = match client {
-                    None => self.outbox.changed().await,
-                    // A connection, and the certificates that it trusts, are kept for a while and no longer.
-                    Some(_) => match tokio::time::timeout(KEPT, self.outbox.changed()).await {
-                        Ok(more) => more,
-                        Err(_) => {
-                            client = None;
-                            self.outbox.changed().await
-                        }
-                    },
-                };
-                if more.is_err() {
-                    return;
+            let outcome = if doubt.none() && prepared.events.len() == doubt.limit() {
+                let (outcome, next) = self.send_and_read_on(&mut sender, &prepared, last).await;
+                ready = next;
+                outcome
+            } else {
+                sender.send(&prepared).await
+            };
+            let outcome = match outcome {
+                Outcome::Delivered { upto } => self.settle(&mut doubt, upto).await,
+                Outcome::Refused { code, answer } => {
+                    ready = None;
+                    if doubt.refused(&prepared.events, &code, &answer) {
+                        continue;
+                    }
+                    all_refused(&doubt)
                 }
-                continue;
+                other => other,
             };
-            let outcome = self.send(&mut client, &waiting).await;
-            let Outcome::Delivered { upto } = outcome else {
-                // Certificates and tokens may have changed: the next try reads them anew.
-                client = None;
-                self.wait_after(outcome, &mut failures, &what).await;
-                continue;
-            };
-            if let Err(error) = self.store.delivered(&self.name, upto).await {
-                // It will be sent again, under the same ids.
-                let outcome = Outcome::again("store", error.to_string());
-                self.wait_after(outcome, &mut failures, &what).await;
+            if let Outcome::Delivered { upto } = outcome {
+                if upto < last {
+                    ready = None;
+                }
+                retry = Retry::default();
+                self.note_delivered();
+                tracing::debug!(destination = self.name, upto, partly = upto < last, "delivered");
                 continue;
             }
-            failures = 0;
-            self.note_delivered(&what);
-            tracing::debug!(destination = self.name, upto, partly = upto < last, "delivered");
+            // Certificates and tokens may have changed: the next try reads them anew.
+            sender.disconnect();
+            ready = None;
+            self.wait_after(outcome, &mut retry).await;
+            doubt.start_over();
         }
     }
 
-    fn batch(&self) -> usize {
-        match self.settings.receiver {
-            Receiver::SvmCollector => BATCH,
-            Receiver::Generic => 1,
+    /// Takes up what was remembered, and waits where that is still to be waited for.
+    async fn resume(&mut self) -> Result<Retry, StoreError> {
+        let address = self.settings.address().to_owned();
+        let mut health = DestinationHealth { url: address, ..DestinationHealth::default() };
+        let kept = match self.store.retry(&self.name).await {
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            kept => kept.ok().flatten().and_then(|text| serde_json::from_str::<Retry>(&text).ok()),
+        };
+        let retry = kept.unwrap_or_default();
+        health.outage.clone_from(&retry.outage);
+        self.board.destinations().insert(self.name.clone(), health);
+        if let Some(outage) = &retry.outage {
+            outage.resumed(&self.what());
+        }
+        let now = self.clock.now();
+        if let Some(until) = retry.until
+            && !retry.held
+            && until.duration_since(now) < LONGEST_WAIT
+        {
+            self.sleep(until).await;
+        }
+        Ok(retry)
+    }
+
+    /// Reads the events after `after` and makes a request of them.
+    async fn read(&self, sender: &mut Sender, doubt: &Doubt, after: u64) -> Result<Prepared, Outcome> {
+        let reading = Reading { after, received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
+        match self.store.next(&self.name, reading).await {
+            Ok(events) => {
+                if !events.is_empty() {
+                    sender.connect().await?;
+                }
+                Ok(sender.prepare(events))
+            }
+            Err(error) => Err(Outcome::again("store", error.to_string())),
         }
     }
 
-    fn note_delivered(&self, what: &str) {
+    /// Sends a request, and reads the events that follow meanwhile.
+    async fn send_and_read_on(
+        &self,
+        sender: &mut Sender,
+        prepared: &Prepared,
+        last: u64,
+    ) -> (Outcome, Option<Prepared>) {
+        let reading =
+            Reading { after: last, received: last, most: prepared.events.len(), bytes: BATCH_BYTES };
+        let (outcome, next) = tokio::join!(sender.send(prepared), self.store.next(&self.name, reading));
+        (outcome, next.ok().map(|events| sender.prepare(events)))
+    }
+
+    /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
+    async fn settle(&self, doubt: &mut Doubt, upto: u64) -> Outcome {
+        if !doubt.suspects().is_empty() {
+            let at = self.clock.now();
+            let refused = doubt.suspects().iter().map(|suspect| {
+                let suspect = suspect.clone();
+                let refused = Quarantined {
+                    destination: self.name.clone(),
+                    sequence: suspect.sequence,
+                    id: suspect.id,
+                    code: suspect.code,
+                    answer: suspect.answer,
+                    at,
+                };
+                (refused, suspect.type_name)
+            });
+            if let Err(error) = self.engine.order(Order::Quarantine(refused.collect())).await {
+                return Outcome::again("store", error.to_string());
+            }
+        }
+        // Where this fails it will be sent again, under the same ids.
+        match self.store.delivered(&self.name, upto).await {
+            Err(error) => Outcome::again("store", error.to_string()),
+            Ok(()) => {
+                doubt.taken();
+                Outcome::Delivered { upto }
+            }
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("delivery to {}", self.name)
+    }
+
+    fn note_delivered(&self) {
         if let Some(health) = self.board.destinations().get_mut(&self.name) {
-            Outage::over(&mut health.outage, what);
+            Outage::over(&mut health.outage, &self.what());
             health.last_delivered_at = Some(self.clock.now());
         }
     }
 
-    async fn wait_after(&mut self, outcome: Outcome, failures: &mut u32, what: &str) {
-        let (code, message, wait) = match outcome {
-            Outcome::Delivered { .. } => return,
-            Outcome::Hold { code, message } => (code, message, HOLD + jitter(HOLD / 10)),
+    /// Nothing waits, or nothing but what was refused.
+    async fn wait_for_events(&mut self, sender: &mut Sender, doubt: &mut Doubt, retry: &mut Retry) -> Wake {
+        let woken = |more: Result<(), watch::error::RecvError>| more.map_or(Wake::Ended, |()| Wake::Events);
+        if !doubt.suspects().is_empty() {
+            let until = self.note_failure(all_refused(doubt), retry).await;
+            let Self { clock, engine, nudge, .. } = self;
+            return tokio::select! {
+                more = engine.outbox.changed() => woken(more),
+                () = clock.sleep_until(until) => Wake::Time,
+                Ok(()) = nudge.changed() => Wake::Time,
+            };
+        }
+        if sender.is_connected() {
+            // A connection, and the certificates that it trusts, are kept for a while and no longer.
+            match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
+                Ok(more) => return woken(more),
+                Err(_) => sender.disconnect(),
+            }
+        }
+        woken(self.engine.outbox.changed().await)
+    }
+
+    async fn wait_after(&mut self, outcome: Outcome, retry: &mut Retry) {
+        let until = self.note_failure(outcome, retry).await;
+        self.sleep(until).await;
+    }
+
+    async fn sleep(&mut self, until: Timestamp) {
+        let Self { clock, nudge, .. } = self;
+        tokio::select! {
+            () = clock.sleep_until(until) => {}
+            Ok(()) = nudge.changed() => {}
+        }
+    }
+
+    /// Notes a failure on the board, in the log and in the store; answers when to try again.
+    async fn note_failure(&self, outcome: Outcome, retry: &mut Retry) -> Timestamp {
+        let (code, message, wait, held) = match outcome {
+            Outcome::Delivered { .. } => return self.clock.now(),
+            Outcome::Refused { code, answer } => (code, answer, Duration::ZERO, true),
+            Outcome::Hold { code, message, wait } => (code, message, wait + jitter(wait / 10), true),
             Outcome::Again { code, message, retry_after } => {
-                let cap =
-                    Duration::from_millis(500).saturating_mul(1 << (*failures).min(10)).min(LONGEST_BACKOFF);
+                let cap = Duration::from_millis(500)
+                    .saturating_mul(1 << retry.failures.min(10))
+                    .min(LONGEST_BACKOFF);
                 let jittered = jitter(cap).max(Duration::from_millis(100));
-                (code, message, retry_after.map_or(jittered, |asked| asked + jittered))
+                (code, message, retry_after.map_or(jittered, |asked| asked + jittered), false)
             }
         };
-        *failures = failures.saturating_add(1);
         let now = self.clock.now();
-        if let Some(health) = self.board.destinations().get_mut(&self.name) {
-            Outage::note(&mut health.outage, now, what, &code, message);
-        }
         let until = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
-        self.clock.sleep_until(until.unwrap_or(now)).await;
-    }
-
-    /// Sends what waits, and says what the answer means.
-    async fn send(&self, client: &mut Option<reqwest::Client>, waiting: &[Outgoing]) -> Outcome {
-        let client = match client {
-            Some(client) => client,
-            None => match http::client(&self.settings.url, &self.settings.connection, true) {
-                Ok(made) => client.insert(made),
-                Err(error) => {
-                    return Outcome::hold(
-                        "connection_settings",
-                        crate::error_chain::Chain(&error).to_string(),
-                    );
-                }
-            },
+        let until = until.unwrap_or(now);
+        let outage = {
+            let mut board = self.board.destinations();
+            let outage = &mut board.entry(self.name.clone()).or_default().outage;
+            Outage::note(outage, now, &self.what(), &code, message);
+            outage.clone()
         };
-        let events = waiting.iter().map(|event| with_sequence(&event.body, event.sequence));
-        let (kind, body) = match self.settings.receiver {
-            Receiver::SvmCollector => {
-                let events: Vec<String> = events.collect();
-                ("application/cloudevents-batch+json", format!("[{}]", events.join(",")))
-            }
-            Receiver::Generic => ("application/cloudevents+json", events.collect()),
-        };
-        let mut request =
-            client.post(&self.settings.url).header(reqwest::header::CONTENT_TYPE, kind).body(body);
-        match self.token() {
-            Ok(None) => {}
-            Ok(Some(token)) => request = request.bearer_auth(token.expose_secret()),
-            Err(message) => return Outcome::hold("token_file", message),
+        *retry = Retry { failures: retry.failures.saturating_add(1), until: Some(until), held, outage };
+        if let Ok(text) = serde_json::to_string(retry) {
+            // Where it cannot be kept, a restart tries at once.
+            self.store.set_retry(&self.name, text).await.ok();
         }
-        match request.send().await {
-            Err(error) => answer::of_failure(&Failure::of(&error)),
-            Ok(response) => answer::read(response, self.settings.receiver, waiting, self.clock.now()).await,
-        }
+        until
     }
+}
 
-    fn token(&self) -> Result<Option<SecretString>, String> {
-        let Some(file) = &self.settings.token_file else { return Ok(None) };
-        let text =
-            std::fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
-        let token = text.lines().next().unwrap_or_default().trim();
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!("the first line of {} is not a token", file.display()));
-        }
-        Ok(Some(SecretString::from(token)))
-    }
+fn all_refused(doubt: &Doubt) -> Outcome {
+    let (code, answer) =
+        doubt.suspects().last().map(|s| (s.code.as_str(), s.answer.as_str())).unwrap_or_default();
+    let count = doubt.suspects().len();
+    Outcome::hold(
+        code,
+        format!(
+            "the receiver refuses {count} events one by one and has taken none since; all of them stay: {answer}"
+        ),
+    )
 }

@@ -1,7 +1,7 @@
 //! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
 
 use crate::agent::enforcement::permit_file::PermitFile;
-use crate::agent::store::StoreError;
+use crate::agent::store::{Quarantined, StoreError};
 use crate::documents::{Document, Sub};
 use crate::subscription::{Event, Kind, Refusal, State};
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ pub enum Order {
     Devices(Option<u64>),
     /// Send the whole status now.
     Report,
+    /// A destination refused these events, each with its type, for what is in them.
+    Quarantine(Vec<(Quarantined, String)>),
 }
 
 /// What an order came to.
@@ -74,11 +76,17 @@ pub struct Handle {
     pub(super) orders: mpsc::Sender<Request>,
     /// What the engine shows.
     pub picture: watch::Receiver<Picture>,
-    /// Changes when new events were kept.
+    /// Changes when there may be more to send.
     pub outbox: watch::Receiver<u64>,
+    pub(super) outbox_changed: watch::Sender<u64>,
 }
 
 impl Handle {
+    /// There may be more to send, though the engine kept nothing new.
+    pub fn look_into_outbox(&self) {
+        self.outbox_changed.send_modify(|n| *n += 1);
+    }
+
     /// Has an order carried out.
     ///
     /// # Errors

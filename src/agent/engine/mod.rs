@@ -4,6 +4,7 @@
 //! One exception, for safety: a permit that gets tighter is written before the transaction, so that stopping
 //! never waits for a disk that is full or broken; giving back does wait. It sleeps until the next due instant.
 
+mod certificates;
 mod handle;
 mod permits;
 
@@ -14,10 +15,10 @@ use super::enforcement::permit_file::{self, PermitFile};
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
-use super::store::{Commit, Paper, REBUILT_NOTE, Rebuilt, Store, StoreError};
+use super::store::{Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError};
 use crate::clock::Clock;
 use crate::documents::Document;
-use crate::events::{Operational, Origin, Record, Renderer, Skips, Snapshot};
+use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
 use crate::http::jitter;
 use crate::subscription::{Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step};
 use handle::Request;
@@ -37,11 +38,13 @@ struct Step {
     input: Input,
     document: Option<Document>,
     also: Vec<Operational>,
+    quarantined: Vec<Quarantined>,
+    notes: Vec<(&'static str, String)>,
 }
 
 impl Step {
     fn new(input: Input) -> Self {
-        Self { input, document: None, also: Vec::new() }
+        Self { input, document: None, also: Vec::new(), quarantined: Vec::new(), notes: Vec::new() }
     }
 
     /// Whether it came by time or from the vendor: what must stop then, stops even where nothing can be kept.
@@ -72,6 +75,10 @@ pub struct Engine {
     /// What nobody waits for and could not be kept, in order; nothing overtakes it.
     backlog: VecDeque<Step>,
     report_at: Timestamp,
+    /// What was told of destinations' certificates.
+    certificates: certificates::Told,
+    /// What the store dropped and nobody was told yet.
+    drops: Drops,
     /// After the store failed: when to try again, and how often it failed.
     retry: Option<(Timestamp, u32)>,
     store_problem: Option<String>,
@@ -97,6 +104,7 @@ impl Engine {
         };
         let (picture, picture_seen) = watch::channel(shown);
         let (outbox, outbox_seen) = watch::channel(0);
+        let outbox_changed = outbox.clone();
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let origin = Origin {
             source: format!("urn:svm:{id}"),
@@ -123,22 +131,26 @@ impl Engine {
             written: None,
             backlog: VecDeque::new(),
             report_at: seen,
+            certificates: certificates::Told::default(),
+            drops: Drops::default(),
             retry: None,
             store_problem: None,
         };
-        (engine, Handle { orders, picture: picture_seen, outbox: outbox_seen })
+        (engine, Handle { orders, picture: picture_seen, outbox: outbox_seen, outbox_changed })
     }
 
     /// Tells what was slept through and that the agent started, and writes the permits: after this they are
     /// right. A store that fails is told and tried again later; the permits do not wait for it.
     pub async fn begin(&mut self, rebuilt: Option<Rebuilt>) {
         let mut told = vec![Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") }];
-        if let Some(Rebuilt { problem, set_aside, ceiling }) = rebuilt {
-            let skips = (ceiling > 0).then(|| Skips { from: number(1), to: number(ceiling) });
-            told.push(Operational::StoreRebuilt { problem, set_aside, skips });
+        if let Some(Rebuilt { problem, set_aside, .. }) = rebuilt {
+            told.push(Operational::StoreRebuilt { problem, set_aside });
         }
         // The error was told and is shown in the status.
         let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
+        let note = self.store.note(certificates::NOTE).await.ok().flatten();
+        self.certificates = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.look_at_certificates().await;
         self.count_devices().await;
         self.plan_report();
     }
@@ -146,12 +158,14 @@ impl Engine {
     /// Works until the orders end.
     pub async fn run(mut self) {
         loop {
+            self.tell_drops().await;
             let (clock, due) = (self.clock, self.due());
             tokio::select! {
                 request = self.orders.recv() => match request {
                     None => return,
                     Some((order, reply)) => {
                         let outcome = self.carry_out(order).await;
+                        self.store.safe().await;
                         // Whoever asked may have gone.
                         reply.send(outcome).ok();
                     }
@@ -175,6 +189,7 @@ impl Engine {
     async fn wake(&mut self) {
         if self.clock.now() >= self.report_at {
             self.count_devices().await;
+            self.look_at_certificates().await;
             self.report().await.ok();
         } else {
             self.turn(Step::new(Input::Look)).await.ok();
@@ -187,6 +202,14 @@ impl Engine {
         let phase = (spread_of(&self.id) * every as f64) as i64 % every;
         let next = ((self.seen.as_second() - phase).div_euclid(every) + 1) * every + phase;
         self.report_at = Timestamp::from_second(next).unwrap_or(Timestamp::MAX);
+    }
+
+    /// Tells what was dropped; where that cannot be kept, the store's note remembers it.
+    async fn tell_drops(&mut self) {
+        if !self.drops.is_empty() && self.retry.is_none() {
+            let also = vec![Operational::EventsDropped(std::mem::take(&mut self.drops))];
+            self.turn(Step { also, ..Step::new(Input::Look) }).await.ok();
+        }
     }
 
     async fn report(&mut self) -> Result<Turn, StoreError> {
@@ -230,10 +253,40 @@ impl Engine {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
+            Order::Quarantine(refused) => return self.quarantine(refused).await,
         };
         let offered = offered.and_then(|document| self.same_issuer(document));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
         self.turn(Step { document: offered.ok(), ..Step::new(door(offer)) }).await
+    }
+
+    /// Puts what a destination refused into quarantine and tells it, in one commit. That a destination refuses to
+    /// hear of refusals is told in the log alone, or it would never end.
+    async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Turn, StoreError> {
+        let told = |(refused, r#type): &(Quarantined, String)| {
+            let Quarantined { destination, sequence, id, code, answer, .. } = refused;
+            tracing::warn!(
+                destination,
+                sequence,
+                id,
+                r#type,
+                code,
+                "the event is refused and stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
+            );
+            let sequence = format!("{sequence:020}");
+            (r#type != QUARANTINED).then(|| Refused {
+                id: id.clone(),
+                sequence,
+                code: code.clone(),
+                answer: answer.clone(),
+            })
+        };
+        let events: Vec<Refused> = refused.iter().filter_map(told).collect();
+        let destination = refused.first().map(|(q, _)| q.destination.clone()).unwrap_or_default();
+        let quarantined = refused.into_iter().map(|(q, _)| q).collect();
+        let also = (!events.is_empty()).then_some(Operational::EventsQuarantined { destination, events });
+        let also = also.into_iter().collect();
+        self.turn(Step { also, quarantined, ..Step::new(Input::Look) }).await
     }
 
     /// Revisions come from the issuer of the key that is held, whichever door they come through.
@@ -320,18 +373,25 @@ impl Engine {
         let changed = (state != self.state || self.store_problem.is_some()).then(|| state.clone());
         let taken = papers != self.papers;
         let papers_changed = taken.then(|| papers.clone());
-        if changed.is_some() || taken || !records.is_empty() {
-            let rebuilt = |event: &Operational| matches!(event, Operational::StoreRebuilt { .. });
+        if changed.is_some() || taken || !records.is_empty() || !coming.quarantined.is_empty() {
             // Told now: the note that it is to be told is over.
-            let told_now = coming.also.iter().any(rebuilt).then(|| (REBUILT_NOTE, String::new()));
+            let told_now = coming.also.iter().filter_map(|event| match event {
+                Operational::StoreRebuilt { .. } => Some((REBUILT_NOTE, String::new())),
+                Operational::EventsDropped(_) => Some((DROPS_NOTE, String::new())),
+                _ => None,
+            });
+            let is_report = |event: &Operational| matches!(event, Operational::AgentReport { .. });
+            let expire_before = || now.checked_sub(self.settings.outbox_max_age).ok();
             let commit = Commit {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
-                notes: told_now.into_iter().collect(),
+                notes: told_now.chain(coming.notes.iter().cloned()).collect(),
+                quarantined: coming.quarantined.clone(),
+                expire_before: coming.also.iter().any(is_report).then(expire_before).flatten(),
                 urgent,
             };
-            self.store.commit(commit, self.settings.history).await?;
+            self.drops = self.store.commit(commit).await?;
         }
         (self.state, self.papers, self.seen) = (state, papers, now);
         told.extend(records);
@@ -348,9 +408,10 @@ impl Engine {
     /// Not everything was kept: the rest of the state stays as it was. What came by itself is tried again soon.
     fn not_kept(&mut self, error: &StoreError, coming: Step) {
         let now = self.now();
-        // Time comes again by itself, a later report says more, and the poller offers again what is refused.
+        // Time comes again by itself, as do a later report and the store's note of what was dropped; delivery asks
+        // for a quarantine again, and the poller offers again what is refused.
         let held = match &coming.input {
-            Input::Look => !coming.also.iter().all(|event| matches!(event, Operational::AgentReport { .. })),
+            Input::Look => coming.quarantined.is_empty() && coming.also.iter().any(Operational::is_told_once),
             Input::Publish(offer) => offer.is_ok() && !self.backlog.iter().any(|h| h.input == coming.input),
             _ => false,
         };
@@ -413,10 +474,6 @@ impl Engine {
             store_problem: self.store_problem.clone(),
         });
     }
-}
-
-fn number(sequence: u64) -> String {
-    format!("{sequence:020}")
 }
 
 /// One line for each event that was kept.

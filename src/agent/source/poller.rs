@@ -239,7 +239,7 @@ impl Poller {
         }
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
-        if let Err(error) = self.store.commit(commit, self.settings.history).await {
+        if let Err(error) = self.store.commit(commit).await {
             tracing::debug!(%error, "the poller's note was not kept");
         }
         looked

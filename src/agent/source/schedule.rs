@@ -107,7 +107,11 @@ mod tests {
             url: None,
             interval: SignedDuration::from_hours(6),
             urgent_interval: SignedDuration::from_mins(15),
-            connection: Connection { timeout: Duration::from_secs(1), ca_file: None, proxy: None },
+            connection: Connection {
+                timeout: Duration::from_secs(1),
+                tls: crate::tls::TlsFiles::default(),
+                proxy: None,
+            },
         }
     }
 

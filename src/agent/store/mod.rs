@@ -5,20 +5,26 @@
 //! empty. One thread owns the file; calls that wait are committed together. Must not know: the rules of the
 //! life cycle, networks. `docs/architecture.md` draws the tables.
 
+mod bounds;
+mod history;
 mod open;
+mod outbox;
 mod recovery;
 mod sql;
 mod worker;
 
-use crate::events::Record;
+use crate::events::{Drops, Filter, Record};
 use crate::subscription::State;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use bounds::Bounds;
+pub use history::{EventRow, EventShown, Listing, Place, Waiting};
 pub use open::{Opened, REBUILT_NOTE, Rebuilt};
+pub use outbox::{Outgoing, Reading};
 pub use recovery::write_atomically;
-pub use sql::{EventRow, Outgoing, Waiting};
 
 use recovery::Recovery;
 use worker::Worker;
@@ -88,6 +94,41 @@ impl std::fmt::Debug for Paper {
     }
 }
 
+/// Where events go: a destination's name and what it takes.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The name in the settings.
+    pub name: String,
+    /// What it takes.
+    pub filter: Filter,
+}
+
+/// How the store is to be kept.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Every configured destination.
+    pub routes: Vec<Route>,
+    /// How much is kept.
+    pub bounds: Bounds,
+}
+
+/// An event that a destination refused for what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Which destination.
+    pub destination: String,
+    /// The event's number there.
+    pub sequence: u64,
+    /// Its id.
+    pub id: String,
+    /// Such as `http_400`.
+    pub code: String,
+    /// What the receiver said, bounded.
+    pub answer: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What is written in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
@@ -99,6 +140,10 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
     pub notes: Vec<(&'static str, String)>,
+    /// What was refused and leaves the outbox.
+    pub quarantined: Vec<Quarantined>,
+    /// What waits since before this is dropped.
+    pub expire_before: Option<Timestamp>,
     /// Whether it may use the room that is kept for Critical events, also where it has none itself.
     pub urgent: bool,
 }
@@ -116,58 +161,118 @@ const CHANGES_NOTE: &str = "changes";
 /// Name of the note that the poller keeps.
 pub const SOURCE_NOTE: &str = "source";
 
+/// Name of the note with what was dropped, as long as that was not told.
+pub const DROPS_NOTE: &str = "dropped";
+
+/// Whether a call's commit is synced before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sync {
+    /// It is on the disk.
+    Now,
+    /// A power cut may take it back; the next synced commit takes it along. Nothing is ever half of it.
+    Later,
+}
+
 /// A handle to the store; clones share the one thread.
 #[derive(Clone)]
 pub struct Store {
     worker: Worker,
     recovery: Arc<std::sync::Mutex<Recovery>>,
+    plan: Arc<Plan>,
 }
 
 impl Store {
-    /// Keeps a commit. What it holds is on the disk when this returns; of what waits for nobody, `history` events
-    /// stay.
+    /// Keeps a commit. What it holds is on the disk when this returns. Answers all that was dropped for want of
+    /// room and not told yet; a commit that writes [`DROPS_NOTE`] tells it.
     ///
     /// # Errors
     /// [`StoreError`]: nothing of it was kept.
-    pub async fn commit(&self, commit: Commit, history: u32) -> Result<(), StoreError> {
+    pub async fn commit(&self, commit: Commit) -> Result<Drops, StoreError> {
         let critical = commit.urgent
             || commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
         let commit = Arc::new(commit);
-        let (job, recovery) = (commit.clone(), self.recovery.clone());
+        let (job, recovery, plan) = (commit.clone(), self.recovery.clone(), self.plan.clone());
         let changes = commit.changes().then(|| recovery::lock(&self.recovery).contents.changes + 1);
-        self.worker
-            .call(critical, move |db| {
-                let used = sql::keep(db, &job, history)?;
-                if let Some(changes) = changes {
-                    sql::set_note(db, CHANGES_NOTE, &changes.to_string())?;
-                }
-                // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
-                recovery::lock(&recovery).raise(used);
-                Ok(())
-            })
-            .await?;
+        let work = move |db: &rusqlite::Connection| {
+            sql::keep(db, &job)?;
+            let used = outbox::keep(db, &job, &plan.routes)?;
+            if let Some(changes) = changes {
+                sql::set_note(db, CHANGES_NOTE, &changes.to_string())?;
+            }
+            let drops = bounds::apply(db, &job, plan.bounds)?;
+            // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
+            Recovery::raise(&recovery, used);
+            Ok(drops)
+        };
+        let drops = self.worker.call(Sync::Now, critical, work).await?;
         if commit.changes() {
             recovery::lock(&self.recovery).follow(&commit);
+            self.worker.write_recovery();
         }
-        Ok(())
+        Ok(drops)
     }
 
-    /// The oldest events that wait for a destination, at most `most` of them and about 256 KiB.
+    /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it.
+    pub async fn safe(&self) {
+        self.worker.safe().await;
+    }
+
+    /// The oldest events that wait for a destination, as far as `reading` goes.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn next(&self, destination: &str, most: usize) -> Result<Vec<Outgoing>, StoreError> {
+    pub async fn next(&self, destination: &str, reading: Reading) -> Result<Vec<Outgoing>, StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(false, move |db| sql::next(db, &destination, most)).await
+        self.worker.call(Sync::Now, false, move |db| outbox::next(db, &destination, reading)).await
     }
 
-    /// Everything up to this sequence number has arrived.
+    /// Everything up to this sequence number has arrived. A power cut may forget that: then it is sent again.
     ///
     /// # Errors
     /// [`StoreError`]: it will be sent again.
     pub async fn delivered(&self, destination: &str, sequence: u64) -> Result<(), StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(false, move |db| sql::delivered(db, &destination, sequence)).await
+        self.worker.call(Sync::Later, false, move |db| outbox::delivered(db, &destination, sequence)).await
+    }
+
+    /// A note by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+        self.worker.call(Sync::Later, false, move |db| sql::note(db, name)).await
+    }
+
+    /// What delivery to a destination wanted to remember, if anything.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn retry(&self, destination: &str) -> Result<Option<String>, StoreError> {
+        let destination = destination.to_owned();
+        self.worker.call(Sync::Later, false, move |db| outbox::retry(db, &destination)).await
+    }
+
+    /// Remembers how delivery to a destination fails, until something is delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_retry(&self, destination: &str, retry: String) -> Result<(), StoreError> {
+        let destination = destination.to_owned();
+        self.worker.call(Sync::Later, false, move |db| outbox::set_retry(db, &destination, &retry)).await
+    }
+
+    /// Puts quarantined events, that of one id or all, at the end of what waits again. Answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]: none was.
+    pub async fn requeue(&self, id: Option<String>) -> Result<u64, StoreError> {
+        let recovery = self.recovery.clone();
+        let work = move |db: &rusqlite::Connection| {
+            let (moved, used) = outbox::requeue(db, id.as_deref())?;
+            Recovery::raise(&recovery, used);
+            Ok(moved)
+        };
+        self.worker.call(Sync::Now, false, work).await
     }
 
     /// How much waits for each destination.
@@ -175,15 +280,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        self.worker.call(false, sql::waiting).await
+        self.worker.call(Sync::Later, false, history::waiting).await
     }
 
-    /// The newest events, newest first, from before event number `before` where given.
+    /// Events, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn events(&self, before: Option<i64>, most: usize) -> Result<Vec<EventRow>, StoreError> {
-        self.worker.call(false, move |db| sql::events(db, before, most)).await
+    pub async fn events(&self, listing: Listing) -> Result<Vec<EventRow>, StoreError> {
+        self.worker.call(Sync::Later, false, move |db| history::events(db, &listing)).await
+    }
+
+    /// The event of an id, if it is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn event(&self, id: &str) -> Result<Option<EventShown>, StoreError> {
+        let id = id.to_owned();
+        self.worker.call(Sync::Later, false, move |db| history::show(db, &id)).await
     }
 
     /// Ends the thread after what was asked before; later calls are told that the store is closed.

@@ -2,7 +2,7 @@
 
 use super::recovery::{Contents, Recovery};
 use super::worker::Worker;
-use super::{CHANGES_NOTE, Paper, SOURCE_NOTE, Store, StoreError, sql};
+use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, outbox, sql};
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -81,6 +81,7 @@ fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
     match sql::form(&db)? {
         0 => return Ok(Found { db, contents: None }),
         sql::FORM => {}
+        1 => return Err(StoreError::Damaged("its form is from before the first release".to_owned())),
         found => return Err(StoreError::Newer { found, known: sql::FORM }),
     }
     if let Some(damage) = sql::damage(&db)? {
@@ -104,13 +105,13 @@ fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
 }
 
 impl Store {
-    /// Opens the store in `folder`, which is there and ours. `make_id` is asked where the SVM has no id yet.
+    /// Opens the store in `folder`, which is there and ours, for the destinations and bounds of `plan`. `make_id` is asked where the SVM has no id yet.
     ///
     /// # Errors
     /// A folder that cannot be used, or a database of a newer program. Damage is no error: see [`Opened`].
     pub fn open(
         folder: &Path,
-        destinations: &[&str],
+        plan: Plan,
         now: Timestamp,
         make_id: impl FnOnce() -> String,
     ) -> Result<(Self, Opened), StoreError> {
@@ -180,10 +181,15 @@ impl Store {
         let untold = sql::note(&db, REBUILT_NOTE)?;
         let rebuilt = rebuilt.or_else(|| serde_json::from_str(&untold?).ok());
         let first = sql::number(&db, FIRST_NOTE)?;
-        let left = sql::set_destinations(&db, destinations, first)?;
-        let recovery = Recovery::new(recovery_path, kept.clone());
-        recovery.write();
-        let store = Self { worker: Worker::start(db, file)?, recovery: Arc::new(Mutex::new(recovery)) };
+        let names: Vec<&str> = plan.routes.iter().map(|route| route.name.as_str()).collect();
+        let left = outbox::set_destinations(&db, &names, first)?;
+        let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, kept.clone())));
+        Recovery::write(&recovery);
+        let store = Self {
+            worker: Worker::start(db, file, plan.bounds, recovery.clone())?,
+            recovery,
+            plan: Arc::new(plan),
+        };
         let Contents { id, state, papers, .. } = kept;
         Ok((store, Opened { id, new_id, state, papers, source_note, rebuilt, left }))
     }

@@ -64,14 +64,18 @@ impl Recovery {
     }
 
     /// Promises sequence numbers up to the next block, where `used` reaches the ceiling.
-    pub(super) fn raise(&mut self, used: u64) {
-        if used > self.contents.ceiling {
-            self.contents.ceiling = (used / BLOCK + 1) * BLOCK;
-            self.write();
+    pub(super) fn raise(shared: &Mutex<Self>, used: u64) {
+        {
+            let contents = &mut lock(shared).contents;
+            if used <= contents.ceiling {
+                return;
+            }
+            contents.ceiling = (used / BLOCK + 1) * BLOCK;
         }
+        Self::write(shared);
     }
 
-    /// Follows what was just kept in the database.
+    /// Follows what was just kept in the database; to be written.
     pub(super) fn follow(&mut self, commit: &Commit) {
         if let Some(state) = &commit.state {
             self.contents.state = state.clone();
@@ -80,16 +84,19 @@ impl Recovery {
             self.contents.papers.clone_from(papers);
         }
         self.contents.changes += 1;
-        self.write();
     }
 
-    /// Writes the file. The database is the truth: where this fails, it is said and work goes on.
-    pub(super) fn write(&self) {
-        let written = serde_json::to_vec(&self.contents)
-            .map_err(std::io::Error::other)
-            .and_then(|text| write_atomically(&self.path, &text, 0o600));
+    /// Writes the file; nobody is kept waiting for the disk meanwhile. The database is the truth: where this
+    /// fails, it is said and work goes on. Only the store's thread writes once it works.
+    pub(super) fn write(shared: &Mutex<Self>) {
+        let (path, contents) = {
+            let recovery = lock(shared);
+            (recovery.path.clone(), serde_json::to_vec(&recovery.contents))
+        };
+        let written =
+            contents.map_err(std::io::Error::other).and_then(|text| write_atomically(&path, &text, 0o600));
         if let Err(error) = written {
-            tracing::warn!(path = %self.path.display(), %error, "the recovery file was not written; the next change tries again");
+            tracing::warn!(path = %path.display(), %error, "the recovery file was not written; the next change tries again");
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
 
-use super::{StoreError, open};
+use super::bounds::{self, Bounds};
+use super::recovery::Recovery;
+use super::{StoreError, Sync, open};
 use rusqlite::Connection;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -13,18 +16,26 @@ const GROUP: usize = 64;
 /// After so long without a call, memory is given back; longer than an idle connection is kept.
 const REST: Duration = Duration::from_secs(30);
 
+/// The recovery file is written when nothing was asked for so long: what was kept goes out to destinations first.
+const MOMENT: Duration = Duration::from_millis(2);
+
+/// But so many groups of calls do not put it off.
+const LAG: u32 = 32;
+
 /// Disk that is kept for Critical events: given up when there is no other room.
 const RESERVE_BYTES: u64 = 1024 * 1024;
 
 trait Job: Send {
     fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+    fn sync(&self) -> Sync;
     fn critical(&self) -> bool;
 }
 
 struct Call<F, T> {
     work: F,
     value: Option<T>,
+    sync: Sync,
     critical: bool,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -41,6 +52,10 @@ impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Call<
         reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))).ok();
     }
 
+    fn sync(&self) -> Sync {
+        self.sync
+    }
+
     fn critical(&self) -> bool {
         self.critical
     }
@@ -48,6 +63,10 @@ impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Call<
 
 enum Message {
     Job(Box<dyn Job>),
+    /// The recovery file is to be written, when there is a moment.
+    Recovery,
+    /// Answered once the recovery file holds what was kept before.
+    Safe(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
 
@@ -59,10 +78,15 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts the thread over an opened database.
-    pub(super) fn start(db: Connection, file: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        db: Connection,
+        file: PathBuf,
+        bounds: Bounds,
+        recovery: Arc<Mutex<Recovery>>,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let reserve = file.with_extension("reserve");
-        let mut owner = Owner { db, file, reserve };
+        let mut owner = Owner { db, file, reserve, bounds, recovery };
         owner.restore_reserve();
         std::thread::Builder::new()
             .name("store".to_owned())
@@ -72,15 +96,29 @@ impl Worker {
         Ok(Self { jobs })
     }
 
-    pub(super) async fn call<T, F>(&self, critical: bool, work: F) -> Result<T, StoreError>
+    pub(super) async fn call<T, F>(&self, sync: Sync, critical: bool, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { work, value: None, critical, reply });
+        let job = Box::new(Call { work, value: None, sync, critical, reply });
         self.jobs.send(Message::Job(job)).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Has the recovery file written, when there is a moment.
+    pub(super) fn write_recovery(&self) {
+        // A store that is closed has written it.
+        self.jobs.send(Message::Recovery).ok();
+    }
+
+    /// Waits until the recovery file holds what was kept before.
+    pub(super) async fn safe(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send(Message::Safe(reply)).is_ok() {
+            answer.await.ok();
+        }
     }
 
     pub(super) async fn close(&self) {
@@ -91,44 +129,83 @@ impl Worker {
     }
 }
 
+/// When the thread, where nothing is asked, does what can wait.
+enum Rest {
+    In(Duration),
+    /// It is done.
+    Over,
+}
+
 struct Owner {
     db: Connection,
     file: PathBuf,
     reserve: PathBuf,
+    bounds: Bounds,
+    recovery: Arc<Mutex<Recovery>>,
 }
 
 impl Owner {
     fn work(&mut self, queue: &mpsc::Receiver<Message>) {
-        let mut rested = true;
+        let mut rest = Rest::Over;
+        // For how many groups the recovery file lags behind, and who waits until it does no more.
+        let (mut lags, mut waiters): (Option<u32>, Vec<oneshot::Sender<()>>) = (None, Vec::new());
         loop {
-            let first = if rested { queue.recv().ok() } else { queue.recv_timeout(REST).ok() };
-            let Some(first) = first else {
-                if rested {
-                    return;
-                }
-                // Nothing for a while: what SQLite keeps at hand goes back to the system.
-                self.db.execute_batch("PRAGMA shrink_memory").ok();
-                crate::memory::give_back();
-                rested = true;
-                continue;
+            let first = match (lags, &rest) {
+                (Some(_), _) => queue.recv_timeout(MOMENT),
+                (None, Rest::Over) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                (None, Rest::In(wait)) => queue.recv_timeout(*wait),
             };
-            rested = false;
-            let (mut group, mut close) = (Vec::new(), None);
-            let mut next = Some(first);
+            let first = match first {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) if lags.is_some() => None,
+                Err(RecvTimeoutError::Timeout) => {
+                    rest = self.rest();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            rest = Rest::In(REST);
+            let (mut group, mut close, mut moment) = (Vec::new(), None, first.is_none());
+            let mut next = first;
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => group.push(job),
+                    Message::Recovery => lags = lags.or(Some(0)),
+                    Message::Safe(reply) => waiters.push(reply),
                     Message::Close(reply) => close = Some(reply),
                 }
                 next = if group.len() < GROUP && close.is_none() { queue.try_recv().ok() } else { None };
             }
             self.together(group);
+            lags = lags.map(|groups| groups + 1);
+            moment |= close.is_some() || lags.is_some_and(|groups| groups > LAG);
+            if moment && lags.take().is_some() {
+                Recovery::write(&self.recovery);
+            }
+            if lags.is_none() {
+                for waiter in waiters.drain(..) {
+                    waiter.send(()).ok();
+                }
+            }
             if let Some(reply) = close {
                 self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
                 reply.send(()).ok();
                 return;
             }
         }
+    }
+
+    /// Nothing was asked for a while: what need not be kept goes, the file shrinks, and what SQLite keeps at hand
+    /// goes back to the system. A step at a time, since somebody may ask.
+    fn rest(&self) -> Rest {
+        if matches!(bounds::trim(&self.db, self.bounds.history), Ok(true)) {
+            return Rest::In(Duration::ZERO);
+        }
+        self.db
+            .execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory")
+            .ok();
+        crate::memory::give_back();
+        Rest::Over
     }
 
     /// One commit for all; where it fails, each for itself.
@@ -166,7 +243,14 @@ impl Owner {
     }
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let durable = jobs.iter().any(|job| job.sync() == Sync::Now);
         let run = |db: &Connection| {
+            // In a write-ahead log NORMAL leaves out the sync at a commit, and nothing else.
+            db.execute_batch(if durable {
+                "PRAGMA synchronous = FULL"
+            } else {
+                "PRAGMA synchronous = NORMAL"
+            })?;
             db.execute_batch("BEGIN IMMEDIATE")?;
             for job in jobs {
                 job.run(db)?;

@@ -96,7 +96,8 @@ impl World {
         let ((ready, is_ready), (stop, stopped)) = (oneshot::channel(), oneshot::channel());
         let agent = tokio::spawn(async move {
             let ready = || ready.send(()).unwrap_or_default();
-            daemon::run(settings, clock, ready, async { drop(stopped.await) }).await
+            let (_, nudge) = tokio::sync::watch::channel(0);
+            daemon::run(settings, clock, ready, nudge, async { drop(stopped.await) }).await
         });
         if is_ready.await.is_err() {
             agent.await??;

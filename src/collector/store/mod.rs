@@ -97,8 +97,9 @@ impl Store {
         });
         let reading = reading.map_err(StoreError::Thread)?;
         let writing = move || {
+            let mut outage = Outage::default();
             while let Some(first) = commands.blocking_recv() {
-                take_all(&mut writer, first, &mut commands, &tell_latest, &metrics);
+                take_all(&mut writer, first, &mut commands, &tell_latest, &metrics, &mut outage);
             }
             reading.join().ok();
             drop(writer);
@@ -144,6 +145,11 @@ impl Store {
         self.ask(move |db| read::svm(db, &id)).await
     }
 
+    /// Whether the file can be read: one row, however large the fleet is.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        self.ask(|db| read::latest(db).map(drop)).await
+    }
+
     /// How many SVMs have which status.
     pub async fn counts(&self, silent_before: Timestamp) -> Result<Counts, StoreError> {
         self.ask(move |db| read::counts(db, silent_before)).await
@@ -176,6 +182,30 @@ impl Store {
     }
 }
 
+/// A disk that is full or fails is told when it begins and when it is over, not with each request.
+#[derive(Default)]
+struct Outage {
+    refused: u64,
+}
+
+impl Outage {
+    fn note(&mut self, outcome: &Result<Kept, StoreError>) {
+        match outcome {
+            Err(error @ StoreError::Failed(..)) => {
+                if self.refused == 0 {
+                    tracing::error!(error = %crate::error_chain::Chain(error), "nothing can be kept");
+                }
+                self.refused = self.refused.saturating_add(1);
+            }
+            Ok(kept) if self.refused > 0 && kept.last_position.is_some() => {
+                tracing::info!(refused = self.refused, "the store works again");
+                self.refused = 0;
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Writes everything that waits in one transaction, then answers.
 fn take_all(
     db: &mut Connection,
@@ -183,6 +213,7 @@ fn take_all(
     waiting: &mut mpsc::Receiver<Command>,
     latest: &watch::Sender<i64>,
     metrics: &Metrics,
+    outage: &mut Outage,
 ) {
     let (mut requests, mut answers, mut events) = (Vec::new(), Vec::new(), 0);
     let mut next = Some(first);
@@ -209,12 +240,13 @@ fn take_all(
         Ok(outcomes) => outcomes,
         // One request that cannot be written must not fail the others: each on its own.
         Err(error) if requests.len() > 1 => {
-            tracing::warn!(error = %crate::error_chain::Chain(&error), "a group of requests was not written; trying each alone");
+            tracing::debug!(error = %crate::error_chain::Chain(&error), "a group of requests was not written; trying each alone");
             requests.iter().flat_map(|request| alone(db, request, metrics)).collect()
         }
         Err(error) => vec![Err(failed(error))],
     };
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        outage.note(&outcome);
         if let Ok(kept) = &outcome
             && let Some(position) = kept.last_position
         {

@@ -185,6 +185,10 @@ impl Source {
     fn took(&mut self, event: &Event, at: Timestamp) {
         if let Some(sequence) = event.sequence {
             self.changed_gaps = true;
+            // Before the event itself, so that what is skipped is not even for a moment among what is missing.
+            if let Some(from) = event.skipped_from {
+                self.gaps.skipped(from, sequence.saturating_sub(1));
+            }
             self.gaps.took(sequence);
             if let Some(told) = &event.told
                 && self.state_sequence.is_none_or(|before| sequence > before)
@@ -195,10 +199,6 @@ impl Source {
                     told.report.clone().or_else(|| self.told.take().and_then(|(told, _)| told.report));
                 self.told = Some((Told { report, ..told.clone() }, event.time.unwrap_or(at)));
             }
-        }
-        if let Some((from, to)) = event.skips {
-            self.changed_gaps = true;
-            self.gaps.skipped(from, to);
         }
     }
 

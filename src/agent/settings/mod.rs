@@ -1,27 +1,22 @@
 //! The agent's settings: the keys of `config/agent.toml`, checked and turned into what the parts work with.
 
+mod destination;
+
+pub use destination::{CloudEvents, DESTINATION, Destination, Mode, Receiver, Speaks};
+
+use crate::agent::store::Bounds;
 use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
 use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, choice, load, span};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
+use crate::tls::TlsFiles;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The documented defaults; the lowest layer of the settings.
-pub const DEFAULTS: &str = include_str!("../../config/agent.toml");
-
-/// Every key of a destination with its default; `config/agent.toml` shows the same lines as a comment.
-pub const DESTINATION: &str = r#"
-kind = "cloudevents"
-url = ""
-receiver = "svm-collector"
-token_file = ""
-ca_file = ""
-proxy = ""
-timeout = "30s"
-"#;
+pub const DEFAULTS: &str = include_str!("../../../config/agent.toml");
 
 /// The prefix of the agent's variables.
 pub const PREFIX: &str = "SVM_AGENT";
@@ -51,10 +46,12 @@ pub struct Settings {
     pub permit_max_age: SignedDuration,
     /// How often the whole status is sent.
     pub report_every: SignedDuration,
-    /// Delivered events that are kept.
-    pub history: u32,
+    /// How much is kept of events.
+    pub outbox: Bounds,
+    /// What waits longer is dropped.
+    pub outbox_max_age: SignedDuration,
     /// Where events go.
-    pub destinations: BTreeMap<String, DestinationSettings>,
+    pub destinations: BTreeMap<String, Destination>,
 }
 
 /// Where documents are published, and how to look.
@@ -66,28 +63,6 @@ pub struct SourceSettings {
     pub interval: SignedDuration,
     /// Between looks in the last day of a term, in grace and while restricted.
     pub urgent_interval: SignedDuration,
-    /// How the connection is made.
-    pub connection: Connection,
-}
-
-/// Who receives at a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receiver {
-    /// Takes batches, and names what it kept.
-    SvmCollector,
-    /// Takes one event a request; any 2xx is its receipt.
-    Generic,
-}
-
-/// One destination of events.
-#[derive(Clone, Debug)]
-pub struct DestinationSettings {
-    /// Where to POST.
-    pub url: String,
-    /// Who is there.
-    pub receiver: Receiver,
-    /// A file with the bearer token.
-    pub token_file: Option<PathBuf>,
     /// How the connection is made.
     pub connection: Connection,
 }
@@ -107,7 +82,7 @@ struct Raw {
     report: RawReport,
     outbox: RawOutbox,
     #[serde(default)]
-    destinations: BTreeMap<String, RawDestination>,
+    destinations: BTreeMap<String, destination::Raw>,
 }
 #[derive(Deserialize)]
 struct RawProduct {
@@ -162,16 +137,8 @@ struct RawReport {
 #[derive(Deserialize)]
 struct RawOutbox {
     history: u32,
-}
-#[derive(Deserialize)]
-struct RawDestination {
-    kind: String,
-    url: String,
-    receiver: String,
-    token_file: String,
-    ca_file: String,
-    proxy: String,
-    timeout: String,
+    max_megabytes: u64,
+    max_age: String,
 }
 /// The files of an installed agent that are there, in the order in which they are read.
 ///
@@ -235,11 +202,12 @@ impl Settings {
                 unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
             }
         };
-        look("source.ca_file".to_owned(), &self.source.connection.ca_file);
+        look("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
         look("devices.count_file".to_owned(), &self.devices_count_file);
         for (destination, settings) in &self.destinations {
-            look(format!("destinations.{destination}.token_file"), &settings.token_file);
-            look(format!("destinations.{destination}.ca_file"), &settings.connection.ca_file);
+            for (key, file) in settings.files() {
+                look(format!("destinations.{destination}.{key}"), file);
+            }
         }
         unreadable
     }
@@ -293,6 +261,12 @@ impl Check<'_> {
         let permit_max_age =
             self.span("enforcement.permit_max_age", &raw.enforcement.permit_max_age, 60, 30 * 86_400);
         let report_every = self.span("report.every", &raw.report.every, 60, 7 * 86_400);
+        let megabytes = raw.outbox.max_megabytes;
+        let megabytes = self.take(
+            "outbox.max_megabytes",
+            (1..=100_000).contains(&megabytes).then_some(megabytes).ok_or("must be 1 to 100000"),
+        );
+        let max_age = self.span("outbox.max_age", &raw.outbox.max_age, 86_400, 3650 * 86_400);
         let mut destinations = BTreeMap::new();
         for (name, raw) in raw.destinations {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -329,7 +303,8 @@ impl Check<'_> {
             devices_count_file: path(&raw.devices.count_file),
             permit_max_age: permit_max_age?,
             report_every: report_every?,
-            history: raw.outbox.history,
+            outbox: Bounds { history: raw.outbox.history, bytes: megabytes? * 1_000_000 },
+            outbox_max_age: max_age?,
             destinations,
         })
     }
@@ -387,13 +362,13 @@ impl Check<'_> {
         self.take(key, fits)
     }
 
-    fn connection(&mut self, key: &str, timeout: &str, ca_file: &str, proxy: &str) -> Option<Connection> {
+    fn connection(&mut self, key: &str, timeout: &str, tls: TlsFiles, proxy: &str) -> Option<Connection> {
         let timeout = self.span(&format!("{key}.timeout"), timeout, 1, 600);
         let proxy = match proxy {
             "" => Some(None),
             proxy => self.url(&format!("{key}.proxy"), proxy).map(Some),
         };
-        Some(Connection { timeout: timeout?.unsigned_abs(), ca_file: path(ca_file), proxy: proxy? })
+        Some(Connection { timeout: timeout?.unsigned_abs(), tls, proxy: proxy? })
     }
 
     fn source(&mut self, raw: RawSource) -> Option<SourceSettings> {
@@ -403,27 +378,14 @@ impl Check<'_> {
         };
         let interval = self.span("source.interval", &raw.interval, 1, 7 * 86_400);
         let urgent = self.span("source.urgent_interval", &raw.urgent_interval, 1, 86_400);
-        let connection = self.connection("source", &raw.timeout, &raw.ca_file, &raw.proxy);
+        let connection = TlsFiles { ca_file: path(&raw.ca_file), ..TlsFiles::default() };
+        let connection = self.connection("source", &raw.timeout, connection, &raw.proxy);
         Some(SourceSettings {
             url: url?,
             interval: interval?,
             urgent_interval: urgent?,
             connection: connection?,
         })
-    }
-
-    fn destination(&mut self, key: &str, raw: RawDestination) -> Option<DestinationSettings> {
-        let kind = self.take(&format!("{key}.kind"), choice(&raw.kind, &[("cloudevents", ())]));
-        let receivers = [("svm-collector", Receiver::SvmCollector), ("generic", Receiver::Generic)];
-        let receiver = self.take(&format!("{key}.receiver"), choice(&raw.receiver, &receivers));
-        let url = match raw.url.as_str() {
-            "" => self.take(&format!("{key}.url"), Err("is missing: where are the events to go?")),
-            url => self.url(&format!("{key}.url"), url),
-        };
-        let connection = self.connection(key, &raw.timeout, &raw.ca_file, &raw.proxy);
-        kind?;
-        let (url, receiver, connection) = (url?, receiver?, connection?);
-        Some(DestinationSettings { url, receiver, token_file: path(&raw.token_file), connection })
     }
 }
 

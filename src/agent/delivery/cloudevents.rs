@@ -1,0 +1,287 @@
+//! CloudEvents over HTTP: from events to a request, and from its answer to what follows.
+
+use super::answer::{self, Outcome};
+use crate::agent::settings::{CloudEvents, Mode};
+use crate::agent::store::Outgoing;
+use crate::clock::Clock;
+use crate::events::with_sequence;
+use crate::http::{self, Failure};
+use crate::tls::FilesState;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// A body below this is sent as it is: little is saved, and it can be read on the wire.
+const WORTH_COMPRESSING: usize = 2048;
+
+/// Sends to one place.
+pub(super) struct Sender {
+    settings: CloudEvents,
+    clock: Clock,
+    connected: Option<Connected>,
+    /// The receiver refused compressed bodies (RFC 9110, section 15.5.16): until a restart they go as they are.
+    plain: bool,
+}
+
+/// What is held while a connection is.
+struct Connected {
+    client: reqwest::Client,
+    /// How the files for TLS were when the client was made of them.
+    files: FilesState,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    leave: Option<Leave>,
+}
+
+/// The receiver's leave to send to it.
+#[derive(Clone, Copy)]
+struct Leave {
+    /// Between requests.
+    gap: SignedDuration,
+    /// Not before this.
+    next: Timestamp,
+}
+
+/// A request that is ready but for the token.
+pub(super) struct Prepared {
+    pub(super) events: Vec<Outgoing>,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Sender {
+    pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
+        Self { settings, clock, connected: None, plain: false }
+    }
+
+    /// Events in one request at most.
+    pub(super) fn most(&self) -> usize {
+        match self.settings.mode {
+            Mode::Batch => super::BATCH,
+            Mode::Structured | Mode::Binary => 1,
+        }
+    }
+
+    /// Gives up the connection; the next request makes a new one, from the files as they are then.
+    pub(super) fn disconnect(&mut self) {
+        self.connected = None;
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
+    /// Makes a request of events, none or more.
+    pub(super) fn prepare(&mut self, events: Vec<Outgoing>) -> Prepared {
+        let mut headers = HeaderMap::new();
+        let mut kind = |kind| drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind)));
+        let mut body = Vec::new();
+        match self.settings.mode {
+            Mode::Batch => {
+                kind("application/cloudevents-batch+json");
+                body.reserve(events.iter().map(|event| event.body.len() + 64).sum());
+                for event in &events {
+                    body.push(if body.is_empty() { b'[' } else { b',' });
+                    body.extend(whole(event).into_bytes());
+                }
+                body.push(b']');
+            }
+            Mode::Structured => {
+                kind("application/cloudevents+json");
+                body.extend(events.iter().flat_map(|event| whole(event).into_bytes()));
+            }
+            Mode::Binary => {
+                for event in &events {
+                    body.extend(binary(event, &mut headers));
+                }
+            }
+        }
+        if self.settings.compress
+            && !self.plain
+            && body.len() >= WORTH_COMPRESSING
+            && let Some(compressed) = self.compress(&body)
+        {
+            body = compressed;
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+        }
+        Prepared { events, headers, body }
+    }
+
+    /// Compressed, where that works; else it goes as it is.
+    fn compress(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        let connected = self.connected.as_mut()?;
+        if connected.compressor.is_none() {
+            connected.compressor = zstd::bulk::Compressor::new(1).ok();
+        }
+        connected.compressor.as_mut()?.compress(body).ok()
+    }
+
+    /// Makes a connection possible, and asks for leave to send where that is wanted.
+    ///
+    /// # Errors
+    /// The outcome: what keeps it from sending.
+    pub(super) async fn connect(&mut self) -> Result<(), Outcome> {
+        let files = self.settings.connection.tls.state();
+        if self.connected.as_ref().is_some_and(|connected| connected.files == files) {
+            return Ok(());
+        }
+        let client = http::client(&self.settings.url, &self.settings.connection, true);
+        let client = client.map_err(|error| {
+            Outcome::hold("connection_settings", crate::error_chain::Chain(&error).to_string())
+        })?;
+        let leave = match &self.settings.webhook_origin {
+            None => None,
+            Some(origin) => Some(self.ask_leave(&client, origin).await?),
+        };
+        self.connected = Some(Connected { client, files, compressor: None, leave });
+        Ok(())
+    }
+
+    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4.
+    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<Leave, Outcome> {
+        let request = client.request(reqwest::Method::OPTIONS, &self.settings.url);
+        let request = self.with_token(request.header("WebHook-Request-Origin", origin))?;
+        let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let allowed = header("WebHook-Allowed-Origin");
+        if !answer.status().is_success()
+            || !allowed.is_some_and(|allowed| allowed == "*" || allowed == origin)
+        {
+            return Err(Outcome::hold(
+                "webhook_not_allowed",
+                format!(
+                    "the receiver does not allow {origin} to send to it (status {}, WebHook-Allowed-Origin: {}): allow it there, or set webhook_origin to what is allowed",
+                    answer.status().as_u16(),
+                    allowed.unwrap_or("none")
+                ),
+            ));
+        }
+        let rate = header("WebHook-Allowed-Rate").and_then(|rate| rate.parse::<i64>().ok());
+        let gap = rate.filter(|rate| *rate > 0).map(|rate| SignedDuration::from_millis(60_000 / rate));
+        Ok(Leave { gap: gap.unwrap_or_default(), next: Timestamp::MIN })
+    }
+
+    /// Sends a request, and says what the answer means.
+    pub(super) async fn send(&mut self, prepared: &Prepared) -> Outcome {
+        if let Err(outcome) = self.connect().await {
+            return outcome;
+        }
+        let clock = self.clock;
+        let Some(connected) = &mut self.connected else {
+            return Outcome::again("unreachable", "there is no connection");
+        };
+        if let Some(leave) = &mut connected.leave
+            && !leave.gap.is_zero()
+        {
+            clock.sleep_until(leave.next).await;
+            leave.next = clock.now().checked_add(leave.gap).unwrap_or(leave.next);
+        }
+        let client = connected.client.clone();
+        let outcome = self.exchange(&client, prepared).await;
+        let unread = matches!(&outcome, Outcome::Refused { code, .. } if code == "http_415");
+        if unread && prepared.headers.contains_key(CONTENT_ENCODING) {
+            self.plain = true;
+            let plain = self.prepare(prepared.events.clone());
+            return self.exchange(&client, &plain).await;
+        }
+        outcome
+    }
+
+    async fn exchange(&self, client: &reqwest::Client, prepared: &Prepared) -> Outcome {
+        let request = client.post(&self.settings.url).headers(prepared.headers.clone());
+        let request = match self.with_token(request.body(prepared.body.clone())) {
+            Ok(request) => request,
+            Err(outcome) => return outcome,
+        };
+        match request.send().await {
+            Err(error) => answer::of_failure(&Failure::of(&error)),
+            Ok(response) => {
+                answer::read(response, self.settings.receiver, &prepared.events, self.clock.now()).await
+            }
+        }
+    }
+
+    fn with_token(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, Outcome> {
+        match self.token() {
+            Ok(None) => Ok(request),
+            Ok(Some(token)) => Ok(request.bearer_auth(token.expose_secret())),
+            Err(message) => Err(Outcome::hold("token_file", message)),
+        }
+    }
+
+    fn token(&self) -> Result<Option<SecretString>, String> {
+        let Some(file) = &self.settings.token_file else { return Ok(None) };
+        let text =
+            std::fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let token = text.lines().next().unwrap_or_default().trim();
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!("the first line of {} is not a token", file.display()));
+        }
+        Ok(Some(SecretString::from(token)))
+    }
+}
+
+fn whole(event: &Outgoing) -> String {
+    with_sequence(&event.body, event.sequence, event.skipped_from)
+}
+
+/// An event in binary mode: its attributes become headers, its data the body (HTTP protocol binding, section 3.1).
+fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
+    #[derive(Deserialize)]
+    struct Event<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+        #[serde(flatten)]
+        attributes: BTreeMap<String, serde_json::Value>,
+    }
+    let text = whole(event);
+    let Ok(Event { data, attributes }) = serde_json::from_str::<Event>(&text) else {
+        // What we rendered ourselves can be read.
+        return text.into_bytes();
+    };
+    for (name, value) in attributes {
+        let Some(value) = value.as_str() else { continue };
+        let (name, value) = match name.as_str() {
+            "datacontenttype" => ("content-type".to_owned(), value.to_owned()),
+            name => (format!("ce-{name}"), percent_encoded(value)),
+        };
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    data.get().as_bytes().to_vec()
+}
+
+/// HTTP protocol binding, section 3.1.3.2: what is not printable ASCII, and space, `"` and `%`.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'!' | b'#' | b'$' | b'&'..=b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_event_has_its_attributes_in_headers() {
+        let body = r#"{"specversion":"1.0","id":"a b","subject":"ключ","datacontenttype":"application/json","data":{"x": 1}}"#;
+        let event = Outgoing { sequence: 7, skipped_from: Some(6), id: "a b".into(), body: body.into() };
+        let mut headers = HeaderMap::new();
+        assert_eq!(binary(&event, &mut headers), br#"{"x": 1}"#);
+        let of = |name: &str| headers[name].to_str().unwrap();
+        assert_eq!((of("ce-id"), of("ce-subject")), ("a%20b", "%D0%BA%D0%BB%D1%8E%D1%87"));
+        assert_eq!((of("ce-specversion"), of("content-type")), ("1.0", "application/json"));
+        assert_eq!(
+            (of("ce-sequence"), of("ce-skippedfrom")),
+            ("00000000000000000007", "00000000000000000006")
+        );
+    }
+}

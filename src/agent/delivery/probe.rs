@@ -1,0 +1,40 @@
+//! A look at whether a destination can work, before anything is entrusted to it. Nothing is sent.
+
+use crate::agent::settings::{CloudEvents, Destination, Speaks};
+use crate::http::{self, Connection, Failure};
+use std::time::Duration;
+
+/// Whoever checks settings does not wait longer than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connects to a destination and asks what it answers there.
+///
+/// # Errors
+/// What is wrong, in one sentence with the way out.
+pub async fn probe(destination: &Destination) -> Result<(), String> {
+    match &destination.speaks {
+        Speaks::CloudEvents(settings) => ask(settings).await,
+    }
+}
+
+async fn ask(settings: &CloudEvents) -> Result<(), String> {
+    let connection = Connection {
+        timeout: settings.connection.timeout.min(PATIENCE),
+        tls: settings.connection.tls.clone(),
+        proxy: settings.connection.proxy.clone(),
+    };
+    let client = http::client(&settings.url, &connection, false);
+    let client = client.map_err(|error| crate::error_chain::Chain(&error).to_string())?;
+    let answer = client.request(reqwest::Method::OPTIONS, &settings.url).send().await;
+    let answer = answer.map_err(|error| Failure::of(&error).to_string())?;
+    let status = answer.status();
+    match status.as_u16() {
+        404 | 410 => Err(format!("it answers {status}: is the path of the url right?")),
+        407 => Err(format!("the proxy answers {status}: it must let this SVM through without a password")),
+        300..=399 => {
+            Err(format!("it answers {status}: set the url to where it leads; redirects are not followed"))
+        }
+        // Others may be about the question alone, which is not the one that delivery asks.
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,255 @@
+//! TLS files: what is wrong with them is named, what expires is known, and a real server takes the client's certificate.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use support::certificates::{Authority, openssl};
+use support::{Program, free_port, have, wait_for};
+use svm::http::{Connection, Failure, client};
+use svm::tls::{TlsFiles, certificate_ends_at};
+
+const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
+
+/// What is said of files that cannot be used, without the folder.
+fn refused(folder: &Path, files: &TlsFiles) -> String {
+    let error = files.client_config().err().unwrap_or_else(|| panic!("{files:?} can be used"));
+    svm::error_chain::Chain(&error).to_string().replace(&format!("{}/", folder.display()), "")
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| Some(folder.path().join(name));
+    let authority = Authority::new(folder.path(), "authority");
+    let (one, two) = (authority.issue("one", LOCAL, 2), authority.issue("two", LOCAL, 2));
+    std::fs::write(at("empty").unwrap(), "").unwrap();
+    std::fs::write(at("half").unwrap(), "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
+    std::fs::write(at("nonsense").unwrap(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
+    std::fs::write(at("large").unwrap(), vec![b'\n'; 1024 * 1024 + 1]).unwrap();
+    openssl(folder.path(), &["ec", "-aes128", "-passout", "pass:x", "-in", "one.key", "-out", "locked.key"]);
+    openssl(
+        folder.path(),
+        &["pkcs8", "-topk8", "-passout", "pass:x", "-in", "one.key", "-out", "locked8.key"],
+    );
+
+    let of_ca = |name: &str| refused(folder.path(), &TlsFiles { ca_file: at(name), ..TlsFiles::default() });
+    assert_eq!(
+        of_ca("none"),
+        "cannot read none: make it readable for this service, or correct the path: No such file or directory (os error 2)"
+    );
+    assert_eq!(
+        of_ca("empty"),
+        "there is no certificate in empty: it must be PEM, with a line -----BEGIN CERTIFICATE-----"
+    );
+    assert!(of_ca("one.key").starts_with("there is no certificate in one.key: "));
+    assert!(of_ca("half").starts_with("half is damaged PEM: "), "{}", of_ca("half"));
+    assert!(
+        of_ca("nonsense").starts_with("the certificate in nonsense cannot be used: "),
+        "{}",
+        of_ca("nonsense")
+    );
+    assert_eq!(of_ca("large"), "large has more than 1 MiB: is it the right file?");
+
+    let of_pair = |certificate: &str, key: &str| {
+        let files =
+            TlsFiles { ca_file: at("authority.pem"), certificate_file: at(certificate), key_file: at(key) };
+        refused(folder.path(), &files)
+    };
+    assert_eq!(
+        of_pair("one.crt", "two.key"),
+        "the key in two.key does not belong to the first certificate in one.crt: put the pair there"
+    );
+    for locked in ["locked.key", "locked8.key"] {
+        let told = of_pair("one.crt", locked);
+        assert!(
+            told.starts_with(&format!("the private key in {locked} has a password: take it off")),
+            "{told}"
+        );
+    }
+    for keyless in ["one.crt", "empty"] {
+        let told = of_pair("one.crt", keyless);
+        assert!(told.starts_with(&format!("there is no private key in {keyless}: it must be")), "{told}");
+    }
+    assert!(of_pair("nonsense", "one.key").starts_with("the first certificate in nonsense cannot be used: "));
+    assert!(of_pair("one.crt", "none").starts_with("cannot read none: "));
+    let half = |certificate_file, key_file| {
+        refused(folder.path(), &TlsFiles { ca_file: at("authority.pem"), certificate_file, key_file })
+    };
+    assert_eq!(
+        half(at("one.crt"), None),
+        "`certificate_file` is set and `key_file` is not: a client certificate needs both"
+    );
+    assert_eq!(
+        half(None, at("one.key")),
+        "`key_file` is set and `certificate_file` is not: a client certificate needs both"
+    );
+    authority.files(Some(&one)).client_config().unwrap();
+    authority.files(Some(&two)).client_config().unwrap();
+}
+
+#[test]
+fn each_form_of_private_key_is_read() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    let mut issued = authority.issue("ec", LOCAL, 2);
+    openssl(folder.path(), &["ec", "-in", "ec.key", "-out", "ec.sec1"]);
+    assert!(std::fs::read_to_string(folder.path().join("ec.sec1")).unwrap().contains("BEGIN EC PRIVATE KEY"));
+    for form in ["ec.key", "ec.sec1"] {
+        issued.key = folder.path().join(form);
+        authority.files(Some(&issued)).client_config().unwrap();
+    }
+    openssl(
+        folder.path(),
+        &[
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=r", "-keyout", "r.key", "-out",
+            "r.crt",
+        ],
+    );
+    openssl(folder.path(), &["rsa", "-traditional", "-in", "r.key", "-out", "r.pkcs1"]);
+    assert!(
+        std::fs::read_to_string(folder.path().join("r.pkcs1")).unwrap().contains("BEGIN RSA PRIVATE KEY")
+    );
+    issued.certificate = folder.path().join("r.crt");
+    for form in ["r.key", "r.pkcs1"] {
+        issued.key = folder.path().join(form);
+        authority.files(Some(&issued)).client_config().unwrap();
+    }
+}
+
+#[test]
+fn the_end_of_a_certificate_is_what_openssl_says() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    for (name, days) in [("short", 0), ("year", 365), ("far", 36_500)] {
+        let issued = authority.issue(name, LOCAL, days);
+        let pem = std::fs::read_to_string(&issued.certificate).unwrap();
+        let shown = openssl(
+            folder.path(),
+            &["x509", "-noout", "-enddate", "-dateopt", "iso_8601", "-in", &format!("{name}.crt")],
+        );
+        let expected = shown.trim().strip_prefix("notAfter=").unwrap().replace(' ', "T");
+        assert_eq!(certificate_ends_at(pem.as_bytes()).unwrap().to_string(), expected);
+        // Of a chain the first counts, and a key before it does not matter.
+        let key = std::fs::read_to_string(&issued.key).unwrap();
+        let chain = format!("{key}{pem}{}", std::fs::read_to_string(authority.certificate()).unwrap());
+        assert_eq!(certificate_ends_at(chain.as_bytes()).unwrap().to_string(), expected);
+    }
+    // An authority's own has an end as well.
+    certificate_ends_at(&std::fs::read(authority.certificate()).unwrap()).unwrap();
+    assert!(certificate_ends_at(b"").unwrap_err().starts_with("there is no certificate"));
+    let nonsense = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(certificate_ends_at(nonsense).unwrap_err().starts_with("the first certificate cannot be read"));
+}
+
+#[test]
+fn a_replaced_file_is_another_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.pem");
+    let files = TlsFiles { key_file: Some(path.clone()), ..TlsFiles::default() };
+    let mut states = vec![files.state()];
+    std::fs::write(&path, "one").unwrap();
+    states.push(files.state());
+    assert_eq!(files.state(), states[1]);
+    // As installers and `ln -sf` do it: another file under the same name, here even of the same length.
+    std::fs::write(folder.path().join("new"), "two").unwrap();
+    std::fs::rename(folder.path().join("new"), &path).unwrap();
+    states.push(files.state());
+    std::fs::write(&path, "longer").unwrap();
+    states.push(files.state());
+    for (n, state) in states.iter().enumerate() {
+        assert!(states[n + 1..].iter().all(|other| other != state), "{n} of {states:?}");
+    }
+}
+
+/// nginx over TLS that wants a client certificate of the authority.
+fn nginx(folder: &Path, version: &str) -> (Program, u16) {
+    let port = free_port();
+    let at = folder.display();
+    std::fs::create_dir_all(folder.join("tmp")).unwrap();
+    let text = format!(
+        "master_process off; daemon off; pid {at}/nginx.pid; error_log {at}/error.log;\n\
+         events {{ worker_connections 64; }}\n\
+         http {{ access_log off; client_body_temp_path {at}/tmp; proxy_temp_path {at}/tmp; fastcgi_temp_path {at}/tmp;\n\
+         uwsgi_temp_path {at}/tmp; scgi_temp_path {at}/tmp;\n\
+         server {{ listen 127.0.0.1:{port} ssl; ssl_protocols {version};\n\
+         ssl_certificate {at}/server.crt; ssl_certificate_key {at}/server.key;\n\
+         ssl_client_certificate {at}/authority.pem; ssl_verify_client on;\n\
+         location / {{ return 200 \"$ssl_client_s_dn\"; }} }} }}\n"
+    );
+    std::fs::write(folder.join("nginx.conf"), text).unwrap();
+    let mut command = Command::new("nginx");
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").arg("-c").arg(folder.join("nginx.conf"));
+    let program = Program::start(command.arg("-e").arg(folder.join("error.log")), &folder.join("nginx.log"));
+    wait_for("nginx", 20, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    (program, port)
+}
+
+#[test]
+fn http_shows_the_client_certificate() {
+    if !have("openssl", "openssl") || !have("nginx", "nginx-light") {
+        return;
+    }
+    svm::http::install_tls();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for version in ["TLSv1.2", "TLSv1.3"] {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new(folder.path(), "authority");
+        let other = Authority::new(folder.path(), "other");
+        authority.issue("server", LOCAL, 2);
+        let svm = authority.issue("svm-17", "DNS:svm-17", 2);
+        let (_nginx, port) = nginx(folder.path(), version);
+        let url = format!("https://localhost:{port}/");
+        let ask = |tls: TlsFiles| {
+            let connection = Connection { timeout: Duration::from_secs(20), tls, proxy: None };
+            let client = client(&url, &connection, false).unwrap();
+            runtime.block_on(async {
+                let answer = client.get(&url).send().await.map_err(|e| Failure::of(&e))?;
+                let status = answer.status().as_u16();
+                Ok((status, answer.text().await.map_err(|e| Failure::of(&e))?))
+            })
+        };
+        assert_eq!(ask(authority.files(Some(&svm))), Ok((200, "CN=svm-17".to_owned())));
+        // nginx answers in words rather than in TLS.
+        assert_eq!(ask(authority.files(None)).unwrap().0, 400);
+        // The server's own certificate is of an authority that is not trusted.
+        match ask(other.files(Some(&svm))) {
+            Err(Failure::Tls(told)) => {
+                assert!(told.contains("name its authority in `ca_file`"), "{told}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn certificates_are_not_read_where_nothing_is_verified() {
+    svm::http::install_tls();
+    let tls = TlsFiles { ca_file: Some("/nonexistent/ca.pem".into()), ..TlsFiles::default() };
+    let mut connection = Connection { timeout: Duration::from_secs(1), tls, proxy: None };
+    client("http://localhost/", &connection, false).unwrap();
+    client("https://localhost/", &connection, false).unwrap_err();
+    connection.proxy = Some("http://localhost:1".to_owned());
+    client("http://localhost/", &connection, false).unwrap();
+    connection.proxy = Some("https://localhost:1".to_owned());
+    client("http://localhost/", &connection, false).unwrap_err();
+}
