@@ -24,7 +24,7 @@ use disk::{Disk, Effect, Fate, Image};
 use model::{History, Kept};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use store::{Mark, Orders, Waiting};
+use store::{Mark, Orders, Step};
 
 /// Says to the program under strace what it is to do.
 const ORDERS: &str = "SVM_TEST_CRASH_ORDERS";
@@ -112,21 +112,26 @@ fn traced(image: &Image, seed: u64, life: usize) -> (String, Disk, Image) {
 
 /// Tries one history; answers in how many crashes.
 fn history(seed: u64) -> usize {
-    let (mut image, mut history) = (Image::new(), History::default());
+    let (mut image, mut histories) = (Image::new(), vec![History::default()]);
     let mut crashes = 0;
     for life in 0..LIVES {
         let (trace, disk, left) = traced(&image, seed, life);
-        let tried = Life { seed, life, disk, history, crashes: 0, quiet: 0, survivor: None }.replay(&trace);
+        let tried = Life { seed, life, disk, histories, last: None, crashes: 0, quiet: 0, survivor: None }
+            .replay(&trace);
         let replayed = tried.disk.crash(Fate::Kept, &mut Dice(seed));
         assert!(replayed == left, "seed {seed}, life {life}: the disk is not as the real one");
         crashes += tried.crashes;
-        (image, history) = tried.survivor.unwrap();
+        (image, histories) = tried.survivor.unwrap();
         if life == 0 && seed.is_multiple_of(3) {
             // With the crash the database went, too.
             image.retain(|name, _| name == RECOVERY);
-            let recovered = rebuilt(&image[RECOVERY], &history, &mut Dice(seed));
-            let (kept, ceiling) = recovered.unwrap_or_else(|why| panic!("seed {seed}, between lives: {why}"));
-            history = history.without_database(kept, ceiling);
+            let go_on = |history: History| {
+                let (kept, ceiling) = rebuilt(&image[RECOVERY], &history, &mut Dice(seed))?;
+                Ok(vec![history.without_database(kept, ceiling)])
+            };
+            let rebuilt = any(std::mem::take(&mut histories).into_iter().map(go_on));
+            histories = rebuilt.unwrap_or_else(|why| panic!("seed {seed}, between lives: {why}"));
+            histories.truncate(1);
         }
     }
     crashes
@@ -136,12 +141,15 @@ struct Life {
     seed: u64,
     life: usize,
     disk: Disk,
-    history: History,
+    /// Those that explain what was seen: what a crash took back is not always to be seen at once.
+    histories: Vec<History>,
+    /// What was asked last.
+    last: Option<Step>,
     crashes: usize,
     /// Crashes with nothing under way.
     quiet: usize,
-    /// One of the images, with the history that goes on from it.
-    survivor: Option<(Image, History)>,
+    /// One of the images, with the histories that go on from it.
+    survivor: Option<(Image, Vec<History>)>,
 }
 
 impl Life {
@@ -150,38 +158,45 @@ impl Life {
         let mut dice = Dice(self.seed);
         for call in trace::calls(trace) {
             let fates = [Fate::Lost, Fate::Kept, Fate::Beginning, Fate::Scattered];
-            let any = fates[dice.below(fates.len())];
+            let any_fate = fates[dice.below(fates.len())];
             let try_now: &[Fate] = match self.disk.replay(&call) {
                 Effect::Nothing => &[],
-                Effect::Changed if dice.below(changes) < INSTANTS => &[any],
+                Effect::Changed if dice.below(changes) < INSTANTS => &[any_fate],
                 Effect::Changed => &[],
-                Effect::Turned if dice.one_in(3) => &[any],
+                Effect::Turned if dice.one_in(3) => &[any_fate],
                 Effect::Turned => &[],
                 Effect::Mark(line) => match serde_json::from_str(&line).unwrap() {
                     Mark::Asked(number, step) => {
-                        self.history.asked(number, step);
+                        self.histories.iter_mut().for_each(|history| history.asked(number, step.clone()));
+                        self.last = Some(step);
                         &[]
                     }
-                    Mark::Answered(number, given) => {
-                        let told = self.history.answered(number, &given);
-                        told.unwrap_or_else(|why| panic!("seed {}: without a crash: {why}", self.seed));
-                        &[Fate::Lost, any]
+                    Mark::Answered(number, answer) => {
+                        let told = self.histories.drain(..).map(|mut history| {
+                            history.answered(number, &answer)?;
+                            Ok(vec![history])
+                        });
+                        let told = any(told).unwrap_or_else(|why| {
+                            panic!("seed {}, life {}: without a crash: {why}", self.seed, self.life)
+                        });
+                        self.histories = told;
+                        &[Fate::Lost, any_fate]
                     }
                 },
             };
             for fate in try_now {
                 let image = self.disk.crash(*fate, &mut dice);
-                let survived = crash(&image, &self.history, &mut dice).unwrap_or_else(|why| {
-                    let Self { seed, life, .. } = self;
+                let survived = crash(&image, &self.histories, &mut dice).unwrap_or_else(|why| {
+                    let Self { seed, life, last, .. } = &self;
                     let command = format!("SVM_TEST_CRASH_SEED={seed} SVM_TEST_CRASHES=1 cargo test --test crash_model");
-                    panic!("{why}\nwith seed {seed}, life {life}, after call {} {call}, unsynced: {fate:?}\nagain: {command}", call.number)
+                    panic!("{why}\nwith seed {seed}, life {life}, after call {} {call}, unsynced: {fate:?}\nasked last: {last:?}\nagain: {command}", call.number)
                 });
                 self.crashes += 1;
-                if let Some(history) = survived.filter(|_| self.history.is_quiet()) {
+                if let Some(histories) = survived.filter(|_| self.histories.iter().all(History::is_quiet)) {
                     self.quiet += 1;
                     // Each as likely as the others.
                     if dice.one_in(self.quiet) {
-                        self.survivor = Some((image, history));
+                        self.survivor = Some((image, histories));
                     }
                 }
             }
@@ -190,15 +205,20 @@ impl Life {
     }
 }
 
-/// Opens what a crash left; gives the history that goes on from it, where the store was open before.
-fn crash(image: &Image, history: &History, dice: &mut Dice) -> Result<Option<History>, String> {
-    if dice.one_in(3) && history.was_open() {
+/// Opens what a crash left; gives the histories that go on from it, where the store was open before.
+fn crash(image: &Image, histories: &[History], dice: &mut Dice) -> Result<Option<Vec<History>>, String> {
+    let opened_before = histories.iter().find_map(History::opened);
+    if dice.one_in(3) && opened_before.is_some() {
         let file = image.get(RECOVERY).ok_or("the recovery file is missing")?;
-        rebuilt(file, history, dice).map_err(|why| format!("where the database is lost too: {why}"))?;
+        may_be_rebuilt(file, histories, dice)
+            .map_err(|why| format!("where the database is lost too: {why}"))?;
     }
     let folder = put(image);
-    let (store, opened) = store::open(folder.path(), ID).map_err(|error| error.to_string())?;
-    if let Some(rebuilt) = opened.rebuilt.as_ref().filter(|_| !history.expects_rebuilding()) {
+    let step = opened_before.filter(|_| dice.one_in(2)).cloned().unwrap_or_else(|| store::opening(dice));
+    let (store, opened) = store::open(folder.path(), &step, ID).map_err(|error| error.to_string())?;
+    if let Some(rebuilt) =
+        opened.rebuilt.as_ref().filter(|_| !histories.iter().any(History::expects_rebuilding))
+    {
         return Err(format!("rebuilt: {rebuilt:?}"));
     }
     if folder.path().join("recovery.damaged").exists() {
@@ -208,43 +228,44 @@ fn crash(image: &Image, history: &History, dice: &mut Dice) -> Result<Option<His
     if reserve != 1024 * 1024 {
         return Err(format!("{reserve} bytes are kept for Critical events"));
     }
-    if !history.was_open() {
+    if opened_before.is_none() {
         return Ok(None);
     }
     if opened.id != ID {
         return Err(format!("the id is {}", opened.id));
     }
-    let kept = store::kept(&opened)?;
-    let waiting = store::waiting(&store)?;
-    let mut explained = history.explain(Some(kept), &waiting)?;
-    let survived = explained.last().cloned();
-    see(&mut explained, &waiting)?;
+    let found = store::found(&store, &step, Some(store::kept(&opened)?))?;
+    let mut explained = any(histories.iter().map(|history| history.explain(&step, &found)))?;
+    let survived = explained.clone();
+    for history in &mut explained {
+        history.seen(&found)?;
+        // Opening writes the recovery file.
+        history.safe();
+    }
     if !dice.one_in(4) {
         // It goes on: what is new has numbers of its own.
         let commit = store::commit(dice, &mut 1_000_000_000, 12);
         store::wait_for(store::call(&store, commit.clone())).map_err(|error| error.to_string())?;
-        let waiting = store::waiting(&store)?;
+        let found = store::found(&store, &step, None)?;
         for history in &mut explained {
             history.asked(usize::MAX, commit.clone());
             history.done(usize::MAX);
         }
-        explained = any(explained.iter().map(|history| history.explain(None, &waiting)))
+        // Looking is no step.
+        explained = any(explained.iter().map(|history| history.explain(&Step::Look, &found)))
             .map_err(|why| format!("after another commit: {why}"))?;
-        see(&mut explained, &waiting)?;
+        for history in &mut explained {
+            history.seen(&found)?;
+        }
     }
     if dice.one_in(2) {
-        store::wait_for(store.close());
+        let last = [Step::Close, Step::Safe][dice.below(2)].clone();
+        store::wait_for(store::call(&store, last)).map_err(|error| error.to_string())?;
+        explained.iter_mut().for_each(History::safe);
         let file = std::fs::read(folder.path().join(RECOVERY)).map_err(|error| error.to_string())?;
-        let rebuilt = explained.iter().map(|history| rebuilt(&file, history, &mut dice.clone()));
-        any(rebuilt.map(|done| done.map(|kept| vec![kept])))
-            .map_err(|why| format!("database lost later: {why}"))?;
+        may_be_rebuilt(&file, &explained, dice).map_err(|why| format!("database lost later: {why}"))?;
     }
-    Ok(survived)
-}
-
-/// Reading is giving out.
-fn see(histories: &mut [History], waiting: &Waiting) -> Result<(), String> {
-    histories.iter_mut().try_for_each(|history| history.seen(waiting))
+    Ok(Some(survived))
 }
 
 /// What those gave that gave anything; where none did, why.
@@ -259,10 +280,18 @@ fn any<T>(tried: impl Iterator<Item = Result<Vec<T>, String>>) -> Result<Vec<T>,
     if all.is_empty() { Err(whys.join("; or ")) } else { Ok(all) }
 }
 
+/// Nothing is left but the recovery file, after one of the histories.
+fn may_be_rebuilt(file: &[u8], histories: &[History], dice: &Dice) -> Result<(), String> {
+    let rebuilt = histories.iter().map(|history| rebuilt(file, history, &mut dice.clone()));
+    any(rebuilt.map(|done| done.map(|kept| vec![kept]))).map(drop)
+}
+
 /// Nothing is left but the recovery file: gives what it holds, and its ceiling.
 fn rebuilt(file: &[u8], history: &History, dice: &mut Dice) -> Result<(Kept, u64), String> {
     let folder = put(&Image::from([(RECOVERY.to_owned(), file.to_owned())]));
-    let (store, opened) = store::open(folder.path(), "another id").map_err(|error| error.to_string())?;
+    let step = store::opening(dice);
+    let (store, opened) =
+        store::open(folder.path(), &step, "another id").map_err(|error| error.to_string())?;
     let rebuilt = opened.rebuilt.as_ref().ok_or("it was not told")?;
     if opened.id != ID {
         return Err(format!("the id is {}: {rebuilt:?}", opened.id));
@@ -275,9 +304,14 @@ fn rebuilt(file: &[u8], history: &History, dice: &mut Dice) -> Result<(Kept, u64
     }
     let commit = store::commit(dice, &mut 2_000_000_000, 12);
     store::wait_for(store::call(&store, commit)).map_err(|error| error.to_string())?;
-    for (destination, waiting) in store::waiting(&store)? {
-        if let Some(again) = waiting.iter().find(|(number, _)| *number <= highest) {
+    for (destination, waiting) in store::found(&store, &step, None)?.waiting {
+        if let Some(again) = waiting.iter().find(|given| given.sequence <= highest) {
             return Err(format!("{destination}: {again:?} was given out before, up to {highest}"));
+        }
+        if let Some(first) =
+            waiting.first().filter(|first| first.skipped_from != (first.sequence > 1).then_some(1))
+        {
+            return Err(format!("{destination}: {first:?} does not say what may be lost"));
         }
     }
     Ok((kept, rebuilt.ceiling))
