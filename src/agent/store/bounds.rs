@@ -19,21 +19,27 @@ const CHUNK: i64 = 64;
 
 fn count(drops: &mut Drops, r#type: &str, reason: &str, destinations: &str) {
     match drops.dropped.iter_mut().find(|d| d.r#type == r#type && d.reason == reason) {
-        Some(known) => known.count += 1,
+        Some(known) => known.count = known.count.saturating_add(1),
         None => {
             drops.dropped.push(DropCount { r#type: r#type.to_owned(), reason: reason.to_owned(), count: 1 });
         }
     }
     for destination in destinations.split(',') {
-        *drops.destinations.entry(destination.to_owned()).or_default() += 1;
+        let count = drops.destinations.entry(destination.to_owned()).or_default();
+        *count = count.saturating_add(1);
     }
 }
 
 /// Holds the bounds after a commit. Answers everything that was dropped and not told yet; a commit that tells it
 /// has written the note anew before.
 pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds) -> Result<Drops> {
-    let untold = sql::note(db, DROPS_NOTE)?.and_then(|text| serde_json::from_str(&text).ok());
-    let untold: Drops = untold.unwrap_or_default();
+    let untold = sql::note(db, DROPS_NOTE)?.filter(|text| !text.is_empty());
+    let untold: Drops = untold.map_or_else(Drops::default, |text| {
+        serde_json::from_str(&text).unwrap_or_else(|error| {
+            tracing::error!(%error, "how much was dropped before cannot be read, and is counted anew");
+            Drops::default()
+        })
+    });
     let mut drops = untold.clone();
     if let Some(before) = commit.expire_before {
         expire(db, &before.to_string(), &mut drops)?;
@@ -74,9 +80,6 @@ pub(super) fn trim(db: &Connection, history: u32) -> Result<bool> {
         return Ok(false);
     }
     let gone = forget(db, old.min(below_waiting(db)?), CHUNK)?;
-    if gone > 0 {
-        db.execute_batch("PRAGMA incremental_vacuum(64)")?;
-    }
     Ok(gone > 0)
 }
 
@@ -126,12 +129,28 @@ fn make_room(db: &Connection, most: u64, drops: &mut Drops) -> Result<()> {
             }
         }
     }
-    db.execute_batch("PRAGMA incremental_vacuum")
+    Ok(())
+}
+
+/// Gives some free pages back to the file system; answers whether there were any.
+pub(super) fn vacuum(db: &Connection) -> Result<bool> {
+    let mut freed = db.prepare_cached(&format!("PRAGMA incremental_vacuum({CHUNK})"))?;
+    let mut freed = freed.query([])?;
+    let mut any = false;
+    // A page for each row.
+    while freed.next()?.is_some() {
+        any = true;
+    }
+    Ok(any)
 }
 
 /// What waits since before an instant is dropped, as far as one commit may take.
 fn expire(db: &Connection, before: &str, drops: &mut Drops) -> Result<()> {
+    // The first that waits for each, whatever it is, and the first that is not a report with an older one's place.
     let sql = "SELECT EXISTS (SELECT 1 FROM events WHERE number = ?1 AND time < ?2)
+                 OR EXISTS (SELECT 1 FROM destinations d WHERE d.configured AND
+                      (SELECT e.time FROM outbox o JOIN events e ON e.number = o.event
+                         WHERE o.destination = d.name AND o.sequence > d.delivered ORDER BY o.sequence LIMIT 1) < ?2)
                  OR EXISTS (SELECT 1 FROM quarantine q JOIN events e ON e.number = q.event WHERE e.time < ?2)";
     let oldest = below_waiting(db)?.saturating_add(1);
     if !db.query_row(sql, params![oldest, before], |row| row.get::<_, bool>(0))? {

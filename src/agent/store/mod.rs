@@ -192,24 +192,28 @@ impl Store {
             || commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
         let commit = Arc::new(commit);
         let (job, recovery, plan) = (commit.clone(), self.recovery.clone(), self.plan.clone());
-        let changes = commit.changes().then(|| recovery::lock(&self.recovery).contents.changes + 1);
+        // It may be done twice: once together with others, and once alone.
         let work = move |db: &rusqlite::Connection| {
             sql::keep(db, &job)?;
             let used = outbox::keep(db, &job, &plan.routes)?;
-            if let Some(changes) = changes {
-                sql::set_note(db, CHANGES_NOTE, &changes.to_string())?;
+            let mut changes = None;
+            if job.changes() {
+                let number = sql::number(db, CHANGES_NOTE)?.saturating_add(1);
+                sql::set_note(db, CHANGES_NOTE, &number.to_string())?;
+                changes = Some(number);
             }
             let drops = bounds::apply(db, &job, plan.bounds)?;
             // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
             Recovery::raise(&recovery, used);
-            Ok(drops)
+            Ok((drops, changes))
         };
-        let drops = self.worker.call(Sync::Now, critical, work).await?;
-        if commit.changes() {
-            recovery::lock(&self.recovery).follow(&commit);
-            self.worker.write_recovery();
-        }
-        Ok(drops)
+        let recovery = self.recovery.clone();
+        let kept = move |(_, changes): &(Drops, Option<u64>)| {
+            if let Some(changes) = changes {
+                recovery::lock(&recovery).follow(&commit, *changes);
+            }
+        };
+        self.worker.keep(Sync::Now, critical, work, kept).await.map(|(drops, _)| drops)
     }
 
     /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it.

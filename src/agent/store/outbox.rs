@@ -90,7 +90,9 @@ fn replace_report(db: &Connection, destination: &str, event: i64) -> Result<bool
     let Some((sequence, old)) = waiting else { return Ok(false) };
     let sql = "UPDATE outbox SET event = ?3 WHERE destination = ?1 AND sequence = ?2";
     db.execute(sql, params![destination, sequence, event])?;
-    let sql = "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE event = ?1)";
+    // Another destination may have it in its outbox, or have refused it.
+    let sql = "DELETE FROM events WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE event = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE event = ?1)";
     db.execute(sql, [old])?;
     Ok(true)
 }

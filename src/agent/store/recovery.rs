@@ -32,6 +32,8 @@ pub(super) struct Contents {
 pub(super) struct Recovery {
     path: PathBuf,
     pub(super) contents: Contents,
+    /// Whether the file may hold less than this.
+    pub(super) behind: bool,
 }
 
 pub(super) fn lock(recovery: &Mutex<Recovery>) -> MutexGuard<'_, Recovery> {
@@ -40,7 +42,7 @@ pub(super) fn lock(recovery: &Mutex<Recovery>) -> MutexGuard<'_, Recovery> {
 
 impl Recovery {
     pub(super) fn new(path: PathBuf, contents: Contents) -> Self {
-        Self { path, contents }
+        Self { path, contents, behind: true }
     }
 
     /// Reads the file. One that cannot be understood is set aside, and what was wrong with it is told.
@@ -75,22 +77,24 @@ impl Recovery {
         Self::write(shared);
     }
 
-    /// Follows what was just kept in the database; to be written.
-    pub(super) fn follow(&mut self, commit: &Commit) {
+    /// Follows what was just kept in the database as change number `changes`; to be written.
+    pub(super) fn follow(&mut self, commit: &Commit, changes: u64) {
         if let Some(state) = &commit.state {
             self.contents.state = state.clone();
         }
         if let Some(papers) = &commit.papers {
             self.contents.papers.clone_from(papers);
         }
-        self.contents.changes += 1;
+        self.contents.changes = changes;
+        self.behind = true;
     }
 
     /// Writes the file; nobody is kept waiting for the disk meanwhile. The database is the truth: where this
     /// fails, it is said and work goes on. Only the store's thread writes once it works.
     pub(super) fn write(shared: &Mutex<Self>) {
         let (path, contents) = {
-            let recovery = lock(shared);
+            let mut recovery = lock(shared);
+            recovery.behind = false;
             (recovery.path.clone(), serde_json::to_vec(&recovery.contents))
         };
         let written =

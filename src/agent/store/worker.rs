@@ -1,7 +1,7 @@
 //! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
 
 use super::bounds::{self, Bounds};
-use super::recovery::Recovery;
+use super::recovery::{self, Recovery};
 use super::{StoreError, Sync, open};
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -32,22 +32,31 @@ trait Job: Send {
     fn critical(&self) -> bool;
 }
 
-struct Call<F, T> {
+struct Call<F, K, T> {
     work: F,
+    kept: K,
     value: Option<T>,
     sync: Sync,
     critical: bool,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Call<F, T> {
+impl<T, F, K> Job for Call<F, K, T>
+where
+    T: Send,
+    F: FnMut(&Connection) -> rusqlite::Result<T> + Send,
+    K: FnOnce(&T) + Send,
+{
     fn run(&mut self, db: &Connection) -> rusqlite::Result<()> {
         self.value = Some((self.work)(db)?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let Self { value, reply, .. } = *self;
+        let Self { value, reply, kept, .. } = *self;
+        if let (Ok(()), Some(value)) = (&outcome, &value) {
+            kept(value);
+        }
         // Whoever asked may have gone; then nobody needs the answer.
         reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))).ok();
     }
@@ -63,8 +72,6 @@ impl<T: Send, F: FnMut(&Connection) -> rusqlite::Result<T> + Send> Job for Call<
 
 enum Message {
     Job(Box<dyn Job>),
-    /// The recovery file is to be written, when there is a moment.
-    Recovery,
     /// Answered once the recovery file holds what was kept before.
     Safe(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
@@ -101,16 +108,27 @@ impl Worker {
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { work, value: None, sync, critical, reply });
-        self.jobs.send(Message::Job(job)).map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.keep(sync, critical, work, |_| ()).await
     }
 
-    /// Has the recovery file written, when there is a moment.
-    pub(super) fn write_recovery(&self) {
-        // A store that is closed has written it.
-        self.jobs.send(Message::Recovery).ok();
+    /// Does `work` in a transaction, more than once where that fails, and `kept` once it is kept: in the order of
+    /// the transactions, before the answer.
+    pub(super) async fn keep<T, F, K>(
+        &self,
+        sync: Sync,
+        critical: bool,
+        work: F,
+        kept: K,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        K: FnOnce(&T) + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Call { work, kept, value: None, sync, critical, reply });
+        self.jobs.send(Message::Job(job)).map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Waits until the recovery file holds what was kept before.
@@ -162,25 +180,29 @@ impl Owner {
                     rest = self.rest();
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    if lags.is_some() {
+                        Recovery::write(&self.recovery);
+                    }
+                    return;
+                }
             };
             rest = Rest::In(REST);
-            let (mut group, mut close, mut moment) = (Vec::new(), None, first.is_none());
+            let (mut group, mut close, moment) = (Vec::new(), None, first.is_none());
             let mut next = first;
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => group.push(job),
-                    Message::Recovery => lags = lags.or(Some(0)),
                     Message::Safe(reply) => waiters.push(reply),
                     Message::Close(reply) => close = Some(reply),
                 }
                 next = if group.len() < GROUP && close.is_none() { queue.try_recv().ok() } else { None };
             }
             self.together(group);
-            lags = lags.map(|groups| groups + 1);
-            moment |= close.is_some() || lags.is_some_and(|groups| groups > LAG);
-            if moment && lags.take().is_some() {
+            lags = recovery::lock(&self.recovery).behind.then(|| lags.map_or(0, |groups| groups + 1));
+            if lags.is_some_and(|groups| moment || close.is_some() || groups >= LAG) {
                 Recovery::write(&self.recovery);
+                lags = None;
             }
             if lags.is_none() {
                 for waiter in waiters.drain(..) {
@@ -198,12 +220,12 @@ impl Owner {
     /// Nothing was asked for a while: what need not be kept goes, the file shrinks, and what SQLite keeps at hand
     /// goes back to the system. A step at a time, since somebody may ask.
     fn rest(&self) -> Rest {
-        if matches!(bounds::trim(&self.db, self.bounds.history), Ok(true)) {
+        let step = bounds::trim(&self.db, self.bounds.history)
+            .and_then(|left| Ok(left || bounds::vacuum(&self.db)?));
+        if matches!(step, Ok(true)) {
             return Rest::In(Duration::ZERO);
         }
-        self.db
-            .execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory")
-            .ok();
+        self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory").ok();
         crate::memory::give_back();
         Rest::Over
     }
@@ -267,7 +289,8 @@ impl Owner {
 
     /// Keeps some disk for Critical events, as soon as there is room for it.
     fn restore_reserve(&self) {
-        if self.reserve.exists() {
+        // Its size too: where power failed, the name may be there and the room not.
+        if std::fs::metadata(&self.reserve).is_ok_and(|file| file.len() >= RESERVE_BYTES) {
             return;
         }
         let make = || -> std::io::Result<()> {
@@ -277,8 +300,8 @@ impl Owner {
             if free.f_bavail.saturating_mul(free.f_frsize) < 4 * RESERVE_BYTES {
                 return Ok(());
             }
-            let file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.reserve)?;
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&self.reserve)?;
             rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?;
             Ok(())
         };
