@@ -72,16 +72,6 @@ struct Retry {
     outage: Option<Outage>,
 }
 
-/// Why the loop ends or goes on.
-enum Wake {
-    /// There may be more to send.
-    Events,
-    /// Somebody wants it, or it is time.
-    Time,
-    /// The engine is gone.
-    Ended,
-}
-
 impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
@@ -106,14 +96,12 @@ impl Delivery {
                 },
             };
             let Some(last) = prepared.events.last().map(|event| event.sequence) else {
-                match self.wait_for_events(&mut sender, &mut doubt, &mut retry).await {
-                    Wake::Ended => return,
-                    Wake::Events => continue,
-                    Wake::Time => {
-                        doubt.start_over();
-                        continue;
-                    }
+                if self.wait_for_events(&mut sender, &doubt, &mut retry).await.is_err() {
+                    return;
                 }
+                // The receiver may have been mended meanwhile: what comes now proves nothing against what it refused.
+                doubt.start_over();
+                continue;
             };
             let outcome = if doubt.none() && prepared.events.len() == doubt.limit() {
                 let (outcome, next) = self.send_and_read_on(&mut sender, &prepared, last).await;
@@ -188,7 +176,7 @@ impl Delivery {
         }
     }
 
-    /// Sends a request, and reads the events that follow meanwhile.
+    /// Sends a request, and reads the events that follow meanwhile. That there were none says nothing afterwards.
     async fn send_and_read_on(
         &self,
         sender: &mut Sender,
@@ -198,7 +186,8 @@ impl Delivery {
         let reading =
             Reading { after: last, received: last, most: prepared.events.len(), bytes: BATCH_BYTES };
         let (outcome, next) = tokio::join!(sender.send(prepared), self.store.next(&self.name, reading));
-        (outcome, next.ok().map(|events| sender.prepare(events)))
+        let next = next.ok().filter(|events| !events.is_empty());
+        (outcome, next.map(|events| sender.prepare(events)))
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
@@ -243,25 +232,32 @@ impl Delivery {
     }
 
     /// Nothing waits, or nothing but what was refused.
-    async fn wait_for_events(&mut self, sender: &mut Sender, doubt: &mut Doubt, retry: &mut Retry) -> Wake {
-        let woken = |more: Result<(), watch::error::RecvError>| more.map_or(Wake::Ended, |()| Wake::Events);
+    ///
+    /// # Errors
+    /// The engine is gone.
+    async fn wait_for_events(
+        &mut self,
+        sender: &mut Sender,
+        doubt: &Doubt,
+        retry: &mut Retry,
+    ) -> Result<(), watch::error::RecvError> {
         if !doubt.suspects().is_empty() {
             let until = self.note_failure(all_refused(doubt), retry).await;
             let Self { clock, engine, nudge, .. } = self;
             return tokio::select! {
-                more = engine.outbox.changed() => woken(more),
-                () = clock.sleep_until(until) => Wake::Time,
-                Ok(()) = nudge.changed() => Wake::Time,
+                more = engine.outbox.changed() => more,
+                () = clock.sleep_until(until) => Ok(()),
+                Ok(()) = nudge.changed() => Ok(()),
             };
         }
         if sender.is_connected() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
             match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
-                Ok(more) => return woken(more),
+                Ok(more) => return more,
                 Err(_) => sender.disconnect(),
             }
         }
-        woken(self.engine.outbox.changed().await)
+        self.engine.outbox.changed().await
     }
 
     async fn wait_after(&mut self, outcome: Outcome, retry: &mut Retry) {
