@@ -13,6 +13,7 @@ mod support;
 
 mod destinations;
 mod modes;
+mod patience;
 mod refused;
 mod webhook;
 

@@ -24,6 +24,8 @@ pub(super) struct Sender {
     connected: Option<Connected>,
     /// The receiver refused compressed bodies (RFC 9110, section 15.5.16): until a restart they go as they are.
     plain: bool,
+    /// By the rate that the receiver allows, nothing is sent before this, over which connection ever.
+    not_before: Timestamp,
 }
 
 /// What is held while a connection is.
@@ -32,16 +34,8 @@ struct Connected {
     /// How the files for TLS were when the client was made of them.
     files: FilesState,
     compressor: Option<zstd::bulk::Compressor<'static>>,
-    leave: Option<Leave>,
-}
-
-/// The receiver's leave to send to it.
-#[derive(Clone, Copy)]
-struct Leave {
-    /// Between requests.
+    /// Between an answer and the next request, by the rate that the receiver allows.
     gap: SignedDuration,
-    /// Not before this.
-    next: Timestamp,
 }
 
 /// A request that is ready but for the token.
@@ -53,7 +47,7 @@ pub(super) struct Prepared {
 
 impl Sender {
     pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
-        Self { settings, clock, connected: None, plain: false }
+        Self { settings, clock, connected: None, plain: false, not_before: Timestamp::MIN }
     }
 
     /// Events in one request at most.
@@ -131,16 +125,17 @@ impl Sender {
         let client = client.map_err(|error| {
             Outcome::hold("connection_settings", crate::error_chain::Chain(&error).to_string())
         })?;
-        let leave = match &self.settings.webhook_origin {
-            None => None,
-            Some(origin) => Some(self.ask_leave(&client, origin).await?),
+        let gap = match &self.settings.webhook_origin {
+            None => SignedDuration::ZERO,
+            Some(origin) => self.ask_leave(&client, origin).await?,
         };
-        self.connected = Some(Connected { client, files, compressor: None, leave });
+        self.connected = Some(Connected { client, files, compressor: None, gap });
         Ok(())
     }
 
-    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4.
-    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<Leave, Outcome> {
+    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4. Answers the time between requests that
+    /// the receiver wants.
+    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<SignedDuration, Outcome> {
         let request = client.request(reqwest::Method::OPTIONS, &self.settings.url);
         let request = self.with_token(request.header("WebHook-Request-Origin", origin))?;
         let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
@@ -160,7 +155,7 @@ impl Sender {
         }
         let rate = header("WebHook-Allowed-Rate").and_then(|rate| rate.parse::<i64>().ok());
         let gap = rate.filter(|rate| *rate > 0).map(|rate| SignedDuration::from_millis(60_000 / rate));
-        Ok(Leave { gap: gap.unwrap_or_default(), next: Timestamp::MIN })
+        Ok(gap.unwrap_or_default())
     }
 
     /// Sends a request, and says what the answer means.
@@ -168,39 +163,43 @@ impl Sender {
         if let Err(outcome) = self.connect().await {
             return outcome;
         }
-        let clock = self.clock;
-        let Some(connected) = &mut self.connected else {
+        let Some(Connected { client, gap, .. }) = &self.connected else {
             return Outcome::again("unreachable", "there is no connection");
         };
-        if let Some(leave) = &mut connected.leave
-            && !leave.gap.is_zero()
-        {
-            clock.sleep_until(leave.next).await;
-            leave.next = clock.now().checked_add(leave.gap).unwrap_or(leave.next);
-        }
-        let client = connected.client.clone();
-        let outcome = self.exchange(&client, prepared).await;
+        let (client, gap) = (client.clone(), *gap);
+        let outcome = self.exchange(&client, gap, prepared).await;
         let unread = matches!(&outcome, Outcome::Refused { code, .. } if code == "http_415");
         if unread && prepared.headers.contains_key(CONTENT_ENCODING) {
             self.plain = true;
             let plain = self.prepare(prepared.events.clone());
-            return self.exchange(&client, &plain).await;
+            return self.exchange(&client, gap, &plain).await;
         }
         outcome
     }
 
-    async fn exchange(&self, client: &reqwest::Client, prepared: &Prepared) -> Outcome {
+    /// One request and its answer.
+    async fn exchange(
+        &mut self,
+        client: &reqwest::Client,
+        gap: SignedDuration,
+        prepared: &Prepared,
+    ) -> Outcome {
         let request = client.post(&self.settings.url).headers(prepared.headers.clone());
         let request = match self.with_token(request.body(prepared.body.clone())) {
             Ok(request) => request,
             Err(outcome) => return outcome,
         };
-        match request.send().await {
+        if !gap.is_zero() {
+            self.clock.sleep_until(self.not_before).await;
+        }
+        let outcome = match request.send().await {
             Err(error) => answer::of_failure(&Failure::of(&error)),
             Ok(response) => {
                 answer::read(response, self.settings.receiver, &prepared.events, self.clock.now()).await
             }
-        }
+        };
+        self.not_before = self.clock.now().checked_add(gap).unwrap_or(self.not_before);
+        outcome
     }
 
     fn with_token(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, Outcome> {
