@@ -31,6 +31,8 @@ pub(super) struct Line {
     settings: CloudEvents,
     clock: Clock,
     connected: Option<Connected>,
+    /// By the rate that the receiver allows, nothing is sent before this, over which connection ever.
+    not_before: Timestamp,
 }
 
 /// What is held while a connection is.
@@ -38,16 +40,8 @@ struct Connected {
     client: reqwest::Client,
     /// How the files for TLS were when the client was made of them.
     files: FilesState,
-    leave: Option<Leave>,
-}
-
-/// The receiver's leave to send to it.
-#[derive(Clone, Copy)]
-struct Leave {
-    /// Between requests.
+    /// Between an answer and the next request, by the rate that the receiver allows.
     gap: SignedDuration,
-    /// Not before this.
-    next: Timestamp,
 }
 
 /// A request that is ready but for the token.
@@ -133,7 +127,7 @@ impl Composer {
 
 impl Line {
     pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
-        Self { settings, clock, connected: None }
+        Self { settings, clock, connected: None, not_before: Timestamp::MIN }
     }
 
     /// Gives up the connection; the next request makes a new one, from the files as they are then.
@@ -158,16 +152,17 @@ impl Line {
         let client = client.map_err(|error| {
             Outcome::hold("connection_settings", crate::error_chain::Chain(&error).to_string())
         })?;
-        let leave = match &self.settings.webhook_origin {
-            None => None,
-            Some(origin) => Some(self.ask_leave(&client, origin).await?),
+        let gap = match &self.settings.webhook_origin {
+            None => SignedDuration::ZERO,
+            Some(origin) => self.ask_leave(&client, origin).await?,
         };
-        self.connected = Some(Connected { client, files, leave });
+        self.connected = Some(Connected { client, files, gap });
         Ok(())
     }
 
-    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4.
-    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<Leave, Outcome> {
+    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4. Answers the time between requests that
+    /// the receiver wants.
+    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<SignedDuration, Outcome> {
         let request = client.request(reqwest::Method::OPTIONS, &self.settings.url);
         let request = self.with_token(request.header("WebHook-Request-Origin", origin))?;
         let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
@@ -187,7 +182,7 @@ impl Line {
         }
         let rate = header("WebHook-Allowed-Rate").and_then(|rate| rate.parse::<i64>().ok());
         let gap = rate.filter(|rate| *rate > 0).map(|rate| SignedDuration::from_millis(60_000 / rate));
-        Ok(Leave { gap: gap.unwrap_or_default(), next: Timestamp::MIN })
+        Ok(gap.unwrap_or_default())
     }
 
     /// Sends a request, and says what the answer means.
@@ -195,25 +190,24 @@ impl Line {
         if let Err(outcome) = self.connect().await {
             return outcome;
         }
-        let clock = self.clock;
-        let Some(connected) = &mut self.connected else {
+        let Some(Connected { client, gap, .. }) = &self.connected else {
             return Outcome::again("unreachable", "there is no connection");
         };
-        if let Some(leave) = &mut connected.leave
-            && !leave.gap.is_zero()
-        {
-            clock.sleep_until(leave.next).await;
-            leave.next = clock.now().checked_add(leave.gap).unwrap_or(leave.next);
-        }
-        let post = connected.client.post(&self.settings.url).headers(request.headers.clone());
+        let gap = *gap;
+        let post = client.post(&self.settings.url).headers(request.headers.clone());
         let post = match self.with_token(post.body(request.body.clone())) {
             Ok(post) => post,
             Err(outcome) => return outcome,
         };
-        match post.send().await {
-            Err(error) => answer::of_failure(&Failure::of(&error)),
-            Ok(response) => answer::read(response, self.settings.receiver, events, clock.now()).await,
+        if !gap.is_zero() {
+            self.clock.sleep_until(self.not_before).await;
         }
+        let outcome = match post.send().await {
+            Err(error) => answer::of_failure(&Failure::of(&error)),
+            Ok(response) => answer::read(response, self.settings.receiver, events, self.clock.now()).await,
+        };
+        self.not_before = self.clock.now().checked_add(gap).unwrap_or(self.not_before);
+        outcome
     }
 
     fn with_token(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, Outcome> {

@@ -74,16 +74,6 @@ struct Retry {
     outage: Option<Outage>,
 }
 
-/// Why the loop ends or goes on.
-enum Wake {
-    /// There may be more to send.
-    Events,
-    /// Somebody wants it, or it is time.
-    Time,
-    /// The engine is gone.
-    Ended,
-}
-
 impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
@@ -107,14 +97,12 @@ impl Delivery {
                 },
             };
             let Some(last) = prepared.events.last().map(|event| event.sequence) else {
-                match self.wait_for_events(&mut sender, &mut doubt, &mut retry).await {
-                    Wake::Ended => return,
-                    Wake::Events => continue,
-                    Wake::Time => {
-                        doubt.start_over();
-                        continue;
-                    }
+                if self.wait_for_events(&mut sender, &doubt, &mut retry).await.is_err() {
+                    return;
                 }
+                // The receiver may have been mended meanwhile: what comes now proves nothing against what it refused.
+                doubt.start_over();
+                continue;
             };
             let outcome;
             if doubt.none() {
@@ -189,7 +177,8 @@ impl Delivery {
         }
     }
 
-    /// Sends a request; meanwhile the events that follow are read and made ready.
+    /// Sends a request; meanwhile the events that follow are read and made ready. That there were none says nothing
+    /// afterwards.
     async fn send_and_read_on(
         &self,
         sender: &mut Sender,
@@ -247,25 +236,32 @@ impl Delivery {
     }
 
     /// Nothing waits, or nothing but what was refused.
-    async fn wait_for_events(&mut self, sender: &mut Sender, doubt: &mut Doubt, retry: &mut Retry) -> Wake {
-        let woken = |more: Result<(), watch::error::RecvError>| more.map_or(Wake::Ended, |()| Wake::Events);
+    ///
+    /// # Errors
+    /// The engine is gone.
+    async fn wait_for_events(
+        &mut self,
+        sender: &mut Sender,
+        doubt: &Doubt,
+        retry: &mut Retry,
+    ) -> Result<(), watch::error::RecvError> {
         if !doubt.suspects().is_empty() {
             let until = self.note_failure(all_refused(doubt), retry).await;
             let Self { clock, engine, nudge, .. } = self;
             return tokio::select! {
-                more = engine.outbox.changed() => woken(more),
-                () = clock.sleep_until(until) => Wake::Time,
-                Ok(()) = nudge.changed() => Wake::Time,
+                more = engine.outbox.changed() => more,
+                () = clock.sleep_until(until) => Ok(()),
+                Ok(()) = nudge.changed() => Ok(()),
             };
         }
         if sender.way.is_open() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
             match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
-                Ok(more) => return woken(more),
+                Ok(more) => return more,
                 Err(_) => sender.rest(),
             }
         }
-        woken(self.engine.outbox.changed().await)
+        self.engine.outbox.changed().await
     }
 
     async fn wait_after(&mut self, outcome: Outcome, retry: &mut Retry) {
