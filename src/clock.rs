@@ -71,10 +71,13 @@ pub fn boot_time() -> Duration {
 
 /// The name of this boot (`random(4)`, boot_id), 32 hexadecimal digits; empty where it is not known. A service
 /// that may not see it is given it by systemd in `SVM_BOOT_ID` (`systemd.unit(5)`, specifier `%b`).
-pub fn boot_id() -> String {
-    let id =
-        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").or_else(|_| std::env::var("SVM_BOOT_ID"));
-    id.unwrap_or_default().trim().replace('-', "")
+pub fn boot_id() -> &'static str {
+    static ID: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    ID.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .or_else(|_| std::env::var("SVM_BOOT_ID"));
+        id.unwrap_or_default().trim().replace('-', "")
+    })
 }
 
 /// A monotonic instant, for measuring how long something took.

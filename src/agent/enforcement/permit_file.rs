@@ -120,7 +120,7 @@ pub fn decision(folder: &Path, resource: Resource, clock: &Clock) -> Decision {
     match PermitFile::read(folder, resource) {
         Ok(permit) => {
             let boot_ms = u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX);
-            permit.decide(clock.now(), boot_ms, &clock::boot_id())
+            permit.decide(clock.now(), boot_ms, clock::boot_id())
         }
         Err(error) => {
             let file = path(folder, resource);

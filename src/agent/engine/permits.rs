@@ -30,7 +30,7 @@ impl Engine {
             cause: state.told.cause,
             until,
             until_boot_ms: PermitFile::boot_ms(&self.clock, now, until),
-            boot_id: crate::clock::boot_id(),
+            boot_id: crate::clock::boot_id().to_owned(),
             written_at: now,
         }
     }

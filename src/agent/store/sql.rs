@@ -69,7 +69,7 @@ pub(super) fn prepare(db: &Connection, alone: bool) -> Result<()> {
     }
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -256; PRAGMA journal_size_limit = 1048576; PRAGMA foreign_keys = ON;",
+         PRAGMA cache_size = -256; PRAGMA journal_size_limit = 8388608; PRAGMA foreign_keys = ON;",
     )
 }
 
