@@ -98,7 +98,12 @@ impl Worker {
         std::thread::Builder::new()
             .name("store".to_owned())
             .stack_size(512 * 1024)
-            .spawn(move || owner.work(&queue))
+            .spawn(move || {
+                let closing = owner.work(&queue);
+                // Whoever closed it may do with the files what he likes: nothing is written after the answer.
+                drop(owner);
+                closing.map(|reply| reply.send(()).ok())
+            })
             .map_err(|e| StoreError::Failed(format!("cannot start the store's thread: {e}")))?;
         Ok(Self { jobs })
     }
@@ -163,7 +168,8 @@ struct Owner {
 }
 
 impl Owner {
-    fn work(&mut self, queue: &mpsc::Receiver<Message>) {
+    /// Works until nobody can ask any more, or until it is closed: answers who waits for that.
+    fn work(&mut self, queue: &mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
         let mut rest = Rest::Over;
         // For how many groups the recovery file lags behind, and who waits until it does no more.
         let (mut lags, mut waiters): (Option<u32>, Vec<oneshot::Sender<()>>) = (None, Vec::new());
@@ -184,7 +190,7 @@ impl Owner {
                     if lags.is_some() {
                         Recovery::write(&self.recovery);
                     }
-                    return;
+                    return None;
                 }
             };
             rest = Rest::In(REST);
@@ -209,10 +215,9 @@ impl Owner {
                     waiter.send(()).ok();
                 }
             }
-            if let Some(reply) = close {
+            if close.is_some() {
                 self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
-                reply.send(()).ok();
-                return;
+                return close;
             }
         }
     }
