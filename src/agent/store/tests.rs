@@ -155,6 +155,27 @@ async fn history_is_bounded_and_never_eats_what_waits() {
 }
 
 #[tokio::test]
+async fn what_one_dead_destination_wants_does_not_keep_the_rest_of_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["a", "b"], Bounds { history: 3, ..AMPLE });
+    plan.routes[1].filter.least = Severity::Critical;
+    let (store, _) = Store::open(folder.path(), plan, now(), || "id-1".to_owned()).unwrap();
+    for _ in 0..100 {
+        store.commit(keep(critical())).await.unwrap();
+    }
+    for _ in 0..100 {
+        store.commit(keep(records(3, 0))).await.unwrap();
+        let last = *sequences(&store, "a").await.last().unwrap();
+        store.delivered("a", last).await.unwrap();
+    }
+    store.commit(keep(records(1, 0))).await.unwrap();
+    let kept = listed(&store, 1000).await.len();
+    assert_eq!(sequences(&store, "b").await.len(), 100);
+    // A pass over what "b" waits for takes two commits, in which some more came.
+    assert!((103..115).contains(&kept), "{kept}");
+}
+
+#[tokio::test]
 async fn a_report_that_took_an_older_ones_place_is_not_trimmed_away() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
@@ -366,9 +387,12 @@ async fn room_is_given_back() {
     store.delivered("b", 1000).await.unwrap();
     let free =
         |db: &rusqlite::Connection| db.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
-    let rest = |db: &rusqlite::Connection| Ok(bounds::trim(db, 0)? || bounds::vacuum(db)?);
+    let sweep = bounds::Sweep::default();
+    let rest = |sweep: bounds::Sweep| {
+        move |db: &rusqlite::Connection| Ok(bounds::trim(db, 0, &sweep)? || bounds::vacuum(db)?)
+    };
     let mut most_free = 0;
-    while store.worker.call(Sync::Now, false, rest).await.unwrap() {
+    while store.worker.call(Sync::Now, false, rest(sweep.clone())).await.unwrap() {
         most_free = most_free.max(store.worker.call(Sync::Now, false, free).await.unwrap());
     }
     assert!(most_free > 100);

@@ -1,6 +1,6 @@
 //! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
 
-use super::bounds::{self, Bounds};
+use super::bounds::{self, Bounds, Sweep};
 use super::recovery::{self, Recovery};
 use super::{StoreError, Sync, open};
 use rusqlite::Connection;
@@ -90,10 +90,11 @@ impl Worker {
         file: PathBuf,
         bounds: Bounds,
         recovery: Arc<Mutex<Recovery>>,
+        sweep: Sweep,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let reserve = file.with_extension("reserve");
-        let mut owner = Owner { db, file, reserve, bounds, recovery };
+        let mut owner = Owner { db, file, reserve, bounds, recovery, sweep };
         owner.restore_reserve();
         std::thread::Builder::new()
             .name("store".to_owned())
@@ -165,6 +166,7 @@ struct Owner {
     reserve: PathBuf,
     bounds: Bounds,
     recovery: Arc<Mutex<Recovery>>,
+    sweep: Sweep,
 }
 
 impl Owner {
@@ -225,7 +227,10 @@ impl Owner {
     /// Nothing was asked for a while: what need not be kept goes, the file shrinks, and what SQLite keeps at hand
     /// goes back to the system. A step at a time, since somebody may ask.
     fn rest(&self) -> Rest {
-        let step = bounds::trim(&self.db, self.bounds.history)
+        if recovery::lock(&self.recovery).missed {
+            Recovery::write(&self.recovery);
+        }
+        let step = bounds::trim(&self.db, self.bounds.history, &self.sweep)
             .and_then(|left| Ok(left || bounds::vacuum(&self.db)?));
         if matches!(step, Ok(true)) {
             return Rest::In(Duration::ZERO);
