@@ -322,7 +322,8 @@ impl Model {
     /// What is wanted at a destination and happened too long ago, if anything.
     fn too_old(&self, name: &str) -> Option<String> {
         let queue = self.queues.get(name)?;
-        let waiting = queue.rows.iter().filter(|row| queue.configured && !row.again);
+        // Whether its destination was configured then is not remembered.
+        let waiting = queue.rows.iter().filter(|row| !row.may_be_gone && !row.again);
         let old = waiting.chain(&queue.quarantine).find(|row| row.event < self.expired)?;
         Some(format!("{name}: {old:?} is there"))
     }

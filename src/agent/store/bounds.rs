@@ -35,14 +35,16 @@ fn count(drops: &mut Drops, r#type: &str, reason: &str, destinations: &str) {
 /// Holds the bounds after a commit. Answers everything that was dropped and not told yet; a commit that tells it
 /// has written the note anew before.
 pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds, sweep: &Sweep) -> Result<Drops> {
-    let untold = sql::note(db, DROPS_NOTE)?.filter(|text| !text.is_empty());
-    let untold: Drops = untold.map_or_else(Drops::default, |text| {
-        serde_json::from_str(&text).unwrap_or_else(|error| {
-            tracing::error!(%error, "how much was dropped before cannot be read, and is counted anew");
-            Drops::default()
-        })
-    });
-    let mut drops = untold.clone();
+    let untold = sql::note(db, DROPS_NOTE)?.unwrap_or_default();
+    let mut drops = Drops::default();
+    if !untold.is_empty() {
+        match serde_json::from_str(&untold) {
+            Ok(counted) => drops = counted,
+            Err(error) => {
+                tracing::error!(%error, "how much was dropped before cannot be read, and is counted anew");
+            }
+        }
+    }
     if let Some(before) = commit.expire_before {
         expire(db, &before.to_string(), &mut drops)?;
     }
@@ -50,8 +52,11 @@ pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds, sweep: &Sw
         trim(db, bounds.history, sweep)?;
         make_room(db, bounds.bytes, &mut drops)?;
     }
-    if drops != untold {
-        let text = serde_json::to_string(&drops).unwrap_or_default();
+    let text = match drops.is_empty() {
+        true => String::new(),
+        false => serde_json::to_string(&drops).unwrap_or_default(),
+    };
+    if text != untold {
         sql::set_note(db, DROPS_NOTE, &text)?;
     }
     Ok(drops)

@@ -244,6 +244,16 @@ async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() 
 }
 
 #[tokio::test]
+async fn a_count_of_drops_that_cannot_be_read_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let spoilt =
+        Commit { notes: vec![(DROPS_NOTE, "{\"dropped\":[{\"count\":-1".into())], ..Commit::default() };
+    assert!(store.commit(spoilt).await.unwrap().is_empty());
+    assert_eq!(store.note(DROPS_NOTE).await.unwrap().as_deref(), Some(""));
+}
+
+#[tokio::test]
 async fn what_waited_too_long_is_dropped_and_counted_and_the_rest_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
