@@ -12,13 +12,14 @@
 )]
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a measurement")]
 
+mod support;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
+use support::{Agent, Counters, build, pss_mb, rounded};
 use svm::agent::control::{Door, client::ask};
 use svm::clock::Clock;
 use svm::documents::SigningKey;
@@ -45,58 +46,20 @@ fn main() {
     }
 }
 
-/// The binary as it is shipped.
-fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--bin", "svm-agent"])
-        .current_dir(root)
-        .status();
-    assert!(built.unwrap().success());
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("release/svm-agent")
-}
-
 struct Bench {
-    binary: PathBuf,
-    config: PathBuf,
-    runtime_dir: PathBuf,
+    agent: Agent,
 }
 
 impl Bench {
-    /// Starts the agent; answers how long it took until it said that it is ready.
-    #[expect(clippy::zombie_processes, reason = "whoever starts it stops it")]
-    fn start(&self) -> (Child, Duration) {
-        let path = self.runtime_dir.with_file_name("notify");
-        std::fs::remove_file(&path).ok();
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let began = Instant::now();
-        let child = Command::new(&self.binary)
-            .args(["--config", self.config.to_str().unwrap(), "run"])
-            .env("NOTIFY_SOCKET", &path)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut message = [0; 256];
-        loop {
-            let length = socket.recv(&mut message).expect("the agent says that it is ready");
-            if String::from_utf8_lossy(&message[..length]).contains("READY=1") {
-                return (child, began.elapsed());
-            }
-        }
-    }
-
     async fn ask(&self, method: Method, path: &str, body: Value) -> Value {
-        ask(&self.runtime_dir, Door::Control, method, path, Some(&body))
+        ask(&self.agent.runtime_dir(), Door::Control, method, path, Some(&body))
             .await
             .unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     async fn waiting(&self) -> u64 {
         let status: Value =
-            ask(&self.runtime_dir, Door::Query, Method::GET, "v1/status", None).await.unwrap();
+            ask(&self.agent.runtime_dir(), Door::Query, Method::GET, "v1/status", None).await.unwrap();
         status["destinations"]["console"]["waiting"].as_u64().unwrap()
     }
 }
@@ -117,15 +80,12 @@ async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> 
     let served = svm::collector::Collector::open(settings, clock).unwrap();
     tokio::spawn(served.serve(page, std::future::pending()));
 
-    let text = format!(
-        "[paths]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\ntrust_dir = \"{0}/ledger/trust.d\"\n\
-         [source]\nurl = \"http://{source}\"\n[report]\nevery = \"168h\"\n\
-         [destinations.console]\nurl = \"http://{collector}/v1/events\"\n",
-        folder.display()
+    let settings = format!(
+        "[source]\nurl = \"http://{source}\"\n[report]\nevery = \"168h\"\n\
+         [destinations.console]\nurl = \"http://{collector}/v1/events\"\n"
     );
-    std::fs::write(at("agent.toml"), text).unwrap();
-    let bench = Bench { binary: binary.to_owned(), config: at("agent.toml"), runtime_dir: at("run") };
-    let (mut agent, _) = bench.start();
+    let bench = Bench { agent: Agent::new(binary, folder, &settings) };
+    let (agent, _) = bench.agent.start();
 
     // A whole life: a subscription paused, resumed, renewed and cancelled, a reserve that takes over, a new code.
     let now = clock.now();
@@ -189,17 +149,16 @@ async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> 
     tokio::time::sleep(IDLE).await;
     let after = Counters::read(agent.id());
     let pss = pss_mb(agent.id());
-    stop(&mut agent);
+    agent.stop();
     let mut ready: Vec<Duration> = (0..5)
         .map(|_| {
-            let (mut agent, ready) = bench.start();
-            stop(&mut agent);
+            let (agent, ready) = bench.agent.start();
+            agent.stop();
             ready
         })
         .collect();
     ready.sort();
     let minutes = IDLE.as_secs_f64() / 60.0;
-    let rounded = |x: f64| json!((x * 100.0).round() / 100.0);
     BTreeMap::from([
         ("binary_mb", rounded(std::fs::metadata(binary).unwrap().len() as f64 / 1e6)),
         ("pss_mb", rounded(pss)),
@@ -208,38 +167,4 @@ async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> 
         ("cpu_ms_per_min", rounded((after.cpu_ns - before.cpu_ns) as f64 / 1e6 / minutes)),
         ("events_delivered", events),
     ])
-}
-
-fn stop(agent: &mut Child) {
-    let pid = rustix::process::Pid::from_child(agent);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert!(agent.wait().unwrap().success());
-}
-
-/// What all threads of a process did so far.
-struct Counters {
-    switches: u64,
-    cpu_ns: u64,
-}
-
-impl Counters {
-    fn read(pid: u32) -> Self {
-        let mut counters = Self { switches: 0, cpu_ns: 0 };
-        for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-            let task = task.unwrap().path();
-            let status = std::fs::read_to_string(task.join("status")).unwrap();
-            for line in status.lines().filter(|l| l.contains("ctxt_switches")) {
-                counters.switches += line.split_whitespace().last().unwrap().parse::<u64>().unwrap();
-            }
-            let schedstat = std::fs::read_to_string(task.join("schedstat")).unwrap();
-            counters.cpu_ns += schedstat.split_whitespace().next().unwrap().parse::<u64>().unwrap();
-        }
-        counters
-    }
-}
-
-fn pss_mb(pid: u32) -> f64 {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = rollup.lines().find(|l| l.starts_with("Pss:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
 }

@@ -7,12 +7,12 @@
 /// work, and no difference in speed.
 #[cfg(target_env = "gnu")]
 pub fn keep_small() {
-    const KIB_64: i32 = 64 * 1024;
+    const MIB: i32 = 1024 * 1024;
     for (parameter, value) in [
         (libc::M_ARENA_MAX, 1),
-        (libc::M_TRIM_THRESHOLD, KIB_64),
-        (libc::M_MMAP_THRESHOLD, KIB_64),
-        (libc::M_TOP_PAD, 0),
+        (libc::M_TRIM_THRESHOLD, MIB),
+        (libc::M_MMAP_THRESHOLD, MIB),
+        (libc::M_TOP_PAD, MIB),
     ] {
         #[expect(unsafe_code, reason = "mallopt has no safe form; it takes two numbers, and any are allowed")]
         // SAFETY: no memory of ours is involved, and no other thread runs yet.

@@ -53,19 +53,26 @@ pub struct Filter {
     pub least: Severity,
     /// And of one of these types.
     pub types: Vec<TypePattern>,
+    /// But of none of these.
+    pub except: Vec<TypePattern>,
 }
 
 impl Default for Filter {
     /// Everything.
     fn default() -> Self {
-        Self { least: Severity::Info, types: vec![TypePattern { text: String::new(), prefix: true }] }
+        Self {
+            least: Severity::Info,
+            types: vec![TypePattern { text: String::new(), prefix: true }],
+            except: Vec::new(),
+        }
     }
 }
 
 impl Filter {
     /// Whether an event goes there.
     pub fn takes(&self, type_name: &str, severity: Severity) -> bool {
-        severity.number() >= self.least.number() && self.types.iter().any(|t| t.matches(type_name))
+        let matches = |patterns: &[TypePattern]| patterns.iter().any(|pattern| pattern.matches(type_name));
+        severity >= self.least && matches(&self.types) && !matches(&self.except)
     }
 }
 
@@ -78,9 +85,11 @@ mod tests {
         let all = Filter::default();
         assert!(all.takes("agent.report", Severity::Info));
         let types = ["subscription.*", "key.removed"].map(|t| t.parse().unwrap()).into();
-        let some = Filter { least: Severity::Warning, types };
+        let except = vec!["subscription.grace_ending".parse().unwrap()];
+        let some = Filter { least: Severity::Warning, types, except };
         assert!(some.takes("subscription.expired", Severity::Critical));
         assert!(some.takes("key.removed", Severity::Warning));
+        assert!(!some.takes("subscription.grace_ending", Severity::Warning), "an exception counts");
         assert!(!some.takes("key.removed", Severity::Info), "the severity counts");
         assert!(!some.takes("key.added", Severity::Critical), "the type counts");
         assert!(!some.takes("key.removed.twice", Severity::Critical), "a whole name is whole");

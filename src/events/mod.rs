@@ -187,11 +187,20 @@ pub struct Record {
 /// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the
 /// numbers right before it that will never come there.
 pub fn with_sequence(body: &str, sequence: u64, skipped_from: Option<u64>) -> String {
-    let rest = body.strip_prefix('{').unwrap_or(body);
-    match skipped_from {
-        None => format!("{{\"sequence\":\"{sequence:020}\",{rest}"),
-        Some(from) => format!("{{\"sequence\":\"{sequence:020}\",\"skippedfrom\":\"{from:020}\",{rest}"),
+    let mut text = String::with_capacity(body.len() + 80);
+    push_with_sequence(&mut text, body, sequence, skipped_from);
+    text
+}
+
+/// The same, at the end of a text that has others before it.
+pub fn push_with_sequence(text: &mut String, body: &str, sequence: u64, skipped_from: Option<u64>) {
+    use std::fmt::Write;
+    // Writing into a text cannot fail.
+    write!(text, "{{\"sequence\":\"{sequence:020}\",").ok();
+    if let Some(from) = skipped_from {
+        write!(text, "\"skippedfrom\":\"{from:020}\",").ok();
     }
+    text.push_str(body.strip_prefix('{').unwrap_or(body));
 }
 
 /// Renders what happened, in one moment, to one SVM.

@@ -5,6 +5,7 @@
 pub mod certificates;
 pub mod disk;
 pub mod server;
+pub mod syslog;
 
 use jiff::Timestamp;
 use serde_json::Value;

@@ -5,6 +5,7 @@ use crate::agent::store::Outgoing;
 use crate::http::{self, Failure};
 use jiff::Timestamp;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -42,9 +43,9 @@ impl Outcome {
 
 /// The receipt of `svm-collector`: the ids that are on its disk.
 #[derive(Deserialize)]
-struct Receipt {
-    #[serde(default)]
-    kept: HashSet<String>,
+struct Receipt<'a> {
+    #[serde(default, borrow)]
+    kept: Vec<Cow<'a, str>>,
     #[serde(default)]
     conflicts: Vec<serde_json::Value>,
 }
@@ -114,7 +115,13 @@ fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
             "the answer names no kept ids: is this svm-collector? Else set receiver = \"generic\"",
         );
     };
-    match sent.iter().take_while(|event| receipt.kept.contains(&event.id)).last() {
+    // Usually it is what was sent, in the same order.
+    let mut kept = sent.iter().zip(&receipt.kept).take_while(|(event, id)| event.id == **id).count();
+    if kept < sent.len() {
+        let ids: HashSet<&str> = receipt.kept.iter().map(|id| &**id).collect();
+        kept = sent.iter().take_while(|event| ids.contains(event.id.as_str())).count();
+    }
+    match sent.get(..kept).and_then(<[Outgoing]>::last) {
         Some(last) => Outcome::Delivered { upto: last.sequence },
         None if !receipt.conflicts.is_empty() => Outcome::hold(
             "sequence_conflict",

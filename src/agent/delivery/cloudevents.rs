@@ -4,9 +4,10 @@ use super::answer::{self, Outcome};
 use crate::agent::settings::{CloudEvents, Mode};
 use crate::agent::store::Outgoing;
 use crate::clock::Clock;
-use crate::events::with_sequence;
+use crate::events::{push_with_sequence, with_sequence};
 use crate::http::{self, Failure};
 use crate::tls::FilesState;
+use hyper::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,13 +18,21 @@ use std::collections::BTreeMap;
 /// A body below this is sent as it is: little is saved, and it can be read on the wire.
 const WORTH_COMPRESSING: usize = 2048;
 
-/// Sends to one place.
-pub(super) struct Sender {
+/// Makes requests of events.
+pub(super) struct Composer {
+    mode: Mode,
+    /// Whether large bodies are compressed.
+    compress: bool,
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+}
+
+/// The way to the receiver.
+pub(super) struct Line {
     settings: CloudEvents,
     clock: Clock,
     connected: Option<Connected>,
-    /// The receiver refused compressed bodies (RFC 9110, section 15.5.16): until a restart they go as they are.
-    plain: bool,
+    /// By the rate that the receiver allows, nothing is sent before this, over which connection ever.
+    not_before: Timestamp,
 }
 
 /// What is held while a connection is.
@@ -31,41 +40,98 @@ struct Connected {
     client: reqwest::Client,
     /// How the files for TLS were when the client was made of them.
     files: FilesState,
-    compressor: Option<zstd::bulk::Compressor<'static>>,
-    leave: Option<Leave>,
-}
-
-/// The receiver's leave to send to it.
-#[derive(Clone, Copy)]
-struct Leave {
-    /// Between requests.
+    /// Between an answer and the next request, by the rate that the receiver allows.
     gap: SignedDuration,
-    /// Not before this.
-    next: Timestamp,
 }
 
 /// A request that is ready but for the token.
-pub(super) struct Prepared {
-    pub(super) events: Vec<Outgoing>,
+pub(super) struct Request {
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
-impl Sender {
-    pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
-        Self { settings, clock, connected: None, plain: false }
+impl Request {
+    pub(super) fn is_compressed(&self) -> bool {
+        self.headers.contains_key(CONTENT_ENCODING)
+    }
+}
+
+impl Composer {
+    pub(super) fn new(settings: &CloudEvents) -> Self {
+        Self { mode: settings.mode, compress: settings.compress, compressor: None }
+    }
+
+    /// Gives up what is only needed while there is much to send.
+    pub(super) fn rest(&mut self) {
+        self.compressor = None;
     }
 
     /// Events in one request at most.
     pub(super) fn most(&self) -> usize {
-        match self.settings.mode {
+        match self.mode {
             Mode::Batch => super::BATCH,
             Mode::Structured | Mode::Binary => 1,
         }
     }
 
+    /// The receiver refuses compressed bodies (RFC 9110, section 15.5.16): it gets no more of them until a restart.
+    pub(super) fn leave_uncompressed(&mut self) {
+        self.compress = false;
+    }
+
+    /// Makes a request of events.
+    pub(super) fn compose(&mut self, events: &[Outgoing]) -> Request {
+        let mut headers = HeaderMap::new();
+        let mut kind = |kind| drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind)));
+        let mut text = String::with_capacity(events.iter().map(|event| event.body.len() + 80).sum());
+        match self.mode {
+            Mode::Batch => {
+                kind("application/cloudevents-batch+json");
+                for event in events {
+                    text.push(if text.is_empty() { '[' } else { ',' });
+                    push_with_sequence(&mut text, &event.body, event.sequence, event.skipped_from);
+                }
+                text.push(']');
+            }
+            Mode::Structured => {
+                kind("application/cloudevents+json");
+                for event in events {
+                    push_with_sequence(&mut text, &event.body, event.sequence, event.skipped_from);
+                }
+            }
+            Mode::Binary => {
+                for event in events {
+                    text.push_str(&binary(event, &mut headers));
+                }
+            }
+        }
+        let mut body = Bytes::from(text);
+        if self.compress
+            && body.len() >= WORTH_COMPRESSING
+            && let Some(compressed) = self.compressed(&body)
+        {
+            body = compressed.into();
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
+        }
+        Request { headers, body }
+    }
+
+    /// Compressed, where that works; else it goes as it is.
+    fn compressed(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        if self.compressor.is_none() {
+            self.compressor = zstd::bulk::Compressor::new(1).ok();
+        }
+        self.compressor.as_mut()?.compress(body).ok()
+    }
+}
+
+impl Line {
+    pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
+        Self { settings, clock, connected: None, not_before: Timestamp::MIN }
+    }
+
     /// Gives up the connection; the next request makes a new one, from the files as they are then.
-    pub(super) fn disconnect(&mut self) {
+    pub(super) fn rest(&mut self) {
         self.connected = None;
     }
 
@@ -73,56 +139,11 @@ impl Sender {
         self.connected.is_some()
     }
 
-    /// Makes a request of events, none or more.
-    pub(super) fn prepare(&mut self, events: Vec<Outgoing>) -> Prepared {
-        let mut headers = HeaderMap::new();
-        let mut kind = |kind| drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind)));
-        let mut body = Vec::new();
-        match self.settings.mode {
-            Mode::Batch => {
-                kind("application/cloudevents-batch+json");
-                body.reserve(events.iter().map(|event| event.body.len() + 64).sum());
-                for event in &events {
-                    body.push(if body.is_empty() { b'[' } else { b',' });
-                    body.extend(whole(event).into_bytes());
-                }
-                body.push(b']');
-            }
-            Mode::Structured => {
-                kind("application/cloudevents+json");
-                body.extend(events.iter().flat_map(|event| whole(event).into_bytes()));
-            }
-            Mode::Binary => {
-                for event in &events {
-                    body.extend(binary(event, &mut headers));
-                }
-            }
-        }
-        if self.settings.compress
-            && !self.plain
-            && body.len() >= WORTH_COMPRESSING
-            && let Some(compressed) = self.compress(&body)
-        {
-            body = compressed;
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
-        }
-        Prepared { events, headers, body }
-    }
-
-    /// Compressed, where that works; else it goes as it is.
-    fn compress(&mut self, body: &[u8]) -> Option<Vec<u8>> {
-        let connected = self.connected.as_mut()?;
-        if connected.compressor.is_none() {
-            connected.compressor = zstd::bulk::Compressor::new(1).ok();
-        }
-        connected.compressor.as_mut()?.compress(body).ok()
-    }
-
     /// Makes a connection possible, and asks for leave to send where that is wanted.
     ///
     /// # Errors
     /// The outcome: what keeps it from sending.
-    pub(super) async fn connect(&mut self) -> Result<(), Outcome> {
+    async fn connect(&mut self) -> Result<(), Outcome> {
         let files = self.settings.connection.tls.state();
         if self.connected.as_ref().is_some_and(|connected| connected.files == files) {
             return Ok(());
@@ -131,16 +152,17 @@ impl Sender {
         let client = client.map_err(|error| {
             Outcome::hold("connection_settings", crate::error_chain::Chain(&error).to_string())
         })?;
-        let leave = match &self.settings.webhook_origin {
-            None => None,
-            Some(origin) => Some(self.ask_leave(&client, origin).await?),
+        let gap = match &self.settings.webhook_origin {
+            None => SignedDuration::ZERO,
+            Some(origin) => self.ask_leave(&client, origin).await?,
         };
-        self.connected = Some(Connected { client, files, compressor: None, leave });
+        self.connected = Some(Connected { client, files, gap });
         Ok(())
     }
 
-    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4.
-    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<Leave, Outcome> {
+    /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4. Answers the time between requests that
+    /// the receiver wants.
+    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<SignedDuration, Outcome> {
         let request = client.request(reqwest::Method::OPTIONS, &self.settings.url);
         let request = self.with_token(request.header("WebHook-Request-Origin", origin))?;
         let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
@@ -160,47 +182,32 @@ impl Sender {
         }
         let rate = header("WebHook-Allowed-Rate").and_then(|rate| rate.parse::<i64>().ok());
         let gap = rate.filter(|rate| *rate > 0).map(|rate| SignedDuration::from_millis(60_000 / rate));
-        Ok(Leave { gap: gap.unwrap_or_default(), next: Timestamp::MIN })
+        Ok(gap.unwrap_or_default())
     }
 
     /// Sends a request, and says what the answer means.
-    pub(super) async fn send(&mut self, prepared: &Prepared) -> Outcome {
+    pub(super) async fn send(&mut self, request: &Request, events: &[Outgoing]) -> Outcome {
         if let Err(outcome) = self.connect().await {
             return outcome;
         }
-        let clock = self.clock;
-        let Some(connected) = &mut self.connected else {
+        let Some(Connected { client, gap, .. }) = &self.connected else {
             return Outcome::again("unreachable", "there is no connection");
         };
-        if let Some(leave) = &mut connected.leave
-            && !leave.gap.is_zero()
-        {
-            clock.sleep_until(leave.next).await;
-            leave.next = clock.now().checked_add(leave.gap).unwrap_or(leave.next);
-        }
-        let client = connected.client.clone();
-        let outcome = self.exchange(&client, prepared).await;
-        let unread = matches!(&outcome, Outcome::Refused { code, .. } if code == "http_415");
-        if unread && prepared.headers.contains_key(CONTENT_ENCODING) {
-            self.plain = true;
-            let plain = self.prepare(prepared.events.clone());
-            return self.exchange(&client, &plain).await;
-        }
-        outcome
-    }
-
-    async fn exchange(&self, client: &reqwest::Client, prepared: &Prepared) -> Outcome {
-        let request = client.post(&self.settings.url).headers(prepared.headers.clone());
-        let request = match self.with_token(request.body(prepared.body.clone())) {
-            Ok(request) => request,
+        let gap = *gap;
+        let post = client.post(&self.settings.url).headers(request.headers.clone());
+        let post = match self.with_token(post.body(request.body.clone())) {
+            Ok(post) => post,
             Err(outcome) => return outcome,
         };
-        match request.send().await {
-            Err(error) => answer::of_failure(&Failure::of(&error)),
-            Ok(response) => {
-                answer::read(response, self.settings.receiver, &prepared.events, self.clock.now()).await
-            }
+        if !gap.is_zero() {
+            self.clock.sleep_until(self.not_before).await;
         }
+        let outcome = match post.send().await {
+            Err(error) => answer::of_failure(&Failure::of(&error)),
+            Ok(response) => answer::read(response, self.settings.receiver, events, self.clock.now()).await,
+        };
+        self.not_before = self.clock.now().checked_add(gap).unwrap_or(self.not_before);
+        outcome
     }
 
     fn with_token(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, Outcome> {
@@ -223,12 +230,8 @@ impl Sender {
     }
 }
 
-fn whole(event: &Outgoing) -> String {
-    with_sequence(&event.body, event.sequence, event.skipped_from)
-}
-
 /// An event in binary mode: its attributes become headers, its data the body (HTTP protocol binding, section 3.1).
-fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
+fn binary(event: &Outgoing, headers: &mut HeaderMap) -> String {
     #[derive(Deserialize)]
     struct Event<'a> {
         #[serde(borrow)]
@@ -236,10 +239,10 @@ fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
         #[serde(flatten)]
         attributes: BTreeMap<String, serde_json::Value>,
     }
-    let text = whole(event);
+    let text = with_sequence(&event.body, event.sequence, event.skipped_from);
     let Ok(Event { data, attributes }) = serde_json::from_str::<Event>(&text) else {
         // What we rendered ourselves can be read.
-        return text.into_bytes();
+        return text;
     };
     for (name, value) in attributes {
         let Some(value) = value.as_str() else { continue };
@@ -251,7 +254,7 @@ fn binary(event: &Outgoing, headers: &mut HeaderMap) -> Vec<u8> {
             headers.insert(name, value);
         }
     }
-    data.get().as_bytes().to_vec()
+    data.get().to_owned()
 }
 
 /// HTTP protocol binding, section 3.1.3.2: what is not printable ASCII, and space, `"` and `%`.
@@ -275,7 +278,7 @@ mod tests {
         let body = r#"{"specversion":"1.0","id":"a b","subject":"ключ","datacontenttype":"application/json","data":{"x": 1}}"#;
         let event = Outgoing { sequence: 7, skipped_from: Some(6), id: "a b".into(), body: body.into() };
         let mut headers = HeaderMap::new();
-        assert_eq!(binary(&event, &mut headers), br#"{"x": 1}"#);
+        assert_eq!(binary(&event, &mut headers), r#"{"x": 1}"#);
         let of = |name: &str| headers[name].to_str().unwrap();
         assert_eq!((of("ce-id"), of("ce-subject")), ("a%20b", "%D0%BA%D0%BB%D1%8E%D1%87"));
         assert_eq!((of("ce-specversion"), of("content-type")), ("1.0", "application/json"));

@@ -8,30 +8,32 @@ mod answer;
 mod cloudevents;
 mod doubt;
 mod probe;
+mod sender;
+pub mod syslog;
 
 pub use probe::probe;
 
 use super::board::{Board, DestinationHealth};
 use super::engine::{Handle, Order};
 use super::outage::Outage;
-use super::settings::{Destination, Speaks};
+use super::settings::Destination;
 use super::store::{Quarantined, Reading, Store, StoreError};
 use crate::clock::Clock;
 use crate::http::jitter;
 use answer::Outcome;
-use cloudevents::{Prepared, Sender};
 use doubt::Doubt;
 use jiff::{SignedDuration, Timestamp};
+use sender::{Prepared, Sender};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
 /// Events in one batch at most.
-const BATCH: usize = 500;
+const BATCH: usize = 1000;
 
 /// About so many bytes of events are sent at once.
-const BATCH_BYTES: usize = 256 * 1024;
+const BATCH_BYTES: usize = 512 * 1024;
 
 /// A connection that carries nothing is kept so long.
 const KEPT: Duration = Duration::from_secs(20);
@@ -72,22 +74,11 @@ struct Retry {
     outage: Option<Outage>,
 }
 
-/// Why the loop ends or goes on.
-enum Wake {
-    /// There may be more to send.
-    Events,
-    /// Somebody wants it, or it is time.
-    Time,
-    /// The engine is gone.
-    Ended,
-}
-
 impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
-        let Speaks::CloudEvents(settings) = self.settings.speaks.clone();
-        let mut sender = Sender::new(settings, self.clock);
-        let mut doubt = Doubt::new(sender.most());
+        let mut sender = Sender::new(&self.settings.speaks, self.clock);
+        let mut doubt = Doubt::new(sender.desk.most());
         let mut retry = match self.resume().await {
             Ok(retry) => retry,
             Err(_) => return,
@@ -97,7 +88,7 @@ impl Delivery {
             self.engine.outbox.mark_unchanged();
             let prepared = match ready.take() {
                 Some(prepared) => prepared,
-                None => match self.read(&mut sender, &doubt, doubt.after()).await {
+                None => match self.read(&mut sender, &doubt).await {
                     Ok(prepared) => prepared,
                     Err(outcome) => {
                         self.wait_after(outcome, &mut retry).await;
@@ -106,27 +97,30 @@ impl Delivery {
                 },
             };
             let Some(last) = prepared.events.last().map(|event| event.sequence) else {
-                match self.wait_for_events(&mut sender, &mut doubt, &mut retry).await {
-                    Wake::Ended => return,
-                    Wake::Events => continue,
-                    Wake::Time => {
-                        doubt.start_over();
-                        continue;
-                    }
+                if self.wait_for_events(&mut sender, &doubt, &mut retry).await.is_err() {
+                    return;
                 }
+                // The receiver may have been mended meanwhile: what comes now proves nothing against what it refused.
+                doubt.start_over();
+                continue;
             };
-            let outcome = if doubt.none() && prepared.events.len() == doubt.limit() {
-                let (outcome, next) = self.send_and_read_on(&mut sender, &prepared, last).await;
-                ready = next;
-                outcome
+            let outcome;
+            if doubt.none() {
+                (outcome, ready) = self.send_and_read_on(&mut sender, &prepared, last).await;
             } else {
-                sender.send(&prepared).await
-            };
+                outcome = sender.way.send(&prepared).await;
+            }
             let outcome = match outcome {
                 Outcome::Delivered { upto } => self.settle(&mut doubt, upto).await,
                 Outcome::Refused { code, answer } => {
                     ready = None;
-                    if doubt.refused(&prepared.events, &code, &answer) {
+                    let again = if code == "http_415" && prepared.is_compressed() {
+                        sender.desk.leave_uncompressed();
+                        true
+                    } else {
+                        doubt.refused(&prepared.events, &code, &answer)
+                    };
+                    if again {
                         continue;
                     }
                     all_refused(&doubt)
@@ -143,7 +137,7 @@ impl Delivery {
                 continue;
             }
             // Certificates and tokens may have changed: the next try reads them anew.
-            sender.disconnect();
+            sender.rest();
             ready = None;
             self.wait_after(outcome, &mut retry).await;
             doubt.start_over();
@@ -174,31 +168,30 @@ impl Delivery {
         Ok(retry)
     }
 
-    /// Reads the events after `after` and makes a request of them.
-    async fn read(&self, sender: &mut Sender, doubt: &Doubt, after: u64) -> Result<Prepared, Outcome> {
-        let reading = Reading { after, received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
+    /// Reads the events after those that were refused alone, and makes a request of them.
+    async fn read(&self, sender: &mut Sender, doubt: &Doubt) -> Result<Prepared, Outcome> {
+        let reading = Reading { after: doubt.after(), received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
         match self.store.next(&self.name, reading).await {
-            Ok(events) => {
-                if !events.is_empty() {
-                    sender.connect().await?;
-                }
-                Ok(sender.prepare(events))
-            }
+            Ok(events) => Ok(sender.desk.prepare(events)),
             Err(error) => Err(Outcome::again("store", error.to_string())),
         }
     }
 
-    /// Sends a request, and reads the events that follow meanwhile.
+    /// Sends a request; meanwhile the events that follow are read and made ready. That there were none says nothing
+    /// afterwards.
     async fn send_and_read_on(
         &self,
         sender: &mut Sender,
         prepared: &Prepared,
         last: u64,
     ) -> (Outcome, Option<Prepared>) {
-        let reading =
-            Reading { after: last, received: last, most: prepared.events.len(), bytes: BATCH_BYTES };
-        let (outcome, next) = tokio::join!(sender.send(prepared), self.store.next(&self.name, reading));
-        (outcome, next.ok().map(|events| sender.prepare(events)))
+        let Sender { desk, way } = sender;
+        let reading = Reading { after: last, received: last, most: desk.most(), bytes: BATCH_BYTES };
+        let read_on = async {
+            let events = self.store.next(&self.name, reading).await.unwrap_or_default();
+            (!events.is_empty()).then(|| desk.prepare(events))
+        };
+        tokio::join!(way.send(prepared), read_on)
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
@@ -243,25 +236,32 @@ impl Delivery {
     }
 
     /// Nothing waits, or nothing but what was refused.
-    async fn wait_for_events(&mut self, sender: &mut Sender, doubt: &mut Doubt, retry: &mut Retry) -> Wake {
-        let woken = |more: Result<(), watch::error::RecvError>| more.map_or(Wake::Ended, |()| Wake::Events);
+    ///
+    /// # Errors
+    /// The engine is gone.
+    async fn wait_for_events(
+        &mut self,
+        sender: &mut Sender,
+        doubt: &Doubt,
+        retry: &mut Retry,
+    ) -> Result<(), watch::error::RecvError> {
         if !doubt.suspects().is_empty() {
             let until = self.note_failure(all_refused(doubt), retry).await;
             let Self { clock, engine, nudge, .. } = self;
             return tokio::select! {
-                more = engine.outbox.changed() => woken(more),
-                () = clock.sleep_until(until) => Wake::Time,
-                Ok(()) = nudge.changed() => Wake::Time,
+                more = engine.outbox.changed() => more,
+                () = clock.sleep_until(until) => Ok(()),
+                Ok(()) = nudge.changed() => Ok(()),
             };
         }
-        if sender.is_connected() {
+        if sender.way.is_open() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
             match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
-                Ok(more) => return woken(more),
-                Err(_) => sender.disconnect(),
+                Ok(more) => return more,
+                Err(_) => sender.rest(),
             }
         }
-        woken(self.engine.outbox.changed().await)
+        self.engine.outbox.changed().await
     }
 
     async fn wait_after(&mut self, outcome: Outcome, retry: &mut Retry) {

@@ -1,5 +1,6 @@
 //! A look at whether a destination can work, before anything is entrusted to it. Nothing is sent.
 
+use super::syslog::{Syslog, SyslogSettings};
 use crate::agent::settings::{CloudEvents, Destination, Speaks};
 use crate::http::{self, Connection, Failure};
 use std::time::Duration;
@@ -14,6 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn probe(destination: &Destination) -> Result<(), String> {
     match &destination.speaks {
         Speaks::CloudEvents(settings) => ask(settings).await,
+        Speaks::Syslog(settings) => {
+            let timeout = settings.timeout.min(PATIENCE);
+            let mut syslog = Syslog::new(SyslogSettings { timeout, ..settings.clone() });
+            syslog.probe().await.map_err(|failure| failure.message)
+        }
     }
 }
 

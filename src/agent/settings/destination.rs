@@ -1,6 +1,7 @@
 //! One destination of events: its keys, and what they come to.
 
 use super::{Check, path};
+use crate::agent::delivery::syslog::{Framing, SyslogFormat, SyslogSettings};
 use crate::events::{Filter, TypePattern};
 use crate::http::Connection;
 use crate::settings::choice;
@@ -15,10 +16,13 @@ kind = "cloudevents"
 url = ""
 severity = "info"
 types = ["*"]
+except = []
 receiver = "svm-collector"
 mode = "auto"
 compression = "auto"
 webhook_origin = ""
+format = "rfc5424"
+framing = "octet-counting"
 token_file = ""
 ca_file = ""
 certificate_file = ""
@@ -41,6 +45,8 @@ pub struct Destination {
 pub enum Speaks {
     /// CloudEvents over HTTP.
     CloudEvents(CloudEvents),
+    /// Syslog over TCP or TLS.
+    Syslog(SyslogSettings),
 }
 
 /// Who receives at a destination.
@@ -83,33 +89,38 @@ pub struct CloudEvents {
 }
 
 impl Destination {
-    /// Where it is, for people.
-    pub fn address(&self) -> &str {
+    /// Where it is, for people: the `url` of the settings.
+    pub fn address(&self) -> String {
         match &self.speaks {
-            Speaks::CloudEvents(settings) => &settings.url,
+            Speaks::CloudEvents(settings) => settings.url.clone(),
+            Speaks::Syslog(settings) => {
+                let scheme = if settings.tls { "tls" } else { "tcp" };
+                format!("{scheme}://{}:{}", settings.host, settings.port)
+            }
+        }
+    }
+
+    fn tls(&self) -> &TlsFiles {
+        match &self.speaks {
+            Speaks::CloudEvents(settings) => &settings.connection.tls,
+            Speaks::Syslog(settings) => &settings.tls_files,
         }
     }
 
     /// The client certificate that is shown there.
     pub fn certificate_file(&self) -> Option<&Path> {
-        match &self.speaks {
-            Speaks::CloudEvents(settings) => settings.connection.tls.certificate_file.as_deref(),
-        }
+        self.tls().certificate_file.as_deref()
     }
 
     /// The files that it names, by key.
     pub fn files(&self) -> Vec<(&'static str, &Option<PathBuf>)> {
-        match &self.speaks {
-            Speaks::CloudEvents(settings) => {
-                let TlsFiles { ca_file, certificate_file, key_file } = &settings.connection.tls;
-                vec![
-                    ("token_file", &settings.token_file),
-                    ("ca_file", ca_file),
-                    ("certificate_file", certificate_file),
-                    ("key_file", key_file),
-                ]
-            }
+        let TlsFiles { ca_file, certificate_file, key_file } = self.tls();
+        let mut files =
+            vec![("ca_file", ca_file), ("certificate_file", certificate_file), ("key_file", key_file)];
+        if let Speaks::CloudEvents(settings) = &self.speaks {
+            files.push(("token_file", &settings.token_file));
         }
+        files
     }
 }
 
@@ -120,10 +131,13 @@ pub(super) struct Raw {
     url: String,
     severity: String,
     types: Vec<String>,
+    except: Vec<String>,
     receiver: String,
     mode: String,
     compression: String,
     webhook_origin: String,
+    format: String,
+    framing: String,
     token_file: String,
     ca_file: String,
     certificate_file: String,
@@ -135,15 +149,19 @@ pub(super) struct Raw {
 #[derive(Clone, Copy)]
 enum Kind {
     CloudEvents,
+    Syslog,
 }
 
 impl Check<'_> {
     pub(super) fn destination(&mut self, key: &str, raw: Raw) -> Option<Destination> {
-        let kind =
-            self.take(&format!("{key}.kind"), choice(&raw.kind, &[("cloudevents", Kind::CloudEvents)]));
+        let kind = self.take(
+            &format!("{key}.kind"),
+            choice(&raw.kind, &[("cloudevents", Kind::CloudEvents), ("syslog", Kind::Syslog)]),
+        );
         let filter = self.filter(key, &raw);
         let speaks = match kind? {
             Kind::CloudEvents => self.cloudevents(key, &raw).map(Speaks::CloudEvents),
+            Kind::Syslog => self.syslog(key, &raw).map(Speaks::Syslog),
         };
         Some(Destination { filter: filter?, speaks: speaks? })
     }
@@ -156,14 +174,16 @@ impl Check<'_> {
             ("critical", Severity::Critical),
         ];
         let least = self.take(&format!("{key}.severity"), choice(&raw.severity, &severities));
-        let types: Result<Vec<TypePattern>, _> = raw.types.iter().map(|text| text.parse()).collect();
-        let types = self.take(&format!("{key}.types"), types)?;
+        let patterns =
+            |texts: &[String]| texts.iter().map(|text| text.parse()).collect::<Result<Vec<TypePattern>, _>>();
+        let except = self.take(&format!("{key}.except"), patterns(&raw.except));
+        let types = self.take(&format!("{key}.types"), patterns(&raw.types))?;
         let some =
             (!types.is_empty()).then_some(types).ok_or("must name a type at least; \"*\" is all of them");
-        Some(Filter { types: self.take(&format!("{key}.types"), some)?, least: least? })
+        Some(Filter { types: self.take(&format!("{key}.types"), some)?, except: except?, least: least? })
     }
 
-    fn tls(&mut self, key: &str, raw: &Raw) -> Option<TlsFiles> {
+    fn tls_files(&mut self, key: &str, raw: &Raw) -> Option<TlsFiles> {
         let [ca_file, certificate_file, key_file] =
             [&raw.ca_file, &raw.certificate_file, &raw.key_file].map(|text| path(text));
         let pair = certificate_file.is_some() == key_file.is_some();
@@ -195,7 +215,7 @@ impl Check<'_> {
         let fits = origin.len() <= 253 && origin.bytes().all(plain);
         let wrong = "must be a name in the form of a DNS name, such as \"svm.example\"";
         let origin = self.take(&format!("{key}.webhook_origin"), fits.then_some(origin.clone()).ok_or(wrong));
-        let tls = self.tls(key, raw);
+        let tls = self.tls_files(key, raw);
         let connection = self.connection(key, &raw.timeout, tls?, &raw.proxy);
         Some(CloudEvents {
             url: url?,
@@ -206,5 +226,60 @@ impl Check<'_> {
             token_file: path(&raw.token_file),
             connection: connection?,
         })
+    }
+
+    fn syslog(&mut self, key: &str, raw: &Raw) -> Option<SyslogSettings> {
+        let formats = [("rfc5424", SyslogFormat::Rfc5424), ("cef", SyslogFormat::Cef)];
+        let format = self.take(&format!("{key}.format"), choice(&raw.format, &formats));
+        let framings = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
+        let framing = self.take(&format!("{key}.framing"), choice(&raw.framing, &framings));
+        let place = self.take(&format!("{key}.url"), syslog_place(&raw.url));
+        let proxy = raw.proxy.is_empty().then_some(()).ok_or("is for HTTP: syslog goes without a proxy");
+        let proxy = self.take(&format!("{key}.proxy"), proxy);
+        let tls_files = self.tls_files(key, raw);
+        let timeout = self.span(&format!("{key}.timeout"), &raw.timeout, 1, 600);
+        let ((tls, host, port), framing, ()) = (place?, framing?, proxy?);
+        if tls && framing == Framing::Newline {
+            let message = "must be \"octet-counting\" over TLS (RFC 5425)";
+            self.take::<(), _>(&format!("{key}.framing"), Err(message))?;
+        }
+        let timeout = timeout?.unsigned_abs();
+        Some(SyslogSettings { host, port, tls, format: format?, framing, tls_files: tls_files?, timeout })
+    }
+}
+
+/// Scheme, host and port of a syslog receiver.
+fn syslog_place(text: &str) -> Result<(bool, String, u16), String> {
+    let form = "must be such as \"tls://siem.example:6514\" or \"tcp://siem.example:514\"";
+    let url = reqwest::Url::parse(text).map_err(|_| form)?;
+    let tls = match url.scheme() {
+        "tls" => true,
+        "tcp" => false,
+        _ => return Err(form.to_owned()),
+    };
+    let bare = url.username().is_empty()
+        && url.password().is_none()
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let host = url.host_str().filter(|host| bare && !host.is_empty()).ok_or(form)?;
+    // RFC 5425, section 4.1; plain TCP has no port of its own.
+    let port = url.port().or(tls.then_some(6514)).ok_or_else(|| format!("{form}, with its port"))?;
+    Ok((tls, host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syslog_receiver_has_a_scheme_a_host_and_a_port() {
+        assert_eq!(syslog_place("tls://siem.example"), Ok((true, "siem.example".into(), 6514)));
+        assert_eq!(syslog_place("tcp://[::1]:514"), Ok((false, "[::1]".into(), 514)));
+        for wrong in
+            ["", "siem:514", "tcp://siem", "udp://siem:514", "tls://", "tls://u@h", "tls://h/x", "https://h"]
+        {
+            assert!(syslog_place(wrong).is_err(), "{wrong}");
+        }
     }
 }

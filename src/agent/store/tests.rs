@@ -277,8 +277,11 @@ async fn what_waited_too_long_is_dropped_and_counted_and_the_rest_stays() {
 async fn a_destination_gets_what_its_filter_takes_and_its_numbers_have_no_gaps() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan(&["a", "b"], AMPLE);
-    plan.routes[1].filter =
-        Filter { least: Severity::Critical, types: vec!["subscription.*".parse().unwrap()] };
+    plan.routes[1].filter = Filter {
+        least: Severity::Critical,
+        types: vec!["subscription.*".parse().unwrap()],
+        ..Filter::default()
+    };
     let (store, _) = Store::open(folder.path(), plan, now(), || "id-1".to_owned()).unwrap();
     store.commit(keep(records(2, 1))).await.unwrap();
     store.commit(keep(critical())).await.unwrap();

@@ -1,0 +1,263 @@
+//! What the measurements share: the binary as it is shipped, a running agent, and what the kernel counts of it.
+#![allow(dead_code, unreachable_pub, reason = "each measurement uses its part")]
+
+pub mod backlog;
+pub mod sink;
+pub mod syslog_ng;
+
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use svm::documents::SigningKey;
+use svm::subscription::{AfterGrace, Subscription, Term, Terms, VendorState};
+use svm::vendor::{Contact, IssueOrder, Profile, Provider};
+
+/// Builds the release binary; answers where it is. `SVM_BENCH_BINARY` names another one, such as one with symbols.
+pub fn build() -> PathBuf {
+    if let Some(other) = std::env::var_os("SVM_BENCH_BINARY") {
+        return other.into();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--bin", "svm-agent"])
+        .current_dir(root)
+        .status();
+    assert!(built.unwrap().success());
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    target.join("release/svm-agent")
+}
+
+/// An agent of its own: `folder` has its settings, and `state` and `run` under it.
+pub struct Agent {
+    binary: PathBuf,
+    folder: PathBuf,
+}
+
+impl Agent {
+    /// Writes the settings: `more` follows the paths.
+    pub fn new(binary: &Path, folder: &Path, more: &str) -> Self {
+        let text = format!(
+            "[paths]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\ntrust_dir = \"{0}/ledger/trust.d\"\n{more}",
+            folder.display()
+        );
+        std::fs::write(folder.join("agent.toml"), text).unwrap();
+        Self { binary: binary.to_owned(), folder: folder.to_owned() }
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    pub fn runtime_dir(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
+    /// Starts it; answers how long it took until it said that it is ready.
+    pub fn start(&self) -> (Process, Duration) {
+        let path = self.folder.join("notify");
+        std::fs::remove_file(&path).ok();
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let began = Instant::now();
+        let child = Command::new(&self.binary)
+            .args(["--config", self.folder.join("agent.toml").to_str().unwrap(), "run"])
+            .env("NOTIFY_SOCKET", &path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let child = Process(child);
+        let mut message = [0; 256];
+        loop {
+            let length = socket.recv(&mut message).expect("the agent says that it is ready");
+            if String::from_utf8_lossy(&message[..length]).contains("READY=1") {
+                return (child, began.elapsed());
+            }
+        }
+    }
+
+    /// Gives it a key for so many devices. A vendor is made for that.
+    pub fn activate(&self, devices: u64) {
+        let now = jiff::Timestamp::now();
+        let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
+        let key = SigningKey::generate().unwrap();
+        let provider = Provider::create(&self.folder.join("ledger"), &profile, key).unwrap();
+        let mut order = IssueOrder::new(Terms::Subscription(Subscription {
+            state: VendorState::Active,
+            state_since: Some(now),
+            term: Term::Limited { ends_at: svm::subscription::add_days(now, 200) },
+            grace_days: 14,
+            auto_renew: false,
+            after_grace: AfterGrace::default(),
+            order: None,
+        }));
+        order.devices = Some(devices);
+        let (code, _) = provider.issue(order, now).unwrap();
+        let published = self.folder.join("published");
+        provider.publish(&published).unwrap();
+        let document = published.join("v1/keys").join(format!("{}.jws", code.sub().as_str()));
+        let document = std::fs::read_to_string(document).unwrap();
+        self.ask("POST", "v1/keys", &serde_json::json!({"document": document}).to_string());
+    }
+
+    /// Sends a request to the control socket and answers the answer.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let mut control = self.control();
+        control.send(method, path, body);
+        control.answer()
+    }
+
+    /// A connection to the control socket, which takes one request.
+    pub fn control(&self) -> Control {
+        let socket = UnixStream::connect(self.runtime_dir().join("control.sock")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Control { socket }
+    }
+}
+
+/// A process that does not outlive the measurement, however that ends.
+pub struct Process(Child);
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Ends it with SIGTERM, and waits for it.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that was stopped is gone already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Asks an agent with as little work as can be, so that the asking is not what is measured.
+pub struct Control {
+    socket: UnixStream,
+}
+
+impl Control {
+    /// Sends a request; answers when that was begun.
+    pub fn send(&mut self, method: &str, path: &str, body: &str) -> Instant {
+        let length = body.len();
+        let text =
+            format!("{method} /{path} HTTP/1.1\r\nhost: agent\r\ncontent-length: {length}\r\n\r\n{body}");
+        let began = Instant::now();
+        self.socket.write_all(text.as_bytes()).unwrap();
+        began
+    }
+
+    /// Reads the answer to a request.
+    pub fn answer(mut self) -> Value {
+        let mut answer = Vec::new();
+        let end = loop {
+            if let Some(head) = memchr::memmem::find(&answer, b"\r\n\r\n") {
+                let length = sink::header(&answer[..head], "content-length").unwrap();
+                break head + 4 + length.parse::<usize>().unwrap();
+            }
+            self.more(&mut answer);
+        };
+        while answer.len() < end {
+            self.more(&mut answer);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer));
+        serde_json::from_slice(&answer[memchr::memmem::find(&answer, b"\r\n\r\n").unwrap()..]).unwrap()
+    }
+
+    fn more(&mut self, answer: &mut Vec<u8>) {
+        let mut part = [0; 16 * 1024];
+        let length = self.socket.read(&mut part).unwrap();
+        assert!(length > 0, "the agent hung up: {}", String::from_utf8_lossy(answer));
+        answer.extend_from_slice(&part[..length]);
+    }
+}
+
+/// What all threads of a process did so far.
+#[derive(Default)]
+pub struct Counters {
+    pub switches: u64,
+    pub cpu_ns: u64,
+    /// The same, by the names of the threads.
+    pub threads: std::collections::BTreeMap<String, u64>,
+}
+
+impl Counters {
+    pub fn read(pid: u32) -> Self {
+        let mut counters = Self::default();
+        for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+            let task = task.unwrap().path();
+            let status = std::fs::read_to_string(task.join("status")).unwrap();
+            for line in status.lines().filter(|l| l.contains("ctxt_switches")) {
+                counters.switches += line.split_whitespace().last().unwrap().parse::<u64>().unwrap();
+            }
+            let schedstat = std::fs::read_to_string(task.join("schedstat")).unwrap();
+            let ns = schedstat.split_whitespace().next().unwrap().parse::<u64>().unwrap();
+            counters.cpu_ns += ns;
+            let name = std::fs::read_to_string(task.join("comm")).unwrap();
+            *counters.threads.entry(name.trim().to_owned()).or_default() += ns;
+        }
+        counters
+    }
+}
+
+/// Proportional set size, in units of 10⁶ bytes.
+pub fn pss_mb(pid: u32) -> f64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find(|l| l.starts_with("Pss:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
+}
+
+/// The highest [`pss_mb`] that is seen every 50 ms, until told to end.
+pub struct PeakPss {
+    end: std::sync::mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<f64>,
+}
+
+impl PeakPss {
+    pub fn watch(pid: u32) -> Self {
+        let (end, ended) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut peak = pss_mb(pid);
+            while ended.recv_timeout(Duration::from_millis(50)).is_err() {
+                peak = peak.max(pss_mb(pid));
+            }
+            peak.max(pss_mb(pid))
+        });
+        Self { end, thread }
+    }
+
+    pub fn end(self) -> f64 {
+        self.end.send(()).ok();
+        self.thread.join().unwrap()
+    }
+}
+
+/// The disk that a folder's files take, in units of 10⁶ bytes.
+pub fn disk_mb(folder: &Path) -> f64 {
+    use std::os::unix::fs::MetadataExt;
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().metadata().unwrap().blocks() as f64 * 512.0 / 1e6).sum()
+}
+
+/// The value below which this share (0 to 1) of the values is.
+pub fn percentile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
+
+/// To two places.
+pub fn rounded(x: f64) -> Value {
+    serde_json::json!((x * 100.0).round() / 100.0)
+}
