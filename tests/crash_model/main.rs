@@ -59,7 +59,7 @@ fn power_fails_at_any_instant_and_nothing_that_was_answered_is_lost() {
         return;
     }
     let first = setting("SVM_TEST_CRASH_SEED", 1);
-    let seeds = first..first + setting("SVM_TEST_CRASHES", 9);
+    let seeds = first..first + setting("SVM_TEST_CRASHES", 8);
     let (next, crashes) = (AtomicU64::new(first), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let histories = || {

@@ -145,7 +145,8 @@ struct Model {
 
 impl Model {
     fn queue(&mut self, destination: &str) -> &mut Queue {
-        self.queues.entry(destination.to_owned()).or_default()
+        let start = Queue { given: self.start, ..Queue::default() };
+        self.queues.entry(destination.to_owned()).or_insert(start)
     }
 
     fn apply(&mut self, step: &Step) -> Wrote {
@@ -155,11 +156,8 @@ impl Model {
             Step::Open { destinations, tight, .. } => {
                 self.tight = *tight;
                 for name in DESTINATIONS {
-                    let (start, configured) = (self.start, destinations.iter().any(|d| d == name));
-                    if configured && !self.queues.contains_key(name) {
-                        self.queue(name).given = start;
-                    }
-                    let Some(queue) = self.queues.get_mut(name) else { continue };
+                    let configured = destinations.iter().any(|d| d == name);
+                    let queue = self.queue(name);
                     queue.configured = configured;
                     queue.rows.iter_mut().for_each(|row| row.may_be_gone |= !configured);
                 }
@@ -324,7 +322,8 @@ impl Model {
     /// What is wanted at a destination and happened too long ago, if anything.
     fn too_old(&self, name: &str) -> Option<String> {
         let queue = self.queues.get(name)?;
-        let waiting = queue.rows.iter().filter(|row| queue.configured && !row.again);
+        // Whether its destination was configured then is not remembered.
+        let waiting = queue.rows.iter().filter(|row| !row.may_be_gone && !row.again);
         let old = waiting.chain(&queue.quarantine).find(|row| row.event < self.expired)?;
         Some(format!("{name}: {old:?} is there"))
     }

@@ -4,6 +4,8 @@
 use super::{Commit, DROPS_NOTE, sql};
 use crate::events::{DropCount, Drops};
 use rusqlite::{CachedStatement, Connection, Result, params};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// How much may be kept.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +17,7 @@ pub struct Bounds {
 }
 
 /// So many events leave at once at most, but for want of room.
-const CHUNK: i64 = 64;
+const CHUNK: usize = 64;
 
 fn count(drops: &mut Drops, r#type: &str, reason: &str, destinations: &str) {
     match drops.dropped.iter_mut().find(|d| d.r#type == r#type && d.reason == reason) {
@@ -32,24 +34,29 @@ fn count(drops: &mut Drops, r#type: &str, reason: &str, destinations: &str) {
 
 /// Holds the bounds after a commit. Answers everything that was dropped and not told yet; a commit that tells it
 /// has written the note anew before.
-pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds) -> Result<Drops> {
-    let untold = sql::note(db, DROPS_NOTE)?.filter(|text| !text.is_empty());
-    let untold: Drops = untold.map_or_else(Drops::default, |text| {
-        serde_json::from_str(&text).unwrap_or_else(|error| {
-            tracing::error!(%error, "how much was dropped before cannot be read, and is counted anew");
-            Drops::default()
-        })
-    });
-    let mut drops = untold.clone();
+pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds, sweep: &Sweep) -> Result<Drops> {
+    let untold = sql::note(db, DROPS_NOTE)?.unwrap_or_default();
+    let mut drops = Drops::default();
+    if !untold.is_empty() {
+        match serde_json::from_str(&untold) {
+            Ok(counted) => drops = counted,
+            Err(error) => {
+                tracing::error!(%error, "how much was dropped before cannot be read, and is counted anew");
+            }
+        }
+    }
     if let Some(before) = commit.expire_before {
         expire(db, &before.to_string(), &mut drops)?;
     }
     if !commit.records.is_empty() {
-        trim(db, bounds.history)?;
+        trim(db, bounds.history, sweep)?;
         make_room(db, bounds.bytes, &mut drops)?;
     }
-    if drops != untold {
-        let text = serde_json::to_string(&drops).unwrap_or_default();
+    let text = match drops.is_empty() {
+        true => String::new(),
+        false => serde_json::to_string(&drops).unwrap_or_default(),
+    };
+    if text != untold {
         sql::set_note(db, DROPS_NOTE, &text)?;
     }
     Ok(drops)
@@ -71,16 +78,34 @@ fn bytes(db: &Connection) -> Result<u64> {
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 
-/// Of what waits for nobody the newest `history` events stay. Takes a few at once; answers whether any left.
-pub(super) fn trim(db: &Connection, history: u32) -> Result<bool> {
+/// How far the last look at old events came. What somebody wants stands between what nobody does, for years where one
+/// destination is dead: each commit looks on from here at a few, rather than at all.
+#[derive(Clone, Default)]
+pub(super) struct Sweep(Arc<AtomicI64>);
+
+/// Of what waits for nobody the newest `history` events stay. Looks at a few at once; answers whether it has not
+/// come to the last.
+pub(super) fn trim(db: &Connection, history: u32, sweep: &Sweep) -> Result<bool> {
     let newest: Option<i64> =
         db.prepare_cached("SELECT max(number) FROM events")?.query_row([], |row| row.get(0))?;
     let old = newest.unwrap_or(0) - i64::from(history);
     if old <= 0 {
         return Ok(false);
     }
-    let gone = forget(db, old.min(below_waiting(db)?), CHUNK)?;
-    Ok(gone > 0)
+    let sql = format!(
+        "SELECT e.number, {WANTED_BY} IS NULL FROM events e
+         WHERE e.number > ?1 AND e.number <= ?2 ORDER BY e.number LIMIT {CHUNK}"
+    );
+    let mut found = db.prepare_cached(&sql)?;
+    let found =
+        found.query_map([sweep.0.load(Relaxed), old], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))?;
+    let found: Vec<(i64, bool)> = found.collect::<Result<_>>()?;
+    for (number, _) in found.iter().filter(|(_, unwanted)| *unwanted) {
+        delete(db, *number)?;
+    }
+    let more = found.get(CHUNK - 1).map(|(last, _)| *last);
+    sweep.0.store(more.unwrap_or(0), Relaxed);
+    Ok(more.is_some())
 }
 
 /// A number at or below which nothing waits but what lost its order: reports that took an older one's place.
@@ -101,13 +126,13 @@ fn below_waiting(db: &Connection) -> Result<i64> {
     Ok(lowest)
 }
 
-/// Deletes events up to a number that nobody wants, the oldest first; answers how many.
-fn forget(db: &Connection, upto: i64, most: i64) -> Result<usize> {
+/// Deletes a few events up to a number that nobody wants, the oldest first; answers how many.
+fn forget(db: &Connection, upto: i64) -> Result<usize> {
     let sql = format!(
         "DELETE FROM events WHERE number IN
-           (SELECT e.number FROM events e WHERE e.number <= ?1 AND {WANTED_BY} IS NULL ORDER BY e.number LIMIT ?2)"
+           (SELECT e.number FROM events e WHERE e.number <= ?1 AND {WANTED_BY} IS NULL ORDER BY e.number LIMIT {CHUNK})"
     );
-    db.prepare_cached(&sql)?.execute([upto, most])
+    db.prepare_cached(&sql)?.execute([upto])
 }
 
 /// Where more is kept than may be: history leaves first, then what waits, by severity and age: the oldest Info
@@ -117,7 +142,7 @@ fn make_room(db: &Connection, most: u64, drops: &mut Drops) -> Result<()> {
         return Ok(());
     }
     let enough = most - most / 16;
-    while bytes(db)? > enough && forget(db, below_waiting(db)?, CHUNK)? > 0 {}
+    while bytes(db)? > enough && forget(db, below_waiting(db)?)? > 0 {}
     let sql = format!(
         "SELECT e.number, e.type, {WANTED_BY} FROM events e WHERE e.severity = ?1 ORDER BY e.number LIMIT {CHUNK}"
     );

@@ -179,6 +179,7 @@ pub struct Store {
     worker: Worker,
     recovery: Arc<std::sync::Mutex<Recovery>>,
     plan: Arc<Plan>,
+    sweep: bounds::Sweep,
 }
 
 impl Store {
@@ -192,6 +193,7 @@ impl Store {
             || commit.records.iter().any(|r| r.severity == crate::subscription::Severity::Critical);
         let commit = Arc::new(commit);
         let (job, recovery, plan) = (commit.clone(), self.recovery.clone(), self.plan.clone());
+        let sweep = self.sweep.clone();
         // It may be done twice: once together with others, and once alone.
         let work = move |db: &rusqlite::Connection| {
             sql::keep(db, &job)?;
@@ -202,7 +204,7 @@ impl Store {
                 sql::set_note(db, CHANGES_NOTE, &number.to_string())?;
                 changes = Some(number);
             }
-            let drops = bounds::apply(db, &job, plan.bounds)?;
+            let drops = bounds::apply(db, &job, plan.bounds, &sweep)?;
             // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
             Recovery::raise(&recovery, used);
             Ok((drops, changes))

@@ -2,7 +2,7 @@
 
 use super::recovery::{Contents, Recovery};
 use super::worker::Worker;
-use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, outbox, sql};
+use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, bounds, outbox, sql};
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -185,8 +185,10 @@ impl Store {
         let left = outbox::set_destinations(&db, &names, first)?;
         let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, kept.clone())));
         Recovery::write(&recovery);
+        let sweep = bounds::Sweep::default();
         let store = Self {
-            worker: Worker::start(db, file, plan.bounds, recovery.clone())?,
+            worker: Worker::start(db, file, plan.bounds, recovery.clone(), sweep.clone())?,
+            sweep,
             recovery,
             plan: Arc::new(plan),
         };

@@ -83,8 +83,11 @@ pub(super) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result
 
 /// Only the latest report waits: a report that nobody was sent gives its place to the new one.
 fn replace_report(db: &Connection, destination: &str, event: i64) -> Result<bool> {
+    // Told which index, or SQLite reads all rows of the destination.
+    let sql = "SELECT sequence, event FROM outbox INDEXED BY outbox_replaceable
+               WHERE destination = ?1 AND replaceable LIMIT 1";
     let waiting = db
-        .prepare_cached("SELECT sequence, event FROM outbox WHERE destination = ?1 AND replaceable LIMIT 1")?
+        .prepare_cached(sql)?
         .query_row([destination], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
         .optional()?;
     let Some((sequence, old)) = waiting else { return Ok(false) };

@@ -34,6 +34,8 @@ pub(super) struct Recovery {
     pub(super) contents: Contents,
     /// Whether the file may hold less than this.
     pub(super) behind: bool,
+    /// Whether it could not be written.
+    pub(super) missed: bool,
 }
 
 pub(super) fn lock(recovery: &Mutex<Recovery>) -> MutexGuard<'_, Recovery> {
@@ -42,7 +44,7 @@ pub(super) fn lock(recovery: &Mutex<Recovery>) -> MutexGuard<'_, Recovery> {
 
 impl Recovery {
     pub(super) fn new(path: PathBuf, contents: Contents) -> Self {
-        Self { path, contents, behind: true }
+        Self { path, contents, behind: true, missed: false }
     }
 
     /// Reads the file. One that cannot be understood is set aside, and what was wrong with it is told.
@@ -99,6 +101,7 @@ impl Recovery {
         };
         let written =
             contents.map_err(std::io::Error::other).and_then(|text| write_atomically(&path, &text, 0o600));
+        lock(shared).missed = written.is_err();
         if let Err(error) = written {
             tracing::warn!(path = %path.display(), %error, "the recovery file was not written; the next change tries again");
         }

@@ -155,6 +155,27 @@ async fn history_is_bounded_and_never_eats_what_waits() {
 }
 
 #[tokio::test]
+async fn what_one_dead_destination_wants_does_not_keep_the_rest_of_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(&["a", "b"], Bounds { history: 3, ..AMPLE });
+    plan.routes[1].filter.least = Severity::Critical;
+    let (store, _) = Store::open(folder.path(), plan, now(), || "id-1".to_owned()).unwrap();
+    for _ in 0..100 {
+        store.commit(keep(critical())).await.unwrap();
+    }
+    for _ in 0..100 {
+        store.commit(keep(records(3, 0))).await.unwrap();
+        let last = *sequences(&store, "a").await.last().unwrap();
+        store.delivered("a", last).await.unwrap();
+    }
+    store.commit(keep(records(1, 0))).await.unwrap();
+    let kept = listed(&store, 1000).await.len();
+    assert_eq!(sequences(&store, "b").await.len(), 100);
+    // A pass over what "b" waits for takes two commits, in which some more came.
+    assert!((103..115).contains(&kept), "{kept}");
+}
+
+#[tokio::test]
 async fn a_report_that_took_an_older_ones_place_is_not_trimmed_away() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
@@ -223,6 +244,16 @@ async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() 
 }
 
 #[tokio::test]
+async fn a_count_of_drops_that_cannot_be_read_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let spoilt =
+        Commit { notes: vec![(DROPS_NOTE, "{\"dropped\":[{\"count\":-1".into())], ..Commit::default() };
+    assert!(store.commit(spoilt).await.unwrap().is_empty());
+    assert_eq!(store.note(DROPS_NOTE).await.unwrap().as_deref(), Some(""));
+}
+
+#[tokio::test]
 async fn what_waited_too_long_is_dropped_and_counted_and_the_rest_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
@@ -264,15 +295,7 @@ async fn what_is_refused_leaves_the_outbox_and_comes_back_when_asked() {
     let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
     store.commit(keep(records(3, 0))).await.unwrap();
     let second = next(&store, "a").await[1].clone();
-    let refused = Quarantined {
-        destination: "a".into(),
-        sequence: 2,
-        id: second.id.clone(),
-        code: "http_400".into(),
-        answer: "no".into(),
-        at: now(),
-    };
-    store.commit(Commit { quarantined: vec![refused], ..Commit::default() }).await.unwrap();
+    store.commit(refuse(&second)).await.unwrap();
     assert_eq!(
         next(&store, "a").await.iter().map(|e| (e.sequence, e.skipped_from)).collect::<Vec<_>>(),
         [(1, None), (3, Some(2))]
@@ -293,6 +316,100 @@ async fn what_is_refused_leaves_the_outbox_and_comes_back_when_asked() {
         [(4, None), (5, None)]
     );
     assert_eq!(again[1].id, second.id);
+}
+
+fn refuse(event: &Outgoing) -> Commit {
+    let refused = Quarantined {
+        destination: "a".into(),
+        sequence: event.sequence,
+        id: event.id.clone(),
+        code: "http_400".into(),
+        answer: "no".into(),
+        at: now(),
+    };
+    Commit { quarantined: vec![refused], ..Commit::default() }
+}
+
+#[tokio::test]
+async fn a_report_that_one_refused_and_another_was_not_sent_yet_stays_in_quarantine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    store.commit(keep(records(0, 1))).await.unwrap();
+    let report = next(&store, "a").await[0].clone();
+    store.commit(refuse(&report)).await.unwrap();
+    // It takes the place of the one that "b" was not sent.
+    store.commit(keep(records(0, 1))).await.unwrap();
+    assert_eq!(sequences(&store, "b").await, [1]);
+    assert_eq!(store.event(&report.id).await.unwrap().unwrap().row.quarantined_by, ["a"]);
+    assert_eq!(store.requeue(None).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_number_that_a_refused_event_got_anew_is_below_the_ceiling() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    // The second of them is just below the ceiling that the first one raised.
+    store.commit(keep(records(500, 0))).await.unwrap();
+    store.commit(keep(records(500, 0))).await.unwrap();
+    let first = next(&store, "a").await[0].clone();
+    store.commit(refuse(&first)).await.unwrap();
+    store.requeue(None).await.unwrap();
+    assert_eq!(sequences(&store, "a").await.last(), Some(&1001));
+    store.close().await;
+    std::fs::remove_file(folder.path().join("agent.db")).unwrap();
+    assert_eq!(open(folder.path()).1.rebuilt.unwrap().ceiling, 2000);
+}
+
+#[tokio::test]
+async fn changes_that_are_kept_at_once_are_counted_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    // While the first is synced the others wait, and are committed together.
+    let mut commits = tokio::task::JoinSet::new();
+    for devices in 1..=20 {
+        let (store, state) = (store.clone(), State { protected_devices: Some(devices), ..State::default() });
+        commits.spawn(async move { store.commit(Commit { state: Some(state), ..Commit::default() }).await });
+    }
+    assert!(commits.join_all().await.iter().all(Result::is_ok));
+    store.close().await;
+    let (_, opened) = open(folder.path());
+    assert!(opened.rebuilt.is_none(), "{:?}", opened.rebuilt);
+    assert_eq!(opened.state.protected_devices, Some(20));
+    std::fs::remove_file(folder.path().join("agent.db")).unwrap();
+    assert_eq!(open(folder.path()).1.state.protected_devices, Some(20));
+}
+
+#[tokio::test]
+async fn reports_age_where_nothing_else_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let mut old = records(0, 1);
+    old[0].time = now() - jiff::SignedDuration::from_hours(2);
+    store.commit(keep(old)).await.unwrap();
+    let before = Some(now() - jiff::SignedDuration::from_hours(1));
+    let drops = store.commit(Commit { expire_before: before, ..Commit::default() }).await.unwrap();
+    assert_eq!(drops.destinations, [("a".to_owned(), 1), ("b".to_owned(), 1)].into());
+}
+
+#[tokio::test]
+async fn room_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
+    store.commit(keep(records(1000, 0))).await.unwrap();
+    store.delivered("a", 1000).await.unwrap();
+    store.delivered("b", 1000).await.unwrap();
+    let free =
+        |db: &rusqlite::Connection| db.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
+    let sweep = bounds::Sweep::default();
+    let rest = |sweep: bounds::Sweep| {
+        move |db: &rusqlite::Connection| Ok(bounds::trim(db, 0, &sweep)? || bounds::vacuum(db)?)
+    };
+    let mut most_free = 0;
+    while store.worker.call(Sync::Now, false, rest(sweep.clone())).await.unwrap() {
+        most_free = most_free.max(store.worker.call(Sync::Now, false, free).await.unwrap());
+    }
+    assert!(most_free > 100);
+    assert_eq!(store.worker.call(Sync::Now, false, free).await.unwrap(), 0);
 }
 
 #[tokio::test]

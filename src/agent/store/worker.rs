@@ -1,6 +1,6 @@
 //! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
 
-use super::bounds::{self, Bounds};
+use super::bounds::{self, Bounds, Sweep};
 use super::recovery::{self, Recovery};
 use super::{StoreError, Sync, open};
 use rusqlite::Connection;
@@ -90,15 +90,21 @@ impl Worker {
         file: PathBuf,
         bounds: Bounds,
         recovery: Arc<Mutex<Recovery>>,
+        sweep: Sweep,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let reserve = file.with_extension("reserve");
-        let mut owner = Owner { db, file, reserve, bounds, recovery };
+        let mut owner = Owner { db, file, reserve, bounds, recovery, sweep };
         owner.restore_reserve();
         std::thread::Builder::new()
             .name("store".to_owned())
             .stack_size(512 * 1024)
-            .spawn(move || owner.work(&queue))
+            .spawn(move || {
+                let closing = owner.work(&queue);
+                // Whoever closed it may do with the files what he likes: nothing is written after the answer.
+                drop(owner);
+                closing.map(|reply| reply.send(()).ok())
+            })
             .map_err(|e| StoreError::Failed(format!("cannot start the store's thread: {e}")))?;
         Ok(Self { jobs })
     }
@@ -160,10 +166,12 @@ struct Owner {
     reserve: PathBuf,
     bounds: Bounds,
     recovery: Arc<Mutex<Recovery>>,
+    sweep: Sweep,
 }
 
 impl Owner {
-    fn work(&mut self, queue: &mpsc::Receiver<Message>) {
+    /// Works until nobody can ask any more, or until it is closed: answers who waits for that.
+    fn work(&mut self, queue: &mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
         let mut rest = Rest::Over;
         // For how many groups the recovery file lags behind, and who waits until it does no more.
         let (mut lags, mut waiters): (Option<u32>, Vec<oneshot::Sender<()>>) = (None, Vec::new());
@@ -184,7 +192,7 @@ impl Owner {
                     if lags.is_some() {
                         Recovery::write(&self.recovery);
                     }
-                    return;
+                    return None;
                 }
             };
             rest = Rest::In(REST);
@@ -209,10 +217,9 @@ impl Owner {
                     waiter.send(()).ok();
                 }
             }
-            if let Some(reply) = close {
+            if close.is_some() {
                 self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
-                reply.send(()).ok();
-                return;
+                return close;
             }
         }
     }
@@ -220,7 +227,10 @@ impl Owner {
     /// Nothing was asked for a while: what need not be kept goes, the file shrinks, and what SQLite keeps at hand
     /// goes back to the system. A step at a time, since somebody may ask.
     fn rest(&self) -> Rest {
-        let step = bounds::trim(&self.db, self.bounds.history)
+        if recovery::lock(&self.recovery).missed {
+            Recovery::write(&self.recovery);
+        }
+        let step = bounds::trim(&self.db, self.bounds.history, &self.sweep)
             .and_then(|left| Ok(left || bounds::vacuum(&self.db)?));
         if matches!(step, Ok(true)) {
             return Rest::In(Duration::ZERO);
