@@ -73,11 +73,18 @@ pub(super) fn trim(db: &Connection, history: u32) -> Result<bool> {
     if old <= 0 {
         return Ok(false);
     }
-    let gone = forget(db, old.min(below_waiting(db)?), CHUNK)?;
-    if gone > 0 {
-        db.execute_batch("PRAGMA incremental_vacuum(64)")?;
+    Ok(forget(db, old.min(below_waiting(db)?), CHUNK)? > 0)
+}
+
+/// Gives some of the room in the file that is free back to the disk; answers whether there was any.
+pub(super) fn shrink(db: &Connection) -> Result<bool> {
+    // A page with each step, and whatever executes a statement takes one step.
+    let mut vacuum = db.prepare_cached("PRAGMA incremental_vacuum(256)")?;
+    let (mut pages, mut any) = (vacuum.query([])?, false);
+    while pages.next()?.is_some() {
+        any = true;
     }
-    Ok(gone > 0)
+    Ok(any)
 }
 
 /// A number at or below which nothing waits but what lost its order: reports that took an older one's place.
@@ -126,7 +133,7 @@ fn make_room(db: &Connection, most: u64, drops: &mut Drops) -> Result<()> {
             }
         }
     }
-    db.execute_batch("PRAGMA incremental_vacuum")
+    Ok(())
 }
 
 /// What waits since before an instant is dropped, as far as one commit may take.

@@ -198,12 +198,12 @@ impl Owner {
     /// Nothing was asked for a while: what need not be kept goes, the file shrinks, and what SQLite keeps at hand
     /// goes back to the system. A step at a time, since somebody may ask.
     fn rest(&self) -> Rest {
-        if matches!(bounds::trim(&self.db, self.bounds.history), Ok(true)) {
+        if matches!(bounds::trim(&self.db, self.bounds.history), Ok(true))
+            || matches!(bounds::shrink(&self.db), Ok(true))
+        {
             return Rest::In(Duration::ZERO);
         }
-        self.db
-            .execute_batch("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory")
-            .ok();
+        self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory").ok();
         crate::memory::give_back();
         Rest::Over
     }
