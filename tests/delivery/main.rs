@@ -11,6 +11,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
+mod certificates;
 mod destinations;
 mod modes;
 mod patience;
