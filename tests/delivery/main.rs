@@ -14,6 +14,7 @@ mod support;
 mod bounds;
 mod certificates;
 mod destinations;
+mod kills;
 mod modes;
 mod patience;
 mod refused;
