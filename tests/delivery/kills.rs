@@ -1,7 +1,7 @@
 //! Twenty thousand events that wait, and agent and collector killed again and again while they go out.
 
 use crate::support::server::Server;
-use crate::support::{Collector, Program, now, wait_for};
+use crate::support::{Collector, Program, now, random, wait_for};
 use crate::webhook::{events, hand_on};
 use crate::{World, control, destination, events_of, fill, sequence, without_a_gap};
 use rusqlite::Connection;
@@ -18,17 +18,6 @@ const BACKLOG: u64 = 20_000;
 
 /// Events in one batch at most, as `docs/delivery.md` has it.
 const BATCH: usize = 500;
-
-/// A fast source of numbers that need not be good.
-fn random(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut state = seed | 1;
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    }
-}
 
 /// What went over the wire: id and number of each event, as often as it was sent.
 type Sent = Arc<Mutex<Vec<(String, u64)>>>;
