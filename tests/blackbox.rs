@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use support::{
-    Agent, Collector, Program, Wire, at, free_port, get_json, have, nginx, now, recording_proxy, wait_for,
+    Agent, Collector, Program, Wire, at, free_port, get_json, have, nginx, now, random, recording_proxy,
+    wait_for,
 };
 use svm::documents::SigningKey;
 use svm::vendor::{Cancel, Change, Contact, KeyRef, Parameters, Profile, Provider, Renewal, Until};
@@ -245,17 +246,6 @@ fn killed_at_random_instants_nothing_is_lost_doubled_or_out_of_order() {
     }
     quiet.settled();
     assert_eq!(world.collector.story().unwrap(), quiet.collector.story().unwrap());
-}
-
-/// A fast source of numbers that need not be good.
-fn random(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut state = seed | 1;
-    move |below| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    }
 }
 
 /// Starts agent and collector, and kills one or the other again and again: at random instants, and the collector

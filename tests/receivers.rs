@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::certificates::{Authority, Issued};
 use support::server::{Request, hang, reset, whole};
 use support::{Agent, Collector, Program, Vendor, at, free_port, get, get_json, have, now, wait_for};
 
@@ -433,55 +434,8 @@ fn a_proxy_that_asks_who_one_is_holds_up_nobody_and_one_that_works_is_used() {
 
 // TLS.
 
-/// A certificate authority of `openssl`, in a folder of its own.
-struct Authority(PathBuf);
-
-impl Authority {
-    fn new(folder: PathBuf) -> Self {
-        std::fs::create_dir(&folder).unwrap();
-        std::fs::write(folder.join("index.txt"), "").unwrap();
-        let text = format!(
-            "[ca]\ndefault_ca = own\n[own]\ndatabase = {0}/index.txt\nnew_certs_dir = {0}\ncertificate = {0}/ca.pem\n\
-             private_key = {0}/ca.key\ndefault_md = sha256\npolicy = any\nrand_serial = yes\ncopy_extensions = copy\n\
-             unique_subject = no\n[any]\ncommonName = supplied\n",
-            folder.display()
-        );
-        std::fs::write(folder.join("ca.conf"), text).unwrap();
-        let authority = Self(folder);
-        // Two authorities of one name would be taken for one, and then the signature would be what is wrong.
-        let name = authority.0.file_name().unwrap().to_str().unwrap().to_owned();
-        authority.openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem \
-             -subj /CN={name} -days 3650 -addext keyUsage=keyCertSign"
-        ));
-        authority
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let output =
-            Command::new("openssl").args(arguments.split_whitespace()).current_dir(&self.0).output().unwrap();
-        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// Makes `NAME.pem` and `NAME.key`.
-    fn issue(&self, name: &str, subject: &str, from: &str, to: &str) {
-        self.openssl(&format!(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {name}.key -out {name}.csr \
-             -subj /CN={name} -addext subjectAltName={subject}"
-        ));
-        self.openssl(&format!(
-            "ca -batch -notext -config ca.conf -in {name}.csr -out {name}.pem -startdate {from} -enddate {to}"
-        ));
-    }
-
-    fn certificate(&self) -> PathBuf {
-        self.0.join("ca.pem")
-    }
-}
-
-/// nginx as a TLS server before each store. A site is a name, its port, a certificate without its ending, and a
-/// protocol.
-fn nginx_tls(world: &World, sites: &[(&str, u16, PathBuf, &str)]) -> Program {
+/// nginx as a TLS server before each store. A site is a name, its port, its certificate, and a protocol.
+fn nginx_tls(world: &World, sites: &[(&str, u16, Issued, &str)]) -> Program {
     let folder = world.folder.path();
     let mut text = format!(
         "master_process off; daemon off; pid {0}/nginx.pid; error_log {0}/nginx-error.log info;\n\
@@ -492,10 +446,11 @@ fn nginx_tls(world: &World, sites: &[(&str, u16, PathBuf, &str)]) -> Program {
     for (name, port, certificate, protocol) in sites {
         writeln!(
             text,
-            "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {0}.pem; ssl_certificate_key {0}.key;\n\
+            "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {0}; ssl_certificate_key {1};\n\
              ssl_protocols {protocol}; ssl_ciphers ALL:@SECLEVEL=0; client_max_body_size 8m;\n\
-             location / {{ proxy_pass http://127.0.0.1:{1}; }} }}",
-            certificate.display(),
+             location / {{ proxy_pass http://127.0.0.1:{2}; }} }}",
+            certificate.certificate.display(),
+            certificate.key.display(),
             world.port(name)
         )
         .unwrap();
@@ -526,26 +481,24 @@ fn each_certificate_that_is_not_good_is_refused_by_its_name_and_holds_up_nobody(
     }
     let names = ["good", "expired", "wrong_name", "unknown", "self_signed", "tls_1_1"];
     let world = World::new(names);
-    let (ours, theirs) = (Authority::new(world.at("ours")), Authority::new(world.at("theirs")));
-    let (past, lately, far) = ("20200101000000Z", "20210101000000Z", "20490101000000Z");
+    let folder = world.at("certificates");
+    std::fs::create_dir(&folder).unwrap();
+    // Two authorities of one name would be taken for one, and then the signature would be what is wrong.
+    let (ours, theirs) = (Authority::new(&folder, "ours"), Authority::new(&folder, "theirs"));
     let ip = "IP:127.0.0.1";
-    ours.issue("good", ip, past, far);
-    ours.issue("expired", ip, past, lately);
-    ours.issue("wrong_name", "DNS:elsewhere.example", past, far);
-    theirs.issue("unknown", ip, past, far);
-    ours.openssl(&format!(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self_signed.key -out self_signed.pem \
-         -subj /CN=self -days 3650 -addext subjectAltName={ip} -addext basicConstraints=critical,CA:FALSE"
-    ));
-    let good = ours.0.join("good");
-    let sites: Vec<(&str, u16, PathBuf, &str)> = names
-        .into_iter()
-        .map(|name| match name {
-            "tls_1_1" => (name, free_port(), good.clone(), "TLSv1.1"),
-            "unknown" => (name, free_port(), theirs.0.join(name), "TLSv1.2 TLSv1.3"),
-            _ => (name, free_port(), ours.0.join(name), "TLSv1.2 TLSv1.3"),
-        })
-        .collect();
+    let good = ours.issue("good", ip, 30);
+    let sites = names.map(|name| {
+        let modern = "TLSv1.2 TLSv1.3";
+        let (certificate, protocol) = match name {
+            "expired" => (ours.issue_expired(name, ip), modern),
+            "wrong_name" => (ours.issue(name, "DNS:elsewhere.example", 30), modern),
+            "unknown" => (theirs.issue(name, ip, 30), modern),
+            "self_signed" => (ours.self_signed(name, ip), modern),
+            "tls_1_1" => (good.clone(), "TLSv1.1"),
+            _ => (good.clone(), modern),
+        };
+        (name, free_port(), certificate, protocol)
+    });
     let mut destinations = String::new();
     for (name, port, ..) in &sites {
         // Each its own file, so that one can be replaced.

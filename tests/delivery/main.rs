@@ -11,7 +11,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bounds;
+mod certificates;
 mod destinations;
+mod kills;
 mod modes;
 mod patience;
 mod refused;

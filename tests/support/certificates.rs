@@ -1,9 +1,8 @@
 //! Certificates by `openssl`, for tests of TLS.
 
-use super::wait_for;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use svm::tls::{TlsFiles, certificate_ends_at};
+use svm::tls::TlsFiles;
 
 /// An authority, and the folder where everything that it issues is put.
 pub struct Authority {
@@ -65,63 +64,84 @@ impl Authority {
 
     /// A certificate for a name, good for so many days; `names` such as `DNS:localhost,IP:127.0.0.1`.
     pub fn issue(&self, name: &str, names: &str, days: u32) -> Issued {
-        let at = |kind: &str| format!("{name}.{kind}");
-        let (key, request, certificate, extensions) = (at("key"), at("csr"), at("crt"), at("ext"));
-        std::fs::write(
-            self.folder.join(&extensions),
-            format!(
-                "basicConstraints=CA:FALSE\nsubjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n"
-            ),
-        )
-        .unwrap();
+        let issued = self.request(name, names);
+        let (authority, key) = (format!("{}.pem", self.name), format!("{}.key", self.name));
+        let (days, at) = (days.to_string(), |kind: &str| format!("{name}.{kind}"));
+        let (request, certificate, extensions) = (at("csr"), at("crt"), at("ext"));
         openssl(
             &self.folder,
             &[
-                "req",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-                "-subj",
-                &format!("/CN={name}"),
-                "-keyout",
-                &key,
-                "-out",
-                &request,
-            ],
+                &["x509", "-req", "-in", &request, "-out", &certificate, "-extfile", &extensions][..],
+                &["-CA", &authority, "-CAkey", &key, "-CAcreateserial", "-days", &days],
+            ]
+            .concat(),
         );
-        let (authority, authority_key) = (format!("{}.pem", self.name), format!("{}.key", self.name));
+        issued
+    }
+
+    /// A certificate that is good from one instant to another, such as `20200101000000Z`.
+    pub fn issue_between(&self, name: &str, names: &str, from: &str, to: &str) -> Issued {
+        let issued = self.request(name, names);
+        let config = format!("{}.conf", self.name);
+        let text = format!(
+            "[ca]\ndefault_ca = own\n[own]\ndatabase = {0}.index\nnew_certs_dir = .\ncertificate = {0}.pem\n\
+             private_key = {0}.key\ndefault_md = sha256\npolicy = any\nrand_serial = yes\nunique_subject = no\n\
+             [any]\ncommonName = supplied\n",
+            self.name
+        );
+        std::fs::write(self.folder.join(&config), text).unwrap();
+        let index = self.folder.join(format!("{}.index", self.name));
+        std::fs::OpenOptions::new().create(true).append(true).open(index).unwrap();
+        let at = |kind: &str| format!("{name}.{kind}");
+        let (request, certificate, extensions) = (at("csr"), at("crt"), at("ext"));
         openssl(
             &self.folder,
             &[
-                "x509",
-                "-req",
-                "-in",
-                &request,
-                "-CA",
-                &authority,
-                "-CAkey",
-                &authority_key,
-                "-CAcreateserial",
-                "-days",
-                &days.to_string(),
-                "-extfile",
-                &extensions,
-                "-out",
-                &certificate,
-            ],
+                &["ca", "-batch", "-notext", "-config", &config, "-in", &request, "-out", &certificate][..],
+                &["-extfile", &extensions, "-startdate", from, "-enddate", to],
+            ]
+            .concat(),
+        );
+        issued
+    }
+
+    /// One that the server signed itself: this authority has no part in it.
+    pub fn self_signed(&self, name: &str, names: &str) -> Issued {
+        let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
+        let (subject, names) = (format!("/CN={name}"), format!("subjectAltName={names}"));
+        openssl(
+            &self.folder,
+            &[
+                &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"][..],
+                &["-days", "30", "-subj", &subject, "-addext", &names, "-keyout", &key, "-out", &certificate],
+                &["-addext", "basicConstraints=critical,CA:FALSE"],
+            ]
+            .concat(),
         );
         Issued { certificate: self.folder.join(certificate), key: self.folder.join(key) }
     }
 
+    /// A key, the request for its certificate, and what is to stand in that.
+    fn request(&self, name: &str, names: &str) -> Issued {
+        let at = |kind: &str| format!("{name}.{kind}");
+        let (key, request, subject) = (at("key"), at("csr"), format!("/CN={name}"));
+        let extensions = format!(
+            "basicConstraints=CA:FALSE\nsubjectAltName={names}\nextendedKeyUsage=serverAuth,clientAuth\n"
+        );
+        std::fs::write(self.folder.join(at("ext")), extensions).unwrap();
+        openssl(
+            &self.folder,
+            &[
+                &["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"][..],
+                &["-subj", &subject, "-keyout", &key, "-out", &request],
+            ]
+            .concat(),
+        );
+        Issued { certificate: self.folder.join(at("crt")), key: self.folder.join(key) }
+    }
+
     /// A certificate that was good, and is no more.
     pub fn issue_expired(&self, name: &str, names: &str) -> Issued {
-        let issued = self.issue(name, names, 0);
-        let ends = certificate_ends_at(&std::fs::read(&issued.certificate).unwrap()).unwrap();
-        wait_for("the certificate to expire", 20, || {
-            (jiff::Timestamp::now().as_second() > ends.as_second()).then_some(())
-        });
-        issued
+        self.issue_between(name, names, "20200101000000Z", "20210101000000Z")
     }
 }

@@ -429,6 +429,17 @@ impl Vendor {
     }
 }
 
+/// A fast source of numbers that need not be good.
+pub fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    }
+}
+
 pub fn now() -> Timestamp {
     Clock::system().now()
 }

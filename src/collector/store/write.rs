@@ -287,7 +287,10 @@ pub(super) fn prune(
     )?;
     if events + reports > 0 {
         tracing::debug!(events, reports, "removed old events");
-        db.execute_batch("PRAGMA incremental_vacuum(1000);")?;
+        // A page with each step, and whatever executes a statement takes one step.
+        let mut vacuum = db.prepare("PRAGMA incremental_vacuum(1000)")?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
     }
     Ok(())
 }
