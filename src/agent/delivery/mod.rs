@@ -15,7 +15,7 @@ use super::board::{Board, DestinationHealth};
 use super::engine::{Handle, Order};
 use super::outage::Outage;
 use super::settings::{Destination, Speaks};
-use super::store::{Quarantined, Reading, Store, StoreError};
+use super::store::{Outgoing, Quarantined, Reading, Store, StoreError};
 use crate::clock::Clock;
 use crate::http::jitter;
 use answer::Outcome;
@@ -103,8 +103,9 @@ impl Delivery {
                 doubt.start_over();
                 continue;
             };
-            let outcome = if doubt.none() && prepared.events.len() == doubt.limit() {
-                let (outcome, next) = self.send_and_read_on(&mut sender, &prepared, last).await;
+            let outcome = if doubt.none() && is_full(&prepared.events, doubt.limit()) {
+                let (outcome, next) =
+                    self.send_and_read_on(&mut sender, &prepared, last, doubt.limit()).await;
                 ready = next;
                 outcome
             } else {
@@ -182,9 +183,9 @@ impl Delivery {
         sender: &mut Sender,
         prepared: &Prepared,
         last: u64,
+        most: usize,
     ) -> (Outcome, Option<Prepared>) {
-        let reading =
-            Reading { after: last, received: last, most: prepared.events.len(), bytes: BATCH_BYTES };
+        let reading = Reading { after: last, received: last, most, bytes: BATCH_BYTES };
         let (outcome, next) = tokio::join!(sender.send(prepared), self.store.next(&self.name, reading));
         let next = next.ok().filter(|events| !events.is_empty());
         (outcome, next.map(|events| sender.prepare(events)))
@@ -303,6 +304,11 @@ impl Delivery {
         }
         until
     }
+}
+
+/// Whether a batch has about as much as one may have: then there may be more.
+fn is_full(events: &[Outgoing], most: usize) -> bool {
+    events.len() == most || events.iter().map(|event| event.body.len()).sum::<usize>() > BATCH_BYTES / 2
 }
 
 fn all_refused(doubt: &Doubt) -> Outcome {
