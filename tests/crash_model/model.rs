@@ -203,14 +203,17 @@ impl Model {
     }
 
     fn commit(&mut self, step: &Step) -> Wrote {
-        let Step::Commit { first, events, report, quarantined, expire_before, tells_drops, .. } = step else {
+        let Step::Commit { first, events, report, quarantined, expire_before, told, tells_drops, .. } = step
+        else {
             return Wrote::Nothing;
         };
+        // A note that stays as it was is not written, and nothing is synced for it.
+        let ends_drops = *tells_drops && self.dropped != Drops::default();
+        let mut writes = step.writes() || *told && self.kept.rebuilt || ends_drops;
         self.kept = self.kept.after(step);
         if *tells_drops {
             self.dropped = Drops::default();
         }
-        let mut writes = step.writes();
         for (destination, sequence) in quarantined {
             let queue = self.queue(destination);
             if let Some(at) = queue.rows.iter().position(|row| row.sequence == *sequence) {

@@ -82,8 +82,8 @@ impl Step {
 
     /// Whether it is sure that a commit writes.
     pub(crate) fn writes(&self) -> bool {
-        let Self::Commit { events, note, told, tells_drops, .. } = self else { return false };
-        *events > 0 || note.is_some() || *told || *tells_drops || self.changes()
+        let Self::Commit { events, note, .. } = self else { return false };
+        *events > 0 || note.is_some() || self.changes()
     }
 
     /// Whether events may be dropped by it.

@@ -26,6 +26,9 @@ pub(super) struct Suspect {
 /// How much is sent at once, and who is under suspicion.
 #[derive(Clone, Debug)]
 pub(super) struct Doubt {
+    /// By the settings.
+    full: usize,
+    /// By what the receiver lets through.
     most: usize,
     limit: usize,
     suspects: Vec<Suspect>,
@@ -34,7 +37,7 @@ pub(super) struct Doubt {
 impl Doubt {
     /// No doubt; batches have `most` events at most.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, limit: most, suspects: Vec::new() }
+        Self { full: most, most, limit: most, suspects: Vec::new() }
     }
 
     /// So many events may be sent at once.
@@ -61,6 +64,8 @@ impl Doubt {
     pub(super) fn refused(&mut self, sent: &[Outgoing], code: &str, answer: &str) -> bool {
         if let [event] = sent {
             self.limit = 1;
+            // It was this event that is too large, and not the batch that it was in.
+            self.most = self.full;
             self.suspects.push(Suspect {
                 sequence: event.sequence,
                 id: event.id.clone(),
@@ -159,6 +164,22 @@ mod tests {
         let (taken, condemned, _) = play(10, 500, |n| n == 10);
         assert_eq!((taken.len(), condemned.len()), (9, 0));
         assert_eq!(play(11, 500, |n| n == 10).1, [10]);
+    }
+
+    #[test]
+    fn batches_that_are_too_large_stay_small_unless_it_was_one_event() {
+        let mut doubt = Doubt::new(8);
+        let batch: Vec<Outgoing> = (1..=8).map(event).collect();
+        assert!(doubt.refused(&batch, "http_413", "no"));
+        doubt.taken();
+        assert_eq!((doubt.limit(), doubt.none()), (4, true));
+        for size in [4, 2, 1] {
+            assert!(doubt.refused(&batch[..size], "http_413", "no"));
+        }
+        for limit in [2, 4, 8] {
+            doubt.taken();
+            assert_eq!(doubt.limit(), limit);
+        }
     }
 
     #[test]

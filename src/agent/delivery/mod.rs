@@ -106,7 +106,7 @@ impl Delivery {
             };
             let outcome;
             if doubt.none() {
-                (outcome, ready) = self.send_and_read_on(&mut sender, &prepared, last).await;
+                (outcome, ready) = self.send_and_read_on(&mut sender, &prepared, last, doubt.limit()).await;
             } else {
                 outcome = sender.way.send(&prepared).await;
             }
@@ -184,9 +184,10 @@ impl Delivery {
         sender: &mut Sender,
         prepared: &Prepared,
         last: u64,
+        most: usize,
     ) -> (Outcome, Option<Prepared>) {
         let Sender { desk, way } = sender;
-        let reading = Reading { after: last, received: last, most: desk.most(), bytes: BATCH_BYTES };
+        let reading = Reading { after: last, received: last, most, bytes: BATCH_BYTES };
         let read_on = async {
             let events = self.store.next(&self.name, reading).await.unwrap_or_default();
             (!events.is_empty()).then(|| desk.prepare(events))
