@@ -136,12 +136,12 @@ fn forget(db: &Connection, upto: i64) -> Result<usize> {
 }
 
 /// Where more is kept than may be: history leaves first, then what waits, by severity and age: the oldest Info
-/// first, Critical last. Goes on to a sixteenth below the bound, lest it has to begin again with the next event.
+/// first, Critical last. Goes on to a sixty-fourth below the bound, lest it has to begin again with the next event.
 fn make_room(db: &Connection, most: u64, drops: &mut Drops) -> Result<()> {
     if bytes(db)? <= most {
         return Ok(());
     }
-    let enough = most - most / 16;
+    let enough = most - most / 64;
     while bytes(db)? > enough && forget(db, below_waiting(db)?)? > 0 {}
     let sql = format!(
         "SELECT e.number, e.type, {WANTED_BY} FROM events e WHERE e.severity = ?1 ORDER BY e.number LIMIT {CHUNK}"

@@ -218,7 +218,8 @@ impl Store {
         self.worker.keep(Sync::Now, critical, work, kept).await.map(|(drops, _)| drops)
     }
 
-    /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it.
+    /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it. A
+    /// file that cannot be written is told in the log, and tried again; nobody is kept waiting for that.
     pub async fn safe(&self) {
         self.worker.safe().await;
     }
