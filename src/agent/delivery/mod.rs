@@ -1,7 +1,7 @@
 //! Delivery: what was kept reaches each destination at least once and in order.
 //!
 //! One task for each destination: it takes the oldest events that wait, sends them, and moves on only when the
-//! receiver has them; the next are read and made ready meanwhile. What an answer means is decided in `answer.rs`;
+//! receiver has them; meanwhile the next are made ready, and those after them are read. What an answer means is decided in `answer.rs`;
 //! nothing else looks at it. `docs/delivery.md` has the table.
 
 mod answer;
@@ -17,13 +17,13 @@ use super::board::{Board, DestinationHealth};
 use super::engine::{Handle, Order};
 use super::outage::Outage;
 use super::settings::Destination;
-use super::store::{Quarantined, Reading, Store, StoreError};
+use super::store::{Outgoing, Quarantined, Reading, Store, StoreError};
 use crate::clock::Clock;
 use crate::http::jitter;
 use answer::Outcome;
 use doubt::Doubt;
 use jiff::{SignedDuration, Timestamp};
-use sender::{Prepared, Sender};
+use sender::{Desk, Prepared, Sender};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,9 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 
 /// No receiver is let wait longer than this, whatever was remembered: a day, for one that is gone, and jitter.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(27);
+
+/// Events that the store reads at the moment.
+type Coming = tokio::task::JoinHandle<Result<Vec<Outgoing>, StoreError>>;
 
 /// One destination's task.
 pub struct Delivery {
@@ -83,7 +86,7 @@ impl Delivery {
             Ok(retry) => retry,
             Err(_) => return,
         };
-        let mut ready: Option<Prepared> = None;
+        let (mut ready, mut coming) = (None, None);
         loop {
             self.engine.outbox.mark_unchanged();
             let prepared = match ready.take() {
@@ -106,14 +109,19 @@ impl Delivery {
             };
             let outcome;
             if doubt.none() {
-                (outcome, ready) = self.send_and_read_on(&mut sender, &prepared, last, doubt.limit()).await;
+                let Sender { desk, way } = &mut sender;
+                let read_on = self.read_on(desk, &mut coming, last, doubt.limit());
+                (outcome, ready) = tokio::join!(way.send(&prepared), read_on);
             } else {
                 outcome = sender.way.send(&prepared).await;
+            }
+            if !matches!(outcome, Outcome::Delivered { upto } if upto == last) {
+                // What follows will be read anew.
+                (ready, coming) = (None, None);
             }
             let outcome = match outcome {
                 Outcome::Delivered { upto } => self.settle(&mut doubt, upto).await,
                 Outcome::Refused { code, answer } => {
-                    ready = None;
                     let again = if code == "http_415" && prepared.is_compressed() {
                         sender.desk.leave_uncompressed();
                         true
@@ -128,9 +136,6 @@ impl Delivery {
                 other => other,
             };
             if let Outcome::Delivered { upto } = outcome {
-                if upto < last {
-                    ready = None;
-                }
                 retry = Retry::default();
                 self.note_delivered();
                 tracing::debug!(destination = self.name, upto, partly = upto < last, "delivered");
@@ -138,7 +143,7 @@ impl Delivery {
             }
             // Certificates and tokens may have changed: the next try reads them anew.
             sender.rest();
-            ready = None;
+            (ready, coming) = (None, None);
             self.wait_after(outcome, &mut retry).await;
             doubt.start_over();
         }
@@ -146,7 +151,7 @@ impl Delivery {
 
     /// Takes up what was remembered, and waits where that is still to be waited for.
     async fn resume(&mut self) -> Result<Retry, StoreError> {
-        let address = self.settings.address().to_owned();
+        let address = self.settings.address();
         let mut health = DestinationHealth { url: address, ..DestinationHealth::default() };
         let kept = match self.store.retry(&self.name).await {
             Err(StoreError::Closed) => return Err(StoreError::Closed),
@@ -177,22 +182,26 @@ impl Delivery {
         }
     }
 
-    /// Sends a request; meanwhile the events that follow are read and made ready. That there were none says nothing
-    /// afterwards.
-    async fn send_and_read_on(
+    /// Makes the events after `after` ready; meanwhile the store reads those that follow them. That there are none
+    /// says nothing afterwards.
+    async fn read_on(
         &self,
-        sender: &mut Sender,
-        prepared: &Prepared,
-        last: u64,
+        desk: &mut Desk,
+        coming: &mut Option<Coming>,
+        after: u64,
         most: usize,
-    ) -> (Outcome, Option<Prepared>) {
-        let Sender { desk, way } = sender;
-        let reading = Reading { after: last, received: last, most, bytes: BATCH_BYTES };
-        let read_on = async {
-            let events = self.store.next(&self.name, reading).await.unwrap_or_default();
-            (!events.is_empty()).then(|| desk.prepare(events))
+    ) -> Option<Prepared> {
+        let read = |after| {
+            let (store, name) = (self.store.clone(), self.name.clone());
+            let reading = Reading { after, received: after, most, bytes: BATCH_BYTES };
+            tokio::spawn(async move { store.next(&name, reading).await })
         };
-        tokio::join!(way.send(prepared), read_on)
+        // Where it cannot be read, the next look says why.
+        let events = coming.take().unwrap_or_else(|| read(after)).await.ok()?.ok()?;
+        *coming = Some(read(events.last()?.sequence));
+        // So that the store is asked before this thread is busy.
+        tokio::task::yield_now().await;
+        Some(desk.prepare(events))
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
