@@ -331,3 +331,30 @@ fn what_was_refused_while_everything_was_is_not_condemned_by_what_is_taken_later
         assert_eq!(health(&agent, name)["quarantined"], 0, "{name}");
     }
 }
+
+#[test]
+fn more_bad_events_in_a_row_than_are_tried_do_not_block_what_follows() {
+    let world = World::new();
+    let hook = Webhook::start();
+    let agent = world.agent(&destination("hook", &hook.url(), "receiver = \"generic\"\nmode = \"batch\"\n"));
+    let program = world.live(&agent);
+    settled(&agent, &["hook"]);
+    hook.answers(|_, events| {
+        events.iter().any(|event| event["type"] == "svm.devices.limit").then(|| whole(&["422 No"], "no"))
+    });
+    at_once(&agent, &program, &[("hook", &hook)], || {
+        for n in 0..45 {
+            devices(&agent, if n % 2 == 0 { 95 } else { 10 });
+        }
+    });
+    settled(&agent, &["hook"]);
+    assert_eq!(health(&agent, "hook")["quarantined"], 45);
+    // What proves that the receiver takes events is one that it had: it comes twice, and nothing else does.
+    let taken = hook.taken();
+    let mut ids: Vec<&str> = taken.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    let all = ids.len();
+    ids.dedup();
+    assert_eq!(all - ids.len(), 1, "{:?}", types(&taken));
+    assert!(!types(&taken).contains(&"devices.limit"), "{:?}", types(&taken));
+}

@@ -1,13 +1,14 @@
 //! Finding the events that a receiver refuses for what is in them (400, 413, 415, 422), without losing their order.
 //!
 //! A refused batch is halved until one event is refused alone. Then the ones after it are tried: the first that is
-//! taken proves that the receiver takes events, and condemns those that were refused before it. Where none is
-//! taken, nothing is condemned: a receiver that refuses everything is not given everything to refuse.
+//! taken proves that the receiver takes events, and condemns those that were refused before it. Where none of many
+//! is taken, the last one that it took before is sent once more; where it refuses even that, nothing is condemned: a
+//! receiver that refuses everything is not given everything to refuse.
 
 use crate::agent::store::Outgoing;
 use serde::Deserialize;
 
-/// After so many events in a row that are refused alone, the receiver is taken to refuse everything.
+/// After so many events in a row that are refused alone, none that waits is tried any more.
 const MOST_SUSPECTS: usize = 32;
 
 /// An event that was refused alone.

@@ -131,7 +131,11 @@ impl Delivery {
                     if again {
                         continue;
                     }
-                    all_refused(&doubt)
+                    if self.takes_what_it_has(&mut sender).await {
+                        self.settle(&mut doubt, 0).await
+                    } else {
+                        all_refused(&doubt)
+                    }
                 }
                 other => other,
             };
@@ -202,6 +206,15 @@ impl Delivery {
         // So that the store is asked before this thread is busy.
         tokio::task::yield_now().await;
         Some(desk.prepare(events))
+    }
+
+    /// Whether the receiver takes the last event once more that it took before, under its old id and number: then it
+    /// does not refuse everything. Asked where so many are refused in a row that looking further among those that
+    /// wait would be to hand it everything to refuse.
+    async fn takes_what_it_has(&self, sender: &mut Sender) -> bool {
+        let Ok(Some(event)) = self.store.last_delivered(&self.name).await else { return false };
+        let prepared = sender.desk.prepare(vec![event]);
+        matches!(sender.way.send(&prepared).await, Outcome::Delivered { .. })
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.

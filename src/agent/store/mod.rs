@@ -233,6 +233,15 @@ impl Store {
         self.worker.call(Sync::Now, false, move |db| outbox::next(db, &destination, reading)).await
     }
 
+    /// The last event that a destination has taken, where it is still kept.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_delivered(&self, destination: &str) -> Result<Option<Outgoing>, StoreError> {
+        let destination = destination.to_owned();
+        self.worker.call(Sync::Later, false, move |db| outbox::last_delivered(db, &destination)).await
+    }
+
     /// Everything up to this sequence number has arrived. A power cut may forget that: then it is sent again.
     ///
     /// # Errors

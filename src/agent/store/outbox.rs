@@ -162,6 +162,17 @@ pub(super) fn next(db: &Connection, destination: &str, reading: Reading) -> Resu
     Ok(found)
 }
 
+pub(super) fn last_delivered(db: &Connection, destination: &str) -> Result<Option<Outgoing>> {
+    let sql = "SELECT o.sequence, e.id, e.body FROM outbox o
+                 JOIN destinations d ON d.name = o.destination JOIN events e ON e.number = o.event
+               WHERE o.destination = ?1 AND o.sequence <= d.delivered ORDER BY o.sequence DESC LIMIT 1";
+    let event = db.query_row(sql, [destination], |row| {
+        let sequence = row.get::<_, i64>(0)?.cast_unsigned();
+        Ok(Outgoing { sequence, skipped_from: None, id: row.get(1)?, body: row.get(2)? })
+    });
+    event.optional()
+}
+
 pub(super) fn delivered(db: &Connection, destination: &str, sequence: u64) -> Result<()> {
     let sql = "UPDATE destinations SET delivered = max(delivered, ?2), retry = NULL WHERE name = ?1";
     db.prepare_cached(sql)?.execute(params![destination, sequence.cast_signed()]).map(drop)
