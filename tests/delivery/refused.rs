@@ -125,6 +125,8 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
     );
     let human = agent.command(&["events", "show", &first]).output().unwrap();
     let human = String::from_utf8(human.stdout).unwrap();
+    let event: Value = serde_json::from_str(&human[human.find("\n{").unwrap()..]).unwrap();
+    assert_eq!(event["id"], first.as_str());
     let line = format!(
         "quarantined at batch_422 as number {}, refused at {}: http_422: no rule  for this",
         aside["sequence"],

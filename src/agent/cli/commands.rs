@@ -226,7 +226,14 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
                 happened(&value, out)?;
             }
         }
-        Command::Report { .. } => changed(dir, Method::POST, "v1/report", None, out).await?,
+        Command::Report { .. } => {
+            let value: Value = ask(dir, Door::Control, Method::POST, "v1/report", None).await?;
+            if out.json() {
+                out.value(&value)?;
+            } else {
+                out.line("the whole status is on its way to each destination")?;
+            }
+        }
         Command::Refresh { .. } => {
             let value: Value = ask(dir, Door::Control, Method::POST, "v1/refresh", None).await?;
             if out.json() {

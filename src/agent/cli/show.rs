@@ -226,7 +226,8 @@ pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
         };
         out.line(format!("{state} at {destination} as number {sequence}{why}"))?;
     }
-    out.line(serde_json::to_string_pretty(&shown.event)?)
+    // Each line on its own: in a line, what ends one is taken for hostile.
+    serde_json::to_string_pretty(&shown.event)?.lines().try_for_each(|line| out.line(line))
 }
 
 /// An event of a command's answer or a timeline: its type and fields.

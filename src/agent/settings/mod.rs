@@ -349,8 +349,12 @@ impl Check<'_> {
 
     fn url(&mut self, key: &str, text: &str) -> Option<String> {
         let plain = text.trim_end_matches('/');
-        let fits =
-            reqwest::Url::parse(plain).map_err(|e| format!("is not a URL: {e}")).and_then(|url| match url {
+        let fits = reqwest::Url::parse(plain)
+            .map_err(|e| match plain.is_ascii() {
+                true => format!("is not a URL: {e}"),
+                false => "must be ASCII: an internationalised name is written in its xn-- form".to_owned(),
+            })
+            .and_then(|url| match url {
                 _ if !matches!(url.scheme(), "http" | "https") => {
                     Err("must begin with http:// or https://".to_owned())
                 }
