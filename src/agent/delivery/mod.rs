@@ -270,10 +270,11 @@ impl Delivery {
     ) -> Result<(), watch::error::RecvError> {
         if !doubt.suspects().is_empty() {
             let until = self.note_failure(all_refused(doubt), retry).await;
+            let wait = left(self.clock.now(), until);
             let Self { clock, engine, nudge, .. } = self;
             return tokio::select! {
                 more = engine.outbox.changed() => more,
-                () = clock.sleep_until(until) => Ok(()),
+                () = clock.sleep(wait) => Ok(()),
                 Ok(()) = nudge.changed() => Ok(()),
             };
         }
@@ -293,9 +294,10 @@ impl Delivery {
     }
 
     async fn sleep(&mut self, until: Timestamp) {
+        let wait = left(self.clock.now(), until);
         let Self { clock, nudge, .. } = self;
         tokio::select! {
-            () = clock.sleep_until(until) => {}
+            () = clock.sleep(wait) => {}
             Ok(()) = nudge.changed() => {}
         }
     }
@@ -332,6 +334,12 @@ impl Delivery {
     }
 }
 
+/// How long it is until an instant. It is waited for as a span: a clock that is stepped meanwhile neither shortens nor
+/// lengthens it.
+fn left(now: Timestamp, until: Timestamp) -> Duration {
+    until.duration_since(now).clamp(SignedDuration::ZERO, LONGEST_WAIT).unsigned_abs()
+}
+
 fn all_refused(doubt: &Doubt) -> Outcome {
     let (code, answer) =
         doubt.suspects().last().map(|s| (s.code.as_str(), s.answer.as_str())).unwrap_or_default();
@@ -342,4 +350,18 @@ fn all_refused(doubt: &Doubt) -> Outcome {
             "the receiver refuses {count} events one by one and has taken none since; all of them stay: {answer}"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_is_gone_is_left_alone_for_a_day_and_no_wait_is_without_an_end() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let after = |hours: i64| left(now, now + SignedDuration::from_hours(hours));
+        assert_eq!(after(24), Duration::from_hours(24));
+        assert_eq!(after(-1), Duration::ZERO);
+        assert_eq!(after(24 * 3650), LONGEST_WAIT.unsigned_abs());
+    }
 }
