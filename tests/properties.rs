@@ -274,7 +274,7 @@ proptest! {
                         assert!(*from == status && from != to);
                         status = *to;
                     }
-                    Kind::EnforcementChanged { resource, from, to } => {
+                    Kind::EnforcementChanged { resource, from, to, .. } => {
                         let permit = &mut permits[*resource as usize];
                         assert!(from == permit && from != to);
                         *permit = *to;

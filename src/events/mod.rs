@@ -9,7 +9,7 @@ mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
 
-use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Severity, State, View};
+use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Resource, Severity, State, View};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -86,6 +86,16 @@ pub enum Operational {
     CertificateExpiring { destination: String, file: String, ends_at: Timestamp, days_left: u64 },
     /// A destination refused events for what is in them; they wait for somebody to look at them.
     EventsQuarantined { destination: String, events: Vec<Refused> },
+    /// A permit could not be carried out: each problem is a sentence.
+    EnforcementFailed { resource: Resource, to: Permit, problems: Vec<String> },
+    /// Somebody else had changed what an action sets, and it was set right again.
+    EnforcementRepaired { resource: Resource, action: String },
+    /// An update of the databases went through.
+    UpdatesSucceeded { unit: String, took_seconds: u64 },
+    /// An update of the databases failed: `lines` are the last of its journal.
+    UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
+    /// The databases are old.
+    DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
 }
 
 /// Events of one type that were dropped for one reason.
@@ -138,6 +148,11 @@ impl Operational {
             Self::EventsDropped(_) => "events.dropped",
             Self::CertificateExpiring { .. } => "destination.certificate_expiring",
             Self::EventsQuarantined { .. } => QUARANTINED,
+            Self::EnforcementFailed { .. } => "enforcement.failed",
+            Self::EnforcementRepaired { .. } => "enforcement.repaired",
+            Self::UpdatesSucceeded { .. } => "updates.succeeded",
+            Self::UpdatesFailed { .. } => "updates.failed",
+            Self::DatabasesOutdated { .. } => "databases.outdated",
         }
     }
 
@@ -149,9 +164,16 @@ impl Operational {
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::AgentStarted { .. } | Self::AgentReport { .. } => Severity::Info,
-            Self::CertificateExpiring { days_left: 1.., .. } => Severity::Warning,
+            Self::AgentStarted { .. } | Self::AgentReport { .. } | Self::UpdatesSucceeded { .. } => {
+                Severity::Info
+            }
+            Self::CertificateExpiring { days_left: 1.., .. }
+            | Self::EnforcementRepaired { .. }
+            | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
+            Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
             Self::CertificateExpiring { .. }
+            | Self::EnforcementFailed { .. }
+            | Self::UpdatesFailed { .. }
             | Self::StoreRebuilt { .. }
             | Self::EventsDropped(_)
             | Self::EventsQuarantined { .. } => Severity::Failure,

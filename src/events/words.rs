@@ -103,16 +103,18 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
                 "the vendor's word on key {key} was fresh until {fresh_until}, and no newer one was received"
             ),
         ),
-        Kind::EnforcementChanged { resource: r, to, .. } => (
-            "Enforcement changed",
-            match to {
-                Permit::Full => format!("{} may go on without limit", resource(*r)),
-                Permit::Limited => {
-                    format!("{} is limited to what the vendor allows after the grace", resource(*r))
-                }
-                Permit::Stopped => format!("{} must stop", resource(*r)),
-            },
-        ),
+        Kind::EnforcementChanged { resource: r, to, enforced_by, .. } => {
+            let by = match enforced_by.as_slice() {
+                [] => String::new(),
+                by => format!("; held to it by {}", by.join(", ")),
+            };
+            let what = match to {
+                Permit::Full => "may go on without limit",
+                Permit::Limited => "is limited to what the vendor allows after the grace",
+                Permit::Stopped => "must stop",
+            };
+            ("Enforcement changed", format!("{} {what}{by}", resource(*r)))
+        }
         Kind::DevicesLimit { to, count, limit, .. } => {
             let number = |n: &Option<u64>| n.map_or_else(|| "no".to_owned(), |n| n.to_string());
             (
@@ -184,6 +186,23 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
             let what =
                 if events.len() == 1 { "1 event".to_owned() } else { format!("{} events", events.len()) };
             ("Events in quarantine", format!("{destination} refuses {what}, which stay here{first}"))
+        }
+        Operational::EnforcementFailed { resource: r, to, problems } => (
+            "Enforcement failed",
+            format!("{} could not be made {}: {}", resource(*r), to.as_str(), problems.join("; ")),
+        ),
+        Operational::EnforcementRepaired { resource: r, action } => (
+            "Enforcement repaired",
+            format!("{}: somebody undid what the action {action} sets, and it was set again", resource(*r)),
+        ),
+        Operational::UpdatesSucceeded { unit, took_seconds } => {
+            ("Database update succeeded", format!("{unit} updated the databases in {took_seconds} s"))
+        }
+        Operational::UpdatesFailed { unit, message, .. } => {
+            ("Database update failed", format!("{unit}: {message}"))
+        }
+        Operational::DatabasesOutdated { since, days: old, .. } => {
+            ("Databases are old", format!("the databases are of {since}, {} old", days(*old)))
         }
     }
 }

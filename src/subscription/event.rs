@@ -127,6 +127,8 @@ pub enum Kind {
         resource: Resource,
         from: Permit,
         to: Permit,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        enforced_by: Vec<String>,
     },
     DevicesLimit {
         from: LimitLevel,

@@ -31,7 +31,7 @@ pub use phase::{Cause, Phase};
 pub use refusal::{Refusal, RefusalCode};
 pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, foretell};
 pub use settings::Settings;
-pub use state::{Held, Role, State};
+pub use state::{Held, Role, Standing, State};
 pub use statement::{
     AfterGrace, Channel, KeyId, KeyKind, Licence, Order, Statement, Subscription, Term, Terms, Vendor,
     VendorState,

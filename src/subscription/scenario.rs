@@ -238,7 +238,8 @@ fn read(document: &Value) -> Offer {
 
 /// What a state will come to by time alone, from `start` to `end`, both included.
 pub fn foretell(state: State, settings: &Settings, start: Timestamp, end: Timestamp) -> Vec<Row> {
-    let mut play = Play::new(state, settings, start);
+    let settings = Settings { enforcement_is_proved: false, ..settings.clone() };
+    let mut play = Play::new(state, &settings, start);
     play.until(end);
     play.rows
 }

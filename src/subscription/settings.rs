@@ -19,6 +19,8 @@ pub struct Settings {
     pub database_updates_at_most: Option<Allowance>,
     /// As above, for KSN.
     pub ksn_at_most: Option<Allowance>,
+    /// Whether `enforcement.changed` waits for [`super::Input::Enforced`]. In a forecast everything is done at once.
+    pub enforcement_is_proved: bool,
 }
 
 impl Settings {
@@ -32,6 +34,7 @@ impl Settings {
             promote_reserve_on_lapse: false,
             database_updates_at_most: None,
             ksn_at_most: None,
+            enforcement_is_proved: false,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
 
-use super::{Course, DeviceStatus, KeyId, Mark, Statement, View};
+use super::{Course, DeviceStatus, KeyId, Mark, Permit, Resource, Statement, View};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The role of a key on this SVM; at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,15 @@ pub struct Held {
     pub role_since: Timestamp,
 }
 
+/// How the present permit of a resource came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Since when it holds.
+    pub since: Timestamp,
+    /// What was last told as carried out, as long as the present permit is not.
+    pub told: Option<Permit>,
+}
+
 /// What the SVM holds and what was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -54,6 +63,12 @@ pub struct State {
     pub conditions: BTreeMap<String, DeviceStatus>,
     /// What was last told.
     pub told: View,
+    /// How the permits came to be; a resource whose permit never changed is not here.
+    pub standing: BTreeMap<Resource, Standing>,
+    /// How far the trickle of each resource is spent: an instant that the rule of budgets understands.
+    pub spent: BTreeMap<Resource, Timestamp>,
+    /// Units that were refused or stopped for want of a permit; each is started once when it returns.
+    pub owed: BTreeSet<String>,
 }
 
 impl Default for State {
@@ -67,6 +82,9 @@ impl Default for State {
             protected_devices: None,
             conditions: BTreeMap::new(),
             told: View::not_activated(),
+            standing: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            owed: BTreeSet::new(),
         }
     }
 }

@@ -6,9 +6,9 @@
 
 use super::marks::{self, Deadline};
 use super::{
-    Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, LimitLevel, Phase, Refusal, RefusalCode,
-    RemovalCause, Resource, Role, Settings, State, Statement, Subscription, TakeOver, Term, Terms, View, Why,
-    days_left, sub_days,
+    Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, LimitLevel, Permit, Phase, Refusal,
+    RefusalCode, RemovalCause, Resource, Role, Settings, Standing, State, Statement, Subscription, TakeOver,
+    Term, Terms, View, Why, days_left, sub_days,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -34,7 +34,18 @@ pub enum Input {
     ProtectedDevices(Option<u64>),
     /// Something else is wrong with the SVM, or right again (`None`).
     Condition(String, Option<DeviceStatus>),
+    /// This permit is carried out, by these.
+    Enforced(Resource, Permit, Vec<String>),
+    /// So far the trickle of a resource is spent.
+    Spent(Resource, Timestamp),
+    /// A unit was refused or stopped, and is to be started when its permit returns.
+    Owed(String),
+    /// These units were started, or are governed no more.
+    Paid(Vec<String>),
 }
+
+/// So many units are remembered at most; more than a few is somebody who asks under ever new names.
+const MOST_OWED: usize = 64;
 
 /// The next state, and what happened, in the order in which it is told.
 pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> (State, Vec<Event>) {
@@ -168,8 +179,7 @@ impl Step<'_> {
         for resource in Resource::ALL {
             let (from, to) = (told.permit(resource), view.permit(resource));
             if from != to {
-                let at = self.since(|v| v.permit(resource));
-                self.happened_at(Kind::EnforcementChanged { resource, from, to }, at);
+                self.change_permit(resource, from, to);
             }
         }
         if view.limit != told.limit {
@@ -181,6 +191,28 @@ impl Step<'_> {
             self.happened_at(Kind::DeviceStatusChanged { from, to, reasons: view.reasons.clone() }, at);
         }
         self.state.told = view;
+    }
+
+    /// A permit changed: told at once, or when it is carried out. One that is back to what was told is not told.
+    fn change_permit(&mut self, resource: Resource, from: Permit, to: Permit) {
+        let at = self.since(|v| v.permit(resource));
+        let untold = self.state.standing.get(&resource).and_then(|standing| standing.told);
+        let told =
+            Some(untold.unwrap_or(from)).filter(|told| self.settings.enforcement_is_proved && *told != to);
+        self.state.standing.insert(resource, Standing { since: at.unwrap_or(self.now), told });
+        if !self.settings.enforcement_is_proved {
+            self.happened_at(Kind::EnforcementChanged { resource, from, to, enforced_by: Vec::new() }, at);
+        }
+    }
+
+    /// A permit is carried out: that is told where it was not yet.
+    fn enforced(&mut self, resource: Resource, to: Permit, enforced_by: Vec<String>) {
+        let is = self.state.told.permit(resource);
+        let Some(standing) = self.state.standing.get_mut(&resource).filter(|_| is == to) else { return };
+        if let Some(from) = standing.told.take() {
+            let since = standing.since;
+            self.happened_at(Kind::EnforcementChanged { resource, from, to, enforced_by }, Some(since));
+        }
     }
 
     /// Once for each end date: the term is over, and no reserve took over.
@@ -290,6 +322,11 @@ impl Step<'_> {
             Input::ProtectedDevices(count) => self.state.protected_devices = count,
             Input::Condition(name, Some(status)) => drop(self.state.conditions.insert(name, status)),
             Input::Condition(name, None) => drop(self.state.conditions.remove(&name)),
+            Input::Enforced(resource, permit, by) => self.enforced(resource, permit, by),
+            Input::Spent(resource, until) => drop(self.state.spent.insert(resource, until)),
+            Input::Owed(unit) if self.state.owed.len() < MOST_OWED => drop(self.state.owed.insert(unit)),
+            Input::Owed(_) => {}
+            Input::Paid(units) => self.state.owed.retain(|unit| !units.contains(unit)),
         }
     }
 

@@ -11,6 +11,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// What a permit is worth while the agent does not answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenDown {
+    /// It is good until its own end.
+    #[default]
+    Last,
+    /// Nothing: who reads the file asks the agent as well.
+    Stopped,
+}
+
 /// What a permit file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermitFile {
@@ -32,6 +43,9 @@ pub struct PermitFile {
     pub boot_id: String,
     /// When it was written.
     pub written_at: Timestamp,
+    /// What it is worth while the agent does not answer.
+    #[serde(default)]
+    pub when_agent_is_down: WhenDown,
 }
 
 /// What a permit file comes to at an instant.
@@ -152,6 +166,7 @@ mod tests {
             until_boot_ms: 1000,
             boot_id: "b".into(),
             written_at: at("2026-01-01T00:00:00Z"),
+            when_agent_is_down: WhenDown::Last,
         };
         let allowed = |now: &str, boot, id: &str| permit.clone().decide(at(now), boot, id).allowed;
         assert!(allowed("2026-01-01T23:59:59Z", 999, "b"));

@@ -3,7 +3,8 @@
 use crate::agent::enforcement::permit_file::PermitFile;
 use crate::agent::store::{Quarantined, StoreError};
 use crate::documents::{Document, Sub};
-use crate::subscription::{Event, Kind, Refusal, State};
+use crate::events::Operational;
+use crate::subscription::{DeviceStatus, Event, Kind, Permit, Refusal, Resource, State};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,6 +29,27 @@ pub enum Order {
     Report,
     /// A destination refused these events, each with its type, for what is in them.
     Quarantine(Vec<(Quarantined, String)>),
+    /// A part of the agent has something to tell, or to keep.
+    Tell(Box<Tell>),
+    /// This permit is carried out, by these.
+    Enforced(Resource, Permit, Vec<String>),
+    /// Spend one run of a permit, if there is one; a unit that is refused is owed a start.
+    Take(Resource, Option<String>),
+    /// These units wait for their permit no more.
+    Paid(Vec<String>),
+    /// These units were stopped for want of a permit.
+    Owed(Vec<String>),
+}
+
+/// What a part of the agent has to tell; kept in one transaction.
+#[derive(Debug, Default)]
+pub struct Tell {
+    /// What happened.
+    pub events: Vec<Operational>,
+    /// A reason for the device status that begins to hold, or does no more.
+    pub condition: Option<(&'static str, Option<DeviceStatus>)>,
+    /// Named notes, which outlast a restart.
+    pub notes: Vec<(&'static str, String)>,
 }
 
 /// What an order came to.
@@ -39,6 +61,19 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address.
     pub taken: bool,
+    /// Of [`Order::Take`]: whether one run may be made now.
+    pub run: Option<Run>,
+}
+
+/// What came of asking for one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It may be made: there is no limit, or one was spent.
+    Granted,
+    /// The permit is stopped.
+    Stopped,
+    /// All that is allowed is spent; the next may be made then.
+    SpentUntil(Timestamp),
 }
 
 impl Turn {
@@ -78,6 +113,8 @@ pub struct Handle {
     pub picture: watch::Receiver<Picture>,
     /// Changes when there may be more to send.
     pub outbox: watch::Receiver<u64>,
+    /// The permits as they were last written; a tighter one is seen before it is kept.
+    pub permits: watch::Receiver<Vec<PermitFile>>,
     pub(super) outbox_changed: watch::Sender<u64>,
 }
 

@@ -8,7 +8,7 @@ mod certificates;
 mod handle;
 mod permits;
 
-pub use handle::{Handle, Offered, Order, Picture, Turn};
+pub use handle::{Handle, Offered, Order, Picture, Run, Tell, Turn};
 
 use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
@@ -68,6 +68,7 @@ pub struct Engine {
     orders: mpsc::Receiver<Request>,
     picture: watch::Sender<Picture>,
     outbox: watch::Sender<u64>,
+    permits_shown: watch::Sender<Vec<PermitFile>>,
     /// Time that was seen; the engine's own time never goes back.
     seen: Timestamp,
     /// When the permits were written, by the boot clock, and what they said.
@@ -105,6 +106,7 @@ impl Engine {
         let (picture, picture_seen) = watch::channel(shown);
         let (outbox, outbox_seen) = watch::channel(0);
         let outbox_changed = outbox.clone();
+        let (permits_shown, permits_seen) = watch::channel(Vec::new());
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let origin = Origin {
             source: format!("urn:svm:{id}"),
@@ -127,6 +129,7 @@ impl Engine {
             orders: queue,
             picture,
             outbox,
+            permits_shown,
             seen,
             written: None,
             backlog: VecDeque::new(),
@@ -136,7 +139,14 @@ impl Engine {
             retry: None,
             store_problem: None,
         };
-        (engine, Handle { orders, picture: picture_seen, outbox: outbox_seen, outbox_changed })
+        let handle = Handle {
+            orders,
+            picture: picture_seen,
+            outbox: outbox_seen,
+            permits: permits_seen,
+            outbox_changed,
+        };
+        (engine, handle)
     }
 
     /// Tells what was slept through and that the agent started, and writes the permits: after this they are
@@ -254,6 +264,23 @@ impl Engine {
             }
             Order::Report => return self.report().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
+            Order::Tell(tell) => {
+                let Tell { events: also, condition, notes } = *tell;
+                let condition = condition.map(|(name, status)| Input::Condition(name.to_owned(), status));
+                return self.turn(Step { also, notes, ..Step::new(condition.unwrap_or(Input::Look)) }).await;
+            }
+            Order::Enforced(resource, permit, by) => {
+                return self.turn(Step::new(Input::Enforced(resource, permit, by))).await;
+            }
+            Order::Take(resource, unit) => return self.take(resource, unit).await,
+            Order::Paid(units) => return self.turn(Step::new(Input::Paid(units))).await,
+            Order::Owed(units) => {
+                let mut last = self.turn(Step::new(Input::Look)).await?;
+                for unit in units {
+                    last = self.turn(Step::new(Input::Owed(unit))).await?;
+                }
+                return Ok(last);
+            }
         };
         let offered = offered.and_then(|document| self.same_issuer(document));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
@@ -373,7 +400,8 @@ impl Engine {
         let changed = (state != self.state || self.store_problem.is_some()).then(|| state.clone());
         let taken = papers != self.papers;
         let papers_changed = taken.then(|| papers.clone());
-        if changed.is_some() || taken || !records.is_empty() || !coming.quarantined.is_empty() {
+        let asked = !coming.quarantined.is_empty() || !coming.notes.is_empty();
+        if changed.is_some() || taken || !records.is_empty() || asked {
             // Told now: the note that it is to be told is over.
             let told_now = coming.also.iter().filter_map(|event| match event {
                 Operational::StoreRebuilt { .. } => Some((REBUILT_NOTE, String::new())),
@@ -395,7 +423,7 @@ impl Engine {
         }
         (self.state, self.papers, self.seen) = (state, papers, now);
         told.extend(records);
-        Ok(Turn { at: now, events, taken })
+        Ok(Turn { at: now, events, taken, run: None })
     }
 
     fn kept(&mut self) {

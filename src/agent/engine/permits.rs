@@ -1,8 +1,10 @@
 //! The permits that follow from the state: what they say, and when they are written.
 
-use super::Engine;
+use super::{Engine, Run, Step, Turn};
+use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::PermitFile;
-use crate::subscription::{Permit, Resource, State, Terms, permit_until};
+use crate::agent::store::StoreError;
+use crate::subscription::{Input, Permit, Resource, State, Terms, permit_until};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ impl Engine {
             until_boot_ms: PermitFile::boot_ms(&self.clock, now, until),
             boot_id: crate::clock::boot_id().to_owned(),
             written_at: now,
+            when_agent_is_down: self.settings.enforcement.when_agent_is_down,
         }
     }
 
@@ -55,8 +58,40 @@ impl Engine {
             for permit in &permits {
                 self.write_permit(permit);
             }
+            self.permits_shown.send_replace(permits.to_vec());
             self.written = Some((crate::clock::boot_time(), permits.into()));
         }
+    }
+
+    /// Spends one run of a resource. What is spent is kept before it is granted, so that none is spent twice.
+    pub(super) async fn take(
+        &mut self,
+        resource: Resource,
+        unit: Option<String>,
+    ) -> Result<Turn, StoreError> {
+        let mut turn = self.turn(Step::new(Input::Look)).await?;
+        let permit = self.written.as_ref().and_then(|(_, all)| all.iter().find(|p| p.resource == resource));
+        let (verdict, rate) = permit.map_or((Permit::Stopped, None), |p| (p.verdict, p.rate));
+        let run = match verdict {
+            Permit::Full => Run::Granted,
+            Permit::Stopped => {
+                if let Some(unit) = unit {
+                    turn = self.turn(Step::new(Input::Owed(unit))).await?;
+                }
+                Run::Stopped
+            }
+            Permit::Limited => {
+                let spent = self.state.spent.get(&resource).copied();
+                match budget::take(spent, rate.unwrap_or(0), budget::period(resource), turn.at) {
+                    Ok(spent) => {
+                        turn = self.turn(Step::new(Input::Spent(resource, spent))).await?;
+                        Run::Granted
+                    }
+                    Err(next) => Run::SpentUntil(next),
+                }
+            }
+        };
+        Ok(Turn { run: Some(run), ..turn })
     }
 
     fn write_permit(&self, permit: &PermitFile) {

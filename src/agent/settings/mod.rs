@@ -1,8 +1,10 @@
 //! The agent's settings: the keys of `config/agent.toml`, checked and turned into what the parts work with.
 
 mod destination;
+mod enforcement;
 
 pub use destination::{CloudEvents, DESTINATION, Destination, Mode, Receiver, Speaks};
+pub use enforcement::{ACTION, Action, Enforcement, Gateway, Missed, Updates, service_name};
 
 use crate::agent::store::Bounds;
 use crate::http::Connection;
@@ -44,6 +46,14 @@ pub struct Settings {
     pub devices_count_file: Option<PathBuf>,
     /// How long a permit is good that is not renewed.
     pub permit_max_age: SignedDuration,
+    /// How resources are held to their permits.
+    pub enforcement: Enforcement,
+    /// When the databases are updated.
+    pub updates: Updates,
+    /// Where KSN is relayed to; `None` where there is no gateway.
+    pub gateway: Option<Gateway>,
+    /// What else follows from a permit, by name.
+    pub actions: BTreeMap<String, Action>,
     /// How often the whole status is sent.
     pub report_every: SignedDuration,
     /// How much is kept of events.
@@ -78,7 +88,11 @@ struct Raw {
     keys: RawKeys,
     reminders: RawReminders,
     devices: RawDevices,
-    enforcement: RawEnforcement,
+    enforcement: enforcement::RawEnforcement,
+    updates: enforcement::RawUpdates,
+    gateway: enforcement::RawGateway,
+    #[serde(default)]
+    actions: BTreeMap<String, enforcement::RawAction>,
     report: RawReport,
     outbox: RawOutbox,
     #[serde(default)]
@@ -123,12 +137,6 @@ struct RawReminders {
 #[derive(Deserialize)]
 struct RawDevices {
     count_file: String,
-}
-#[derive(Deserialize)]
-struct RawEnforcement {
-    database_updates_after_grace: String,
-    ksn_after_grace: String,
-    permit_max_age: String,
 }
 #[derive(Deserialize)]
 struct RawReport {
@@ -180,9 +188,10 @@ impl Settings {
         files: &[PathBuf],
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        let form = Form::new(DEFAULTS, &[("destinations", DESTINATION)]).map_err(|e| {
-            SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
-        })?;
+        let form =
+            Form::new(DEFAULTS, &[("destinations", DESTINATION), ("actions", ACTION)]).map_err(|e| {
+                SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
+            })?;
         let Loaded { settings: raw, origins, problems } = load::<Raw>(&form, files, PREFIX, environment)?;
         let mut check = Check { origins: &origins, problems };
         let settings = check.settings(raw);
@@ -218,6 +227,11 @@ struct Check<'a> {
     problems: Vec<Problem>,
 }
 
+fn article(noun: &str) -> String {
+    let an = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {noun}", if an { "an" } else { "a" })
+}
+
 fn path(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }
@@ -241,7 +255,7 @@ impl Check<'_> {
             "reminders.expiring_status_days",
             (expiring <= 3650).then_some(expiring).ok_or("must be 0 to 3650 days"),
         );
-        let updates = self.at_most(
+        let updates_at_most = self.at_most(
             "enforcement.database_updates_after_grace",
             Resource::DatabaseUpdates,
             &raw.enforcement.database_updates_after_grace,
@@ -269,12 +283,8 @@ impl Check<'_> {
         let max_age = self.span("outbox.max_age", &raw.outbox.max_age, 86_400, 3650 * 86_400);
         let mut destinations = BTreeMap::new();
         for (name, raw) in raw.destinations {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             let key = format!("destinations.{name}");
-            if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
-                let message = "a destination's name is 1 to 40 letters, digits, - and _";
-                self.take::<(), _>(&key, Err(message));
-            }
+            self.name(&key, &name, "destination");
             if let Some(destination) = self.destination(&key, raw) {
                 destinations.insert(name, destination);
             }
@@ -284,13 +294,18 @@ impl Check<'_> {
         {
             self.take(key, folder.is_absolute().then_some(()).ok_or("must be an absolute path"));
         }
+        let enforcement = self.enforcement(&raw.enforcement);
+        let updates = self.updates(raw.updates);
+        let gateway = self.gateway(raw.gateway);
+        let actions = self.actions(raw.actions);
         let mut rules = Rules::new(version?);
         rules.reminder_days = before_end?;
         rules.grace_reminder_days = before_grace_end?;
         rules.expiring_status_days = expiring?;
         rules.promote_reserve_on_lapse = raw.keys.promote_reserve_on_lapse;
-        rules.database_updates_at_most = updates?;
+        rules.database_updates_at_most = updates_at_most?;
         rules.ksn_at_most = ksn?;
+        rules.enforcement_is_proved = true;
         Some(Settings {
             product_name: raw.product.name,
             rules,
@@ -302,6 +317,10 @@ impl Check<'_> {
             source: source?,
             devices_count_file: path(&raw.devices.count_file),
             permit_max_age: permit_max_age?,
+            enforcement: enforcement?,
+            updates: updates?,
+            gateway: gateway?,
+            actions,
             report_every: report_every?,
             outbox: Bounds { history: raw.outbox.history, bytes: megabytes? * 1_000_000 },
             outbox_max_age: max_age?,
@@ -318,6 +337,15 @@ impl Check<'_> {
             .map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
         let line = self.take("product.version_file", line)?;
         self.take("product.version_file", line.parse())
+    }
+
+    /// Whether a table's name is one that files, units and variables can have.
+    fn name(&mut self, key: &str, name: &str, what: &str) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
+            let message = format!("the name of {} is 1 to 40 letters, digits, - and _", article(what));
+            self.take::<(), _>(key, Err(message));
+        }
     }
 
     fn at_most(&mut self, key: &str, resource: Resource, text: &str) -> Option<Option<Allowance>> {
@@ -408,24 +436,31 @@ mod tests {
     #[test]
     fn the_documented_defaults_are_settings() {
         let settings = Settings::read(&[], []).unwrap();
-        assert_eq!(settings.rules, Rules::new("6.1.0".parse().unwrap()));
+        let rules = Rules { enforcement_is_proved: true, ..Rules::new("6.1.0".parse().unwrap()) };
+        assert_eq!(settings.rules, rules);
         assert_eq!(settings.permit_max_age.as_hours(), 7 * 24);
         assert!(settings.source.url.is_none() && settings.destinations.is_empty());
     }
 
     #[test]
-    fn the_documented_destination_has_every_key_with_its_default() {
-        let shown: String = DEFAULTS
-            .lines()
-            .skip_while(|line| *line != "# [destinations.console]")
-            .skip(1)
-            .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| !line.starts_with('#') && line.contains(" = "))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let mut shown: toml::Table = toml::from_str(&shown).unwrap();
-        shown.insert("url".into(), "".into());
-        assert_eq!(shown, toml::from_str(DESTINATION).unwrap());
+    fn what_is_documented_as_a_comment_has_every_key_with_its_default() {
+        let shown = |header: &str| {
+            let lines = DEFAULTS.lines().skip_while(|line| *line != header).skip(1);
+            let lines =
+                lines.take_while(|line| line.starts_with('#')).filter_map(|line| line.strip_prefix("# "));
+            let text: String = lines
+                .filter(|l| !l.starts_with('#') && l.contains(" = "))
+                .map(|l| format!("{l}\n"))
+                .collect();
+            toml::from_str::<toml::Table>(&text).unwrap()
+        };
+        for (header, needed, keys) in
+            [("# [destinations.console]", "url", DESTINATION), ("# [actions.kesl-ksn]", "resource", ACTION)]
+        {
+            let mut shown = shown(header);
+            shown.insert(needed.into(), "".into());
+            assert_eq!(shown, toml::from_str(keys).unwrap(), "{header}");
+        }
     }
 
     #[test]

@@ -1,0 +1,221 @@
+//! systemd, as the agent speaks to it: `systemctl` and `journalctl`, asked with bounds in time and size.
+//!
+//! Promises: no call lasts longer than [`PATIENCE`] and none keeps more than [`MOST_OUTPUT`] of what it is answered; a
+//! child that is given up is ended. What may be started and stopped is polkit's to decide (`gate_files`). Must not know:
+//! permits. Zbus would cost 0.9 MB of the agent's file.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+/// The longest that a call may take; systemd answers in milliseconds, or is not well.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// So much of an answer is read.
+pub const MOST_OUTPUT: u64 = 256 * 1024;
+
+/// Why systemd did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SystemctlError {
+    /// It is not there, or may not be run.
+    #[error("{program} cannot be run: {problem}")]
+    NotRun {
+        /// `systemctl` or `journalctl`.
+        program: &'static str,
+        /// The system's word.
+        problem: String,
+    },
+    /// It gave no answer in time.
+    #[error("{program} gave no answer within {} s", PATIENCE.as_secs())]
+    TimedOut {
+        /// As above.
+        program: &'static str,
+    },
+    /// It refused; such as polkit, or a unit that is not there.
+    #[error("{program} {verb} fails: {answer}")]
+    Failed {
+        /// As above.
+        program: &'static str,
+        /// Such as `stop`.
+        verb: &'static str,
+        /// The first line of its answer.
+        answer: String,
+    },
+}
+
+/// How a unit is, as `systemctl show` has it (`systemd.unit(5)`, `org.freedesktop.systemd1(5)`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// Its name.
+    pub id: String,
+    /// `loaded`, `not-found`, `masked`, …
+    pub load: String,
+    /// `active`, `activating`, `deactivating`, `inactive`, `failed`, …
+    pub active: String,
+    /// How it ended last: `success`, `exec-condition` where it was skipped, `exit-code`, `signal`, `timeout`, …
+    pub result: String,
+    /// The exit code of its main process.
+    pub exit_status: i32,
+    /// Which run this is: 32 hexadecimal digits, empty where it never ran.
+    pub invocation: String,
+    /// When it last became inactive, in microseconds of CLOCK_MONOTONIC; 0 where never.
+    pub inactive_since_us: u64,
+    /// Everything asked for, by property.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl UnitState {
+    /// Whether something of it runs, or is about to.
+    pub fn runs(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "activating" | "deactivating" | "reloading" | "refreshing")
+    }
+
+    fn of(properties: BTreeMap<String, String>) -> Self {
+        let text = |name: &str| properties.get(name).cloned().unwrap_or_default();
+        Self {
+            id: text("Id"),
+            load: text("LoadState"),
+            active: text("ActiveState"),
+            result: text("Result"),
+            exit_status: text("ExecMainStatus").parse().unwrap_or(0),
+            invocation: text("InvocationID"),
+            inactive_since_us: text("InactiveEnterTimestampMonotonic").parse().unwrap_or(0),
+            properties,
+        }
+    }
+}
+
+/// Properties that are always asked for.
+const PROPERTIES: &str =
+    "Id,LoadState,ActiveState,Result,ExecMainStatus,InvocationID,InactiveEnterTimestampMonotonic";
+
+/// Has units stopped, and does not wait until they are.
+///
+/// # Errors
+/// [`SystemctlError`]; some may be stopped all the same.
+pub async fn stop(units: &[String]) -> Result<(), SystemctlError> {
+    change("stop", &["--no-block"], units).await
+}
+
+/// Has units started, and does not wait until they are. One whose `ExecCondition=` refuses is no error.
+///
+/// # Errors
+/// As above.
+pub async fn start(units: &[String]) -> Result<(), SystemctlError> {
+    change("start", &["--no-block"], units).await
+}
+
+/// Kills all processes of units.
+///
+/// # Errors
+/// As above.
+pub async fn kill(units: &[String]) -> Result<(), SystemctlError> {
+    change("kill", &["--signal=KILL"], units).await
+}
+
+async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Result<(), SystemctlError> {
+    if units.is_empty() {
+        return Ok(());
+    }
+    let mut command = Command::new("systemctl");
+    command.args(["--quiet", "--no-ask-password", verb]).args(options).arg("--").args(units);
+    ask("systemctl", verb, command).await.map(drop)
+}
+
+/// How units are, in the order in which they were named; `more` are properties beside the usual ones. A unit that is not
+/// there has `load` `not-found`.
+///
+/// # Errors
+/// [`SystemctlError`].
+pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, SystemctlError> {
+    if units.is_empty() {
+        return Ok(Vec::new());
+    }
+    let properties = more.iter().fold(PROPERTIES.to_owned(), |all, one| format!("{all},{one}"));
+    let mut command = Command::new("systemctl");
+    command.args(["show", "--no-pager", "--property", &properties, "--"]).args(units);
+    Ok(read(&ask("systemctl", "show", command).await?))
+}
+
+/// Blocks of `Name=value` with an empty line between; a value may hold `=`.
+fn read(text: &str) -> Vec<UnitState> {
+    let block = |block: &str| {
+        let pairs = block.lines().filter_map(|line| line.split_once('='));
+        UnitState::of(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    };
+    text.split("\n\n").filter(|text| !text.trim().is_empty()).map(block).collect()
+}
+
+/// The last lines of a run's journal, oldest first: at most `most`, each of at most 300 characters.
+///
+/// # Errors
+/// [`SystemctlError`]; such as where this user may not read the journal.
+pub async fn last_lines(invocation: &str, most: usize) -> Result<Vec<String>, SystemctlError> {
+    if invocation.is_empty() || !invocation.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(Vec::new());
+    }
+    let mut command = Command::new("journalctl");
+    command.args(["--quiet", "--no-pager", "--output=cat", "--lines"]).arg(most.to_string());
+    command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}"));
+    let text = ask("journalctl", "read", command).await?;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let plain =
+        |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
+    Ok(lines.iter().rev().take(most).rev().map(plain).collect())
+}
+
+async fn ask(
+    program: &'static str,
+    verb: &'static str,
+    mut command: Command,
+) -> Result<String, SystemctlError> {
+    let not_run = |e: std::io::Error| SystemctlError::NotRun { program, problem: e.to_string() };
+    // In the language of nobody, and nothing for a terminal.
+    command
+        .env("LC_ALL", "C")
+        .env("SYSTEMD_COLORS", "0")
+        .env("SYSTEMD_PAGER", "")
+        .env_remove("NOTIFY_SOCKET");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(not_run)?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let answered = async {
+        let (told, complained) = tokio::join!(bounded(stdout), bounded(stderr));
+        Ok::<_, std::io::Error>((child.wait().await?, told?, complained?))
+    };
+    let answered = tokio::time::timeout(PATIENCE, answered).await;
+    let (status, told, complained) =
+        answered.map_err(|_| SystemctlError::TimedOut { program })?.map_err(not_run)?;
+    if status.success() {
+        return Ok(told);
+    }
+    let answer = complained.lines().chain(told.lines()).find(|line| !line.trim().is_empty());
+    let answer = answer.map_or_else(|| status.to_string(), |line| line.trim().chars().take(300).collect());
+    Err(SystemctlError::Failed { program, verb, answer })
+}
+
+/// What a pipe brings, as text; what is too much is read and forgotten, so that nobody waits to write it.
+async fn bounded(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<String> {
+    let Some(mut pipe) = pipe else { return Ok(String::new()) };
+    let mut kept = Vec::new();
+    (&mut pipe).take(MOST_OUTPUT).read_to_end(&mut kept).await?;
+    let mut rest = [0; 4096];
+    while pipe.read(&mut rest).await? > 0 {}
+    Ok(String::from_utf8_lossy(&kept).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_show_prints_is_read_by_unit() {
+        let text = "Id=a.service\nActiveState=activating\nResult=success\nExecMainStatus=0\nX=a=b\n\n\
+                    Id=b.service\nLoadState=not-found\nActiveState=inactive\nResult=exec-condition\nExecMainStatus=75\n";
+        let [a, b]: [UnitState; 2] = read(text).try_into().unwrap();
+        assert!(a.runs() && !b.runs());
+        assert_eq!((a.properties["X"].as_str(), b.load.as_str(), b.exit_status), ("a=b", "not-found", 75));
+    }
+}
