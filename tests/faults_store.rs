@@ -471,6 +471,9 @@ fn on_a_full_disk_what_must_stop_stops_and_the_rest_is_told_later_in_order_and_o
     stopped();
     let status = agent.status();
     assert_eq!((&status["cause"], &status["keys"][0]["rev"]), (&"blocked".into(), &3.into()));
+    wait_for("what is enforced to be told", 30, || {
+        (kinds(&world.events(&id), "enforcement.changed") == 4).then_some(())
+    });
     let events = world.events(&id);
     let story: Vec<&str> = events
         .iter()
@@ -515,9 +518,10 @@ fn the_reserve_keeps_a_critical_event_on_a_full_disk_and_a_start_works_there() {
     agent.ask(&["refresh"]).unwrap();
     assert!(!reserve.exists());
     assert_eq!((agent.permit("ksn"), &agent.status()["cause"]), (75, &"blocked".into()));
-    agent.settled();
     let id = agent.status()["id"].as_str().unwrap().to_owned();
-    assert_eq!(kinds(&world.events(&id), "enforcement.changed"), 4);
+    wait_for("what is enforced to be told", 30, || {
+        (kinds(&world.events(&id), "enforcement.changed") == 4).then_some(())
+    });
 
     // A start where there is no room at all: after a stop, and after a kill.
     for kill in [false, true] {

@@ -61,6 +61,7 @@ impl Svm {
                 resource: Resource::DatabaseUpdates,
                 from: Permit::Full,
                 to: Permit::Stopped,
+                enforced_by: Vec::new(),
             },
             _ => {
                 Kind::DevicesLimit { from: LimitLevel::Over90, to: LimitLevel::None, count, limit: Some(250) }

@@ -1,6 +1,7 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
 use super::outage::Outage;
+use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,11 +33,36 @@ pub struct DestinationHealth {
     pub outage: Option<Outage>,
 }
 
+/// How a resource is held to its permit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnforcementHealth {
+    /// The permit that is carried out, or tried to be.
+    pub verdict: Option<Permit>,
+    /// What holds the resource to it; nothing where nobody does.
+    pub enforced_by: Vec<String>,
+    /// What fails.
+    pub outage: Option<Outage>,
+    /// Who asked for the permit last.
+    pub asked: Option<Asked>,
+}
+
+/// Who asked for a permit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// A unit, or the user and process that asked.
+    pub by: String,
+    /// What it was answered.
+    pub allowed: bool,
+}
+
 /// The board itself.
 #[derive(Debug, Default)]
 pub struct Board {
     source: Mutex<SourceHealth>,
     destinations: Mutex<BTreeMap<String, DestinationHealth>>,
+    enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -52,5 +78,10 @@ impl Board {
     /// How the destinations are, by name; never held over a wait.
     pub fn destinations(&self) -> MutexGuard<'_, BTreeMap<String, DestinationHealth>> {
         lock(&self.destinations)
+    }
+
+    /// How each resource is held to its permit; never held over a wait.
+    pub fn enforcement(&self) -> MutexGuard<'_, BTreeMap<Resource, EnforcementHealth>> {
+        lock(&self.enforcement)
     }
 }

@@ -5,12 +5,15 @@
 use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
+use super::enforcement::keeper::Keeper;
 use super::enforcement::permit_file;
 use super::engine::{Engine, Order};
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
 use super::store::{Opened, Plan, Route, Store, StoreError};
 use crate::clock::Clock;
+use crate::subscription::Resource;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -148,6 +151,24 @@ pub async fn run(
         poller.run(source_note, refresh_asked).await;
         "poller"
     });
+    let (look, look_asked) = watch::channel(0);
+    for resource in Resource::ALL {
+        let keeper = Keeper {
+            resource,
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            board: board.clone(),
+            gateway: None,
+            look: look_asked.clone(),
+            owed: BTreeSet::new(),
+            untold: Vec::new(),
+        };
+        parts.spawn(async move {
+            keeper.run().await;
+            "keeper"
+        });
+    }
     let hostname = rustix::system::uname().nodename().to_string_lossy().into();
     let api = Api {
         settings,
@@ -156,6 +177,7 @@ pub async fn run(
         store: store.clone(),
         board,
         refresh,
+        look,
         id: id.into(),
         hostname,
     };

@@ -1,8 +1,11 @@
 //! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
 //! It holds no secret.
 
-use super::board::{Board, DestinationHealth, SourceHealth};
+use super::board::{Asked, Board, DestinationHealth, EnforcementHealth, SourceHealth};
+use super::enforcement::budget;
+use super::enforcement::permit_file::WhenDown;
 use super::engine::Picture;
+use super::outage::Outage;
 use super::settings::Settings;
 use super::store::Waiting;
 use crate::subscription::{
@@ -62,6 +65,22 @@ pub struct PermitStatus {
     pub verdict: Permit,
     pub rate: Option<u64>,
     pub until: Option<Timestamp>,
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    #[serde(default)]
+    pub when_agent_is_down: WhenDown,
+    #[serde(default)]
+    pub carried_out: bool,
+    #[serde(default)]
+    pub governed: bool,
+    #[serde(default)]
+    pub enforced_by: Vec<String>,
+    #[serde(default)]
+    pub outage: Option<Outage>,
+    #[serde(default)]
+    pub asked: Option<Asked>,
+    #[serde(default)]
+    pub next_run_at: Option<Timestamp>,
 }
 
 /// A destination and what waits for it.
@@ -107,12 +126,26 @@ impl Status {
         let keys = [(&state.active, Role::Active), (&state.reserve, Role::Reserve)];
         let permit = |resource: Resource| {
             let written = picture.permits.iter().find(|p| p.resource == resource);
+            let EnforcementHealth { verdict: carried_out, enforced_by, outage, asked } =
+                board.enforcement().get(&resource).cloned().unwrap_or_default();
+            // Where nothing can be kept, what was written may be less than what was told.
+            let verdict = written.map_or(told.permit(resource), |p| p.verdict);
+            let rate = written.and_then(|p| p.rate).filter(|_| verdict == Permit::Limited);
+            let spent = state.spent.get(&resource).copied();
+            let take = |rate| budget::take(spent, rate, budget::period(resource), now);
             PermitStatus {
                 resource,
-                // Where nothing can be kept, what was written may be less than what was told.
-                verdict: written.map_or(told.permit(resource), |p| p.verdict),
-                rate: written.and_then(|p| p.rate),
+                verdict,
+                rate,
                 until: written.map(|p| p.until),
+                since: state.standing.get(&resource).map(|standing| standing.since),
+                when_agent_is_down: settings.enforcement.when_agent_is_down,
+                governed: settings.enforcement.governs.contains(&resource),
+                carried_out: carried_out == Some(verdict) && outage.is_none(),
+                enforced_by,
+                outage,
+                asked,
+                next_run_at: rate.and_then(|rate| take(rate).err()),
             }
         };
         Self {

@@ -213,11 +213,14 @@ impl Agent {
             trust.display()
         );
         std::fs::write(&config, text).unwrap();
+        // There is no scanner here: nothing is missed where nothing enforces.
+        std::fs::write(folder.join("machine.toml"), "[enforcement]\ngoverns = []\n").unwrap();
         Self { folder: folder.to_owned(), config }
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_svm-agent"));
+        command.arg("--config").arg(self.folder.join("machine.toml"));
         command.arg("--config").arg(&self.config).args(arguments);
         command
     }
@@ -334,9 +337,10 @@ impl Collector {
     }
 }
 
-/// Events of the life cycle without what depends on the time of the run.
+/// Events of the life cycle without what depends on the time of the run. What is enforced is told when it is done, so
+/// its place among the others depends on that as well: it comes last.
 pub fn story(events: &[Value]) -> Vec<String> {
-    let mut told = Vec::new();
+    let (mut told, mut enforced) = (Vec::new(), Vec::new());
     for event in events {
         let kind = event["type"].as_str().unwrap();
         if kind.starts_with("svm.agent.") || kind == "svm.store.rebuilt" {
@@ -363,8 +367,14 @@ pub fn story(events: &[Value]) -> Vec<String> {
             .filter(|(name, _)| kept.contains(&name.as_str()))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        told.push(format!("{kind} {}", fields.join(" ")));
+        let fields =
+            |but: &str| fields.iter().filter(|f| !f.starts_with(but)).cloned().collect::<Vec<_>>().join(" ");
+        match kind {
+            "svm.enforcement.changed" => enforced.push(format!("{kind} {}", fields("device_status="))),
+            _ => told.push(format!("{kind} {}", fields("\0"))),
+        }
     }
+    told.extend(enforced);
     told
 }
 

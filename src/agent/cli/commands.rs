@@ -2,21 +2,22 @@
 
 use super::{Cli, CliError, Command, ConfigCommand, DevicesCommand, KeyCommand, Out, show};
 use crate::agent::control::Door;
-use crate::agent::control::client::{AskError, ask};
+use crate::agent::control::client::{AskError, ask, ask_within};
 use crate::agent::daemon;
 use crate::agent::delivery::probe;
-use crate::agent::enforcement::permit_file;
+use crate::agent::enforcement::permit_file::{self, Decision, WhenDown};
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
-use crate::subscription::{Resource, Scenario};
+use crate::subscription::{Permit, Resource, Scenario};
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 /// The exit code of a permit that is refused; systemd's `ExecCondition=` skips on it.
 const REFUSED: u8 = 75;
@@ -26,7 +27,10 @@ const MAX_SCENARIO_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     match &cli.command {
-        Command::Permit { resource, .. } => permit(&cli, resource, out),
+        Command::Permit { resource, take, unit, .. } => {
+            let take = take.then(|| json!({"unit": unit}));
+            permit(&cli, resource, take.as_ref(), out)
+        }
         Command::Simulate { file: Some(file), .. } => simulate(file, out),
         Command::Config { command: ConfigCommand::Check { offline, .. } } => {
             wait(check_settings(&cli, *offline, out))?
@@ -77,7 +81,36 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
     Ok(daemon::run(settings, Clock::system(), ready, nudged, stop).await?)
 }
 
-fn permit(cli: &Cli, name: &str, out: &mut Out) -> Result<u8, CliError> {
+/// So long a unit that starts waits for an agent that hangs.
+const PERMIT_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the agent says of a permit; with `take` one run is spent. A file that allows is asked for with it: what is
+/// refused by either is refused.
+fn ask_permit(dir: &Path, name: &str, take: Option<&Value>, of_file: Decision) -> Result<Decision, CliError> {
+    let (door, method, path) = match take {
+        Some(_) => (Door::Control, Method::POST, format!("v1/permits/{name}/take")),
+        None => (Door::Query, Method::GET, format!("v1/permits/{name}")),
+    };
+    let asked = wait(ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE))?;
+    let mut decision = of_file;
+    match (asked, &decision.permit) {
+        _ if !decision.allowed => {}
+        (Ok(answer), _) if answer.allowed => {}
+        (Ok(answer), _) => decision = answer,
+        (Err(AskError::Refused { message, .. }), _) => decision.refuse(message),
+        (Err(error), Some(permit)) if permit.when_agent_is_down == WhenDown::Stopped => {
+            decision
+                .refuse(format!("permits count only while the agent answers (when_agent_is_down): {error}"));
+        }
+        (Err(error), Some(permit)) if permit.verdict == Permit::Limited => {
+            decision.refuse(format!("the permit is limited, and nobody can count this run: {error}"));
+        }
+        (Err(_), _) => {}
+    }
+    Ok(decision)
+}
+
+fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<u8, CliError> {
     // A permit is read without the agent and whatever its settings are worth.
     let runtime_dir = match cli.settings() {
         Ok(settings) => settings.runtime_dir,
@@ -90,7 +123,12 @@ fn permit(cli: &Cli, name: &str, out: &mut Out) -> Result<u8, CliError> {
     let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);
     let resource =
         resource.ok_or_else(|| CliError::given("unknown_resource", "there are database-updates and ksn"))?;
-    let decision = permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
+    let mut decision = permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
+    let counts_only_with_agent =
+        decision.permit.as_ref().is_some_and(|p| p.when_agent_is_down == WhenDown::Stopped);
+    if take.is_some() || counts_only_with_agent {
+        decision = ask_permit(&runtime_dir, name, take, decision)?;
+    }
     if out.json() {
         out.value(&decision)?;
     } else {

@@ -65,6 +65,12 @@ enum Command {
         /// database-updates or ksn
         #[arg(value_parser = ["database-updates", "ksn"])]
         resource: String,
+        /// Spend one run of a limited permit; refused where the agent cannot count it
+        #[arg(long)]
+        take: bool,
+        /// The unit that asks, which is started once when its permit returns
+        #[arg(long, value_name = "UNIT", requires = "take")]
+        unit: Option<String>,
         #[command(flatten)]
         json: Json,
     },

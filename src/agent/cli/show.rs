@@ -74,12 +74,18 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
             Resource::Ksn => "KSN",
         };
         let until = p.until.filter(|_| p.verdict != Permit::Stopped);
+        let by = match p.enforced_by.as_slice() {
+            [] if !p.governed => "; this SVM has none (enforcement.governs)".to_owned(),
+            [] => "; NOBODY holds it to that (svm-agent gate install UNIT)".to_owned(),
+            by => format!("; held to it by {}", by.join(", ")),
+        };
         row(
             name,
             format!(
-                "{}{}",
+                "{}{}{by}{}",
                 permit(p),
-                until.map(|u| format!(", at least until {}", instant(u))).unwrap_or_default()
+                until.map(|u| format!(", at least until {}", instant(u))).unwrap_or_default(),
+                failing(p.outage.as_ref())
             ),
         )?;
     }
@@ -136,6 +142,53 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     Ok(())
 }
 
+/// A permit: why, since when, until when, whether it is carried out, and who asked last.
+fn permit_explained(p: &PermitStatus, phase: Phase, cause: &str) -> String {
+    let name = match p.resource {
+        Resource::DatabaseUpdates => "Database updates",
+        Resource::Ksn => "KSN",
+    };
+    let why = match phase {
+        Phase::NotActivated => "the SVM is not activated",
+        Phase::Active => "the subscription is in its term",
+        Phase::Grace | Phase::Restricted => cause,
+    };
+    let mut line = format!("{name}: {}, because {why}", permit(p));
+    if let Some(since) = p.since {
+        line.push_str(&format!("; since {}", instant(since)));
+    }
+    match p.until {
+        Some(until) if p.verdict != Permit::Stopped => {
+            line.push_str(&format!(
+                "; the permit ends by itself at {} and is renewed before",
+                instant(until)
+            ));
+        }
+        _ => line.push_str("; until a renewal or a new key"),
+    }
+    if let Some(next) = p.next_run_at {
+        line.push_str(&format!(
+            "; all that is allowed is spent, the next run may be made from {}",
+            instant(next)
+        ));
+    }
+    match (p.carried_out, p.enforced_by.as_slice()) {
+        (_, []) if !p.governed => {
+            line.push_str(". This SVM has none, say the settings (enforcement.governs).")
+        }
+        (_, []) => line.push_str(
+            ". Nobody holds it to that: give the unit that uses it a gate (svm-agent gate install UNIT).",
+        ),
+        (true, by) => line.push_str(&format!(". Carried out by {}.", by.join(", "))),
+        (false, by) => line.push_str(&format!(". NOT carried out yet; {} should.", by.join(", "))),
+    }
+    if let Some(asked) = &p.asked {
+        let answer = if asked.allowed { "allowed" } else { "refused" };
+        line.push_str(&format!(" Asked last by {} at {}: {answer}.", asked.by, instant(asked.at)));
+    }
+    line
+}
+
 /// What it means and what to do.
 fn explanation(status: &Status) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -179,6 +232,7 @@ fn explanation(status: &Status) -> Vec<String> {
     for (name, destination) in status.destinations.iter().filter(|(_, d)| d.health.outage.is_some()) {
         lines.push(format!("{name} takes no events; {} wait and none is lost.", destination.waiting));
     }
+    lines.extend(status.permits.iter().map(|p| permit_explained(p, status.phase, why)));
     lines.push("The permits in force are in the files under permits/ of the runtime folder: svm-agent permit database-updates".to_owned());
     lines
 }

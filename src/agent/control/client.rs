@@ -44,6 +44,9 @@ impl AskError {
     }
 }
 
+/// The agent may have to ask the vendor first.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Asks the agent through one of its sockets.
 ///
 /// # Errors
@@ -54,6 +57,21 @@ pub async fn ask<T: DeserializeOwned>(
     method: reqwest::Method,
     path: &str,
     body: Option<&Value>,
+) -> Result<T, AskError> {
+    ask_within(runtime_dir, door, method, path, body, PATIENCE).await
+}
+
+/// The same, with another patience than the usual.
+///
+/// # Errors
+/// As above.
+pub async fn ask_within<T: DeserializeOwned>(
+    runtime_dir: &Path,
+    door: Door,
+    method: reqwest::Method,
+    path: &str,
+    body: Option<&Value>,
+    patience: Duration,
 ) -> Result<T, AskError> {
     let socket = runtime_dir.join(door.file_name());
     let unreachable = |problem: String| AskError::Unreachable { path: socket.display().to_string(), problem };
@@ -72,7 +90,7 @@ pub async fn ask<T: DeserializeOwned>(
     let client = reqwest::Client::builder()
         .unix_socket(socket.as_path())
         .no_proxy()
-        .timeout(Duration::from_secs(120))
+        .timeout(patience)
         .build()
         .map_err(|e| unreachable(e.to_string()))?;
     let mut request = client.request(method, format!("http://svm-agent/{path}"));

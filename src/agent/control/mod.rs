@@ -2,6 +2,7 @@
 //! things; the kernel decides who may open which (`docs/configuration.md`).
 
 pub mod client;
+mod metrics;
 mod routes;
 mod sockets;
 
@@ -20,7 +21,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use sockets::{Door, SocketError, open};
 
@@ -45,6 +46,8 @@ pub struct Api {
     pub board: Arc<Board>,
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,
+    /// Has every permit carried out anew.
+    pub look: watch::Sender<u64>,
     /// The SVM's id.
     pub id: Arc<str>,
     /// The machine's name.
@@ -66,10 +69,17 @@ pub async fn serve(api: Api, door: Door, listener: UnixListener) {
             }
         };
         let api = api.clone();
+        let peer = stream.peer_cred().map(|peer| match peer.pid() {
+            Some(pid) => format!("user {} (process {pid})", peer.uid()),
+            None => format!("user {}", peer.uid()),
+        });
+        let peer: Arc<str> = peer.unwrap_or_else(|_| "somebody".to_owned()).into();
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let api = api.clone();
-                async move { Ok::<Response<Full<Bytes>>, Infallible>(routes::answer(&api, door, request).await) }
+                let (api, peer) = (api.clone(), peer.clone());
+                async move {
+                    Ok::<Response<Full<Bytes>>, Infallible>(routes::answer(&api, door, &peer, request).await)
+                }
             });
             let served = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())

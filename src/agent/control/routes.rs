@@ -1,8 +1,10 @@
 //! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
 
-use super::{Api, Door};
-use crate::agent::enforcement::permit_file;
-use crate::agent::engine::{Offered, Order, Turn};
+use super::{Api, Door, metrics};
+use crate::agent::board::Asked;
+use crate::agent::enforcement::permit_file::{self, Decision};
+use crate::agent::engine::{Offered, Order, Run, Turn};
+use crate::agent::settings::service_name;
 use crate::agent::source::poller::{Looked, verify_now};
 use crate::agent::source::{Answer, SourceError, fetch};
 use crate::agent::status::Status;
@@ -69,8 +71,25 @@ struct Devices {
     count: Option<u64>,
 }
 
-pub(super) async fn answer(api: &Api, door: Door, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (status, body) = match route(api, door, request).await {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Take {
+    unit: Option<String>,
+}
+
+pub(super) async fn answer(
+    api: &Api,
+    door: Door,
+    peer: &str,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    if request.method() == Method::GET && request.uri().path() == "/metrics" {
+        let mut response = Response::new(Full::new(Bytes::from(metrics::text(&status(api).await))));
+        let kind = hyper::header::HeaderValue::from_static(metrics::CONTENT_TYPE);
+        response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+        return response;
+    }
+    let (status, body) = match route(api, door, peer, request).await {
         Ok(body) => (StatusCode::OK, body),
         Err(Fault { status, code, message }) => {
             (status, json!({"error": {"code": code, "message": message}}))
@@ -83,21 +102,24 @@ pub(super) async fn answer(api: &Api, door: Door, request: Request<Incoming>) ->
     response
 }
 
-async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Value, Fault> {
+async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) -> Result<Value, Fault> {
     let (head, body) = request.into_parts();
     let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
     let control = door == Door::Control;
     match (&head.method, path.as_slice()) {
         (&Method::GET, ["v1", "status"]) => Ok(json!(status(api).await)),
         (&Method::GET, ["v1", "permits", name]) => {
-            let resource = Resource::ALL.into_iter().find(|r| r.file_name() == *name).ok_or_else(|| {
-                Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
-            })?;
-            let folder = permit_file::folder(&api.settings.runtime_dir);
-            Ok(json!(permit_file::decision(&folder, resource, &api.clock)))
+            let resource = resource(name)?;
+            let decision = decision(api, resource);
+            note_asked(api, resource, peer, &decision);
+            Ok(json!(decision))
         }
         (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
-        (_, ["v1", "keys" | "refresh" | "devices" | "events" | "report", ..]) if !control => Err(Fault::new(
+        (
+            _,
+            ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "enforcement", ..]
+            | ["v1", "permits", _, "take"],
+        ) if !control => Err(Fault::new(
             StatusCode::FORBIDDEN,
             "control_socket",
             "this is asked through control.sock, which root and the group svm-agent may open",
@@ -105,6 +127,13 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
         (&Method::POST, ["v1", "keys"]) => add_key(api, read(body).await?).await,
         (&Method::DELETE, ["v1", "keys", key]) => {
             carried_out(api.engine.order(Order::RemoveKey((*key).to_owned())).await?)
+        }
+        (&Method::POST, ["v1", "permits", name, "take"]) => {
+            take(api, resource(name)?, peer, read(body).await?).await
+        }
+        (&Method::POST, ["v1", "enforcement", "look"]) => {
+            api.look.send_modify(|n| *n += 1);
+            Ok(json!({"looking": true}))
         }
         (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
         (&Method::PUT, ["v1", "devices"]) => {
@@ -115,15 +144,65 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
         (&Method::GET, ["v1", "events", id]) => event(api, id).await,
         (&Method::POST, ["v1", "events", "retry"]) => retry(api, read(body).await?).await,
         (&Method::GET, ["v1", "events"]) => events(api, head.uri.query().unwrap_or_default()).await,
-        (_, ["v1", "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report", ..]) => {
-            Err(Fault::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method",
-                format!("{} is not for this path", head.method),
-            ))
-        }
+        (
+            _,
+            [
+                "v1",
+                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "enforcement",
+                ..,
+            ],
+        ) => Err(Fault::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method",
+            format!("{} is not for this path", head.method),
+        )),
         _ => Err(Fault::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")),
     }
+}
+
+fn resource(name: &str) -> Result<Resource, Fault> {
+    Resource::ALL.into_iter().find(|r| r.file_name() == name).ok_or_else(|| {
+        Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
+    })
+}
+
+/// The permit as it was last written; whoever asks here need not be able to read the file.
+fn decision(api: &Api, resource: Resource) -> Decision {
+    let permits = api.engine.permits.borrow();
+    match permits.iter().find(|permit| permit.resource == resource) {
+        Some(permit) => permit.clone().decide_now(&api.clock),
+        None => permit_file::decision(&permit_file::folder(&api.settings.runtime_dir), resource, &api.clock),
+    }
+}
+
+fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
+    let asked = Asked { at: api.clock.now(), by: by.to_owned(), allowed: decision.allowed };
+    api.board.enforcement().entry(resource).or_default().asked = Some(asked);
+}
+
+/// One run of a permit: kept as spent before it is granted.
+async fn take(api: &Api, resource: Resource, peer: &str, Take { unit }: Take) -> Result<Value, Fault> {
+    if let Some(unit) = &unit {
+        service_name(unit).map_err(|e| {
+            Fault::new(
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                format!("the unit {e}, not `{}`", unit.escape_debug()),
+            )
+        })?;
+    }
+    let turn = api.engine.order(Order::Take(resource, unit.clone())).await?;
+    let mut decision = decision(api, resource);
+    match turn.run {
+        Some(Run::Granted) => {}
+        Some(Run::SpentUntil(next)) if decision.allowed => decision.refuse(format!(
+            "what the vendor allows after the grace is spent; the next run may be made from {next}"
+        )),
+        _ if decision.allowed => decision.refuse("stopped".to_owned()),
+        _ => {}
+    }
+    note_asked(api, resource, unit.as_deref().unwrap_or(peer), &decision);
+    Ok(json!(decision))
 }
 
 async fn status(api: &Api) -> Status {

@@ -6,6 +6,18 @@
 //! The agent executes no foreign command: everything it governs is a systemd unit (`systemctl`).
 //! `docs/enforcement.md` describes all of it.
 
+pub mod actions;
 pub mod budget;
+pub mod gates;
+pub mod keeper;
 pub mod permit_file;
 pub mod systemctl;
+
+use super::settings::Settings;
+use crate::subscription::Resource;
+
+/// The unit that the agent's own schedule starts, where it has one: its gate is in the unit itself.
+pub fn governed_by_schedule(settings: &Settings, resource: Resource) -> Option<String> {
+    let scheduled = resource == Resource::DatabaseUpdates && !settings.updates.schedule.is_empty();
+    scheduled.then(|| settings.updates.unit.clone())
+}

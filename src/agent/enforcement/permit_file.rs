@@ -10,6 +10,7 @@ use crate::subscription::{Cause, Permit, Phase, Resource};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a permit is worth while the agent does not answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +50,7 @@ pub struct PermitFile {
 }
 
 /// What a permit file comes to at an instant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// Whether the resource may be used.
     pub allowed: bool,
@@ -61,9 +62,20 @@ pub struct Decision {
     pub permit: Option<PermitFile>,
 }
 
+impl Decision {
+    /// Refuses all the same, for another reason.
+    pub fn refuse(&mut self, why: String) {
+        (self.allowed, self.why, self.until) = (false, why, None);
+    }
+}
+
 /// The folder of the permit files.
 pub fn folder(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("permits")
+}
+
+fn boot_ms() -> u64 {
+    u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn path(folder: &Path, resource: Resource) -> PathBuf {
@@ -100,9 +112,32 @@ impl PermitFile {
         }
     }
 
+    /// Whether its own end has come, by either clock.
+    fn is_over(&self, now: Timestamp, boot_ms: u64, boot_id: &str) -> bool {
+        now >= self.until || (self.boot_id == boot_id && boot_ms >= self.until_boot_ms)
+    }
+
+    /// What it allows now: nothing, where it is over.
+    pub fn in_force(&self, clock: &Clock) -> Permit {
+        let over = self.is_over(clock.now(), boot_ms(), clock::boot_id());
+        if over { Permit::Stopped } else { self.verdict }
+    }
+
+    /// How long it is until its own end, by whichever clock is there first, in the world's time.
+    pub fn left(&self, clock: &Clock) -> Duration {
+        let left = self.until.duration_since(clock.now()).max(SignedDuration::ZERO).unsigned_abs();
+        let by_boot = Duration::from_millis(self.until_boot_ms.saturating_sub(boot_ms()));
+        clock.world(left).min(by_boot)
+    }
+
+    /// What the permit comes to now.
+    pub fn decide_now(self, clock: &Clock) -> Decision {
+        self.decide(clock.now(), boot_ms(), clock::boot_id())
+    }
+
     /// What the permit comes to.
     pub fn decide(self, now: Timestamp, boot_ms: u64, boot_id: &str) -> Decision {
-        let over = now >= self.until || (self.boot_id == boot_id && boot_ms >= self.until_boot_ms);
+        let over = self.is_over(now, boot_ms, boot_id);
         let standing = match self.cause {
             Some(cause) => format!("{} ({})", self.phase.as_str(), cause.as_str()),
             None => self.phase.as_str().to_owned(),
@@ -132,10 +167,7 @@ impl PermitFile {
 /// What the permit of a resource is now; a missing or unreadable file allows nothing.
 pub fn decision(folder: &Path, resource: Resource, clock: &Clock) -> Decision {
     match PermitFile::read(folder, resource) {
-        Ok(permit) => {
-            let boot_ms = u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX);
-            permit.decide(clock.now(), boot_ms, clock::boot_id())
-        }
+        Ok(permit) => permit.decide_now(clock),
         Err(error) => {
             let file = path(folder, resource);
             let why = match error.kind() {

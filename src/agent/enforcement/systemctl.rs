@@ -1,6 +1,6 @@
 //! systemd, as the agent speaks to it: `systemctl` and `journalctl`, asked with bounds in time and size.
 //!
-//! Promises: no call lasts longer than [`PATIENCE`] and none keeps more than [`MOST_OUTPUT`] of what it is answered; a
+//! Promises: each call has a longest time, and none keeps more than [`MOST_OUTPUT`] of what it is answered; a
 //! child that is given up is ended. What may be started and stopped is polkit's to decide (`gate_files`). Must not know:
 //! permits. Zbus would cost 0.9 MB of the agent's file.
 
@@ -28,10 +28,12 @@ pub enum SystemctlError {
         problem: String,
     },
     /// It gave no answer in time.
-    #[error("{program} gave no answer within {} s", PATIENCE.as_secs())]
+    #[error("{program} gave no answer within {seconds} s")]
     TimedOut {
         /// As above.
         program: &'static str,
+        /// So long.
+        seconds: u64,
     },
     /// It refused; such as polkit, or a unit that is not there.
     #[error("{program} {verb} fails: {answer}")]
@@ -115,13 +117,23 @@ pub async fn kill(units: &[String]) -> Result<(), SystemctlError> {
     change("kill", &["--signal=KILL"], units).await
 }
 
+/// Has a unit started and waits until that is done: of a `Type=oneshot` service, until it ended.
+///
+/// # Errors
+/// As above; also where it failed.
+pub async fn run(unit: &str, patience: Duration) -> Result<(), SystemctlError> {
+    let mut command = Command::new("systemctl");
+    command.args(["--quiet", "--no-ask-password", "start", "--", unit]);
+    ask("systemctl", "start", command, patience).await.map(drop)
+}
+
 async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Result<(), SystemctlError> {
     if units.is_empty() {
         return Ok(());
     }
     let mut command = Command::new("systemctl");
     command.args(["--quiet", "--no-ask-password", verb]).args(options).arg("--").args(units);
-    ask("systemctl", verb, command).await.map(drop)
+    ask("systemctl", verb, command, PATIENCE).await.map(drop)
 }
 
 /// How units are, in the order in which they were named; `more` are properties beside the usual ones. A unit that is not
@@ -136,7 +148,7 @@ pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, Sys
     let properties = more.iter().fold(PROPERTIES.to_owned(), |all, one| format!("{all},{one}"));
     let mut command = Command::new("systemctl");
     command.args(["show", "--no-pager", "--property", &properties, "--"]).args(units);
-    Ok(read(&ask("systemctl", "show", command).await?))
+    Ok(read(&ask("systemctl", "show", command, PATIENCE).await?))
 }
 
 /// Blocks of `Name=value` with an empty line between; a value may hold `=`.
@@ -159,7 +171,7 @@ pub async fn last_lines(invocation: &str, most: usize) -> Result<Vec<String>, Sy
     let mut command = Command::new("journalctl");
     command.args(["--quiet", "--no-pager", "--output=cat", "--lines"]).arg(most.to_string());
     command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}"));
-    let text = ask("journalctl", "read", command).await?;
+    let text = ask("journalctl", "read", command, PATIENCE).await?;
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let plain =
         |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
@@ -170,6 +182,7 @@ async fn ask(
     program: &'static str,
     verb: &'static str,
     mut command: Command,
+    patience: Duration,
 ) -> Result<String, SystemctlError> {
     let not_run = |e: std::io::Error| SystemctlError::NotRun { program, problem: e.to_string() };
     // In the language of nobody, and nothing for a terminal.
@@ -185,9 +198,10 @@ async fn ask(
         let (told, complained) = tokio::join!(bounded(stdout), bounded(stderr));
         Ok::<_, std::io::Error>((child.wait().await?, told?, complained?))
     };
-    let answered = tokio::time::timeout(PATIENCE, answered).await;
-    let (status, told, complained) =
-        answered.map_err(|_| SystemctlError::TimedOut { program })?.map_err(not_run)?;
+    let answered = tokio::time::timeout(patience, answered).await;
+    let (status, told, complained) = answered
+        .map_err(|_| SystemctlError::TimedOut { program, seconds: patience.as_secs() })?
+        .map_err(not_run)?;
     if status.success() {
         return Ok(told);
     }

@@ -69,27 +69,25 @@ impl Engine {
         resource: Resource,
         unit: Option<String>,
     ) -> Result<Turn, StoreError> {
-        let mut turn = self.turn(Step::new(Input::Look)).await?;
+        // What time brought is in the permit, kept or not.
+        self.turn(Step::new(Input::Look)).await.ok();
+        let at = self.now();
         let permit = self.written.as_ref().and_then(|(_, all)| all.iter().find(|p| p.resource == resource));
         let (verdict, rate) = permit.map_or((Permit::Stopped, None), |p| (p.verdict, p.rate));
-        let run = match verdict {
-            Permit::Full => Run::Granted,
-            Permit::Stopped => {
-                if let Some(unit) = unit {
-                    turn = self.turn(Step::new(Input::Owed(unit))).await?;
-                }
-                Run::Stopped
-            }
+        let (run, keep) = match verdict {
+            Permit::Full => (Run::Granted, None),
+            Permit::Stopped => (Run::Stopped, unit.map(Input::Owed)),
             Permit::Limited => {
                 let spent = self.state.spent.get(&resource).copied();
-                match budget::take(spent, rate.unwrap_or(0), budget::period(resource), turn.at) {
-                    Ok(spent) => {
-                        turn = self.turn(Step::new(Input::Spent(resource, spent))).await?;
-                        Run::Granted
-                    }
-                    Err(next) => Run::SpentUntil(next),
+                match budget::take(spent, rate.unwrap_or(0), budget::period(resource), at) {
+                    Ok(spent) => (Run::Granted, Some(Input::Spent(resource, spent))),
+                    Err(next) => (Run::SpentUntil(next), None),
                 }
             }
+        };
+        let turn = match keep {
+            Some(input) => self.turn(Step::new(input)).await?,
+            None => Turn { at, events: Vec::new(), taken: false, run: None },
         };
         Ok(Turn { run: Some(run), ..turn })
     }

@@ -22,18 +22,26 @@ pub(crate) fn compare(scenario: &Scenario, told: &[Told]) -> anyhow::Result<Vec<
     }
     let told: Vec<&Told> = told.iter().filter(|told| told.effective <= scenario.end).collect();
     let mut differences = Vec::new();
-    for index in 0..foretold.len().max(told.len()) {
-        match (foretold.get(index), told.get(index)) {
-            (Some((at, kind, fields)), Some(told)) => {
-                if let Some(difference) = differs(*at, kind, fields, told) {
-                    differences.push(format!("event {}: {difference}", index + 1));
+    // What is enforced is told when it is done, so after what else happened at that instant: in an order of its own.
+    for enforced in [false, true] {
+        let of = |kind: &str| (kind == "enforcement.changed") == enforced;
+        let foretold: Vec<_> = foretold.iter().filter(|(_, kind, _)| of(kind)).collect();
+        let told: Vec<_> = told.iter().filter(|told| of(&told.kind)).collect();
+        for index in 0..foretold.len().max(told.len()) {
+            match (foretold.get(index), told.get(index)) {
+                (Some((at, kind, fields)), Some(told)) => {
+                    if let Some(difference) = differs(*at, kind, fields, told) {
+                        differences.push(format!("event {}: {difference}", index + 1));
+                    }
                 }
+                (Some((at, kind, _)), None) => {
+                    differences.push(format!("foretold and not told: {kind} at {at}"))
+                }
+                (None, Some(told)) => {
+                    differences.push(format!("told and not foretold: {} at {}", told.kind, told.effective))
+                }
+                (None, None) => {}
             }
-            (Some((at, kind, _)), None) => differences.push(format!("foretold and not told: {kind} at {at}")),
-            (None, Some(told)) => {
-                differences.push(format!("told and not foretold: {} at {}", told.kind, told.effective))
-            }
-            (None, None) => {}
         }
     }
     Ok(differences)

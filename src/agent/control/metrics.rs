@@ -1,0 +1,68 @@
+//! Metrics as Prometheus reads them (text format 0.0.4), from the status: nothing is counted twice.
+
+use crate::agent::status::Status;
+use crate::subscription::{Permit, Resource};
+use std::fmt::Write;
+
+/// The media type of the text.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+
+/// A family of metrics under way.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing into a text cannot fail.
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<String> =
+            labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        writeln!(self.0, "{name}{labels} {value}").ok();
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// All metrics.
+pub(super) fn text(status: &Status) -> String {
+    let mut out = Text(String::new());
+    let permit = |resource: Resource| status.permits.iter().find(|p| p.resource == resource);
+    out.family("svm_agent_permit", "gauge", "What a resource may do: 0 stopped, 1 limited, 2 full.");
+    for resource in Resource::ALL {
+        let value = match permit(resource).map_or(Permit::Stopped, |p| p.verdict) {
+            Permit::Stopped => 0,
+            Permit::Limited => 1,
+            Permit::Full => 2,
+        };
+        out.sample("svm_agent_permit", &[("resource", resource.as_str())], value);
+    }
+    out.family("svm_agent_permit_enforced", "gauge", "Whether something holds a resource to its permit.");
+    for resource in Resource::ALL {
+        let holds = permit(resource).is_some_and(|p| p.carried_out && !p.enforced_by.is_empty());
+        out.sample("svm_agent_permit_enforced", &[("resource", resource.as_str())], u8::from(holds));
+    }
+    out.family("svm_agent_device_status", "gauge", "What the console shows: 0 ok, 1 warning, 2 critical.");
+    out.sample("svm_agent_device_status", &[], status.device_status as u8);
+    out.family("svm_agent_events_waiting", "gauge", "Events that a destination has not taken yet.");
+    for (name, destination) in &status.destinations {
+        out.sample("svm_agent_events_waiting", &[("destination", name)], destination.waiting);
+    }
+    out.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_end_its_line() {
+        let mut out = Text(String::new());
+        out.sample("m", &[("a", "x\"y\n\\")], 1);
+        assert_eq!(out.0, "m{a=\"x\\\"y\\n\\\\\"} 1\n");
+    }
+}

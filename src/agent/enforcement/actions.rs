@@ -1,0 +1,170 @@
+//! Actions: what else is set when a permit changes, by instances of one unit, `svm-agent-action@NAME.service`.
+//!
+//! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
+//! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/enforcement.md`.
+
+use super::systemctl::{self, UnitState};
+use crate::agent::settings::Action;
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The exit code of an action that found things otherwise and set them; 0 is that they stood.
+const SET: i32 = 10;
+
+/// The longest that one run may take, beyond the unit's own timeout.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// So many lines of an action's journal are told where it fails.
+const LINES: usize = 5;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What one run of an action found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// What is wanted.
+    Stood,
+    /// Something else, which it changed.
+    Set,
+}
+
+/// What is to be told after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// All is as it should be, or was told before.
+    Well,
+    /// Somebody had changed it, and it was set again: the first time.
+    Repaired,
+    /// It is changed again and again, and is left alone for a while.
+    Contested,
+}
+
+/// One action, and how it fared.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    settings: Action,
+    look_at: Instant,
+    /// When it was set again, in the last hour.
+    repairs: VecDeque<Instant>,
+    told: bool,
+}
+
+impl Running {
+    /// An action that was never run.
+    pub fn new(name: &str, settings: &Action, now: Instant) -> Self {
+        let settings = settings.clone();
+        Self { name: name.to_owned(), settings, look_at: now, repairs: VecDeque::new(), told: false }
+    }
+
+    /// Its name in the settings.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When to look at it again.
+    pub fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
+    /// Whether somebody else sets it otherwise, more often than it may be set again.
+    pub fn is_contested(&self, now: Instant) -> bool {
+        let lately = self.repairs.iter().filter(|at| now.duration_since(**at) < HOUR).count();
+        lately >= usize::try_from(self.settings.repairs_per_hour).unwrap_or(usize::MAX)
+    }
+
+    /// Runs it because the permit changed.
+    ///
+    /// # Errors
+    /// What went wrong, as a sentence.
+    pub async fn apply(&mut self) -> Result<(), String> {
+        let found = run(&self.name).await;
+        self.look_at = Instant::now() + self.settings.look_every.unsigned_abs();
+        found.map(drop)
+    }
+
+    /// Runs it to see whether what it set still stands.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn look(&mut self) -> Result<Looked, String> {
+        let now = Instant::now();
+        self.look_at = now + self.settings.look_every.unsigned_abs();
+        if self.is_contested(now) {
+            return Ok(Looked::Well);
+        }
+        let found = run(&self.name).await?;
+        Ok(self.after(found, Instant::now()))
+    }
+
+    /// What a look comes to.
+    fn after(&mut self, found: Found, now: Instant) -> Looked {
+        self.repairs.retain(|at| now.duration_since(*at) < HOUR);
+        if found == Found::Stood {
+            self.told &= !self.repairs.is_empty();
+            return Looked::Well;
+        }
+        self.repairs.push_back(now);
+        if self.is_contested(now) {
+            return Looked::Contested;
+        }
+        if std::mem::replace(&mut self.told, true) { Looked::Well } else { Looked::Repaired }
+    }
+}
+
+/// The unit of an action.
+fn unit(name: &str) -> String {
+    format!("svm-agent-action@{name}.service")
+}
+
+async fn run(name: &str) -> Result<Found, String> {
+    let unit = unit(name);
+    let ran = systemctl::run(&unit, PATIENCE).await;
+    let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
+    let state = shown.into_iter().next().unwrap_or_default();
+    match (&ran, state.result.as_str(), state.exit_status) {
+        (Ok(()), "success", 0) => Ok(Found::Stood),
+        (Ok(()), "success", SET) => Ok(Found::Set),
+        _ => Err(format!("the action {name} fails: {}", complaint(&ran, &state).await)),
+    }
+}
+
+async fn complaint(ran: &Result<(), systemctl::SystemctlError>, state: &UnitState) -> String {
+    if state.load != "loaded" {
+        return format!("{} is {}", state.id, state.load);
+    }
+    let lines = systemctl::last_lines(&state.invocation, LINES).await.unwrap_or_default();
+    match (lines.is_empty(), ran) {
+        (false, _) => format!("{} (exit code {}): {}", state.result, state.exit_status, lines.join(" | ")),
+        (true, Err(error)) => error.to_string(),
+        (true, Ok(())) => format!("{} (exit code {})", state.result, state.exit_status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subscription::Resource;
+    use jiff::SignedDuration;
+
+    #[tokio::test]
+    async fn what_is_undone_is_told_once_and_fought_for_so_many_times_an_hour() {
+        let settings = Action {
+            resource: Resource::Ksn,
+            look_every: SignedDuration::from_mins(15),
+            repairs_per_hour: 3,
+        };
+        let start = Instant::now();
+        let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
+        let mut action = Running::new("a", &settings, start);
+        assert_eq!(action.after(Found::Stood, at(0)), Looked::Well);
+        assert_eq!(action.after(Found::Set, at(15)), Looked::Repaired);
+        assert_eq!(action.after(Found::Set, at(30)), Looked::Well, "told once");
+        assert!(!action.is_contested(at(30)));
+        assert_eq!(action.after(Found::Set, at(45)), Looked::Contested);
+        assert!(action.is_contested(at(74)) && !action.is_contested(at(75)), "an hour after the first");
+        assert_eq!(action.after(Found::Stood, at(106)), Looked::Well);
+        assert_eq!(action.after(Found::Set, at(120)), Looked::Repaired, "another fight");
+    }
+}

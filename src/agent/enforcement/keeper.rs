@@ -1,0 +1,442 @@
+//! The keeper of one resource: it carries out each permit, sees that it took, and says so.
+//!
+//! Promises: what runs is told to stop as soon as the permit is over, by whichever clock, also where the engine hangs;
+//! the permit is told as enforced only when everything that holds the resource to it has followed; what failed is tried
+//! again, and told. What was stopped or skipped is started once when the permit returns.
+
+use super::actions::{Looked, Running};
+use super::permit_file::PermitFile;
+use super::systemctl::{self, UnitState};
+use super::{gates, governed_by_schedule};
+use crate::agent::board::Board;
+use crate::agent::engine::{Handle, Order, Tell};
+use crate::agent::outage::Outage;
+use crate::agent::settings::Settings;
+use crate::clock::{self, Clock};
+use crate::events::Operational;
+use crate::subscription::{DeviceStatus, Permit, Resource};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Between looks at units that are stopping.
+const STOPPING_LOOK: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
+
+/// The gateway closes its connections within moments; longer than this is a failure.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a failure: again after so long, doubling.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// Name of the reason in the device status where nothing holds a resource to its permit.
+const NOT_ENFORCED: &str = "not_enforced";
+
+/// And where something should and does not.
+const FAILED: &str = "enforcement_failed";
+
+/// The keeper of one resource.
+pub struct Keeper {
+    /// Which.
+    pub resource: Resource,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// Whose permits are carried out.
+    pub engine: Handle,
+    /// Where it is shown.
+    pub board: Arc<Board>,
+    /// What the gateway carries out, where there is one for this resource.
+    pub gateway: Option<watch::Receiver<Permit>>,
+    /// Changes when somebody wants everything looked at.
+    pub look: watch::Receiver<u64>,
+    /// Units that are owed a start, also those that could not be kept yet.
+    pub owed: BTreeSet<String>,
+    /// What happened and is not told yet.
+    pub untold: Vec<Operational>,
+}
+
+/// What came of carrying a permit out.
+#[derive(Default)]
+struct Outcome {
+    by: Vec<String>,
+    problems: Vec<String>,
+}
+
+impl Keeper {
+    /// Keeps for as long as the program runs.
+    pub async fn run(mut self) {
+        let now = Instant::now();
+        let mine = self.settings.actions.iter().filter(|(_, action)| action.resource == self.resource);
+        let mut actions: Vec<Running> = mine.map(|(name, action)| Running::new(name, action, now)).collect();
+        let mut failures = 0_u32;
+        loop {
+            self.look.mark_unchanged();
+            let verdict = self.verdict();
+            let stopped = self.begin(verdict).await;
+            let outcome = tokio::select! {
+                outcome = self.finish(verdict, stopped, &mut actions) => outcome,
+                () = self.other_than(verdict) => continue,
+            };
+            if verdict != Permit::Stopped && outcome.problems.is_empty() {
+                self.owed.clear();
+            }
+            failures = if outcome.problems.is_empty() { 0 } else { failures.saturating_add(1) };
+            self.show(verdict, &outcome);
+            // Once, and not of what works a second later.
+            if failures == 2 {
+                let problems = outcome.problems.clone();
+                self.untold.push(Operational::EnforcementFailed {
+                    resource: self.resource,
+                    to: verdict,
+                    problems,
+                });
+            }
+            let retry = (failures > 0)
+                .then(|| FIRST_RETRY.saturating_mul(1 << (failures - 1).min(6)).min(LAST_RETRY));
+            let done = outcome.problems.is_empty().then_some(outcome.by);
+            self.watch(verdict, done.as_deref(), retry, &mut actions).await;
+        }
+    }
+
+    /// What the permit comes to now: one that is over allows nothing.
+    fn verdict(&self) -> Permit {
+        self.permit().map_or(Permit::Stopped, |permit| permit.in_force(&self.clock))
+    }
+
+    fn permit(&self) -> Option<PermitFile> {
+        self.engine.permits.borrow().iter().find(|p| p.resource == self.resource).cloned()
+    }
+
+    /// Waits until the permit comes to anything else than `verdict`.
+    async fn other_than(&self, verdict: Permit) {
+        let mut permits = self.engine.permits.clone();
+        while self.verdict() == verdict {
+            let left = self.permit().map_or(Duration::MAX, |permit| permit.left(&self.clock));
+            tokio::select! {
+                changed = permits.changed() => if changed.is_err() { return std::future::pending().await },
+                // Stopped does not end by itself; a wall clock may be stepped meanwhile.
+                () = tokio::time::sleep(left.min(Duration::from_secs(3600))), if verdict != Permit::Stopped => {}
+            }
+        }
+    }
+
+    /// What is governed here: units with a gate, and the one that the schedule starts.
+    fn units(&self) -> Result<Vec<String>, String> {
+        let found = gates::installed(Path::new(gates::SYSTEMD_DIR))
+            .map_err(|e| format!("the gates in {} cannot be read: {e}", gates::SYSTEMD_DIR))?;
+        let mine = found.into_iter().filter(|gate| gate.resource == self.resource).map(|gate| gate.unit);
+        let mut units: Vec<String> =
+            mine.chain(governed_by_schedule(&self.settings, self.resource)).collect();
+        units.sort_unstable();
+        units.dedup();
+        Ok(units)
+    }
+
+    /// What must not be broken off: units are told to stop, and those that ran are remembered.
+    async fn begin(&mut self, verdict: Permit) -> Result<Vec<String>, String> {
+        let units = self.units()?;
+        if verdict != Permit::Stopped || units.is_empty() {
+            return Ok(units);
+        }
+        let before = clock::monotonic_us();
+        // At once; which of them ran can be seen afterwards as well.
+        let told = systemctl::stop(&units).await;
+        let shown = systemctl::show(&units, &[]).await.map_err(|e| e.to_string())?;
+        let ran = |unit: &&UnitState| {
+            unit.load == "loaded"
+                && (unit.runs() || unit.inactive_since_us >= before || unit.result == "exec-condition")
+        };
+        self.owed.extend(shown.iter().filter(ran).map(|unit| unit.id.clone()));
+        let known = self.engine.picture.borrow().state.clone();
+        let new: Vec<String> = self.owed.difference(&known.owed).cloned().collect();
+        if !new.is_empty() {
+            // A disk that is full is told by the engine; they stay in mind.
+            self.engine.order(Order::Owed(new)).await.ok();
+        }
+        let still =
+            shown.iter().filter(|unit| matches!(unit.active.as_str(), "active" | "activating" | "reloading"));
+        match told {
+            Err(error) if still.count() > 0 => Err(error.to_string()),
+            _ => Ok(units),
+        }
+    }
+
+    /// Everything else that the permit asks for, and whether it took.
+    async fn finish(
+        &self,
+        verdict: Permit,
+        begun: Result<Vec<String>, String>,
+        actions: &mut [Running],
+    ) -> Outcome {
+        let units = async {
+            match begun {
+                Err(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
+                Ok(units) if verdict == Permit::Stopped => self.see_stopped(&units).await,
+                Ok(units) => self.start_owed(&units).await,
+            }
+        };
+        let (units, gateway, actions) =
+            tokio::join!(units, self.see_gateway(verdict), apply(actions, Instant::now()));
+        let mut all = Outcome::default();
+        for part in [units, gateway, actions] {
+            all.by.extend(part.by);
+            all.problems.extend(part.problems);
+        }
+        all
+    }
+
+    /// Waits until none of the units runs; one that does not stop is killed.
+    async fn see_stopped(&self, units: &[String]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let patience = self.clock.world(self.settings.enforcement.stop_timeout.unsigned_abs());
+        let began = Instant::now();
+        let mut pauses = STOPPING_LOOK.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
+        let mut killed = false;
+        loop {
+            let shown = match systemctl::show(units, &[]).await {
+                Ok(shown) => shown,
+                Err(error) => {
+                    outcome.problems.push(error.to_string());
+                    return outcome;
+                }
+            };
+            let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
+            if running.is_empty() {
+                outcome.by.extend(loaded(&shown));
+                return outcome;
+            }
+            if began.elapsed() >= patience && !killed {
+                killed = true;
+                tracing::warn!(units = running.join(" "), "asked to stop and still there: killed");
+                if let Err(error) = systemctl::kill(&running).await {
+                    outcome.problems.push(error.to_string());
+                    return outcome;
+                }
+            } else if began.elapsed() >= patience + systemctl::PATIENCE {
+                outcome.problems.push(format!("{} does not stop, not even killed", running.join(", ")));
+                return outcome;
+            }
+            tokio::time::sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
+        }
+    }
+
+    /// Starts, once, what was stopped or skipped for want of the permit.
+    async fn start_owed(&self, units: &[String]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let shown = match systemctl::show(units, &[]).await {
+            Ok(shown) => shown,
+            Err(error) => {
+                outcome.problems.push(error.to_string());
+                return outcome;
+            }
+        };
+        let known = self.engine.picture.borrow().state.clone();
+        let is_owed = |id: &String| known.owed.contains(id) || self.owed.contains(id);
+        // One that was refused while nobody could remember it shows that itself.
+        let waits = |unit: &&UnitState| is_owed(&unit.id) || unit.result == "exec-condition";
+        let owed: Vec<String> =
+            shown.iter().filter(|u| u.load == "loaded").filter(waits).map(|u| u.id.clone()).collect();
+        if !owed.is_empty() {
+            match systemctl::start(&owed).await {
+                Ok(()) => {
+                    tracing::info!(units = owed.join(" "), "the permit is back: started what waited for it")
+                }
+                Err(error) => {
+                    outcome.problems.push(error.to_string());
+                    return outcome;
+                }
+            }
+            self.engine.order(Order::Paid(owed)).await.ok();
+        }
+        outcome.by.extend(loaded(&shown));
+        outcome
+    }
+
+    async fn see_gateway(&self, verdict: Permit) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(mut in_force) = self.gateway.clone() {
+            let follows = in_force.wait_for(|carried_out| *carried_out == verdict);
+            match tokio::time::timeout(GATEWAY_PATIENCE, follows).await {
+                Ok(Ok(_)) => outcome.by.push("the gateway".to_owned()),
+                _ => outcome.problems.push("the gateway does not follow".to_owned()),
+            }
+        }
+        outcome
+    }
+
+    /// Writes what came of it onto the board.
+    fn show(&self, verdict: Permit, outcome: &Outcome) {
+        let what = format!("making {} {}", self.resource.as_str(), verdict.as_str());
+        let mut shown = self.board.enforcement();
+        let shown = shown.entry(self.resource).or_default();
+        shown.verdict = Some(verdict);
+        shown.enforced_by.clone_from(&outcome.by);
+        match outcome.problems.as_slice() {
+            [] => Outage::over(&mut shown.outage, &what),
+            problems => {
+                Outage::note(&mut shown.outage, self.clock.now(), &what, FAILED, problems.join("; "));
+            }
+        }
+    }
+
+    /// Tells what is not told yet. What cannot be kept stays, until the store works again.
+    async fn settle(&mut self, verdict: Permit, done: Option<&[String]>) {
+        if self.engine.picture.borrow().store_problem.is_some() {
+            return;
+        }
+        while let Some(event) = self.untold.first().cloned() {
+            if !self.told(Tell { events: vec![event], ..Tell::default() }).await {
+                return;
+            }
+            self.untold.remove(0);
+        }
+        for tell in self.conditions() {
+            self.told(tell).await;
+        }
+        let awaited = {
+            let state = &self.engine.picture.borrow().state;
+            let standing = state.standing.get(&self.resource);
+            state.told.permit(self.resource) == verdict && standing.is_some_and(|s| s.told.is_some())
+        };
+        if let Some(by) = done.filter(|_| awaited) {
+            // One that cannot be kept is awaited still.
+            self.engine.order(Order::Enforced(self.resource, verdict, by.to_vec())).await.ok();
+        }
+    }
+
+    async fn told(&self, tell: Tell) -> bool {
+        self.engine.order(Order::Tell(Box::new(tell))).await.is_ok()
+    }
+
+    /// Reasons for the device status, over both resources.
+    fn conditions(&self) -> Vec<Tell> {
+        let shown = self.board.enforcement();
+        let governed = |resource: &Resource| self.settings.enforcement.governs.contains(resource);
+        let unheld = shown.iter().any(|(r, e)| governed(r) && e.outage.is_none() && e.enforced_by.is_empty());
+        let failing = shown.values().any(|e| e.outage.is_some());
+        let known = self.engine.picture.borrow().state.clone();
+        [(NOT_ENFORCED, unheld), (FAILED, failing)]
+            .into_iter()
+            .filter(|(name, holds)| known.conditions.contains_key(*name) != *holds)
+            .map(|(name, holds)| {
+                let condition = Some((name, holds.then_some(DeviceStatus::Warning)));
+                Tell { condition, ..Tell::default() }
+            })
+            .collect()
+    }
+
+    /// Waits until there is something to carry out; tells what is done, and looks after the actions meanwhile.
+    async fn watch(
+        &mut self,
+        verdict: Permit,
+        done: Option<&[String]>,
+        retry: Option<Duration>,
+        actions: &mut [Running],
+    ) {
+        let again = retry.map(|after| Instant::now() + after);
+        let (mut look, mut picture) = (self.look.clone(), self.engine.picture.clone());
+        loop {
+            picture.mark_unchanged();
+            self.settle(verdict, done).await;
+            let look_at = actions.iter().map(Running::look_at).min();
+            let wake = [again, look_at].into_iter().flatten().min();
+            let asleep = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.other_than(verdict) => return,
+                asked = look.changed() => match asked {
+                    Ok(()) => return,
+                    Err(_) => return std::future::pending().await,
+                },
+                // Perhaps the engine waits for a word, or the store works again.
+                changed = picture.changed() => if changed.is_err() { return std::future::pending().await },
+                () = asleep => {}
+            }
+            if again.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
+            for action in actions.iter_mut().filter(|action| action.look_at() <= Instant::now()) {
+                self.look_after(action, verdict).await;
+            }
+        }
+    }
+
+    async fn look_after(&mut self, action: &mut Running, verdict: Permit) {
+        let looked = action.look().await;
+        let (resource, name) = (self.resource, action.name().to_owned());
+        let problem = match &looked {
+            Err(problem) => Some(problem.clone()),
+            Ok(Looked::Contested) => Some(format!(
+                "somebody undoes what the action {name} sets, more often than it may set it again (repairs_per_hour)"
+            )),
+            Ok(_) if action.is_contested(Instant::now()) => return,
+            Ok(_) => None,
+        };
+        let what = format!("the action {name}");
+        let fresh = {
+            let mut shown = self.board.enforcement();
+            let shown = shown.entry(resource).or_default();
+            let was = shown.outage.is_some();
+            match &problem {
+                Some(problem) => {
+                    shown.enforced_by.retain(|by| *by != what);
+                    Outage::note(
+                        &mut shown.outage,
+                        self.clock.now(),
+                        &what,
+                        "action_failed",
+                        problem.clone(),
+                    );
+                }
+                None => {
+                    if !shown.enforced_by.contains(&what) {
+                        shown.enforced_by.push(what.clone());
+                    }
+                    if shown.outage.as_ref().is_some_and(|outage| outage.code == "action_failed") {
+                        Outage::over(&mut shown.outage, &what);
+                    }
+                }
+            }
+            !was
+        };
+        self.untold.extend(match (problem, looked) {
+            (Some(problem), _) if fresh => {
+                Some(Operational::EnforcementFailed { resource, to: verdict, problems: vec![problem] })
+            }
+            (None, Ok(Looked::Repaired)) => Some(Operational::EnforcementRepaired { resource, action: name }),
+            _ => None,
+        });
+    }
+}
+
+/// Units that are there, as what holds a resource to its permit.
+fn loaded(shown: &[UnitState]) -> Vec<String> {
+    shown.iter().filter(|unit| unit.load == "loaded").map(|unit| unit.id.clone()).collect()
+}
+
+async fn apply(actions: &mut [Running], now: Instant) -> Outcome {
+    let mut outcome = Outcome::default();
+    for action in actions {
+        match action.apply().await {
+            Err(problem) => outcome.problems.push(problem),
+            Ok(()) if action.is_contested(now) => {}
+            Ok(()) => outcome.by.push(format!("the action {}", action.name())),
+        }
+    }
+    outcome
+}
