@@ -1,3 +1,4 @@
 //! Enforcement: what the agent governs, and how it is held to the permits.
 
+pub mod budget;
 pub mod permit_file;
