@@ -9,6 +9,7 @@
 pub mod actions;
 pub mod budget;
 pub mod gates;
+pub mod gateway;
 pub mod keeper;
 pub mod permit_file;
 pub mod systemctl;

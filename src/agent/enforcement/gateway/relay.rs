@@ -1,0 +1,137 @@
+//! Passing bytes on between two connections, both ways, with the end of each.
+//!
+//! Promises: nothing is kept for a connection that is idle. What is read lies in one buffer of the thread and is
+//! written at once; only what the other side does not take is kept, in a buffer of its own, and until that is written
+//! nothing more is read: whoever sends faster than the other takes is slowed down by the kernel.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// What is read at once.
+const SCRATCH_BYTES: usize = 256 * 1024;
+
+/// So many reads in a row before other connections have their turn.
+const TURN: u32 = 8;
+
+thread_local! {
+    /// One for all connections of the thread: it is empty whenever none of them runs.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+}
+
+/// One way of a connection.
+#[derive(Default)]
+pub(super) struct Way {
+    /// What the other side did not take yet, from `written` on.
+    held: Vec<u8>,
+    written: usize,
+    /// Since when the other side takes nothing of it.
+    stuck: Option<Instant>,
+    /// Whether a byte went since this was last looked at.
+    moved: bool,
+    /// The sender has ended.
+    ended: bool,
+    /// That was passed on, after all that was sent.
+    over: bool,
+}
+
+impl Way {
+    /// Since when the receiver takes nothing of what waits for it.
+    pub(super) fn stuck(&self) -> Option<Instant> {
+        self.stuck
+    }
+
+    /// Whether a byte went since this was last asked.
+    pub(super) fn moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Whether all was passed on, the end too.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Passes on what there is until there is no more, then waits. `Ready` when the end was passed on; where the
+    /// `other_is_over`, closing both connections does that.
+    pub(super) fn poll(
+        &mut self,
+        from: &mut TcpStream,
+        to: &mut TcpStream,
+        other_is_over: bool,
+        total: &AtomicU64,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        for _ in 0..TURN {
+            if self.over {
+                return Poll::Ready(Ok(()));
+            }
+            if !self.held.is_empty() {
+                ready!(self.poll_held(to, total, cx))?;
+            } else if self.ended {
+                if !other_is_over {
+                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                }
+                self.over = true;
+            } else {
+                ready!(SCRATCH.with_borrow_mut(|scratch| self.poll_through(scratch, from, to, total, cx)))?;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is held. `Ready` when all of it was.
+    fn poll_held(
+        &mut self,
+        to: &mut TcpStream,
+        total: &AtomicU64,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.held.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let Poll::Ready(count) = Pin::new(&mut *to).poll_write(cx, rest)? else { return Poll::Pending };
+            self.written = self.written.saturating_add(count);
+            (self.moved, self.stuck) = (true, Some(Instant::now()));
+            count_bytes(total, count);
+        }
+        (self.held, self.written, self.stuck) = (Vec::new(), 0, None);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once and writes it, or keeps what cannot be written.
+    fn poll_through(
+        &mut self,
+        scratch: &mut [u8],
+        from: &mut TcpStream,
+        to: &mut TcpStream,
+        total: &AtomicU64,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut buffer = ReadBuf::new(scratch);
+        ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
+        let read = buffer.filled();
+        if read.is_empty() {
+            self.ended = true;
+            return Poll::Ready(Ok(()));
+        }
+        self.moved = true;
+        let count = match Pin::new(to).poll_write(cx, read)? {
+            Poll::Ready(count) => count,
+            Poll::Pending => 0,
+        };
+        count_bytes(total, count);
+        if let Some(rest) = read.get(count..).filter(|rest| !rest.is_empty()) {
+            self.held = rest.to_vec();
+            self.stuck = Some(Instant::now());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn count_bytes(total: &AtomicU64, count: usize) {
+    total.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Relaxed);
+}

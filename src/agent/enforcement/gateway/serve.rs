@@ -1,0 +1,266 @@
+//! The gateway's one loop: what is in force, who is let in, and when that changes.
+
+use super::connections::{Bounds, Client, refuse};
+use super::listener::Door;
+use super::upstream::Targets;
+use super::{GatewayHealth, GatewaySettings};
+use crate::agent::enforcement::budget;
+use crate::agent::enforcement::permit_file::PermitFile;
+use crate::clock::{self, Clock};
+use crate::subscription::{Permit, Resource};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// The clocks are looked at so often at least while something is allowed: the wall clock may have been set forward,
+/// and a timer does not count while the machine is suspended.
+const LOOK: Duration = Duration::from_secs(240);
+
+/// Of what a rate is.
+const PERIOD: SignedDuration = SignedDuration::from_mins(1);
+
+/// What the thread and those who ask for its health share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    listen: String,
+    problem: Mutex<Option<String>>,
+    pub(super) targets: Targets,
+    pub(super) open: AtomicU64,
+    pub(super) accepted: AtomicU64,
+    pub(super) relayed_up: AtomicU64,
+    pub(super) relayed_down: AtomicU64,
+    refused_stopped: AtomicU64,
+    refused_rate: AtomicU64,
+    refused_full: AtomicU64,
+    closed_by_permit: AtomicU64,
+    pub(super) closed_idle: AtomicU64,
+    pub(super) closed_age: AtomicU64,
+    pub(super) upstream_failed: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &GatewaySettings) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            listen: settings.listen.to_string(),
+            problem: Mutex::default(),
+            targets: Targets::new(&settings.upstreams),
+            open: zero(),
+            accepted: zero(),
+            relayed_up: zero(),
+            relayed_down: zero(),
+            refused_stopped: zero(),
+            refused_rate: zero(),
+            refused_full: zero(),
+            closed_by_permit: zero(),
+            closed_idle: zero(),
+            closed_age: zero(),
+            upstream_failed: zero(),
+        }
+    }
+
+    pub(super) fn health(&self, in_force: Permit) -> GatewayHealth {
+        GatewayHealth {
+            listen: self.listen.clone(),
+            problem: self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            in_force,
+            open: self.open.load(Relaxed),
+            accepted: self.accepted.load(Relaxed),
+            relayed_bytes_up: self.relayed_up.load(Relaxed),
+            relayed_bytes_down: self.relayed_down.load(Relaxed),
+            refused_stopped: self.refused_stopped.load(Relaxed),
+            refused_rate: self.refused_rate.load(Relaxed),
+            refused_full: self.refused_full.load(Relaxed),
+            closed_by_permit: self.closed_by_permit.load(Relaxed),
+            closed_idle: self.closed_idle.load(Relaxed),
+            closed_age: self.closed_age.load(Relaxed),
+            upstream_failed: self.upstream_failed.load(Relaxed),
+            upstreams: self.targets.health(),
+        }
+    }
+}
+
+/// What is carried out, and until when.
+struct InForce {
+    verdict: Permit,
+    /// Of `Limited`.
+    rate: u64,
+    permit: Option<PermitFile>,
+}
+
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    clock: Clock,
+    bounds: Bounds,
+    /// So many at a time.
+    most: u64,
+    door: Door,
+    tasks: JoinSet<()>,
+    in_force: InForce,
+    told: watch::Sender<Permit>,
+    /// What is spent of a rate.
+    spent: Option<Timestamp>,
+}
+
+impl Server {
+    pub(super) fn new(
+        settings: GatewaySettings,
+        connections: usize,
+        clock: Clock,
+        shared: Arc<Shared>,
+        told: watch::Sender<Permit>,
+    ) -> Self {
+        let GatewaySettings { listen, connect_timeout, idle_timeout, max_age, .. } = settings;
+        Self {
+            shared,
+            clock,
+            bounds: Bounds { connect_timeout, idle_timeout, max_age },
+            most: u64::try_from(connections).unwrap_or(u64::MAX),
+            door: Door::new(listen, clock),
+            tasks: JoinSet::new(),
+            in_force: InForce { verdict: Permit::Stopped, rate: 0, permit: None },
+            told,
+            spent: None,
+        }
+    }
+
+    /// Runs until whoever holds the other end of `ended` drops it; then everything is closed.
+    pub(super) async fn run(
+        mut self,
+        mut permits: watch::Receiver<Vec<PermitFile>>,
+        mut ended: oneshot::Receiver<()>,
+    ) {
+        let mut followed = true;
+        self.follow(&mut permits).await;
+        loop {
+            let closed_until = self.door.closed_until.filter(|at| *at > Instant::now());
+            self.door.closed_until = closed_until;
+            let open = closed_until.is_none() && self.door.open();
+            self.tell_problem();
+            let look = self.next_look();
+            tokio::select! {
+                biased;
+                _ = &mut ended => break,
+                changed = permits.changed(), if followed => {
+                    followed = changed.is_ok();
+                    self.follow(&mut permits).await;
+                }
+                () = at(look), if look.is_some() => self.look().await,
+                () = at(self.door.closed_until), if !open => {}
+                client = self.door.take(), if open => if let Some(client) = client {
+                    self.let_in(client).await;
+                },
+                _ = self.tasks.join_next(), if !self.tasks.is_empty() => while self.tasks.try_join_next().is_some() {},
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+
+    /// Takes over the permit for KSN as it is told now, and carries it out.
+    async fn follow(&mut self, permits: &mut watch::Receiver<Vec<PermitFile>>) {
+        let permit = permits.borrow_and_update().iter().find(|p| p.resource == Resource::Ksn).cloned();
+        self.in_force.permit = permit;
+        self.look().await;
+    }
+
+    /// Carries out what the permit comes to now, and tells it after.
+    async fn look(&mut self) {
+        let permit = self.in_force.permit.clone();
+        let (verdict, rate, why) = match permit {
+            None => (Permit::Stopped, None, "there is no permit".to_owned()),
+            Some(permit) => {
+                let (verdict, rate) = (permit.verdict, permit.rate);
+                let decision = permit.decide(self.clock.now(), boot_ms(), clock::boot_id());
+                (if decision.allowed { verdict } else { Permit::Stopped }, rate, decision.why)
+            }
+        };
+        let before = std::mem::replace(&mut self.in_force.verdict, verdict);
+        self.in_force.rate = rate.unwrap_or(0);
+        if verdict == Permit::Stopped {
+            let closed = self.shared.open.load(Relaxed);
+            self.tasks.shutdown().await;
+            self.shared.closed_by_permit.fetch_add(closed, Relaxed);
+            if before != verdict {
+                tracing::info!(closed, "the gateway refuses look-ups: {why}");
+            }
+        } else if before != verdict {
+            tracing::info!("the gateway lets look-ups through: {why}");
+        }
+        self.told.send_if_modified(|told| std::mem::replace(told, verdict) != verdict);
+    }
+
+    /// When the permit is over by itself, or is to be looked at again.
+    fn next_look(&self) -> Option<Instant> {
+        let permit = self.in_force.permit.as_ref().filter(|_| self.in_force.verdict != Permit::Stopped)?;
+        let left = permit.until.duration_since(self.clock.now()).max(SignedDuration::ZERO);
+        let mut left = self.clock.world(left.unsigned_abs()).min(LOOK);
+        if permit.boot_id == clock::boot_id() {
+            left = left.min(Duration::from_millis(permit.until_boot_ms.saturating_sub(boot_ms())));
+        }
+        Some(Instant::now() + left)
+    }
+
+    /// Whether the permit ended while nobody looked: a timer is late by up to 2 ms, and by a suspend.
+    fn is_over(&self) -> bool {
+        self.in_force.permit.as_ref().is_some_and(|permit| {
+            self.clock.now() >= permit.until
+                || (boot_ms() >= permit.until_boot_ms && permit.boot_id == clock::boot_id())
+        })
+    }
+
+    /// Lets a connection in, or refuses it.
+    async fn let_in(&mut self, client: TcpStream) {
+        if self.in_force.verdict != Permit::Stopped && self.is_over() {
+            self.look().await;
+        }
+        let refused = if self.in_force.verdict == Permit::Stopped {
+            &self.shared.refused_stopped
+        } else if self.shared.open.load(Relaxed) >= self.most {
+            &self.shared.refused_full
+        } else if self.in_force.verdict == Permit::Limited && !self.spend() {
+            &self.shared.refused_rate
+        } else {
+            let client = Client::let_in(client, self.shared.clone());
+            self.tasks.spawn(client.serve(self.bounds, self.clock));
+            return;
+        };
+        refused.fetch_add(1, Relaxed);
+        refuse(client);
+        self.door.refused();
+    }
+
+    /// Takes one look-up of the rate, where one is left.
+    fn spend(&mut self) -> bool {
+        match budget::take(self.spent, self.in_force.rate, PERIOD, self.clock.now()) {
+            Ok(spent) => {
+                self.spent = Some(spent);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn tell_problem(&self) {
+        let mut told = self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.door.problem();
+        if *told != now {
+            *told = now;
+        }
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn boot_ms() -> u64 {
+    u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX)
+}

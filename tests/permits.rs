@@ -1,0 +1,158 @@
+//! Permits as those meet them who ask: runs that are spent, an agent that is down, hangs or is killed meanwhile.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+#![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
+
+mod support;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::time::Duration;
+use support::{Agent, Program, Vendor, at, now, order, random, wait_for};
+use svm::subscription::{AfterGrace, Allowance, Terms};
+use svm::vendor::KeyRef;
+
+/// An agent whose subscription is paused without a grace, and whose vendor allows `runs` updates a day and 2 look-ups a minute.
+fn trickle(runs: u64, more: &str) -> (tempfile::TempDir, Agent, Program) {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 0);
+    let mut order = order("SUB-2", at("2040-01-01T00:00:00Z"), 0);
+    if let Terms::Subscription(subscription) = &mut order.terms {
+        subscription.after_grace =
+            AfterGrace { database_updates: Allowance::Rate(runs), ksn: Allowance::Rate(2) };
+    }
+    let (code, _) = vendor.provider.issue(order, now()).unwrap();
+    vendor.provider.pause(&KeyRef::Code(code.clone()), now()).unwrap();
+    vendor.publish();
+    let agent = Agent::new(folder.path(), &vendor.trust(), &format!("{}{more}", vendor.source()));
+    let program = agent.start_ready();
+    agent.ask(&["activate", &code.reveal()]).unwrap();
+    (folder, agent, program)
+}
+
+const TAKE: [&str; 5] = ["permit", "database-updates", "--take", "--unit", "update.service"];
+
+/// Whether a run was granted.
+fn take(agent: &Agent) -> bool {
+    agent.command(&TAKE).output().unwrap().status.code().unwrap() == 0
+}
+
+fn permit(agent: &Agent, resource: &str) -> Value {
+    let status = agent.status();
+    status["permits"].as_array().unwrap().iter().find(|p| p["resource"] == resource).unwrap().clone()
+}
+
+#[test]
+fn a_run_is_spent_once_also_over_a_kill_and_shown() {
+    let (_folder, agent, mut program) = trickle(1, "");
+    assert_eq!(agent.permit("database-updates"), 0, "asking spends nothing");
+    assert!(take(&agent));
+    let (exit, refusal) = agent.ask(&TAKE).unwrap_err();
+    assert_eq!((exit, &refusal["allowed"]), (75, &false.into()));
+    assert!(refusal["why"].as_str().unwrap().contains("the next run may be made from 20"), "{refusal}");
+    program.kill();
+    let mut program = agent.start_ready();
+    assert!(!take(&agent), "spent for good");
+    let shown = permit(&agent, "database_updates");
+    assert_eq!(
+        (&shown["asked"]["by"], &shown["asked"]["allowed"]),
+        (&"update.service".into(), &false.into())
+    );
+    assert!(shown["next_run_at"].is_string() && shown["since"].is_string(), "{shown}");
+    let explained =
+        String::from_utf8(agent.command(&["status", "--explain"]).output().unwrap().stdout).unwrap();
+    let line = explained.lines().find(|l| l.starts_with("Database updates: limited to 1 per day")).unwrap();
+    for part in
+        ["no grace period is granted", "since 20", "the next run may be made", "Asked last by update.service"]
+    {
+        assert!(line.contains(part), "{part} is not in: {line}");
+    }
+    // The database is lost: the recovery file remembers what was spent.
+    program.kill();
+    std::fs::write(agent.folder.join("state/agent.db"), "no database").unwrap();
+    program = agent.start_ready();
+    assert!(!take(&agent), "spent, whatever became of the database");
+    program.kill();
+    assert!(!take(&agent), "nobody can count it");
+    let (_, refusal) = agent.ask(&TAKE).unwrap_err();
+    assert!(refusal["why"].as_str().unwrap().contains("nobody can count this run"), "{refusal}");
+}
+
+#[test]
+fn many_at_once_get_no_more_than_there_is_while_the_agent_is_killed() {
+    const RUNS: u64 = 6;
+    let (_folder, agent, mut program) = trickle(RUNS, "");
+    let mut dice = random(now().as_nanosecond() as u64);
+    let mut granted = 0;
+    for _ in 0..4 {
+        let takers: Vec<_> = (0..6).map(|_| agent.command(&TAKE).spawn().unwrap()).collect();
+        std::thread::sleep(Duration::from_millis(dice(30)));
+        program.kill();
+        let ended = takers.into_iter().map(|mut taker| taker.wait().unwrap().code().unwrap());
+        granted += ended.filter(|code| *code == 0).count() as u64;
+        program = agent.start_ready();
+    }
+    while take(&agent) {
+        granted += 1;
+    }
+    // A run whose grant was kept and not heard of is lost; none is made twice.
+    assert!((1..=RUNS).contains(&granted), "{granted} runs of {RUNS}");
+    assert!(!take(&agent));
+}
+
+#[test]
+fn a_full_permit_needs_no_agent_unless_the_settings_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 0);
+    for (word, killed, hung) in [("last", true, true), ("stopped", false, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let more = format!("[enforcement]\nwhen_agent_is_down = {word:?}\n");
+        let agent = Agent::new(folder.path(), &vendor.trust(), &format!("{}{more}", vendor.source()));
+        let mut program = agent.start_ready();
+        agent.ask(&["activate", &vendor.code]).unwrap();
+        assert!(take(&agent));
+        assert_eq!(permit(&agent, "database_updates")["asked"]["by"], "update.service", "{word}");
+        assert_eq!(agent.permit("ksn"), 0, "{word}");
+        program.signal(Signal::STOP);
+        assert_eq!((take(&agent), agent.permit("ksn") == 0), (hung, hung), "{word}: it hangs");
+        program.kill();
+        assert_eq!((take(&agent), agent.permit("ksn") == 0), (killed, killed), "{word}: it is gone");
+    }
+}
+
+#[test]
+fn what_is_asked_of_a_permit_wrongly_is_told() {
+    let (_folder, agent, _program) = trickle(1, "");
+    let usage = |arguments: &[&str]| agent.command(arguments).output().unwrap();
+    for wrong in [&["permit", "updates"][..], &["permit", "ksn", "--unit", "a.service"]] {
+        assert_eq!(usage(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    let refused = agent.ask(&["permit", "ksn", "--take", "--unit", "a b"]).unwrap_err();
+    assert!(refused.1["why"].as_str().unwrap().contains("must be the name of a service"), "{refused:?}");
+    // The vendor's trickle of KSN is counted by the minute.
+    let ksn = ["permit", "ksn", "--take"];
+    let granted: Vec<bool> = (0..3).map(|_| agent.ask(&ksn).is_ok()).collect();
+    assert_eq!(granted, [true, true, false]);
+    wait_for("the next look-up", 40, || agent.ask(&ksn).is_ok().then_some(()));
+}
+
+#[test]
+fn a_run_that_cannot_be_kept_is_not_granted_and_metrics_show_the_permits() {
+    let (_folder, agent, program) = trickle(5, "");
+    let metrics = || {
+        let output = std::process::Command::new("curl")
+            .args(["-s", "--unix-socket"])
+            .arg(agent.folder.join("run/query.sock"))
+            .arg("http://svm-agent/metrics")
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert!(metrics().contains("svm_agent_permit{resource=\"database_updates\"} 1\n"), "{}", metrics());
+    drop(program);
+    assert_eq!(json!(take(&agent)), json!(false));
+}
