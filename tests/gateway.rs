@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{free_port, random, wait_for};
 use svm::agent::enforcement::gateway::{self, Gateway, GatewayHealth, GatewaySettings, Upstream};
-use svm::agent::enforcement::permit_file::PermitFile;
+use svm::agent::enforcement::permit_file::{PermitFile, WhenDown};
 use svm::clock::{self, Clock};
 use svm::subscription::{Permit, Phase, Resource};
 use tokio::sync::watch;
@@ -43,6 +43,7 @@ fn permit(verdict: Permit, rate: Option<u64>, lasts: Duration) -> PermitFile {
         until_boot_ms: PermitFile::boot_ms(&clock, now, until),
         boot_id: clock::boot_id().to_owned(),
         written_at: now,
+        when_agent_is_down: WhenDown::Last,
     }
 }
 

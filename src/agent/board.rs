@@ -1,11 +1,12 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
+use super::enforcement::gateway::{Gateway, GatewayHealth};
 use super::outage::Outage;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How the source is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,7 @@ pub struct Board {
     source: Mutex<SourceHealth>,
     destinations: Mutex<BTreeMap<String, DestinationHealth>>,
     enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
+    gateway: OnceLock<Arc<Gateway>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -83,5 +85,16 @@ impl Board {
     /// How each resource is held to its permit; never held over a wait.
     pub fn enforcement(&self) -> MutexGuard<'_, BTreeMap<Resource, EnforcementHealth>> {
         lock(&self.enforcement)
+    }
+
+    /// The gateway counts for itself.
+    pub fn show_gateway(&self, gateway: Arc<Gateway>) {
+        // There is one, set once.
+        self.gateway.set(gateway).ok();
+    }
+
+    /// How the gateway is, where there is one.
+    pub fn gateway(&self) -> Option<GatewayHealth> {
+        self.gateway.get().map(|gateway| gateway.health())
     }
 }

@@ -5,6 +5,7 @@
 use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
+use super::enforcement::gateway;
 use super::enforcement::keeper::Keeper;
 use super::enforcement::permit_file;
 use super::engine::{Engine, Order};
@@ -41,6 +42,9 @@ pub enum RunError {
     /// The store.
     #[error("cannot keep anything")]
     Store(#[from] StoreError),
+    /// The gateway's thread.
+    #[error("the gateway cannot run")]
+    Gateway(#[source] std::io::Error),
     /// A part of the daemon ended, which it never should.
     #[error("a part of the agent ended: {0}")]
     Ended(String),
@@ -151,6 +155,15 @@ pub async fn run(
         poller.run(source_note, refresh_asked).await;
         "poller"
     });
+    let gateway = match &settings.gateway {
+        Some(gateway) => {
+            let started = gateway::start(gateway.clone(), clock, handle.permits.clone());
+            let started = Arc::new(started.map_err(RunError::Gateway)?);
+            board.show_gateway(started.clone());
+            Some(started)
+        }
+        None => None,
+    };
     let (look, look_asked) = watch::channel(0);
     for resource in Resource::ALL {
         let keeper = Keeper {
@@ -159,7 +172,7 @@ pub async fn run(
             clock,
             engine: handle.clone(),
             board: board.clone(),
-            gateway: None,
+            gateway: gateway.clone().filter(|_| resource == Resource::Ksn),
             look: look_asked.clone(),
             owed: BTreeSet::new(),
             untold: Vec::new(),

@@ -3,6 +3,7 @@
 
 use super::board::{Asked, Board, DestinationHealth, EnforcementHealth, SourceHealth};
 use super::enforcement::budget;
+use super::enforcement::gateway::GatewayHealth;
 use super::enforcement::permit_file::WhenDown;
 use super::engine::Picture;
 use super::outage::Outage;
@@ -32,6 +33,8 @@ pub struct Status {
     pub days_left: Option<u64>,
     pub keys: Vec<KeyStatus>,
     pub permits: Vec<PermitStatus>,
+    #[serde(default)]
+    pub gateway: Option<GatewayHealth>,
     pub devices: DevicesStatus,
     pub next_change: Option<Timestamp>,
     pub source: SourceHealth,
@@ -132,7 +135,7 @@ impl Status {
             let verdict = written.map_or(told.permit(resource), |p| p.verdict);
             let rate = written.and_then(|p| p.rate).filter(|_| verdict == Permit::Limited);
             let spent = state.spent.get(&resource).copied();
-            let take = |rate| budget::take(spent, rate, budget::period(resource), now);
+            let take = |rate| budget::take(spent, rate, resource.period(), now);
             PermitStatus {
                 resource,
                 verdict,
@@ -164,6 +167,7 @@ impl Status {
                 .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
                 .collect(),
             permits: Resource::ALL.map(permit).into(),
+            gateway: board.gateway(),
             devices: DevicesStatus {
                 count: state.protected_devices,
                 limit: state.active.as_ref().and_then(|held| held.statement.devices),

@@ -1,5 +1,6 @@
 //! Permits: what database updates and KSN may do now.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 /// What the agent governs.
@@ -29,6 +30,14 @@ impl Resource {
         match self {
             Self::DatabaseUpdates => "database-updates",
             Self::Ksn => "ksn",
+        }
+    }
+
+    /// The span that the unit of a trickle names.
+    pub fn period(self) -> SignedDuration {
+        match self {
+            Self::DatabaseUpdates => SignedDuration::from_secs(super::DAY_SECONDS),
+            Self::Ksn => SignedDuration::from_secs(60),
         }
     }
 

@@ -374,6 +374,8 @@ pub fn story(events: &[Value]) -> Vec<String> {
             _ => told.push(format!("{kind} {}", fields("\0"))),
         }
     }
+    // Each resource in its own order.
+    enforced.sort_by_key(|line| line.contains("resource=\"ksn\""));
     told.extend(enforced);
     told
 }

@@ -1,6 +1,7 @@
 //! How facts look to a person.
 
 use super::Out;
+use crate::agent::enforcement::gateway::GatewayHealth;
 use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
 use crate::agent::store::{EventRow, EventShown, Place};
@@ -89,6 +90,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
             ),
         )?;
     }
+    if let Some(gateway) = &status.gateway {
+        row("KSN gateway", gateway_line(gateway))?;
+    }
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let limit = status.devices.limit.map_or_else(|| "no limit".to_owned(), |n| format!("limit {n}"));
     row("Devices", format!("{}, {limit}", number(status.devices.count)))?;
@@ -140,6 +144,26 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         }
     }
     Ok(())
+}
+
+fn gateway_line(gateway: &GatewayHealth) -> String {
+    let refused = gateway.refused_stopped + gateway.refused_rate + gateway.refused_full;
+    let mut line = format!(
+        "{}: {}, {} connections open, {} served, {refused} refused",
+        gateway.listen,
+        gateway.in_force.as_str(),
+        gateway.open,
+        gateway.accepted
+    );
+    for upstream in &gateway.upstreams {
+        if let Some(since) = upstream.failing_since {
+            line.push_str(&format!("; {} fails since {}", upstream.address, instant(since)));
+        }
+    }
+    if let Some(problem) = &gateway.problem {
+        line.push_str(&format!("; PROBLEM: {problem}"));
+    }
+    line
 }
 
 /// A permit: why, since when, until when, whether it is carried out, and who asked last.

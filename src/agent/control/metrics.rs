@@ -1,5 +1,6 @@
 //! Metrics as Prometheus reads them (text format 0.0.4), from the status: nothing is counted twice.
 
+use crate::agent::enforcement::gateway::GatewayHealth;
 use crate::agent::status::Status;
 use crate::subscription::{Permit, Resource};
 use std::fmt::Write;
@@ -46,6 +47,9 @@ pub(super) fn text(status: &Status) -> String {
         let holds = permit(resource).is_some_and(|p| p.carried_out && !p.enforced_by.is_empty());
         out.sample("svm_agent_permit_enforced", &[("resource", resource.as_str())], u8::from(holds));
     }
+    if let Some(gateway) = &status.gateway {
+        gateway_text(&mut out, gateway);
+    }
     out.family("svm_agent_device_status", "gauge", "What the console shows: 0 ok, 1 warning, 2 critical.");
     out.sample("svm_agent_device_status", &[], status.device_status as u8);
     out.family("svm_agent_events_waiting", "gauge", "Events that a destination has not taken yet.");
@@ -53,6 +57,45 @@ pub(super) fn text(status: &Status) -> String {
         out.sample("svm_agent_events_waiting", &[("destination", name)], destination.waiting);
     }
     out.0
+}
+
+fn gateway_text(out: &mut Text, gateway: &GatewayHealth) {
+    out.family("svm_agent_gateway_open_connections", "gauge", "Connections through the KSN gateway now.");
+    out.sample("svm_agent_gateway_open_connections", &[], gateway.open);
+    out.family("svm_agent_gateway_connections_total", "counter", "Connections that were let in.");
+    out.sample("svm_agent_gateway_connections_total", &[], gateway.accepted);
+    out.family("svm_agent_gateway_refused_total", "counter", "Connections that were refused, by reason.");
+    for (reason, count) in [
+        ("stopped", gateway.refused_stopped),
+        ("rate", gateway.refused_rate),
+        ("full", gateway.refused_full),
+        ("upstream", gateway.upstream_failed),
+    ] {
+        out.sample("svm_agent_gateway_refused_total", &[("reason", reason)], count);
+    }
+    out.family(
+        "svm_agent_gateway_closed_total",
+        "counter",
+        "Connections that the gateway closed, by reason.",
+    );
+    for (reason, count) in
+        [("permit", gateway.closed_by_permit), ("idle", gateway.closed_idle), ("age", gateway.closed_age)]
+    {
+        out.sample("svm_agent_gateway_closed_total", &[("reason", reason)], count);
+    }
+    out.family("svm_agent_gateway_relayed_bytes_total", "counter", "Bytes that were relayed, by direction.");
+    for (direction, count) in [("up", gateway.relayed_bytes_up), ("down", gateway.relayed_bytes_down)] {
+        out.sample("svm_agent_gateway_relayed_bytes_total", &[("direction", direction)], count);
+    }
+    out.family(
+        "svm_agent_gateway_upstream_up",
+        "gauge",
+        "Whether an upstream could be reached when last tried.",
+    );
+    for upstream in &gateway.upstreams {
+        let labels = [("upstream", upstream.address.as_str())];
+        out.sample("svm_agent_gateway_upstream_up", &labels, u8::from(upstream.healthy));
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! again, and told. What was stopped or skipped is started once when the permit returns.
 
 use super::actions::{Looked, Running};
+use super::gateway::Gateway;
 use super::permit_file::PermitFile;
 use super::systemctl::{self, UnitState};
 use super::{gates, governed_by_schedule};
@@ -56,8 +57,8 @@ pub struct Keeper {
     pub engine: Handle,
     /// Where it is shown.
     pub board: Arc<Board>,
-    /// What the gateway carries out, where there is one for this resource.
-    pub gateway: Option<watch::Receiver<Permit>>,
+    /// The gateway, where there is one for this resource.
+    pub gateway: Option<Arc<Gateway>>,
     /// Changes when somebody wants everything looked at.
     pub look: watch::Receiver<u64>,
     /// Units that are owed a start, also those that could not be kept yet.
@@ -265,12 +266,13 @@ impl Keeper {
 
     async fn see_gateway(&self, verdict: Permit) -> Outcome {
         let mut outcome = Outcome::default();
-        if let Some(mut in_force) = self.gateway.clone() {
-            let follows = in_force.wait_for(|carried_out| *carried_out == verdict);
-            match tokio::time::timeout(GATEWAY_PATIENCE, follows).await {
-                Ok(Ok(_)) => outcome.by.push("the gateway".to_owned()),
-                _ => outcome.problems.push("the gateway does not follow".to_owned()),
-            }
+        let Some(gateway) = &self.gateway else { return outcome };
+        let mut in_force = gateway.in_force();
+        let follows = in_force.wait_for(|carried_out| *carried_out == verdict);
+        match (tokio::time::timeout(GATEWAY_PATIENCE, follows).await, gateway.health().problem) {
+            (Ok(Ok(_)), None) => outcome.by.push("the gateway".to_owned()),
+            (_, Some(problem)) => outcome.problems.push(format!("the gateway: {problem}")),
+            _ => outcome.problems.push("the gateway does not follow".to_owned()),
         }
         outcome
     }

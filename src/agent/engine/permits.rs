@@ -79,7 +79,7 @@ impl Engine {
             Permit::Stopped => (Run::Stopped, unit.map(Input::Owed)),
             Permit::Limited => {
                 let spent = self.state.spent.get(&resource).copied();
-                match budget::take(spent, rate.unwrap_or(0), budget::period(resource), at) {
+                match budget::take(spent, rate.unwrap_or(0), resource.period(), at) {
                     Ok(spent) => (Run::Granted, Some(Input::Spent(resource, spent))),
                     Err(next) => (Run::SpentUntil(next), None),
                 }

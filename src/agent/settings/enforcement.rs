@@ -2,6 +2,7 @@
 //! what they come to. Rules: `docs/enforcement.md`.
 
 use super::{Check, path};
+use crate::agent::enforcement::gateway::{GatewaySettings, Upstream};
 use crate::agent::enforcement::permit_file::WhenDown;
 use crate::settings::choice;
 use crate::subscription::Resource;
@@ -61,23 +62,6 @@ pub enum Missed {
     RunOnce,
     /// The next one comes at its time.
     Skip,
-}
-
-/// Where KSN is relayed to.
-#[derive(Clone, Debug)]
-pub struct Gateway {
-    /// Where clients connect; on the loopback.
-    pub listen: SocketAddr,
-    /// `HOST:PORT`, the preferred one first.
-    pub upstreams: Vec<String>,
-    /// Connections at a time.
-    pub max_connections: usize,
-    /// For one connection to an upstream.
-    pub connect_timeout: SignedDuration,
-    /// A connection without a byte for so long is closed.
-    pub idle_timeout: SignedDuration,
-    /// No connection gets older.
-    pub max_age: SignedDuration,
 }
 
 /// What is set when a permit changes, by the unit `svm-agent-action@NAME.service`.
@@ -200,7 +184,7 @@ impl Check<'_> {
         })
     }
 
-    pub(super) fn gateway(&mut self, raw: RawGateway) -> Option<Option<Gateway>> {
+    pub(super) fn gateway(&mut self, raw: RawGateway) -> Option<Option<GatewaySettings>> {
         let form = "must be an address of the loopback with its port, such as \"127.0.0.1:13111\"";
         let listen = raw.listen.parse::<SocketAddr>().map_err(|_| form.to_owned());
         let listen = listen.and_then(|at| match at.ip().is_loopback() {
@@ -208,22 +192,31 @@ impl Check<'_> {
             false => Err(format!("{form}: from elsewhere, nobody could tell who uses it")),
         });
         let listen = self.take("gateway.listen", listen);
+        let upstreams: Vec<Option<Upstream>> =
+            raw.upstreams.iter().map(|text| self.take("gateway.upstreams", text.parse())).collect();
         let most = raw.max_connections;
         let most = self.take(
             "gateway.max_connections",
             (1..=100_000).contains(&most).then_some(most).ok_or("must be 1 to 100000"),
         );
-        let connect = self.span("gateway.connect_timeout", &raw.connect_timeout, 1, 300);
-        let idle = self.span("gateway.idle_timeout", &raw.idle_timeout, 1, 86_400);
-        let age = self.span("gateway.max_age", &raw.max_age, 1, 30 * 86_400);
-        let gateway = Gateway {
-            listen: listen?,
-            upstreams: raw.upstreams,
-            max_connections: usize::try_from(most?).unwrap_or(usize::MAX),
-            connect_timeout: connect?,
-            idle_timeout: idle?,
-            max_age: age?,
+        let mut span = |name: &str, text: &str, most: i64| {
+            self.span(&format!("gateway.{name}"), text, 1, most).map(SignedDuration::unsigned_abs)
         };
+        let connect_timeout = span("connect_timeout", &raw.connect_timeout, 300);
+        let idle_timeout = span("idle_timeout", &raw.idle_timeout, 86_400);
+        let max_age = span("max_age", &raw.max_age, 30 * 86_400);
+        let gateway = GatewaySettings {
+            listen: listen?,
+            upstreams: upstreams.into_iter().collect::<Option<_>>()?,
+            max_connections: usize::try_from(most?).unwrap_or(usize::MAX),
+            connect_timeout: connect_timeout?,
+            idle_timeout: idle_timeout?,
+            max_age: max_age?,
+        };
+        let itself = gateway.listen;
+        let round = gateway.upstreams.iter().any(|to| to.to_string() == itself.to_string());
+        let message = "must not be the gateway itself (`gateway.listen`): it would relay to itself";
+        self.take("gateway.upstreams", (!round).then_some(()).ok_or(message))?;
         Some(Some(gateway).filter(|gateway| !gateway.upstreams.is_empty()))
     }
 

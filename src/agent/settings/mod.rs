@@ -4,8 +4,9 @@ mod destination;
 mod enforcement;
 
 pub use destination::{CloudEvents, DESTINATION, Destination, Mode, Receiver, Speaks};
-pub use enforcement::{ACTION, Action, Enforcement, Gateway, Missed, Updates, service_name};
+pub use enforcement::{ACTION, Action, Enforcement, Missed, Updates, service_name};
 
+use crate::agent::enforcement::gateway::GatewaySettings;
 use crate::agent::store::Bounds;
 use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
@@ -51,7 +52,7 @@ pub struct Settings {
     /// When the databases are updated.
     pub updates: Updates,
     /// Where KSN is relayed to; `None` where there is no gateway.
-    pub gateway: Option<Gateway>,
+    pub gateway: Option<GatewaySettings>,
     /// What else follows from a permit, by name.
     pub actions: BTreeMap<String, Action>,
     /// How often the whole status is sent.

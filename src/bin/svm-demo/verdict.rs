@@ -22,11 +22,14 @@ pub(crate) fn compare(scenario: &Scenario, told: &[Told]) -> anyhow::Result<Vec<
     }
     let told: Vec<&Told> = told.iter().filter(|told| told.effective <= scenario.end).collect();
     let mut differences = Vec::new();
-    // What is enforced is told when it is done, so after what else happened at that instant: in an order of its own.
-    for enforced in [false, true] {
-        let of = |kind: &str| (kind == "enforcement.changed") == enforced;
-        let foretold: Vec<_> = foretold.iter().filter(|(_, kind, _)| of(kind)).collect();
-        let told: Vec<_> = told.iter().filter(|told| of(&told.kind)).collect();
+    // What is enforced is told when it is done, after what else happened at that instant: each resource in its own order.
+    for enforced in [None, Some("database_updates"), Some("ksn")] {
+        let of = |kind: &str, data: &Value| {
+            let resource = data.get("resource").and_then(Value::as_str);
+            resource.filter(|_| kind == "enforcement.changed") == enforced
+        };
+        let foretold: Vec<_> = foretold.iter().filter(|(_, kind, data)| of(kind, data)).collect();
+        let told: Vec<_> = told.iter().filter(|told| of(&told.kind, &told.data)).collect();
         for index in 0..foretold.len().max(told.len()) {
             match (foretold.get(index), told.get(index)) {
                 (Some((at, kind, fields)), Some(told)) => {
