@@ -2,12 +2,14 @@
 
 mod commands;
 mod events;
+mod gate;
 mod output;
 mod show;
 
 use super::control::client::AskError;
 use super::settings::{Settings, installed_files};
 use crate::settings::SettingsError;
+use crate::subscription::Resource;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -74,6 +76,11 @@ enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Have units ask for their permit at each start
+    Gate {
+        #[command(subcommand)]
+        command: GateCommand,
+    },
     /// Show what happened
     Events {
         #[command(subcommand)]
@@ -137,6 +144,57 @@ enum KeyCommand {
         #[command(flatten)]
         json: Json,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum GateCommand {
+    /// Gate a service: it runs only with a permit, and the agent may stop and start it
+    Install {
+        /// The service, such as kesl-update.service
+        unit: String,
+        /// It uses KSN: cut it off from everything but this machine, where the gateway is
+        #[arg(long)]
+        ksn: bool,
+        /// The permit that it needs [default: database-updates; with --ksn: ksn]
+        #[arg(long, value_enum)]
+        resource: Option<ResourceName>,
+        /// With --ksn, of a service that does not run now: it takes no connections from elsewhere
+        #[arg(long, requires = "ksn")]
+        not_listening: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Take a gate away
+    Remove {
+        /// The service
+        #[arg(required_unless_present = "all")]
+        unit: Option<String>,
+        /// All gates, as before the package is removed
+        #[arg(long, conflicts_with = "unit")]
+        all: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// List the gates, and whether they are in force
+    List {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ResourceName {
+    DatabaseUpdates,
+    Ksn,
+}
+
+impl From<ResourceName> for Resource {
+    fn from(name: ResourceName) -> Self {
+        match name {
+            ResourceName::DatabaseUpdates => Self::DatabaseUpdates,
+            ResourceName::Ksn => Self::Ksn,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -303,6 +361,12 @@ impl Command {
                 | KeyCommand::Remove { json, .. }
                 | KeyCommand::List { json } => json.json,
             },
+            Self::Gate {
+                command:
+                    GateCommand::Install { json, .. }
+                    | GateCommand::Remove { json, .. }
+                    | GateCommand::List { json },
+            } => json.json,
             Self::Events {
                 command:
                     EventsCommand::List { json, .. }

@@ -1,26 +1,129 @@
-//! stub
+//! Gates: units that ask for their permit at each start, as the daemon sees them.
+//!
+//! Promises: a gate is a drop-in that `svm-agent gate install` wrote; whatever else lies there is passed over, and no more
+//! than a bound is read of anything. Anyone may read it. Must not know: systemctl, polkit, whether a gate is in force.
+
+use super::gate_files;
 use crate::subscription::Resource;
+use std::ffi::OsStr;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Where gates are.
+/// Where an administrator's units and drop-ins are.
 pub const SYSTEMD_DIR: &str = "/etc/systemd/system";
 
-/// stub
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// No file of ours is larger.
+const MOST_BYTES: u64 = 16 * 1024;
+
+/// So many gates are looked at.
+const MOST_GATES: usize = 1000;
+
+/// A unit that asks for a permit at each start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gate {
-    /// The unit.
+    /// Its name, such as `update.service`.
     pub unit: String,
-    /// Its permit.
+    /// The permit that it asks for.
     pub resource: Resource,
-    /// Whether it reaches the loopback only.
+    /// Whether it reaches nothing but this machine, so that the gateway is its only way to KSN.
     pub ksn_only: bool,
 }
 
-/// stub
+/// The gates whose drop-ins are in a folder, by name; none where there is no such folder.
 ///
 /// # Errors
-/// stub
+/// The folder cannot be listed.
 pub fn installed(systemd_dir: &Path) -> std::io::Result<Vec<Gate>> {
-    let _ = systemd_dir;
-    Ok(Vec::new())
+    let units = marked(systemd_dir)?;
+    Ok(units.into_iter().filter_map(|(unit, text)| gate_files::gate(&unit, &text)).collect())
+}
+
+/// The units that have a drop-in with our mark, by name, each with its text; whether or not it can still be read as a
+/// gate.
+///
+/// # Errors
+/// As above.
+pub fn marked(systemd_dir: &Path) -> std::io::Result<Vec<(String, String)>> {
+    let entries = match std::fs::read_dir(systemd_dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let unit = |name: &OsStr| {
+        name.to_str().and_then(|name| name.strip_suffix(".d")).filter(|unit| unit.ends_with(".service"))?;
+        Some(name.to_str()?.strip_suffix(".d")?.to_owned())
+    };
+    let mut units: Vec<String> = entries.filter_map(|entry| unit(&entry.ok()?.file_name())).collect();
+    units.sort();
+    let text = |unit: String| {
+        let text = text(&gate_files::drop_in_path(systemd_dir, &unit)).ok().flatten()?;
+        gate_files::is_marked(&text).then_some((unit, text))
+    };
+    Ok(units.into_iter().filter_map(text).take(MOST_GATES).collect())
+}
+
+/// The text of a small file; `None` where there is none.
+///
+/// # Errors
+/// It cannot be read, is no file, is too large or no text.
+pub fn text(path: &Path) -> std::io::Result<Option<String>> {
+    // Without waiting for whoever writes, should it be a pipe.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = match std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        file => file?,
+    };
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > MOST_BYTES {
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "it is no small file"));
+    }
+    let mut text = String::new();
+    file.take(MOST_BYTES).read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn only_our_drop_ins_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(installed(&at("nowhere")).unwrap(), []);
+        let gates = [
+            Gate { unit: "a\\x2db@1.service".to_owned(), resource: Resource::Ksn, ksn_only: true },
+            Gate { unit: "b.service".to_owned(), resource: Resource::DatabaseUpdates, ksn_only: false },
+        ];
+        for gate in gates.iter().rev() {
+            let path = gate_files::drop_in_path(folder.path(), &gate.unit);
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            fs::write(path, gate_files::drop_in(gate)).unwrap();
+        }
+        // And junk: no file, a pipe, too much, not ours, marked but changed, no text, no folder, no service.
+        let good = gate_files::drop_in(&gates[1]);
+        for (unit, junk) in [
+            ("c.service", "[Service]\nExecCondition=/usr/bin/true\n".to_owned()),
+            ("d.service", good.replace("ExecCondition=", "#ExecCondition=")),
+            ("e.service", "#".repeat(17_000) + &good),
+            ("f.timer", good.clone()),
+        ] {
+            fs::create_dir(at(&format!("{unit}.d"))).unwrap();
+            fs::write(gate_files::drop_in_path(folder.path(), unit), junk).unwrap();
+        }
+        for unit in ["g.service", "h.service", "i.service", "j.service"] {
+            fs::create_dir(at(&format!("{unit}.d"))).unwrap();
+        }
+        fs::create_dir(gate_files::drop_in_path(folder.path(), "h.service")).unwrap();
+        let pipe = gate_files::drop_in_path(folder.path(), "i.service");
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        fs::write(gate_files::drop_in_path(folder.path(), "j.service"), [0xff, 0xfe]).unwrap();
+        fs::write(at("k.service.d"), good).unwrap();
+        assert_eq!(installed(folder.path()).unwrap(), gates);
+        let marked: Vec<_> = marked(folder.path()).unwrap().into_iter().map(|(unit, _)| unit).collect();
+        assert_eq!(marked, ["a\\x2db@1.service", "b.service", "d.service"], "what was changed is still ours");
+    }
 }

@@ -8,9 +8,13 @@
 
 pub mod actions;
 pub mod budget;
+pub mod gate_files;
+pub mod gate_install;
+pub mod gate_rules;
 pub mod gates;
 pub mod gateway;
 pub mod keeper;
+pub mod listening;
 pub mod permit_file;
 pub mod systemctl;
 

@@ -74,6 +74,17 @@ impl UnitState {
         matches!(self.active.as_str(), "active" | "activating" | "deactivating" | "reloading" | "refreshing")
     }
 
+    /// The words of a property that is a list, such as `Names`. systemd quotes a word with a backslash in it, and doubles
+    /// that.
+    pub fn words(&self, property: &str) -> Vec<String> {
+        let text = self.properties.get(property).map(String::as_str).unwrap_or_default();
+        let word = |word: &str| match word.strip_prefix('"').and_then(|word| word.strip_suffix('"')) {
+            Some(quoted) => quoted.replace("\\\\", "\\"),
+            None => word.to_owned(),
+        };
+        text.split_ascii_whitespace().map(word).collect()
+    }
+
     fn of(properties: BTreeMap<String, String>) -> Self {
         let text = |name: &str| properties.get(name).cloned().unwrap_or_default();
         Self {
@@ -136,6 +147,27 @@ async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Resul
     ask("systemctl", verb, command, PATIENCE).await.map(drop)
 }
 
+/// Has systemd read its units again.
+///
+/// # Errors
+/// As above.
+pub async fn reload() -> Result<(), SystemctlError> {
+    let mut command = Command::new("systemctl");
+    command.args(["--quiet", "--no-ask-password", "daemon-reload"]);
+    ask("systemctl", "daemon-reload", command).await.map(drop)
+}
+
+/// The names of the services that have a file, templates among them.
+///
+/// # Errors
+/// As above.
+pub async fn services() -> Result<Vec<String>, SystemctlError> {
+    let mut command = Command::new("systemctl");
+    command.args(["list-unit-files", "--type=service", "--no-legend", "--no-pager", "--full"]);
+    let text = ask("systemctl", "list-unit-files", command).await?;
+    Ok(text.lines().filter_map(|line| Some(line.split_ascii_whitespace().next()?.to_owned())).collect())
+}
+
 /// How units are, in the order in which they were named; `more` are properties beside the usual ones. A unit that is not
 /// there has `load` `not-found`.
 ///
@@ -151,11 +183,21 @@ pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, Sys
     Ok(read(&ask("systemctl", "show", command, PATIENCE).await?))
 }
 
-/// Blocks of `Name=value` with an empty line between; a value may hold `=`.
+/// Blocks of `Name=value` with an empty line between; a value may hold `=`. What is told more than once, such as each
+/// command of `ExecCondition=`, is a line each.
 fn read(text: &str) -> Vec<UnitState> {
     let block = |block: &str| {
-        let pairs = block.lines().filter_map(|line| line.split_once('='));
-        UnitState::of(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let mut properties = BTreeMap::<String, String>::new();
+        for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
+            match properties.get_mut(name) {
+                Some(before) => {
+                    before.push('\n');
+                    before.push_str(value);
+                }
+                None => drop(properties.insert(name.to_owned(), value.to_owned())),
+            }
+        }
+        UnitState::of(properties)
     };
     text.split("\n\n").filter(|text| !text.trim().is_empty()).map(block).collect()
 }
@@ -227,9 +269,14 @@ mod tests {
     #[test]
     fn what_show_prints_is_read_by_unit() {
         let text = "Id=a.service\nActiveState=activating\nResult=success\nExecMainStatus=0\nX=a=b\n\n\
-                    Id=b.service\nLoadState=not-found\nActiveState=inactive\nResult=exec-condition\nExecMainStatus=75\n";
+                    Id=b.service\nNames=b.service \"c\\\\x2d.service\"\nLoadState=not-found\nE=1\nE=2=3\nActiveState=inactive\nResult=exec-condition\nExecMainStatus=75\n";
         let [a, b]: [UnitState; 2] = read(text).try_into().unwrap();
         assert!(a.runs() && !b.runs());
+        assert_eq!(
+            (b.words("Names"), b.words("None")),
+            (vec!["b.service".into(), "c\\x2d.service".into()], vec![])
+        );
+        assert_eq!(b.properties["E"], "1\n2=3", "each of several is kept");
         assert_eq!((a.properties["X"].as_str(), b.load.as_str(), b.exit_status), ("a=b", "not-found", 75));
     }
 }
