@@ -61,7 +61,10 @@ pub(super) async fn run(
             let usual = if *ksn { Resource::Ksn } else { Resource::DatabaseUpdates };
             let resource = resource.map_or(usual, Into::into);
             if *ksn && resource != Resource::Ksn {
-                return Err(CliError::given("bad_resource", "--ksn is for --resource ksn: leave one of them out"));
+                return Err(CliError::given(
+                    "bad_resource",
+                    "--ksn is for --resource ksn: leave one of them out",
+                ));
             }
             let settings = settings()?;
             let wanted = Wanted { unit, resource, ksn_only: *ksn, not_listening: *not_listening };
