@@ -35,8 +35,8 @@ fn install_commands() -> String {
     after.split_once("```").unwrap().0.to_owned()
 }
 
-#[test]
-fn the_service_lives_in_a_real_systemd() {
+/// Runs a script of `tests/systemd/` in a system that is booted for it, with the sources to install at `/src`.
+fn in_a_real_systemd(script: &str) {
     let Some(rootfs) = rootfs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path();
@@ -46,7 +46,7 @@ fn the_service_lives_in_a_real_systemd() {
         let copied = Command::new("cp").arg("-r").arg(root().join(name)).arg(source).status().unwrap();
         assert!(copied.success());
     }
-    let script = std::fs::read_to_string(root().join("tests/systemd/service.sh")).unwrap();
+    let script = std::fs::read_to_string(root().join("tests/systemd").join(script)).unwrap();
     let script = format!("INSTALL='{}'\n{script}", install_commands());
     let output = Command::new(root().join("tests/systemd/boot.sh"))
         .arg(&rootfs)
@@ -61,4 +61,14 @@ fn the_service_lives_in_a_real_systemd() {
         "{told}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+#[test]
+fn the_service_lives_in_a_real_systemd() {
+    in_a_real_systemd("service.sh");
+}
+
+#[test]
+fn gates_hold_units_to_their_permits() {
+    in_a_real_systemd("gates.sh");
 }

@@ -165,6 +165,10 @@ async fn look_at(name: &str, protection: &[String]) -> Result<UnitState, CliErro
         return Err(GateRefusal::NotAService { unit, services }.into());
     }
     let unit = one(name, gate_rules::PROPERTIES).await?;
+    // Whether or not it is there.
+    if gate_rules::is_protection(&unit, protection) {
+        return Err(GateRefusal::Protection { unit: unit.id }.into());
+    }
     if unit.load == "not-found" {
         let services = systemctl::services().await?;
         let nearest = gate_rules::nearest(name, &services);
@@ -178,7 +182,7 @@ async fn look_at(name: &str, protection: &[String]) -> Result<UnitState, CliErro
     let protection: Vec<String> = known.iter().cloned().chain(names).collect();
     let has_command = !text(&commands(&unit.id).await?, "ExecStart").is_empty();
     gate_rules::check(&unit, has_command, &protection)?;
-    follow(&unit.id, &protection).await?;
+    follow(&unit.id, &known).await?;
     Ok(unit)
 }
 
@@ -201,23 +205,22 @@ fn text<'a>(unit: &'a UnitState, property: &str) -> &'a str {
     unit.properties.get(property).map(String::as_str).unwrap_or_default()
 }
 
-/// Refuses a unit with which one of the protection stops, directly or by others.
+/// Refuses a unit with which one of the protection stops, directly or by others. Followed from the protection on: what
+/// requires a unit is only known of units that are loaded.
 async fn follow(unit: &str, protection: &[String]) -> Result<(), CliError> {
-    let (mut seen, mut next) = (BTreeSet::from([unit.to_owned()]), vec![unit.to_owned()]);
-    let more: Vec<&str> = gate_rules::STOPPED_WITH.iter().copied().chain(["Names"]).collect();
-    while !next.is_empty() && seen.len() <= MOST_FOLLOWED {
-        let found = systemctl::show(&next, &more).await?;
-        if let Some(stopped) =
-            found.iter().find(|one| one.id != unit && gate_rules::is_protection(one, protection))
-        {
-            let refusal =
-                GateRefusal::ProtectionFollows { unit: unit.to_owned(), protection: stopped.id.clone() };
-            return Err(refusal.into());
+    for one in protection {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![one.clone()]);
+        while !next.is_empty() && seen.len() <= MOST_FOLLOWED {
+            let found = systemctl::show(&next, gate_rules::STOPS_WITH).await?;
+            if found.iter().any(|found| found.id == unit) {
+                let (unit, protection) = (unit.to_owned(), one.clone());
+                return Err(GateRefusal::ProtectionFollows { unit, protection }.into());
+            }
+            let with = found
+                .iter()
+                .flat_map(|found| gate_rules::STOPS_WITH.iter().flat_map(|property| found.words(property)));
+            next = with.filter(|name| seen.insert(name.clone())).collect();
         }
-        let with = found
-            .iter()
-            .flat_map(|one| gate_rules::STOPPED_WITH.iter().flat_map(|property| one.words(property)));
-        next = with.filter(|name| seen.insert(name.clone())).collect();
     }
     Ok(())
 }

@@ -161,8 +161,8 @@ fn in_files(files: &[String]) -> String {
 /// Properties that [`check`] reads, beside the usual ones.
 pub const PROPERTIES: &[&str] = &["Names", "SuccessExitStatus", "TriggeredBy", "Before", "ControlGroup"];
 
-/// Properties whose units are stopped with this one.
-pub const STOPPED_WITH: &[&str] = &["RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"];
+/// Properties with whose units this one stops.
+pub const STOPS_WITH: &[&str] = &["Requires", "Requisite", "BindsTo", "PartOf", "StopPropagatedFrom"];
 
 /// Units of the protection that are never gated, whatever the settings say.
 pub const ALWAYS_PROTECTION: &[&str] = &["la-scanserver.service"];
