@@ -131,7 +131,7 @@ until_true '[ "$(systemctl show -P ActiveState updater)" = activating ] && journ
 say "what the agent may do, in its sandbox"
 sed -e 's|^ExecStart=.*|ExecStart=/bin/sh -c "systemctl --quiet --no-ask-password $$(cat /run/probe)"|' -e 's/^Type=.*/Type=oneshot/' \
   -e '/^Sockets=/d;/^Restart/d;/^RuntimeDirectory/d;/^StateDirectory/d;/^Wants=/d;/^After=/d;/^\[Install\]/,$d' \
-  /etc/systemd/system/svm-agent.service | unit probe.service
+  -e 's|^User=|StandardError=truncate:/run/probe.err\n&|' /etc/systemd/system/svm-agent.service | unit probe.service
 systemctl daemon-reload
 agent() { printf '%s\n' "$*" > /run/probe; chmod 644 /run/probe; systemctl start probe 2> /dev/null; }
 until_true 'agent stop updater.service'
@@ -147,8 +147,10 @@ agent start --no-block 'esc\x2dape@i\x2d1.service' || fail "start of a name with
 until_true '[ "$(systemctl show -P ActiveState "esc\\x2dape@i\\x2d1.service")" = active ]'
 for other in "stop listens.service" "start late.service" "kill listens.service" "restart updater.service" "try-restart listens.service" \
   "reset-failed updater.service" "set-property --runtime updater.service CPUWeight=5" daemon-reload "mask updater.service" \
-  'start esc\x2dape@other.service' "stop svm-agent.service" "start template@updater.service" "start svm-agent-action@a.b.service"; do
+  'start esc\x2dape@other.service' "stop svm-agent.service" "start template@updater.service" "start svm-agent-action@a.b.service" \
+  "start svm-agent-action@$(printf '%041d' 0).service" "restart svm-agent-action@ends-10.service"; do
   agent "$other" && fail "the agent may $other"
+  grep -q "authentication required" /run/probe.err || fail "$other is not refused, but fails: $(cat /run/probe.err)"
 done
 systemctl is-active --quiet listens || fail "another unit was stopped"
 
