@@ -109,7 +109,10 @@ async fn install(
     if gate.ksn_only && !(before == files && in_force) {
         not_listening(&unit, wanted.not_listening)?;
     }
-    let written = places.put(&gate.unit, &files)?;
+    let written = places.put(&gate.unit, &files).inspect_err(|_| {
+        // Half a gate is none: what was there before is tried once.
+        places.put(&gate.unit, &before).ok();
+    })?;
     if !in_force || written {
         systemctl::reload().await?;
         let now = commands(&gate.unit).await?;

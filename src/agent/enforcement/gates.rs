@@ -5,7 +5,7 @@
 
 use super::gate_files;
 use crate::subscription::Resource;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -49,11 +49,11 @@ pub fn marked(systemd_dir: &Path) -> std::io::Result<Vec<(String, String)>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let unit = |name: &OsStr| {
-        name.to_str().and_then(|name| name.strip_suffix(".d")).filter(|unit| unit.ends_with(".service"))?;
-        Some(name.to_str()?.strip_suffix(".d")?.to_owned())
+    let unit = |name: OsString| {
+        let name = name.into_string().ok()?;
+        name.strip_suffix(".d").filter(|unit| unit.ends_with(".service")).map(str::to_owned)
     };
-    let mut units: Vec<String> = entries.filter_map(|entry| unit(&entry.ok()?.file_name())).collect();
+    let mut units: Vec<String> = entries.filter_map(|entry| unit(entry.ok()?.file_name())).collect();
     units.sort();
     let text = |unit: String| {
         let text = text(&gate_files::drop_in_path(systemd_dir, &unit)).ok().flatten()?;
