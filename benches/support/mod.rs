@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each measurement uses its part")]
 
 pub mod backlog;
+pub mod permit;
 pub mod sink;
 pub mod syslog_ng;
 
@@ -113,7 +114,16 @@ impl Agent {
 
     /// A connection to the control socket, which takes one request.
     pub fn control(&self) -> Control {
-        let socket = UnixStream::connect(self.runtime_dir().join("control.sock")).unwrap();
+        self.door("control.sock")
+    }
+
+    /// The same to the query socket.
+    pub fn query(&self) -> Control {
+        self.door("query.sock")
+    }
+
+    fn door(&self, name: &str) -> Control {
+        let socket = UnixStream::connect(self.runtime_dir().join(name)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Control { socket }
     }

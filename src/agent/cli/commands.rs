@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a permit that is refused; systemd's `ExecCondition=` skips on it.
 const REFUSED: u8 = 75;
@@ -54,7 +55,6 @@ fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
 }
 
 async fn serve(settings: Settings) -> Result<(), CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     crate::logging::start(settings.log_format, settings.log_level, under_systemd);
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -92,7 +92,11 @@ fn ask_permit(dir: &Path, name: &str, take: Option<&Value>, of_file: Decision) -
         Some(_) => (Door::Control, Method::POST, format!("v1/permits/{name}/take")),
         None => (Door::Query, Method::GET, format!("v1/permits/{name}")),
     };
-    let asked = wait(ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE))?;
+    let asked = wait(async {
+        // The gate's unit takes an end by SIGTERM for success, and this is a part of it.
+        let _not_ended = signal(SignalKind::terminate());
+        ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE).await
+    })?;
     let mut decision = of_file;
     match (asked, &decision.permit) {
         _ if !decision.allowed => {}

@@ -3,9 +3,10 @@
 //! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
 //! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/enforcement.md`.
 
-use super::systemctl::{self, UnitState};
+use super::systemctl::{self, SystemctlError};
 use crate::agent::settings::Action;
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,6 +15,13 @@ const SET: i32 = 10;
 
 /// The longest that one run may take, beyond the unit's own timeout.
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where units of actions write how they ended (`systemd/svm-agent-action@.service`).
+const ENDS: &str = "/run/svm-agent-actions";
+
+/// So often, with so long between, its end is looked for.
+const ENDED_LOOKS: u32 = 50;
+const ENDED_PAUSE: Duration = Duration::from_millis(20);
 
 /// So many lines of an action's journal are told where it fails.
 const LINES: usize = 5;
@@ -120,25 +128,44 @@ fn unit(name: &str) -> String {
 
 async fn run(name: &str) -> Result<Found, String> {
     let unit = unit(name);
-    let ran = systemctl::run(&unit, PATIENCE).await;
-    let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
-    let state = shown.into_iter().next().unwrap_or_default();
-    match (&ran, state.result.as_str(), state.exit_status) {
-        (Ok(()), "success", 0) => Ok(Found::Stood),
-        (Ok(()), "success", SET) => Ok(Found::Set),
-        _ => Err(format!("the action {name} fails: {}", complaint(&ran, &state).await)),
+    let before = ended(Path::new(ENDS), name);
+    if let Err(error) = systemctl::run(&unit, PATIENCE).await {
+        return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
     }
+    // Written when it ends; a unit that was edited may not write it.
+    for _ in 0..ENDED_LOOKS {
+        match ended(Path::new(ENDS), name) {
+            Some(now) if before.as_ref().is_none_or(|before| before.invocation != now.invocation) => {
+                return Ok(if now.exit == SET { Found::Set } else { Found::Stood });
+            }
+            _ => tokio::time::sleep(ENDED_PAUSE).await,
+        }
+    }
+    Ok(Found::Stood)
 }
 
-async fn complaint(ran: &Result<(), systemctl::SystemctlError>, state: &UnitState) -> String {
-    if state.load != "loaded" {
-        return format!("{} is {}", state.id, state.load);
-    }
+/// How a run of an action ended, as its unit writes it down: systemd forgets what nothing else names.
+#[derive(Debug, PartialEq, Eq)]
+struct Ended {
+    exit: i32,
+    invocation: String,
+}
+
+fn ended(folder: &Path, name: &str) -> Option<Ended> {
+    let text = super::gates::text(&folder.join(name)).ok().flatten()?;
+    let mut words = text.split_whitespace().skip(1);
+    let (exit, invocation) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+    Some(Ended { exit, invocation })
+}
+
+/// One that failed is not forgotten.
+async fn complaint(unit: &str, error: SystemctlError) -> String {
+    let shown = systemctl::show(&[unit.to_owned()], &[]).await.unwrap_or_default();
+    let Some(state) = shown.into_iter().next() else { return error.to_string() };
     let lines = systemctl::last_lines(&state.invocation, LINES).await.unwrap_or_default();
-    match (lines.is_empty(), ran) {
-        (false, _) => format!("{} (exit code {}): {}", state.result, state.exit_status, lines.join(" | ")),
-        (true, Err(error)) => error.to_string(),
-        (true, Ok(())) => format!("{} (exit code {})", state.result, state.exit_status),
+    match lines.is_empty() {
+        true => error.to_string(),
+        false => format!("{} (exit code {}): {}", state.result, state.exit_status, lines.join(" | ")),
     }
 }
 
@@ -147,6 +174,15 @@ mod tests {
     use super::*;
     use crate::subscription::Resource;
     use jiff::SignedDuration;
+
+    #[test]
+    fn an_end_is_read_from_what_the_unit_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "success 10 4f2a\n").unwrap();
+        assert_eq!(ended(folder.path(), "a"), Some(Ended { exit: 10, invocation: "4f2a".into() }));
+        std::fs::write(folder.path().join("a"), "success\n").unwrap();
+        assert_eq!((ended(folder.path(), "a"), ended(folder.path(), "b")), (None, None));
+    }
 
     #[tokio::test]
     async fn what_is_undone_is_told_once_and_fought_for_so_many_times_an_hour() {

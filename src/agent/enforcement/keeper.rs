@@ -151,9 +151,9 @@ impl Keeper {
             return Ok(units);
         }
         let before = clock::monotonic_us();
-        // At once; which of them ran can be seen afterwards as well.
-        let told = systemctl::stop(&units).await;
-        let shown = systemctl::show(&units, &[]).await.map_err(|e| e.to_string())?;
+        // Which of them run is asked meanwhile: polkit takes longer, and one that is gone is soon forgotten.
+        let (shown, told) = tokio::join!(systemctl::show(&units, &[]), systemctl::stop(&units));
+        let shown = shown.map_err(|e| e.to_string())?;
         let ran = |unit: &&UnitState| {
             unit.load == "loaded"
                 && (unit.runs() || unit.inactive_since_us >= before || unit.result == "exec-condition")
@@ -165,10 +165,9 @@ impl Keeper {
             // A disk that is full is told by the engine; they stay in mind.
             self.engine.order(Order::Owed(new)).await.ok();
         }
-        let still =
-            shown.iter().filter(|unit| matches!(unit.active.as_str(), "active" | "activating" | "reloading"));
         match told {
-            Err(error) if still.count() > 0 => Err(error.to_string()),
+            // One that is not there cannot be stopped, and need not be.
+            Err(error) if shown.iter().any(UnitState::runs) => Err(error.to_string()),
             _ => Ok(units),
         }
     }

@@ -154,7 +154,7 @@ async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Resul
 pub async fn reload() -> Result<(), SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["--quiet", "--no-ask-password", "daemon-reload"]);
-    ask("systemctl", "daemon-reload", command).await.map(drop)
+    ask("systemctl", "daemon-reload", command, PATIENCE).await.map(drop)
 }
 
 /// The names of the services that have a file, templates among them.
@@ -164,7 +164,7 @@ pub async fn reload() -> Result<(), SystemctlError> {
 pub async fn services() -> Result<Vec<String>, SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["list-unit-files", "--type=service", "--no-legend", "--no-pager", "--full"]);
-    let text = ask("systemctl", "list-unit-files", command).await?;
+    let text = ask("systemctl", "list-unit-files", command, PATIENCE).await?;
     Ok(text.lines().filter_map(|line| Some(line.split_ascii_whitespace().next()?.to_owned())).collect())
 }
 
