@@ -28,6 +28,19 @@ fn rootfs() -> Option<PathBuf> {
     None
 }
 
+/// From Debian's package `libfaketime`: a clock for one program.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+fn have_faketime() -> bool {
+    let there = Path::new(FAKETIME).exists();
+    if !there {
+        let message = format!("not run: there is no {FAKETIME} (Debian's package libfaketime)");
+        assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+        println!("{message}");
+    }
+    there
+}
+
 /// The commands of the README that install the agent.
 fn install_commands() -> String {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
@@ -53,6 +66,7 @@ fn in_a_real_systemd(script: &str) {
         .arg(script)
         .arg(format!("{}:/src", source.display()))
         .arg(format!("{}:/usr/bin/svm-vendor", env!("CARGO_BIN_EXE_svm-vendor")))
+        .args(Path::new(FAKETIME).exists().then(|| format!("{FAKETIME}:{FAKETIME}")))
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
@@ -71,4 +85,11 @@ fn the_service_lives_in_a_real_systemd() {
 #[test]
 fn gates_hold_units_to_their_permits() {
     in_a_real_systemd("gates.sh");
+}
+
+#[test]
+fn a_subscription_s_life_is_enforced_on_real_units() {
+    if have_faketime() {
+        in_a_real_systemd("enforcement.sh");
+    }
 }

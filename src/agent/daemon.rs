@@ -7,6 +7,7 @@ use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
 use super::enforcement::gateway;
 use super::enforcement::keeper::Keeper;
+use super::enforcement::owed;
 use super::enforcement::permit_file;
 use super::engine::{Engine, Order};
 use super::settings::{Destination, Settings};
@@ -93,6 +94,7 @@ pub async fn run(
     folder(&settings.state_dir, 0o700)?;
     folder(&settings.runtime_dir, 0o755)?;
     folder(&permit_file::folder(&settings.runtime_dir), 0o755)?;
+    folder(&owed::folder(&settings.runtime_dir), 0o755)?;
     let _lock = lock(&settings.state_dir)?;
     let listeners = control::open(&settings.runtime_dir)?;
     let route = |(name, destination): (&String, &Destination)| Route {

@@ -5,6 +5,7 @@ use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask, ask_within};
 use crate::agent::daemon;
 use crate::agent::delivery::probe;
+use crate::agent::enforcement::owed;
 use crate::agent::enforcement::permit_file::{self, Decision, WhenDown};
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
@@ -97,6 +98,8 @@ fn ask_permit(dir: &Path, name: &str, take: Option<&Value>, of_file: Decision) -
         let _not_ended = signal(SignalKind::terminate());
         ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE).await
     })?;
+    // What the agent itself refuses, it remembers.
+    let refused_there = asked.as_ref().map_or_else(|e| matches!(e, AskError::Refused { .. }), |a| !a.allowed);
     let mut decision = of_file;
     match (asked, &decision.permit) {
         _ if !decision.allowed => {}
@@ -111,6 +114,11 @@ fn ask_permit(dir: &Path, name: &str, take: Option<&Value>, of_file: Decision) -
             decision.refuse(format!("the permit is limited, and nobody can count this run: {error}"));
         }
         (Err(_), _) => {}
+    }
+    let unit = take.and_then(|take| take.get("unit")).and_then(Value::as_str);
+    if let Some(unit) = unit.filter(|_| !decision.allowed && !refused_there) {
+        // Where that fails, the unit comes at its own next time.
+        owed::note(dir, unit).ok();
     }
     Ok(decision)
 }

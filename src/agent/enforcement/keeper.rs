@@ -8,7 +8,7 @@ use super::actions::{Looked, Running};
 use super::gateway::Gateway;
 use super::permit_file::PermitFile;
 use super::systemctl::{self, UnitState};
-use super::{gates, governed_by_schedule};
+use super::{gates, governed_by_schedule, owed};
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
 use crate::agent::outage::Outage;
@@ -154,10 +154,8 @@ impl Keeper {
         // Which of them run is asked meanwhile: polkit takes longer, and one that is gone is soon forgotten.
         let (shown, told) = tokio::join!(systemctl::show(&units, &[]), systemctl::stop(&units));
         let shown = shown.map_err(|e| e.to_string())?;
-        let ran = |unit: &&UnitState| {
-            unit.load == "loaded"
-                && (unit.runs() || unit.inactive_since_us >= before || unit.result == "exec-condition")
-        };
+        let ran =
+            |unit: &&UnitState| unit.load == "loaded" && (unit.runs() || unit.inactive_since_us >= before);
         self.owed.extend(shown.iter().filter(ran).map(|unit| unit.id.clone()));
         let known = self.engine.picture.borrow().state.clone();
         let new: Vec<String> = self.owed.difference(&known.owed).cloned().collect();
@@ -242,11 +240,12 @@ impl Keeper {
             }
         };
         let known = self.engine.picture.borrow().state.clone();
-        let is_owed = |id: &String| known.owed.contains(id) || self.owed.contains(id);
-        // One that was refused while nobody could remember it shows that itself.
-        let waits = |unit: &&UnitState| is_owed(&unit.id) || unit.result == "exec-condition";
-        let owed: Vec<String> =
-            shown.iter().filter(|u| u.load == "loaded").filter(waits).map(|u| u.id.clone()).collect();
+        let noted = owed::noted(&self.settings.runtime_dir);
+        let is_owed = |unit: &&UnitState| {
+            let id = &unit.id;
+            unit.load == "loaded" && (known.owed.contains(id) || self.owed.contains(id) || noted.contains(id))
+        };
+        let owed: Vec<String> = shown.iter().filter(is_owed).map(|unit| unit.id.clone()).collect();
         if !owed.is_empty() {
             match systemctl::start(&owed).await {
                 Ok(()) => {
@@ -257,6 +256,7 @@ impl Keeper {
                     return outcome;
                 }
             }
+            owed::forget(&self.settings.runtime_dir, &owed);
             self.engine.order(Order::Paid(owed)).await.ok();
         }
         outcome.by.extend(loaded(&shown));

@@ -15,6 +15,7 @@ pub mod gates;
 pub mod gateway;
 pub mod keeper;
 pub mod listening;
+pub mod owed;
 pub mod permit_file;
 pub mod systemctl;
 

@@ -126,8 +126,11 @@ impl PermitFile {
     /// How long it is until its own end, by whichever clock is there first, in the world's time.
     pub fn left(&self, clock: &Clock) -> Duration {
         let left = self.until.duration_since(clock.now()).max(SignedDuration::ZERO).unsigned_abs();
-        let by_boot = Duration::from_millis(self.until_boot_ms.saturating_sub(boot_ms()));
-        clock.world(left).min(by_boot)
+        let left = clock.world(left);
+        match self.boot_id == clock::boot_id() {
+            true => left.min(Duration::from_millis(self.until_boot_ms.saturating_sub(boot_ms()))),
+            false => left,
+        }
     }
 
     /// What the permit comes to now.

@@ -6,7 +6,7 @@ use super::upstream::Targets;
 use super::{GatewayHealth, GatewaySettings};
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::PermitFile;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::subscription::{Permit, Resource};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -170,15 +170,9 @@ impl Server {
 
     /// Carries out what the permit comes to now, and tells it after.
     async fn look(&mut self) {
-        let permit = self.in_force.permit.clone();
-        let (verdict, rate, why) = match permit {
-            None => (Permit::Stopped, None, "there is no permit".to_owned()),
-            Some(permit) => {
-                let (verdict, rate) = (permit.verdict, permit.rate);
-                let decision = permit.decide(self.clock.now(), boot_ms(), clock::boot_id());
-                (if decision.allowed { verdict } else { Permit::Stopped }, rate, decision.why)
-            }
-        };
+        let permit = self.in_force.permit.as_ref();
+        let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.clock));
+        let rate = permit.and_then(|permit| permit.rate);
         let before = std::mem::replace(&mut self.in_force.verdict, verdict);
         self.in_force.rate = rate.unwrap_or(0);
         if verdict == Permit::Stopped {
@@ -186,10 +180,10 @@ impl Server {
             self.tasks.shutdown().await;
             self.shared.closed_by_permit.fetch_add(closed, Relaxed);
             if before != verdict {
-                tracing::info!(closed, "the gateway refuses look-ups: {why}");
+                tracing::info!(closed, "the gateway refuses look-ups: their permit is over or stopped");
             }
         } else if before != verdict {
-            tracing::info!("the gateway lets look-ups through: {why}");
+            tracing::info!(permit = verdict.as_str(), "the gateway lets look-ups through");
         }
         self.told.send_if_modified(|told| std::mem::replace(told, verdict) != verdict);
     }
@@ -197,20 +191,14 @@ impl Server {
     /// When the permit is over by itself, or is to be looked at again.
     fn next_look(&self) -> Option<Instant> {
         let permit = self.in_force.permit.as_ref().filter(|_| self.in_force.verdict != Permit::Stopped)?;
-        let left = permit.until.duration_since(self.clock.now()).max(SignedDuration::ZERO);
-        let mut left = self.clock.world(left.unsigned_abs()).min(LOOK);
-        if permit.boot_id == clock::boot_id() {
-            left = left.min(Duration::from_millis(permit.until_boot_ms.saturating_sub(boot_ms())));
-        }
+        let left = permit.left(&self.clock).min(LOOK);
         Some(Instant::now() + left)
     }
 
     /// Whether the permit ended while nobody looked: a timer is late by up to 2 ms, and by a suspend.
     fn is_over(&self) -> bool {
-        self.in_force.permit.as_ref().is_some_and(|permit| {
-            self.clock.now() >= permit.until
-                || (boot_ms() >= permit.until_boot_ms && permit.boot_id == clock::boot_id())
-        })
+        let permit = self.in_force.permit.as_ref();
+        permit.is_some_and(|permit| permit.in_force(&self.clock) == Permit::Stopped)
     }
 
     /// Lets a connection in, or refuses it.
@@ -259,8 +247,4 @@ async fn at(instant: Option<Instant>) {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
     }
-}
-
-fn boot_ms() -> u64 {
-    u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX)
 }
