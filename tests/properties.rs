@@ -12,8 +12,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use svm::subscription::{
-    Event, Input, Kind, Offer, Phase, Resource, Settings, State, Statement, View, next_due, permit_until,
-    step, sub_days,
+    Event, Input, Kind, Offer, Permit, Phase, Resource, Settings, State, Statement, View, next_due,
+    permit_until, step, sub_days,
 };
 
 /// `half_days` half days after the beginning of all stories: few instants, so that many coincide.
@@ -288,6 +288,48 @@ proptest! {
             assert!(events.iter().all(|e| e.effective_at.is_none_or(|at| at < now)), "{events:?}");
             was = state.told.clone();
         });
+    }
+
+    /// Where enforcement is proved, a permit's change is told once it is carried out, from what was told before.
+    #[test]
+    fn what_is_enforced_is_told_when_it_is_done(
+        story in any_story(), settings in any_settings(), done in vec(any::<bool>(), 12),
+    ) {
+        let settings = Settings { enforcement_is_proved: true, ..settings };
+        let (mut state, mut at) = (State::default(), 0);
+        let mut told = Resource::ALL.map(|r| state.told.permit(r));
+        for ((gap, input), done) in story.into_iter().zip(done) {
+            at += gap;
+            let events;
+            (state, events) = step(state, &settings, instant(at), input);
+            prop_assert!(events.iter().all(|e| e.kind.type_name() != "enforcement.changed"), "{events:?}");
+            state = restarted(&state);
+            for resource in Resource::ALL.into_iter().filter(|_| done) {
+                let permit = state.told.permit(resource);
+                for other in [Permit::Full, Permit::Limited, Permit::Stopped] {
+                    let before = state.clone();
+                    let by = vec!["a.service".to_owned()];
+                    let (then, events) =
+                        step(state, &settings, instant(at), Input::Enforced(resource, other, by.clone()));
+                    let from = told[resource as usize];
+                    match events.as_slice() {
+                        [] => prop_assert!((other != permit || from == permit) && then == before),
+                        [Event { kind, effective_at }] => {
+                            let to = permit;
+                            let kind_is = Kind::EnforcementChanged { resource, from, to, enforced_by: by };
+                            prop_assert_eq!(kind, &kind_is);
+                            prop_assert!(other == permit && from != permit);
+                            let since = then.standing[&resource].since;
+                            prop_assert_eq!(*effective_at, Some(since).filter(|since| *since < instant(at)));
+                            told[resource as usize] = permit;
+                        }
+                        more => prop_assert!(false, "{more:?}"),
+                    }
+                    state = then;
+                }
+                prop_assert_eq!(told[resource as usize], permit);
+            }
+        }
     }
 
     #[test]

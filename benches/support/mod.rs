@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each measurement uses its part")]
 
 pub mod backlog;
+pub mod lapse;
 pub mod permit;
 pub mod sink;
 pub mod syslog_ng;
@@ -125,7 +126,7 @@ impl Agent {
     fn door(&self, name: &str) -> Control {
         let socket = UnixStream::connect(self.runtime_dir().join(name)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Control { socket }
+        Control::new(socket)
     }
 }
 
@@ -159,6 +160,11 @@ pub struct Control {
 }
 
 impl Control {
+    /// Over a connection that was made.
+    pub fn new(socket: UnixStream) -> Self {
+        Self { socket }
+    }
+
     /// Sends a request; answers when that was begun.
     pub fn send(&mut self, method: &str, path: &str, body: &str) -> Instant {
         let length = body.len();

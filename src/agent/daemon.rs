@@ -167,6 +167,14 @@ pub async fn run(
         None => None,
     };
     let (look, look_asked) = watch::channel(0);
+    let (look_too, mut nudged) = (look.clone(), nudge.clone());
+    parts.spawn(async move {
+        while nudged.changed().await.is_ok() {
+            look_too.send_modify(|n| *n += 1);
+        }
+        // Nobody nudges any more, as in the demonstration.
+        std::future::pending().await
+    });
     for resource in Resource::ALL {
         let keeper = Keeper {
             resource,

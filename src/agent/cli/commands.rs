@@ -68,7 +68,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
                 _ = int.recv() => break,
                 // It must not end the agent, as it would by default: systemd takes that for a wish and starts it no more.
                 _ = hangup.recv() => {
-                    tracing::info!("every destination is tried now; settings are read at the start only: systemctl restart svm-agent");
+                    tracing::info!("every destination is tried and every permit carried out anew; settings are read at the start only: systemctl restart svm-agent");
                     nudge.send_modify(|n| *n += 1);
                 }
             }

@@ -1,0 +1,213 @@
+//! A lapse in a real systemd: from the deadline until a new start is refused, a running unit is told to stop, and the
+//! gateway is closed. The agent is the packaged one, in its sandbox, with its polkit rules.
+//!
+//! This program boots the system (`tests/systemd/boot.sh`), and runs again inside of it, as the one that measures and as
+//! the unit that is stopped.
+
+use super::{Control, build, percentile, rounded};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use svm::agent::enforcement::permit_file;
+use svm::clock::Clock;
+use svm::documents::{SigningKey, published_path};
+use svm::subscription::{AfterGrace, Resource, Subscription, Term, Terms, VendorState};
+use svm::vendor::{Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
+
+/// The argument with which this program is the one that measures, inside.
+pub const INSIDE: &str = "--lapse-inside";
+
+/// And with which it is the unit that is stopped.
+pub const WORKER: &str = "--lapse-worker";
+
+const WORKED: &str = "/run/worked";
+
+/// So many lapses by default, some 2 s each; `SVM_BENCH_LAPSES` sets another number.
+const LAPSES: usize = 60;
+
+/// `lapse_close_ms_p50`, `_p99`, and its three parts.
+pub fn measure(figures: &mut BTreeMap<&'static str, Value>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made =
+        std::env::var_os("SVM_TEST_ROOTFS").map_or_else(|| root.join("target/systemd-rootfs"), PathBuf::from);
+    if !made.join(".complete").exists() {
+        println!("not measured: there is no {} (tests/systemd/rootfs.sh, SVM_TEST_ROOTFS)", made.display());
+        figures.insert("lapse_close_ms_p99", Value::Null);
+        return;
+    }
+    let (binary, source) = (build(), tempfile::tempdir().unwrap());
+    std::fs::create_dir_all(source.path().join("target/release")).unwrap();
+    std::fs::copy(binary, source.path().join("target/release/svm-agent")).unwrap();
+    for name in ["systemd", "config"] {
+        assert!(
+            Command::new("cp").arg("-r").arg(root.join(name)).arg(source.path()).status().unwrap().success()
+        );
+    }
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, after) = readme.split_once("<!-- install -->\n```sh\n").unwrap();
+    let install = after.split_once("```").unwrap().0;
+    let lapses = std::env::var("SVM_BENCH_LAPSES").unwrap_or_else(|_| LAPSES.to_string());
+    let script = format!(
+        "cd /src\n{install}\nmkdir -p /etc/svm-agent/conf.d\n\
+         printf '[gateway]\\nupstreams = [\"127.0.0.1:13199\"]\\n' > /etc/svm-agent/conf.d/10-ksn.toml\n\
+         printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nExecStart=/usr/bin/bench {WORKER}\\n' > /etc/systemd/system/worker.service\n\
+         systemctl daemon-reload; systemctl restart svm-agent; svm-agent gate install worker.service > /dev/null\n\
+         exec /usr/bin/bench {INSIDE} {lapses}\n"
+    );
+    let output = Command::new(root.join("tests/systemd/boot.sh"))
+        .arg(made)
+        .arg(script)
+        .arg(format!("{}:/src", source.path().display()))
+        .arg(format!("{}:/usr/bin/bench", std::env::current_exe().unwrap().display()))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{complained}");
+    let measured: BTreeMap<String, Vec<f64>> = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    for (name, [p50, p99]) in [
+        ("close", ["lapse_close_ms_p50", "lapse_close_ms_p99"]),
+        ("refused", ["lapse_refused_ms_p50", "lapse_refused_ms_p99"]),
+        ("told", ["lapse_told_to_stop_ms_p50", "lapse_told_to_stop_ms_p99"]),
+        ("gateway", ["lapse_gateway_closed_ms_p50", "lapse_gateway_closed_ms_p99"]),
+    ] {
+        let mut times = measured[name].clone();
+        figures.insert(p50, rounded(percentile(&mut times, 0.5)));
+        figures.insert(p99, rounded(percentile(&mut times, 0.99)));
+        figures.insert("lapses", json!(times.len()));
+    }
+}
+
+fn now_ns() -> i128 {
+    i128::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap()
+}
+
+/// The unit that is stopped: writes down when it began and when it was told to stop.
+pub fn worker() -> ! {
+    let write = |what: &str| {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(WORKED).unwrap();
+        writeln!(file, "{what} {}", now_ns()).unwrap();
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+        write("began");
+        term.recv().await;
+        write("told");
+    });
+    std::process::exit(0)
+}
+
+/// The last instant that the worker wrote with this word, after `since`.
+fn worked(what: &str, since: i128) -> Option<i128> {
+    let text = std::fs::read_to_string(WORKED).unwrap_or_default();
+    let at = text.lines().rev().find_map(|line| line.strip_prefix(what)?.trim().parse::<i128>().ok())?;
+    (at > since).then_some(at)
+}
+
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..20_000 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("waited in vain for {what}")
+}
+
+/// Measures, inside the booted system; the last line is JSON: times in ms by what they are of.
+pub fn inside(lapses: usize) -> ! {
+    let upstream = TcpListener::bind("127.0.0.1:13199").unwrap();
+    std::thread::spawn(move || {
+        for stream in upstream.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut byte = [0];
+                while stream.read(&mut byte).is_ok_and(|n| n > 0) && stream.write_all(&byte).is_ok() {}
+            });
+        }
+    });
+    let folder = Path::new("/run/vendor");
+    let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
+    let provider =
+        Provider::create(&folder.join("ledger"), &profile, SigningKey::generate().unwrap()).unwrap();
+    for file in std::fs::read_dir(folder.join("ledger/trust.d")).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::copy(&file, Path::new("/etc/svm-agent/trust.d").join(file.file_name().unwrap())).unwrap();
+    }
+    let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut code = None;
+    for n in 0..lapses {
+        let now = jiff::Timestamp::now();
+        let ends_at = jiff::Timestamp::from_second((now.as_millisecond() + 1400) / 1000 + 1).unwrap();
+        match &code {
+            None => {
+                let order = IssueOrder::new(Terms::Subscription(Subscription {
+                    state: VendorState::Active,
+                    state_since: Some(now),
+                    term: Term::Limited { ends_at },
+                    grace_days: 0,
+                    auto_renew: false,
+                    after_grace: AfterGrace::default(),
+                    order: None,
+                }));
+                code = Some(provider.issue(order, now).unwrap().0);
+            }
+            Some(code) => {
+                let renewal = Renewal { until: Until::EndsAt(ends_at), earlier: false };
+                provider.renew(&KeyRef::Code(code.clone()), renewal, now).unwrap();
+            }
+        }
+        let began = now_ns();
+        provider.publish(&folder.join("published")).unwrap();
+        let path = folder.join("published").join(published_path(&code.as_ref().unwrap().sub()));
+        let document = std::fs::read_to_string(path).unwrap();
+        let mut control = Control::new(UnixStream::connect("/run/svm-agent/control.sock").unwrap());
+        control.send("POST", "v1/keys", &json!({"document": document}).to_string());
+        control.answer();
+        if n == 0 {
+            assert!(Command::new("systemctl").args(["start", "worker"]).status().unwrap().success());
+        }
+        wait("the worker", || worked("began", began));
+        let mut look_up = wait("the gateway", || {
+            let mut stream = TcpStream::connect("127.0.0.1:13111").ok()?;
+            stream.write_all(b"a").ok()?;
+            let mut byte = [0];
+            stream.read_exact(&mut byte).ok().map(|()| stream)
+        });
+        let deadline = ends_at.as_nanosecond();
+        let closed = std::thread::spawn(move || {
+            let mut byte = [0];
+            assert!(!look_up.read(&mut byte).is_ok_and(|n| n > 0));
+            now_ns()
+        });
+        while now_ns() < deadline - 5_000_000 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (permits, clock) = (Path::new("/run/svm-agent/permits"), Clock::system());
+        let refused = loop {
+            if !permit_file::decision(permits, Resource::DatabaseUpdates, &clock).allowed {
+                break now_ns();
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        };
+        let (closed, told) = (closed.join().unwrap(), wait("the stop", || worked("told", deadline)));
+        let all = [
+            ("refused", refused),
+            ("told", told),
+            ("gateway", closed),
+            ("close", refused.max(told).max(closed)),
+        ];
+        for (name, at) in all {
+            assert!(at >= deadline, "{name} came before the deadline");
+            times.entry(name).or_default().push((at - deadline) as f64 / 1e6);
+        }
+    }
+    println!("{}", json!(times));
+    std::process::exit(0)
+}
