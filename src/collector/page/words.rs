@@ -68,6 +68,9 @@ pub(super) fn reason(name: &str) -> String {
         "devices_over_100" => "over the device limit",
         "devices_over_110" => "far over the device limit",
         "product_version_too_old" => "product too old",
+        "not_enforced" => "nobody enforces a permit",
+        "enforcement_failed" => "enforcement fails",
+        "databases_outdated" => "databases are old",
         other => return clean(&other.replace('_', " ")),
     }
     .to_owned()
