@@ -9,3 +9,4 @@
 pub mod budget;
 pub mod permit_file;
 pub mod systemctl;
+pub mod updates;

@@ -1,0 +1,4 @@
+//! Database updates.
+
+pub mod line;
+pub mod schedule;
