@@ -1,4 +1,6 @@
 //! Database updates.
 
+pub mod age;
+pub mod driver;
 pub mod line;
 pub mod schedule;
