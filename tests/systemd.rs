@@ -37,6 +37,16 @@ fn install_commands() -> String {
 
 #[test]
 fn the_service_lives_in_a_real_systemd() {
+    booted("service.sh");
+}
+
+#[test]
+fn database_updates_run_in_a_real_systemd() {
+    booted("updates.sh");
+}
+
+/// Runs a script of `tests/systemd` inside a system that was booted for it.
+fn booted(script: &str) {
     let Some(rootfs) = rootfs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path();
@@ -46,7 +56,7 @@ fn the_service_lives_in_a_real_systemd() {
         let copied = Command::new("cp").arg("-r").arg(root().join(name)).arg(source).status().unwrap();
         assert!(copied.success());
     }
-    let script = std::fs::read_to_string(root().join("tests/systemd/service.sh")).unwrap();
+    let script = std::fs::read_to_string(root().join("tests/systemd").join(script)).unwrap();
     let script = format!("INSTALL='{}'\n{script}", install_commands());
     let output = Command::new(root().join("tests/systemd/boot.sh"))
         .arg(&rootfs)

@@ -1,5 +1,6 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
+use super::enforcement::updates::UpdatesHealth;
 use super::outage::Outage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,7 @@ pub struct DestinationHealth {
 pub struct Board {
     source: Mutex<SourceHealth>,
     destinations: Mutex<BTreeMap<String, DestinationHealth>>,
+    updates: Mutex<UpdatesHealth>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -52,5 +54,10 @@ impl Board {
     /// How the destinations are, by name; never held over a wait.
     pub fn destinations(&self) -> MutexGuard<'_, BTreeMap<String, DestinationHealth>> {
         lock(&self.destinations)
+    }
+
+    /// How database updates are; never held over a wait.
+    pub fn updates(&self) -> MutexGuard<'_, UpdatesHealth> {
+        lock(&self.updates)
     }
 }

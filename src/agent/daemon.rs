@@ -5,7 +5,7 @@
 use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
-use super::enforcement::permit_file;
+use super::enforcement::{permit_file, updates::Updates};
 use super::engine::{Engine, Order};
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
@@ -148,6 +148,19 @@ pub async fn run(
         poller.run(source_note, refresh_asked).await;
         "poller"
     });
+    let (run_now, run_asked) = mpsc::channel(8);
+    let updates = Updates {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        asked: run_asked,
+    };
+    parts.spawn(async move {
+        updates.run().await;
+        "updates"
+    });
     let hostname = rustix::system::uname().nodename().to_string_lossy().into();
     let api = Api {
         settings,
@@ -156,6 +169,7 @@ pub async fn run(
         store: store.clone(),
         board,
         refresh,
+        run_now,
         id: id.into(),
         hostname,
     };

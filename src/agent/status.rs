@@ -2,6 +2,7 @@
 //! It holds no secret.
 
 use super::board::{Board, DestinationHealth, SourceHealth};
+use super::enforcement::updates::UpdatesHealth;
 use super::engine::Picture;
 use super::settings::Settings;
 use super::store::Waiting;
@@ -32,6 +33,8 @@ pub struct Status {
     pub devices: DevicesStatus,
     pub next_change: Option<Timestamp>,
     pub source: SourceHealth,
+    #[serde(default)]
+    pub updates: UpdatesHealth,
     pub destinations: BTreeMap<String, DestinationStatus>,
     pub store_problem: Option<String>,
 }
@@ -138,6 +141,7 @@ impl Status {
             },
             next_change: picture.next_change,
             source: board.source().clone(),
+            updates: board.updates().clone(),
             destinations: waiting
                 .into_iter()
                 .map(|row| {

@@ -6,6 +6,7 @@ mod routes;
 mod sockets;
 
 use super::board::Board;
+use super::enforcement::updates::RunNow;
 use super::engine::Handle;
 use super::settings::Settings;
 use super::source::poller::Refresh;
@@ -45,6 +46,8 @@ pub struct Api {
     pub board: Arc<Board>,
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,
+    /// Asks for a database update.
+    pub run_now: mpsc::Sender<RunNow>,
     /// The SVM's id.
     pub id: Arc<str>,
     /// The machine's name.

@@ -2,6 +2,7 @@
 
 use super::{Api, Door};
 use crate::agent::enforcement::permit_file;
+use crate::agent::enforcement::updates::Asked;
 use crate::agent::engine::{Offered, Order, Turn};
 use crate::agent::source::poller::{Looked, verify_now};
 use crate::agent::source::{Answer, SourceError, fetch};
@@ -96,17 +97,21 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
             let folder = permit_file::folder(&api.settings.runtime_dir);
             Ok(json!(permit_file::decision(&folder, resource, &api.clock)))
         }
+        (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
         (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
-        (_, ["v1", "keys" | "refresh" | "devices" | "events" | "report", ..]) if !control => Err(Fault::new(
-            StatusCode::FORBIDDEN,
-            "control_socket",
-            "this is asked through control.sock, which root and the group svm-agent may open",
-        )),
+        (_, ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "updates", ..]) if !control => {
+            Err(Fault::new(
+                StatusCode::FORBIDDEN,
+                "control_socket",
+                "this is asked through control.sock, which root and the group svm-agent may open",
+            ))
+        }
         (&Method::POST, ["v1", "keys"]) => add_key(api, read(body).await?).await,
         (&Method::DELETE, ["v1", "keys", key]) => {
             carried_out(api.engine.order(Order::RemoveKey((*key).to_owned())).await?)
         }
         (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
+        (&Method::POST, ["v1", "updates", "run"]) => run_updates(api).await,
         (&Method::PUT, ["v1", "devices"]) => {
             let Devices { count } = read(body).await?;
             carried_out(api.engine.order(Order::Devices(count)).await?)
@@ -115,13 +120,18 @@ async fn route(api: &Api, door: Door, request: Request<Incoming>) -> Result<Valu
         (&Method::GET, ["v1", "events", id]) => event(api, id).await,
         (&Method::POST, ["v1", "events", "retry"]) => retry(api, read(body).await?).await,
         (&Method::GET, ["v1", "events"]) => events(api, head.uri.query().unwrap_or_default()).await,
-        (_, ["v1", "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report", ..]) => {
-            Err(Fault::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method",
-                format!("{} is not for this path", head.method),
-            ))
-        }
+        (
+            _,
+            [
+                "v1",
+                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "updates",
+                ..,
+            ],
+        ) => Err(Fault::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method",
+            format!("{} is not for this path", head.method),
+        )),
         _ => Err(Fault::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")),
     }
 }
@@ -196,6 +206,16 @@ async fn refresh(api: &Api) -> Result<Value, Fault> {
         Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
         Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         Looked::Taken | Looked::NotChanged => Ok(json!(looked)),
+    }
+}
+
+async fn run_updates(api: &Api) -> Result<Value, Fault> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
+    api.run_now.send(reply).await.map_err(|_| gone())?;
+    match answer.await.map_err(|_| gone())? {
+        Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        asked => Ok(json!(asked)),
     }
 }
 

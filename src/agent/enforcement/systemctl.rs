@@ -139,11 +139,19 @@ pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, Sys
     Ok(read(&ask("systemctl", "show", command).await?))
 }
 
-/// Blocks of `Name=value` with an empty line between; a value may hold `=`.
+/// Blocks of `Name=value` with an empty line between; a value may hold `=`. What has several values, such as
+/// `ExecCondition`, has a line for each.
 fn read(text: &str) -> Vec<UnitState> {
     let block = |block: &str| {
-        let pairs = block.lines().filter_map(|line| line.split_once('='));
-        UnitState::of(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let mut all = BTreeMap::<String, String>::new();
+        for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
+            let known = all.entry(name.to_owned()).or_default();
+            if !known.is_empty() {
+                known.push('\n');
+            }
+            known.push_str(value);
+        }
+        UnitState::of(all)
     };
     text.split("\n\n").filter(|text| !text.trim().is_empty()).map(block).collect()
 }
@@ -164,6 +172,77 @@ pub async fn last_lines(invocation: &str, most: usize) -> Result<Vec<String>, Sy
     let plain =
         |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
     Ok(lines.iter().rev().take(most).rev().map(plain).collect())
+}
+
+/// How systemd told that a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It went through.
+    Finished,
+    /// Its `ExecCondition=` skipped it.
+    Skipped,
+    /// It was stopped.
+    Stopped,
+    /// It failed.
+    Failed,
+}
+
+/// How a run ended, by what systemd told the journal: it forgets at once the units that ended well and that nothing
+/// refers to.
+///
+/// # Errors
+/// [`SystemctlError`].
+pub async fn told_of(invocation: &str) -> Result<Option<Told>, SystemctlError> {
+    if invocation.is_empty() || !invocation.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let mut command = Command::new("journalctl");
+    command.args([
+        "--quiet",
+        "--no-pager",
+        "--output=cat",
+        "--output-fields=MESSAGE_ID",
+        "--lines=20",
+        "_PID=1",
+    ]);
+    command.arg(format!("INVOCATION_ID={invocation}"));
+    Ok(told(&ask("journalctl", "read", command).await?))
+}
+
+/// The last run of a unit that systemd told the journal of since an instant, in seconds since the beginning of 1970.
+///
+/// # Errors
+/// [`SystemctlError`].
+pub async fn last_run_since(unit: &str, since: i64) -> Result<Option<String>, SystemctlError> {
+    let mut command = Command::new("journalctl");
+    command.args([
+        "--quiet",
+        "--no-pager",
+        "--output=cat",
+        "--output-fields=INVOCATION_ID",
+        "--lines=1",
+        "_PID=1",
+    ]);
+    command.arg(format!("UNIT={unit}")).arg(format!("--since=@{since}"));
+    let text = ask("journalctl", "read", command).await?;
+    let plain = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    Ok(text.lines().map(str::trim).find(plain).map(str::to_owned))
+}
+
+/// Of the kinds of messages of `sd-messages.h`.
+fn told(kinds: &str) -> Option<Told> {
+    let has = |kind: &str| kinds.lines().any(|line| line.trim() == kind);
+    if has("0e4284a0caca4bfc81c0bb6786972673") {
+        Some(Told::Skipped)
+    } else if has("d9b373ed55a64feb8242e02dbe79a49c") || has("be02cf6855d2428ba40df7e9d022f03d") {
+        Some(Told::Failed)
+    } else if has("9d1aaa27d60140bd96365438aad20286") {
+        Some(Told::Stopped)
+    } else if has("7ad2d189f7e94e70a38c781354912448") {
+        Some(Told::Finished)
+    } else {
+        None
+    }
 }
 
 async fn ask(
@@ -217,5 +296,22 @@ mod tests {
         let [a, b]: [UnitState; 2] = read(text).try_into().unwrap();
         assert!(a.runs() && !b.runs());
         assert_eq!((a.properties["X"].as_str(), b.load.as_str(), b.exit_status), ("a=b", "not-found", 75));
+        let twice = read("ExecCondition={ a }\nExecCondition={ b }\n");
+        assert_eq!(twice[0].properties["ExecCondition"], "{ a }\n{ b }");
+    }
+
+    #[test]
+    fn the_journal_tells_how_a_run_ended() {
+        let (begun, ended) = ("7d4958e842da4a758f6c1cdc7b36dcc5", "7ad2d189f7e94e70a38c781354912448");
+        assert_eq!(told(begun), None);
+        assert_eq!(
+            told(&format!("{begun}\n{ended}\n39f53479d3a045ac8e11786248231fbf\n")),
+            Some(Told::Finished)
+        );
+        assert_eq!(told(&format!("{begun}\n0e4284a0caca4bfc81c0bb6786972673\n")), Some(Told::Skipped));
+        assert_eq!(
+            told(&format!("{begun}\n{ended}\n9d1aaa27d60140bd96365438aad20286\n")),
+            Some(Told::Stopped)
+        );
     }
 }

@@ -189,7 +189,8 @@ impl Check<'_> {
             Err(error @ ScheduleError::Zone { .. }) => self.take("updates.time_zone", Err(error)),
             other => self.take("updates.schedule", other),
         };
-        (unit?, ordered?);
+        unit?;
+        ordered?;
         Some(Updates {
             schedule: schedule?,
             unit: raw.unit,

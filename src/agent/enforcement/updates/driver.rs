@@ -18,7 +18,7 @@ use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 const STEP_BACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// A slot that is seen later than this was missed. More than the minute after which the clock is looked at.
-const LATE: SignedDuration = SignedDuration::from_secs(90);
+pub const LATE: SignedDuration = SignedDuration::from_secs(90);
 
 /// A run whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
