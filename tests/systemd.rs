@@ -66,6 +66,7 @@ fn booted(script: &str) {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
+    println!("{told}");
     assert!(
         output.status.success() && told.contains("== done"),
         "{told}\n{}",

@@ -1,6 +1,6 @@
 # Run inside a booted system, from /src: database updates as the agent runs them. Each part has its own updater.
 say() { echo "== $*"; }
-fail() { echo "FAILED: $*"; svm-agent updates status; svm-agent events list | tail -5; journalctl -u svm-agent -u svm-agent-update -u other --no-pager | tail -60; exit 1; }
+fail() { echo "FAILED: $*"; svm-agent updates status; svm-agent events list | tail -5; journalctl -u svm-agent -u other --no-pager | tail -60; exit 1; }
 until_true() { for _ in $(seq "${2:-200}"); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
 log() { journalctl -u svm-agent --no-pager -o cat; }
 has() { log | grep -q "$1"; }
@@ -21,7 +21,7 @@ settle() { until_true 'svm-agent updates status --json | grep -q "\"running_sinc
 
 say "install"
 cd /src
-bash -c "$INSTALL"
+eval "$INSTALL"
 cat > /etc/polkit-1/rules.d/50-svm-agent.rules <<'RULE'
 polkit.addRule(function(action, subject) {
   if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "svm-agent" &&
@@ -82,11 +82,16 @@ systemctl show -P ActiveState svm-agent-update | grep -q -e inactive -e failed |
 
 say "one that floods its journal, and one that says one endless line"
 forget
-updater svm-agent-update 'yes flooding the journal with words | head -c 200000000; head -c 5000000 /dev/zero; echo; echo the last word; exit 7' LogRateLimitIntervalSec=0
 before=$(systemctl show -P MainPID svm-agent)
-run
-until_true 'failed timed_out || failed exit_code' 300
-settle
+# The endless line first: after the flood the journal takes no more of this unit for a while.
+for flood in 'head -c 5000000 /dev/zero | tr "\0" x' 'yes flooding the journal with words | head -c 200000000'; do
+  failures=$(events updates.failed)
+  updater svm-agent-update "$flood; echo; echo the last word; exit 7" LogRateLimitIntervalSec=0
+  run
+  until_true '[ "$(events updates.failed)" = '$((failures + 1))' ]' 300
+  settle
+  failed timed_out || has 'ends with: .*the last word' || fail "neither ended nor heard"
+done
 [ "$(systemctl show -P MainPID svm-agent)" = "$before" ] || fail "the agent ended"
 echo "resident: $(grep VmHWM /proc/$before/status)"
 [ "$(awk '/VmHWM/{print $2}' /proc/$before/status)" -lt 40000 ] || fail "it takes too much memory"

@@ -164,14 +164,30 @@ pub async fn last_lines(invocation: &str, most: usize) -> Result<Vec<String>, Sy
     if invocation.is_empty() || !invocation.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(Vec::new());
     }
+    lines_of(format!("_SYSTEMD_INVOCATION_ID={invocation}"), None, most).await
+}
+
+/// The last lines that a unit's processes wrote since an instant, in microseconds since the beginning of 1970; else as
+/// above. What a process says right before its end has no invocation in the journal.
+///
+/// # Errors
+/// As above.
+pub async fn last_lines_since(unit: &str, since_us: i64, most: usize) -> Result<Vec<String>, SystemctlError> {
+    let (seconds, micros) = (since_us.div_euclid(1_000_000), since_us.rem_euclid(1_000_000));
+    let since = format!("--since=@{seconds}.{micros:06}");
+    lines_of(format!("_SYSTEMD_UNIT={unit}"), Some(since), most).await
+}
+
+async fn lines_of(of: String, since: Option<String>, most: usize) -> Result<Vec<String>, SystemctlError> {
     let mut command = Command::new("journalctl");
-    command.args(["--quiet", "--no-pager", "--output=cat", "--lines"]).arg(most.to_string());
-    command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}"));
+    // The newest first: of what is too long for an answer, the oldest is left out.
+    command.args(["--quiet", "--no-pager", "--output=cat", "--reverse", "--lines"]).arg(most.to_string());
+    command.args(since).arg(of);
     let text = ask("journalctl", "read", command).await?;
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let plain =
         |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
-    Ok(lines.iter().rev().take(most).rev().map(plain).collect())
+    Ok(lines.iter().take(most).rev().map(plain).collect())
 }
 
 /// How systemd told that a run ended.
@@ -209,24 +225,28 @@ pub async fn told_of(invocation: &str) -> Result<Option<Told>, SystemctlError> {
     Ok(told(&ask("journalctl", "read", command).await?))
 }
 
-/// The last run of a unit that systemd told the journal of since an instant, in seconds since the beginning of 1970.
+/// The last run of a unit that systemd told the journal of, where that was not before an instant, in microseconds since
+/// the beginning of 1970.
 ///
 /// # Errors
 /// [`SystemctlError`].
-pub async fn last_run_since(unit: &str, since: i64) -> Result<Option<String>, SystemctlError> {
+pub async fn last_run_since(unit: &str, since_us: i64) -> Result<Option<String>, SystemctlError> {
     let mut command = Command::new("journalctl");
-    command.args([
-        "--quiet",
-        "--no-pager",
-        "--output=cat",
-        "--output-fields=INVOCATION_ID",
-        "--lines=1",
-        "_PID=1",
-    ]);
-    command.arg(format!("UNIT={unit}")).arg(format!("--since=@{since}"));
-    let text = ask("journalctl", "read", command).await?;
+    // Not `--since`: with `--lines` it shows the first ones.
+    command.args(["--quiet", "--no-pager", "--output=json", "--lines=1"]);
+    command.arg("--output-fields=INVOCATION_ID,_SOURCE_REALTIME_TIMESTAMP").arg("_PID=1");
+    command.arg(format!("UNIT={unit}"));
+    Ok(run_told(&ask("journalctl", "read", command).await?, since_us))
+}
+
+/// Of an entry of the journal as JSON; all values are texts.
+fn run_told(entry: &str, since_us: i64) -> Option<String> {
+    let entry: BTreeMap<String, serde_json::Value> = serde_json::from_str(entry.lines().next()?).ok()?;
+    let field = |name: &str| entry.get(name)?.as_str();
+    let told = field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| field("__REALTIME_TIMESTAMP"))?;
+    let recent = told.parse::<i64>().is_ok_and(|told| told >= since_us);
     let plain = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    Ok(text.lines().map(str::trim).find(plain).map(str::to_owned))
+    field("INVOCATION_ID").filter(plain).filter(|_| recent).map(str::to_owned)
 }
 
 /// Of the kinds of messages of `sd-messages.h`.
@@ -304,6 +324,11 @@ mod tests {
     fn the_journal_tells_how_a_run_ended() {
         let (begun, ended) = ("7d4958e842da4a758f6c1cdc7b36dcc5", "7ad2d189f7e94e70a38c781354912448");
         assert_eq!(told(begun), None);
+        let entry = format!(
+            r#"{{"__CURSOR":"s=1","__REALTIME_TIMESTAMP":"12","_SOURCE_REALTIME_TIMESTAMP":"10","INVOCATION_ID":"{begun}"}}"#
+        );
+        assert_eq!((run_told(&entry, 10), run_told(&entry, 11)), (Some(begun.to_owned()), None));
+        assert_eq!((run_told("", 0), run_told("{}", 0), run_told("x", 0)), (None, None, None));
         assert_eq!(
             told(&format!("{begun}\n{ended}\n39f53479d3a045ac8e11786248231fbf\n")),
             Some(Told::Finished)

@@ -411,10 +411,10 @@ impl Task {
 
     fn failed(&mut self, at: Timestamp, failure: Failure, reply: Option<RunNow>) {
         let Failure { code, message, lines } = failure;
-        if let Some(reply) = reply {
-            reply.send(Asked::Refused { code: code.to_owned(), message: message.clone() }).ok();
-        }
         let unit = self.config().unit.clone();
+        if let Some(reply) = reply {
+            reply.send(Asked::Refused { code: code.to_owned(), message: format!("{unit}: {message}") }).ok();
+        }
         if !lines.is_empty() {
             tracing::warn!(unit, code, "the journal of the update ends with: {}", lines.join(" | "));
         }

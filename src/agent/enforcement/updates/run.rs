@@ -17,6 +17,10 @@ use tokio::time::Instant;
 /// So many lines of a journal are told.
 const LINES: usize = 10;
 
+/// A process ends before what it said is in the journal.
+const JOURNAL_BEHIND: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2)];
+
 /// Looks at a unit begin after this, and lie twice as far apart each time.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 
@@ -128,19 +132,16 @@ pub async fn may_begin(unit: &str) -> Result<String, NoStart> {
     let failed = |code, message: String| Err(NoStart::Failed(Failure::new(code, message)));
     match state.load.as_str() {
         "loaded" => {}
-        "not-found" => return failed("not_found", format!("there is no {unit}")),
-        "masked" => return failed("masked", format!("{unit} is masked: systemctl unmask {unit}")),
+        "not-found" => return failed("not_found", "there is no such unit".to_owned()),
+        "masked" => return failed("masked", format!("it is masked: systemctl unmask {unit}")),
         other => {
-            return failed(
-                "bad_unit",
-                format!("systemd cannot read {unit} ({other}): systemctl status {unit}"),
-            );
+            return failed("bad_unit", format!("systemd cannot read it ({other}): systemctl status {unit}"));
         }
     }
     let gated = state.properties.get("ExecCondition").is_some_and(|conditions| gated(conditions));
     if !gated {
         let message =
-            format!("{unit} does not ask its permit, so it is not started: svm-agent gate install {unit}");
+            format!("it does not ask its permit, so it is not started: svm-agent gate install {unit}");
         return failed("not_gated", message);
     }
     Ok(state.invocation)
@@ -209,7 +210,7 @@ pub async fn find(unit: &str, before: &str, since: Timestamp) -> Option<String> 
 }
 
 async fn told_to_the_journal(unit: &str, before: &str, since: Timestamp) -> Option<String> {
-    let told = systemctl::last_run_since(unit, since.as_second()).await.ok().flatten();
+    let told = systemctl::last_run_since(unit, since.as_microsecond()).await.ok().flatten();
     told.filter(|invocation| invocation != before)
 }
 
@@ -323,14 +324,25 @@ pub async fn follow(
         outcome => outcome,
     };
     if let Outcome::Failed(failure) = &mut outcome {
-        match systemctl::last_lines(&run.invocation, LINES).await {
-            Ok(lines) => failure.lines = lines,
+        failure.lines = last_lines(&run).await;
+    }
+    outcome
+}
+
+/// What a run said last. The journal may be behind: it is given a moment, and asked again where it has nothing.
+async fn last_lines(run: &Underway) -> Vec<String> {
+    for wait in JOURNAL_BEHIND {
+        tokio::time::sleep(wait).await;
+        match systemctl::last_lines_since(&run.unit, run.started_at.as_microsecond(), LINES).await {
+            Ok(lines) if lines.is_empty() => {}
+            Ok(lines) => return lines,
             Err(error) => {
                 tracing::warn!(unit = run.unit, %error, "the journal of the update cannot be read; is svm-agent in the group systemd-journal?");
+                return Vec::new();
             }
         }
     }
-    outcome
+    Vec::new()
 }
 
 /// How a run ended that systemd knows no more: the journal may.
