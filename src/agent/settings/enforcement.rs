@@ -3,7 +3,7 @@
 
 use super::{Check, path};
 use crate::agent::enforcement::permit_file::WhenDown;
-use crate::agent::enforcement::updates::schedule::{Schedule, ScheduleError};
+use crate::agent::enforcement::updates::schedule::Schedule;
 use crate::settings::choice;
 use crate::subscription::Resource;
 use jiff::SignedDuration;
@@ -185,10 +185,12 @@ impl Check<'_> {
         let ordered = late == 0 || soon <= late;
         let message = "must not be less than `updates.outdated_days`";
         let ordered = self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message));
-        let schedule = match Schedule::parse(&raw.schedule, &raw.time_zone) {
-            Err(error @ ScheduleError::Zone { .. }) => self.take("updates.time_zone", Err(error)),
-            other => self.take("updates.schedule", other),
-        };
+        // Apart, so that both are told where both are wrong.
+        let lines = self.take("updates.schedule", Schedule::parse(&raw.schedule, "UTC"));
+        let zone = self.take("updates.time_zone", Schedule::parse(&[], &raw.time_zone));
+        lines?;
+        zone?;
+        let schedule = self.take("updates.schedule", Schedule::parse(&raw.schedule, &raw.time_zone));
         unit?;
         ordered?;
         Some(Updates {
