@@ -1,7 +1,11 @@
 //! Logs: one line for each thing that matters, to standard error, plain or as JSON.
 
 use serde::Deserialize;
-use tracing_subscriber::{Layer, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// A library that tells what it does as if it mattered: only what goes wrong there is told.
+const TALKATIVE: &str = "tokio_cron_scheduler";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
@@ -44,5 +48,10 @@ pub fn start(format: LogFormat, level: LogLevel, under_systemd: bool) {
         (LogFormat::Plain, true) => lines.without_time().boxed(),
         (LogFormat::Plain, false) => lines.boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(level)).try_init().ok();
+    let heard = FilterFn::new(move |about| {
+        let most = if about.target().starts_with(TALKATIVE) { level.min(LevelFilter::WARN) } else { level };
+        *about.level() <= most
+    });
+    let heard = heard.with_max_level_hint(level);
+    tracing_subscriber::registry().with(lines.with_filter(heard)).try_init().ok();
 }

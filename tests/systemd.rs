@@ -70,6 +70,7 @@ fn in_a_real_systemd(script: &str) {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
+    println!("{told}");
     assert!(
         output.status.success() && told.contains("== done"),
         "{told}\n{}",
@@ -92,4 +93,9 @@ fn a_subscription_s_life_is_enforced_on_real_units() {
     if have_faketime() {
         in_a_real_systemd("enforcement.sh");
     }
+}
+
+#[test]
+fn database_updates_run_in_a_real_systemd() {
+    in_a_real_systemd("updates.sh");
 }

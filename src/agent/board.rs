@@ -1,6 +1,7 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
 use super::enforcement::gateway::{Gateway, GatewayHealth};
+use super::enforcement::updates::UpdatesHealth;
 use super::outage::Outage;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
@@ -65,6 +66,7 @@ pub struct Board {
     destinations: Mutex<BTreeMap<String, DestinationHealth>>,
     enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
     gateway: OnceLock<Arc<Gateway>>,
+    updates: Mutex<UpdatesHealth>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,5 +98,10 @@ impl Board {
     /// How the gateway is, where there is one.
     pub fn gateway(&self) -> Option<GatewayHealth> {
         self.gateway.get().map(|gateway| gateway.health())
+    }
+
+    /// How database updates are; never held over a wait.
+    pub fn updates(&self) -> MutexGuard<'_, UpdatesHealth> {
+        lock(&self.updates)
     }
 }

@@ -9,6 +9,7 @@ use super::enforcement::gateway;
 use super::enforcement::keeper::Keeper;
 use super::enforcement::owed;
 use super::enforcement::permit_file;
+use super::enforcement::updates::Updates;
 use super::engine::{Engine, Order};
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
@@ -192,6 +193,19 @@ pub async fn run(
             "keeper"
         });
     }
+    let (run_now, run_asked) = mpsc::channel(8);
+    let updates = Updates {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        asked: run_asked,
+    };
+    parts.spawn(async move {
+        updates.run().await;
+        "updates"
+    });
     let hostname = rustix::system::uname().nodename().to_string_lossy().into();
     let api = Api {
         settings,
@@ -201,6 +215,7 @@ pub async fn run(
         board,
         refresh,
         look,
+        run_now,
         id: id.into(),
         hostname,
     };

@@ -5,6 +5,7 @@ use super::board::{Asked, Board, DestinationHealth, EnforcementHealth, SourceHea
 use super::enforcement::budget;
 use super::enforcement::gateway::GatewayHealth;
 use super::enforcement::permit_file::WhenDown;
+use super::enforcement::updates::UpdatesHealth;
 use super::engine::Picture;
 use super::outage::Outage;
 use super::settings::Settings;
@@ -38,6 +39,8 @@ pub struct Status {
     pub devices: DevicesStatus,
     pub next_change: Option<Timestamp>,
     pub source: SourceHealth,
+    #[serde(default)]
+    pub updates: UpdatesHealth,
     pub destinations: BTreeMap<String, DestinationStatus>,
     pub store_problem: Option<String>,
 }
@@ -175,6 +178,7 @@ impl Status {
             },
             next_change: picture.next_change,
             source: board.source().clone(),
+            updates: board.updates().clone(),
             destinations: waiting
                 .into_iter()
                 .map(|row| {

@@ -5,6 +5,7 @@ mod events;
 mod gate;
 mod output;
 mod show;
+mod updates;
 
 use super::control::client::AskError;
 use super::settings::{Settings, installed_files};
@@ -95,6 +96,11 @@ enum Command {
         until: Option<String>,
         #[command(flatten)]
         json: Json,
+    },
+    /// Database updates: how they are, and run one now
+    Updates {
+        #[command(subcommand)]
+        command: UpdatesCommand,
     },
     /// Tell how many devices this SVM protects
     Devices {
@@ -261,6 +267,20 @@ enum DevicesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum UpdatesCommand {
+    /// When the next one is due, and how the last ones ended
+    Status {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Start one now, without waiting for its time
+    Run {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Read and check the settings as the service would, and whether each destination can be reached
     Check {
@@ -374,6 +394,9 @@ impl Command {
                     | EventsCommand::Show { json, .. }
                     | EventsCommand::Retry { json, .. },
             } => json.json,
+            Self::Updates { command: UpdatesCommand::Status { json } | UpdatesCommand::Run { json } } => {
+                json.json
+            }
             Self::Devices { command: DevicesCommand::Set { json, .. } } => json.json,
             Self::Config { command: ConfigCommand::Check { json, .. } } => json.json,
         }

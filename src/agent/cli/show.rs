@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::io;
 
-fn instant(at: Timestamp) -> String {
+pub(super) fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn or_none(at: Option<Timestamp>) -> String {
+pub(super) fn or_none(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "never".to_owned(), instant)
 }
 
@@ -93,6 +93,7 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     if let Some(gateway) = &status.gateway {
         row("KSN gateway", gateway_line(gateway))?;
     }
+    row("Databases", super::updates::in_short(&status.updates))?;
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let limit = status.devices.limit.map_or_else(|| "no limit".to_owned(), |n| format!("limit {n}"));
     row("Devices", format!("{}, {limit}", number(status.devices.count)))?;

@@ -7,6 +7,7 @@ mod routes;
 mod sockets;
 
 use super::board::Board;
+use super::enforcement::updates::RunNow;
 use super::engine::Handle;
 use super::settings::Settings;
 use super::source::poller::Refresh;
@@ -48,6 +49,8 @@ pub struct Api {
     pub refresh: mpsc::Sender<Refresh>,
     /// Has every permit carried out anew.
     pub look: watch::Sender<u64>,
+    /// Asks for a database update.
+    pub run_now: mpsc::Sender<RunNow>,
     /// The SVM's id.
     pub id: Arc<str>,
     /// The machine's name.

@@ -3,6 +3,7 @@
 use super::{Api, Door, metrics};
 use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
+use crate::agent::enforcement::updates;
 use crate::agent::engine::{Offered, Order, Run, Turn};
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::{Looked, verify_now};
@@ -114,10 +115,11 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             note_asked(api, resource, peer, &decision);
             Ok(json!(decision))
         }
+        (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
         (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
         (
             _,
-            ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "enforcement", ..]
+            ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "updates" | "enforcement", ..]
             | ["v1", "permits", _, "take"],
         ) if !control => Err(Fault::new(
             StatusCode::FORBIDDEN,
@@ -136,6 +138,7 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             Ok(json!({"looking": true}))
         }
         (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
+        (&Method::POST, ["v1", "updates", "run"]) => run_updates(api).await,
         (&Method::PUT, ["v1", "devices"]) => {
             let Devices { count } = read(body).await?;
             carried_out(api.engine.order(Order::Devices(count)).await?)
@@ -148,7 +151,8 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             _,
             [
                 "v1",
-                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "enforcement",
+                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "updates"
+                | "enforcement",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -275,6 +279,16 @@ async fn refresh(api: &Api) -> Result<Value, Fault> {
         Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
         Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         Looked::Taken | Looked::NotChanged => Ok(json!(looked)),
+    }
+}
+
+async fn run_updates(api: &Api) -> Result<Value, Fault> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
+    api.run_now.send(reply).await.map_err(|_| gone())?;
+    match answer.await.map_err(|_| gone())? {
+        updates::Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        asked => Ok(json!(asked)),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod listening;
 pub mod owed;
 pub mod permit_file;
 pub mod systemctl;
+pub mod updates;
 
 use super::settings::Settings;
 use crate::subscription::Resource;

@@ -210,14 +210,105 @@ pub async fn last_lines(invocation: &str, most: usize) -> Result<Vec<String>, Sy
     if invocation.is_empty() || !invocation.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(Vec::new());
     }
+    lines_of(format!("_SYSTEMD_INVOCATION_ID={invocation}"), None, most).await
+}
+
+/// The last lines that a unit's processes wrote since an instant, in microseconds since the beginning of 1970; else as
+/// above. What a process says right before its end has no invocation in the journal.
+///
+/// # Errors
+/// As above.
+pub async fn last_lines_since(unit: &str, since_us: i64, most: usize) -> Result<Vec<String>, SystemctlError> {
+    let (seconds, micros) = (since_us.div_euclid(1_000_000), since_us.rem_euclid(1_000_000));
+    let since = format!("--since=@{seconds}.{micros:06}");
+    lines_of(format!("_SYSTEMD_UNIT={unit}"), Some(since), most).await
+}
+
+async fn lines_of(of: String, since: Option<String>, most: usize) -> Result<Vec<String>, SystemctlError> {
     let mut command = Command::new("journalctl");
-    command.args(["--quiet", "--no-pager", "--output=cat", "--lines"]).arg(most.to_string());
-    command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}"));
+    // The newest first: of what is too long for an answer, the oldest is left out.
+    command.args(["--quiet", "--no-pager", "--output=cat", "--reverse", "--lines"]).arg(most.to_string());
+    command.args(since).arg(of);
     let text = ask("journalctl", "read", command, PATIENCE).await?;
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let plain =
         |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
-    Ok(lines.iter().rev().take(most).rev().map(plain).collect())
+    Ok(lines.iter().take(most).rev().map(plain).collect())
+}
+
+/// How systemd told that a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It went through.
+    Finished,
+    /// Its `ExecCondition=` skipped it.
+    Skipped,
+    /// It was stopped.
+    Stopped,
+    /// It failed.
+    Failed,
+}
+
+/// How a run ended, by what systemd told the journal: it forgets at once the units that ended well and that nothing
+/// refers to.
+///
+/// # Errors
+/// [`SystemctlError`].
+pub async fn told_of(invocation: &str) -> Result<Option<Told>, SystemctlError> {
+    if invocation.is_empty() || !invocation.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    let mut command = Command::new("journalctl");
+    command.args([
+        "--quiet",
+        "--no-pager",
+        "--output=cat",
+        "--output-fields=MESSAGE_ID",
+        "--lines=20",
+        "_PID=1",
+    ]);
+    command.arg(format!("INVOCATION_ID={invocation}"));
+    Ok(told(&ask("journalctl", "read", command, PATIENCE).await?))
+}
+
+/// The last run of a unit that systemd told the journal of, where that was not before an instant, in microseconds since
+/// the beginning of 1970.
+///
+/// # Errors
+/// [`SystemctlError`].
+pub async fn last_run_since(unit: &str, since_us: i64) -> Result<Option<String>, SystemctlError> {
+    let mut command = Command::new("journalctl");
+    // Not `--since`: with `--lines` it shows the first ones.
+    command.args(["--quiet", "--no-pager", "--output=json", "--lines=1"]);
+    command.arg("--output-fields=INVOCATION_ID,_SOURCE_REALTIME_TIMESTAMP").arg("_PID=1");
+    command.arg(format!("UNIT={unit}"));
+    Ok(run_told(&ask("journalctl", "read", command, PATIENCE).await?, since_us))
+}
+
+/// Of an entry of the journal as JSON; all values are texts.
+fn run_told(entry: &str, since_us: i64) -> Option<String> {
+    let entry: BTreeMap<String, serde_json::Value> = serde_json::from_str(entry.lines().next()?).ok()?;
+    let field = |name: &str| entry.get(name)?.as_str();
+    let told = field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| field("__REALTIME_TIMESTAMP"))?;
+    let recent = told.parse::<i64>().is_ok_and(|told| told >= since_us);
+    let plain = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    field("INVOCATION_ID").filter(plain).filter(|_| recent).map(str::to_owned)
+}
+
+/// Of the kinds of messages of `sd-messages.h`.
+fn told(kinds: &str) -> Option<Told> {
+    let has = |kind: &str| kinds.lines().any(|line| line.trim() == kind);
+    if has("0e4284a0caca4bfc81c0bb6786972673") {
+        Some(Told::Skipped)
+    } else if has("d9b373ed55a64feb8242e02dbe79a49c") || has("be02cf6855d2428ba40df7e9d022f03d") {
+        Some(Told::Failed)
+    } else if has("9d1aaa27d60140bd96365438aad20286") {
+        Some(Told::Stopped)
+    } else if has("7ad2d189f7e94e70a38c781354912448") {
+        Some(Told::Finished)
+    } else {
+        None
+    }
 }
 
 async fn ask(
@@ -278,5 +369,27 @@ mod tests {
         );
         assert_eq!(b.properties["E"], "1\n2=3", "each of several is kept");
         assert_eq!((a.properties["X"].as_str(), b.load.as_str(), b.exit_status), ("a=b", "not-found", 75));
+        let twice = read("ExecCondition={ a }\nExecCondition={ b }\n");
+        assert_eq!(twice[0].properties["ExecCondition"], "{ a }\n{ b }");
+    }
+
+    #[test]
+    fn the_journal_tells_how_a_run_ended() {
+        let (begun, ended) = ("7d4958e842da4a758f6c1cdc7b36dcc5", "7ad2d189f7e94e70a38c781354912448");
+        assert_eq!(told(begun), None);
+        let entry = format!(
+            r#"{{"__CURSOR":"s=1","__REALTIME_TIMESTAMP":"12","_SOURCE_REALTIME_TIMESTAMP":"10","INVOCATION_ID":"{begun}"}}"#
+        );
+        assert_eq!((run_told(&entry, 10), run_told(&entry, 11)), (Some(begun.to_owned()), None));
+        assert_eq!((run_told("", 0), run_told("{}", 0), run_told("x", 0)), (None, None, None));
+        assert_eq!(
+            told(&format!("{begun}\n{ended}\n39f53479d3a045ac8e11786248231fbf\n")),
+            Some(Told::Finished)
+        );
+        assert_eq!(told(&format!("{begun}\n0e4284a0caca4bfc81c0bb6786972673\n")), Some(Told::Skipped));
+        assert_eq!(
+            told(&format!("{begun}\n{ended}\n9d1aaa27d60140bd96365438aad20286\n")),
+            Some(Told::Stopped)
+        );
     }
 }

@@ -4,6 +4,7 @@
 use super::{Check, path};
 use crate::agent::enforcement::gateway::{GatewaySettings, Upstream};
 use crate::agent::enforcement::permit_file::WhenDown;
+use crate::agent::enforcement::updates::schedule::Schedule;
 use crate::settings::choice;
 use crate::subscription::Resource;
 use jiff::SignedDuration;
@@ -35,10 +36,8 @@ pub struct Enforcement {
 /// When the databases are updated.
 #[derive(Clone, Debug)]
 pub struct Updates {
-    /// Cron lines; none where the agent starts no updates.
-    pub schedule: Vec<String>,
-    /// In which time zone they count.
-    pub time_zone: String,
+    /// When; without a line the agent starts no updates.
+    pub schedule: Schedule,
     /// What is started.
     pub unit: String,
     /// Each run waits at random up to so long.
@@ -169,11 +168,17 @@ impl Check<'_> {
         let (soon, late) = (raw.outdated_days, raw.outdated_critical_days);
         let ordered = late == 0 || soon <= late;
         let message = "must not be less than `updates.outdated_days`";
-        self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message))?;
+        let ordered = self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message));
+        // Apart, so that both are told where both are wrong.
+        let lines = self.take("updates.schedule", Schedule::parse(&raw.schedule, "UTC"));
+        let zone = self.take("updates.time_zone", Schedule::parse(&[], &raw.time_zone));
+        lines?;
+        zone?;
+        let schedule = self.take("updates.schedule", Schedule::parse(&raw.schedule, &raw.time_zone));
         unit?;
+        ordered?;
         Some(Updates {
-            schedule: raw.schedule,
-            time_zone: raw.time_zone,
+            schedule: schedule?,
             unit: raw.unit,
             random_delay: random_delay?,
             missed: missed?,

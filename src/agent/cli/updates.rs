@@ -1,0 +1,78 @@
+//! `svm-agent updates`.
+
+use super::show::{instant, or_none};
+use super::{CliError, Out, UpdatesCommand, commands::typed};
+use crate::agent::control::Door;
+use crate::agent::control::client::ask;
+use crate::agent::enforcement::updates::age::Outdated;
+use crate::agent::enforcement::updates::{Asked, UpdatesHealth};
+use reqwest::Method;
+use serde_json::Value;
+use std::path::Path;
+
+pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> Result<(), CliError> {
+    match command {
+        UpdatesCommand::Status { .. } => {
+            let value: Value = ask(dir, Door::Query, Method::GET, "v1/updates", None).await?;
+            if out.json() { Ok(out.value(&value)?) } else { status(out, &typed(value)?) }
+        }
+        UpdatesCommand::Run { .. } => {
+            let value: Value = ask(dir, Door::Control, Method::POST, "v1/updates/run", None).await?;
+            if out.json() {
+                return Ok(out.value(&value)?);
+            }
+            Ok(out.line(match typed::<Asked>(value)? {
+                Asked::Started { unit } => format!("{unit} began; its journal: journalctl -fu {unit}"),
+                Asked::AlreadyRuns { unit } => format!("{unit} runs already"),
+                Asked::Refused { message, .. } => message,
+            })?)
+        }
+    }
+}
+
+fn status(out: &mut Out, updates: &UpdatesHealth) -> Result<(), CliError> {
+    let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
+    row("Unit", updates.unit.clone())?;
+    let schedule = match updates.schedule.as_slice() {
+        [] => "none: the agent starts no updates by itself".to_owned(),
+        lines => format!("{} ({})", lines.join("; "), updates.time_zone),
+    };
+    row("Schedule", schedule)?;
+    if !updates.schedule.is_empty() {
+        row("Next run", or_none(updates.next_run_at))?;
+    }
+    if let Some(since) = updates.running_since {
+        row("Running", format!("since {}", instant(since)))?;
+    }
+    row("Last started", or_none(updates.last_started_at))?;
+    row("Last succeeded", or_none(updates.last_succeeded_at))?;
+    if let Some(failed) = &updates.last_failed {
+        row("Last failed", format!("{}: {} ({})", instant(failed.at), failed.message, failed.code))?;
+    }
+    row("Databases", databases(updates))?;
+    Ok(())
+}
+
+fn databases(updates: &UpdatesHealth) -> String {
+    let age = match updates.outdated {
+        Outdated::None => "",
+        Outdated::Warning => ", which is old",
+        Outdated::Critical => ", which is TOO OLD",
+    };
+    updates
+        .databases_of
+        .map_or_else(|| "of an unknown time".to_owned(), |of| format!("of {}{age}", instant(of)))
+}
+
+/// One row for the whole status.
+pub(super) fn in_short(updates: &UpdatesHealth) -> String {
+    let next = match (updates.running_since, updates.next_run_at) {
+        (Some(since), _) => format!("; an update runs since {}", instant(since)),
+        (None, Some(next)) => format!("; next update {}", instant(next)),
+        (None, None) => String::new(),
+    };
+    let failed = updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
+    let failed =
+        failed.map(|failed| format!("; the last update failed: {}", failed.message)).unwrap_or_default();
+    format!("{}{next}{failed}", databases(updates))
+}

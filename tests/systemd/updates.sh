@@ -1,0 +1,172 @@
+# Run inside a booted system, from /src: database updates as the agent runs them. Each part has its own updater.
+say() { echo "== $*"; }
+fail() { echo "FAILED: $*"; svm-agent updates status; svm-agent events list | tail -5; journalctl -u svm-agent -u other --no-pager | tail -60; exit 1; }
+until_true() { for _ in $(seq "${2:-200}"); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
+log() { journalctl -u svm-agent --no-pager -o cat; }
+has() { log | grep -q "$1"; }
+# updater UNIT COMMAND [LINE]...: what the unit does.
+updater() {
+  unit=$1; printf '%s\n' "$2" > /usr/local/bin/updater; chmod 755 /usr/local/bin/updater; shift 2
+  mkdir -p "/etc/systemd/system/$unit.service.d"
+  { echo '[Service]'; echo 'ExecCondition='; echo 'ExecCondition=+/usr/bin/svm-agent permit database-updates'
+    echo 'ExecStart='; echo 'ExecStart=/bin/sh /usr/local/bin/updater'; for line; do echo "$line"; done
+  } > "/etc/systemd/system/$unit.service.d/test.conf"
+  systemctl daemon-reload
+}
+run() { svm-agent updates run || fail "updates run"; }
+failed() { svm-agent updates status --json | grep -q "\"last_failed\":{\"at\":\"[^\"]*\",\"code\":\"$1\""; }
+forget() { systemctl stop svm-agent-update other 2>/dev/null || true; systemctl reset-failed 2>/dev/null || true; }
+events() { svm-agent events list --limit 1000 --json | grep -c "\"$1\"" || true; }
+settle() { until_true 'svm-agent updates status --json | grep -q "\"running_since\":null"'; }
+
+say "install"
+cd /src
+eval "$INSTALL"
+cat > /etc/polkit-1/rules.d/50-svm-agent.rules <<'RULE'
+polkit.addRule(function(action, subject) {
+  if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "svm-agent" &&
+      ["svm-agent-update.service", "other.service"].indexOf(action.lookup("unit")) >= 0) { return polkit.Result.YES; }
+});
+RULE
+mkdir -p /etc/svm-agent/conf.d
+cat > /etc/svm-agent/conf.d/test.toml <<'TOML'
+[enforcement]
+stop_timeout = "2s"
+[updates]
+timeout = "6s"
+random_delay = "0s"
+databases_file = "/var/lib/bases"
+TOML
+systemctl restart svm-agent
+systemctl show -P ExecCondition svm-agent-update | grep -q 'svm-agent permit --take database-updates' || fail "the shipped unit has no gate"
+
+say "no permit"
+updater svm-agent-update 'echo updated; touch /var/lib/bases'
+svm-agent updates run && fail "it ran without a permit"
+svm-agent updates run --json | grep -q no_permit || fail "no_permit"
+mkdir -p /srv/vendor && cd /srv/vendor
+svm-vendor --ledger ledger --signing-key key.pem keygen --iss provider.example --name Example
+cp -r ledger ledger2
+svm-vendor --ledger ledger --signing-key key.pem issue --key-id SUB-1 --days 30 --grace-days 7 --devices 10 > /dev/null
+svm-vendor --ledger ledger publish published
+cp ledger/trust.d/*.pem /etc/svm-agent/trust.d/ && chmod 644 /etc/svm-agent/trust.d/*.pem
+svm-agent key add published/v1/keys/*.jws > /dev/null
+
+say "success"
+run
+until_true '[ "$(events updates.succeeded)" = 1 ]'
+svm-agent updates status | grep -q "Databases  *of 20" || fail "the databases have no time"
+svm-agent status | grep -q "^Databases  *of 20" || fail "the status does not tell of them"
+
+say "failure, with what it said"
+updater svm-agent-update 'echo first; printf "the \033[31mserver\033[0m said no\n" >&2; exit 3'
+run
+until_true 'failed exit_code'
+has 'it ended with exit status 3' || fail "no exit status"
+has 'ends with: .*said no' || fail "no line of the journal"
+until_true '[ "$(events updates.failed)" = 1 ]'
+
+say "one that hangs"
+updater svm-agent-update 'sleep 1000 & sleep 1000'
+run
+svm-agent updates run | grep -q "runs already" || fail "two at a time"
+until_true 'failed timed_out'
+systemctl is-active -q svm-agent-update && fail "it still runs"
+
+say "one that ignores SIGTERM"
+updater svm-agent-update 'trap "" TERM; echo stubborn; while :; do sleep 1; done' KillMode=mixed
+run
+until_true 'has "ends with: .*stubborn" && svm-agent updates status --json | grep -q "\"running_since\":null"'
+failed timed_out || fail "not timed_out"
+systemctl show -P ActiveState svm-agent-update | grep -q -e inactive -e failed || fail "it still runs"
+
+say "one that floods its journal, and one that says one endless line"
+forget
+before=$(systemctl show -P MainPID svm-agent)
+# The endless line first: after the flood the journal takes no more of this unit for a while.
+for flood in 'head -c 5000000 /dev/zero | tr "\0" x' 'yes flooding the journal with words | head -c 200000000'; do
+  failures=$(events updates.failed)
+  updater svm-agent-update "$flood; echo; echo the last word; exit 7" LogRateLimitIntervalSec=0
+  run
+  until_true '[ "$(events updates.failed)" = '$((failures + 1))' ]' 300
+  settle
+  failed timed_out || has 'ends with: .*the last word' || fail "neither ended nor heard"
+done
+[ "$(systemctl show -P MainPID svm-agent)" = "$before" ] || fail "the agent ended"
+echo "resident: $(grep VmHWM /proc/$before/status)"
+[ "$(awk '/VmHWM/{print $2}' /proc/$before/status)" -lt 40000 ] || fail "it takes too much memory"
+
+say "who else started it, has it"
+updater svm-agent-update 'sleep 2'
+systemctl start --no-block svm-agent-update
+until_true 'systemctl show -P SubState svm-agent-update | grep -q start'
+svm-agent updates run | grep -q "runs already" || fail "it was started twice"
+forget
+
+say "stopped by hand is not done"
+done_before=$(events updates.succeeded)
+updater svm-agent-update 'exec sleep 1000'
+run
+systemctl stop svm-agent-update
+until_true 'failed stopped'
+
+say "a gate that refuses is no failure"
+failures=$(events updates.failed)
+updater svm-agent-update 'echo never' ExecCondition=/bin/false
+run
+until_true 'has "gate refused it"'
+settle
+
+say "no gate"
+printf '[Service]\nExecCondition=\nExecStart=\nExecStart=/bin/true\n' > /etc/systemd/system/svm-agent-update.service.d/test.conf; systemctl daemon-reload
+svm-agent updates run --json | grep -q '"not_gated".*svm-agent gate install svm-agent-update.service' || fail "not_gated"
+[ "$(events updates.failed)" = "$((failures + 1))" ] || fail "the gate's refusal was told as a failure"
+
+say "over a restart of the agent"
+updater svm-agent-update 'sleep 3'
+run
+systemctl kill -s KILL svm-agent
+until_true '[ "$(events updates.succeeded)" = '$((done_before + 1))' ]'
+has "was under way before" || fail "it was not watched"
+
+say "stopped with its permit"
+failures=$(events updates.failed)
+updater svm-agent-update 'exec sleep 1000'
+run
+svm-vendor --ledger ledger --signing-key key.pem block SUB-1 > /dev/null
+svm-vendor --ledger ledger publish published
+svm-agent key add published/v1/keys/*.jws > /dev/null
+systemctl stop svm-agent-update
+until_true 'has "stopped with its permit"'
+[ "$(events updates.failed)" = "$failures" ] || fail "it was told as a failure"
+[ "$(events updates.succeeded)" = "$((done_before + 1))" ] || fail "it was told as a success"
+svm-agent key remove SUB-1 > /dev/null
+rm -r published
+svm-vendor --ledger ledger2 --signing-key key.pem issue --key-id SUB-2 --days 30 > /dev/null
+svm-vendor --ledger ledger2 publish published
+svm-agent key add published/v1/keys/*.jws > /dev/null
+svm-agent permit database-updates > /dev/null || fail "no permit again"
+
+say "a unit that nothing refers to, on a schedule, with databases that are old"
+printf '[Service]\nType=oneshot\n' > /etc/systemd/system/other.service
+updater other 'echo quick'
+touch -d '10 days ago' /var/lib/bases
+cat > /etc/svm-agent/conf.d/test2.toml <<'TOML'
+[updates]
+unit = "other.service"
+schedule = ["* * * * *"]
+time_zone = "Europe/Berlin"
+TOML
+systemctl restart svm-agent
+until_true '[ "$(events databases.outdated)" = 1 ]'
+svm-agent status | grep -q 'WARNING.*databases_outdated' || fail "the device status does not tell"
+until_true '[ "$(events updates.succeeded)" = '$((done_before + 2))' ]' 700
+touch /var/lib/bases
+updater other 'echo never' ExecCondition=/bin/false
+run
+until_true '[ "$(log | grep -c "gate refused it")" -ge 2 ]'
+[ "$(events updates.failed)" = "$failures" ] || fail "a forgotten refusal was told as a failure"
+svm-agent status | grep -q 'databases_outdated' && fail "the device status is still told"
+[ "$(events databases.outdated)" = 1 ] || fail "told twice"
+log | grep -q -e "Uninited" -e "Job creator" && fail "the library talks"
+say "done"
