@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each measurement uses its part")]
 
 pub mod backlog;
+pub mod gateway;
+pub mod haproxy;
 pub mod sink;
 pub mod syslog_ng;
 

@@ -5,6 +5,7 @@
 //! nothing more is read: whoever sends faster than the other takes is slowed down by the kernel.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -56,6 +57,29 @@ impl Way {
         self.over
     }
 
+    /// Takes what the sender has sent already, before there is a receiver. Whether there is something to send.
+    ///
+    /// # Errors
+    /// Where the sender hung up.
+    pub(super) async fn take_first(&mut self, from: &mut TcpStream) -> io::Result<bool> {
+        // What came with the connection is known when the kernel was asked once more.
+        tokio::task::yield_now().await;
+        let read = poll_fn(|cx| {
+            Poll::Ready(SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                match Pin::new(&mut *from).poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(())) => Ok(Some(buffer.filled().to_vec())),
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Pending => Ok(None),
+                }
+            }))
+        });
+        let Some(first) = read.await? else { return Ok(false) };
+        self.ended = first.is_empty();
+        self.held = first;
+        Ok(!self.ended)
+    }
+
     /// Passes on what there is until there is no more, then waits. `Ready` when the end was passed on; where the
     /// `other_is_over`, closing both connections does that.
     pub(super) fn poll(
@@ -95,8 +119,11 @@ impl Way {
         while let Some(rest) = self.held.get(self.written..).filter(|rest| !rest.is_empty()) {
             let Poll::Ready(count) = Pin::new(&mut *to).poll_write(cx, rest)? else { return Poll::Pending };
             self.written = self.written.saturating_add(count);
-            (self.moved, self.stuck) = (true, Some(Instant::now()));
+            self.moved = true;
             count_bytes(total, count);
+            if self.written < self.held.len() {
+                self.stuck = Some(Instant::now());
+            }
         }
         (self.held, self.written, self.stuck) = (Vec::new(), 0, None);
         Poll::Ready(Ok(()))
