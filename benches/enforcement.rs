@@ -1,7 +1,7 @@
-//! Enforcement: the gateway for KSN beside HAProxy, where that is installed, in the same run.
+//! Enforcement: a lapse in a real systemd, asking for a permit, and the gateway for KSN beside HAProxy in the same run.
 //!
 //! `cargo bench --bench enforcement` prints the figures; with `-- --json` the last line is one JSON object. `--only
-//! PART` (gateway) measures one part. What each figure means and how it is measured: `docs/benchmarks.md`.
+//! PART` (gateway, lapse, permit) measures one part. What each figure means and how it is measured: `docs/benchmarks.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,14 +15,15 @@ mod support;
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use support::{lapse, permit};
+use support::{gateway, lapse, permit};
 
 type Figures = BTreeMap<&'static str, Value>;
 
 type Part = fn(&mut Figures);
 
 /// One for each file of `support/` that measures something of enforcement.
-const PARTS: [(&str, Part); 2] = [("lapse", lapse::measure), ("permit", permit::measure)];
+const PARTS: [(&str, Part); 3] =
+    [("gateway", gateway::measure), ("lapse", lapse::measure), ("permit", permit::measure)];
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();

@@ -73,7 +73,7 @@ pub(super) struct Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.shared.open.fetch_sub(1, Relaxed);
+        self.shared.closed_one();
     }
 }
 
@@ -88,12 +88,15 @@ impl Client {
     pub(super) async fn serve(mut self, bounds: Bounds, clock: Clock) {
         let began = Instant::now();
         let shared = self.shared.clone();
-        let Some((upstream, target)) = shared.targets.connect(bounds.connect_timeout, &clock).await else {
+        let mut up = Way::default();
+        let Ok(first) = up.take_first(&mut self.held.stream).await else { return };
+        let connected = shared.targets.connect(bounds.connect_timeout, first, &clock).await;
+        let Some((upstream, target)) = connected else {
             shared.upstream_failed.fetch_add(1, Relaxed);
             return;
         };
         let _connection = Counted::new(&target.connections);
-        relay(&mut self.held, Held::new(upstream), &shared, bounds, began).await;
+        relay(&mut self.held, Held::new(upstream), up, &shared, bounds, began).await;
     }
 }
 
@@ -106,8 +109,15 @@ enum Ended {
     Old,
 }
 
-async fn relay(client: &mut Held, mut upstream: Held, shared: &Shared, bounds: Bounds, began: Instant) {
-    let (mut up, mut down) = (Way::default(), Way::default());
+async fn relay(
+    client: &mut Held,
+    mut upstream: Held,
+    mut up: Way,
+    shared: &Shared,
+    bounds: Bounds,
+    began: Instant,
+) {
+    let mut down = Way::default();
     let ends = began + bounds.max_age;
     let mut active = Instant::now();
     // Rings at the earliest instant at which there may be something to close; what happens meanwhile puts that off,

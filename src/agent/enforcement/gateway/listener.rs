@@ -2,8 +2,10 @@
 
 use crate::agent::outage::Outage;
 use crate::clock::Clock;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -84,6 +86,20 @@ impl Door {
             Some(listener) => listener.accept().await,
             None => std::future::pending().await,
         };
+        self.look_at(taken)
+    }
+
+    /// Another connection, where one is there already.
+    pub(super) async fn take_next(&mut self) -> Option<TcpStream> {
+        let listener = self.listener.as_ref()?;
+        let taken = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await;
+        match taken {
+            Poll::Ready(taken) => self.look_at(taken),
+            Poll::Pending => None,
+        }
+    }
+
+    fn look_at(&mut self, taken: io::Result<(TcpStream, SocketAddr)>) -> Option<TcpStream> {
         match taken {
             Ok((client, _)) => {
                 if self.outage.is_some() {

@@ -4,7 +4,8 @@
 //! written at once; only what the other side does not take is kept, in a buffer of its own, and until that is written
 //! nothing more is read: whoever sends faster than the other takes is slowed down by the kernel.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,12 +17,19 @@ use tokio::time::Instant;
 /// What is read at once.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
+/// Where so much is held for peers that do not take it, less is read at once, so that many of them hold little more.
+const HELD_MUCH_BYTES: usize = 16 * 1024 * 1024;
+const LITTLE_BYTES: usize = 8 * 1024;
+
 /// So many reads in a row before other connections have their turn.
 const TURN: u32 = 8;
 
 thread_local! {
     /// One for all connections of the thread: it is empty whenever none of them runs.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+
+    /// What all connections of the thread hold, in bytes.
+    static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
 /// One way of a connection.
@@ -56,6 +64,26 @@ impl Way {
         self.over
     }
 
+    /// Takes what the sender has sent already, before there is a receiver. Whether there is something to send.
+    ///
+    /// # Errors
+    /// Where the sender hung up.
+    pub(super) async fn take_first(&mut self, from: &mut TcpStream) -> io::Result<bool> {
+        // What came with the connection is known when the kernel was asked once more.
+        tokio::task::yield_now().await;
+        poll_fn(|cx| {
+            Poll::Ready(SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch.get_mut(..LITTLE_BYTES).unwrap_or_default());
+                if Pin::new(&mut *from).poll_read(cx, &mut buffer)?.is_ready() {
+                    self.hold(buffer.filled());
+                    self.ended = self.held.is_empty();
+                }
+                Ok(!self.held.is_empty())
+            }))
+        })
+        .await
+    }
+
     /// Passes on what there is until there is no more, then waits. `Ready` when the end was passed on; where the
     /// `other_is_over`, closing both connections does that.
     pub(super) fn poll(
@@ -85,6 +113,12 @@ impl Way {
         Poll::Pending
     }
 
+    /// Keeps a copy of what is to be written later, instead of what was kept.
+    fn hold(&mut self, bytes: &[u8]) {
+        HELD.set(HELD.get().saturating_sub(self.held.len()).saturating_add(bytes.len()));
+        (self.held, self.written) = (bytes.to_vec(), 0);
+    }
+
     /// Writes what is held. `Ready` when all of it was.
     fn poll_held(
         &mut self,
@@ -93,12 +127,19 @@ impl Way {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while let Some(rest) = self.held.get(self.written..).filter(|rest| !rest.is_empty()) {
-            let Poll::Ready(count) = Pin::new(&mut *to).poll_write(cx, rest)? else { return Poll::Pending };
+            let Poll::Ready(count) = Pin::new(&mut *to).poll_write(cx, rest)? else {
+                self.stuck.get_or_insert_with(Instant::now);
+                return Poll::Pending;
+            };
             self.written = self.written.saturating_add(count);
-            (self.moved, self.stuck) = (true, Some(Instant::now()));
+            self.moved = true;
             count_bytes(total, count);
+            if self.written < self.held.len() {
+                self.stuck = Some(Instant::now());
+            }
         }
-        (self.held, self.written, self.stuck) = (Vec::new(), 0, None);
+        self.hold(&[]);
+        self.stuck = None;
         Poll::Ready(Ok(()))
     }
 
@@ -111,7 +152,8 @@ impl Way {
         total: &AtomicU64,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut buffer = ReadBuf::new(scratch);
+        let most = if HELD.get() < HELD_MUCH_BYTES { SCRATCH_BYTES } else { LITTLE_BYTES };
+        let mut buffer = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
         ready!(Pin::new(from).poll_read(cx, &mut buffer))?;
         let read = buffer.filled();
         if read.is_empty() {
@@ -125,10 +167,16 @@ impl Way {
         };
         count_bytes(total, count);
         if let Some(rest) = read.get(count..).filter(|rest| !rest.is_empty()) {
-            self.held = rest.to_vec();
+            self.hold(rest);
             self.stuck = Some(Instant::now());
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.hold(&[]);
     }
 }
 

@@ -13,13 +13,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 /// The clocks are looked at so often at least while something is allowed: the wall clock may have been set forward,
 /// and a timer does not count while the machine is suspended.
 const LOOK: Duration = Duration::from_secs(240);
+
+/// What is left of so many tasks that ended is cleared away together; each takes about 1 kB.
+const SWEEP: u64 = 64;
+
+/// So many connections are taken in a row before other things have their turn.
+const TURN: usize = 16;
 
 /// Of what a rate is.
 const PERIOD: SignedDuration = SignedDuration::from_mins(1);
@@ -41,6 +47,9 @@ pub(super) struct Shared {
     pub(super) closed_idle: AtomicU64,
     pub(super) closed_age: AtomicU64,
     pub(super) upstream_failed: AtomicU64,
+    closed: AtomicU64,
+    /// Rings when tasks are to be cleared away.
+    sweep: Notify,
 }
 
 impl Shared {
@@ -61,6 +70,16 @@ impl Shared {
             closed_idle: zero(),
             closed_age: zero(),
             upstream_failed: zero(),
+            closed: zero(),
+            sweep: Notify::new(),
+        }
+    }
+
+    /// Counts a connection that is open no more. What is left of its task is cleared away with that of others.
+    pub(super) fn closed_one(&self) {
+        self.open.fetch_sub(1, Relaxed);
+        if self.closed.fetch_add(1, Relaxed) % SWEEP == SWEEP - 1 {
+            self.sweep.notify_one();
         }
     }
 
@@ -135,6 +154,7 @@ impl Server {
         mut permits: watch::Receiver<Vec<PermitFile>>,
         mut ended: oneshot::Receiver<()>,
     ) {
+        let shared = self.shared.clone();
         let mut followed = true;
         self.follow(&mut permits).await;
         loop {
@@ -152,10 +172,8 @@ impl Server {
                 }
                 () = at(look), if look.is_some() => self.look().await,
                 () = at(self.door.closed_until), if !open => {}
-                client = self.door.take(), if open => if let Some(client) = client {
-                    self.let_in(client).await;
-                },
-                _ = self.tasks.join_next(), if !self.tasks.is_empty() => while self.tasks.try_join_next().is_some() {},
+                () = shared.sweep.notified() => while self.tasks.try_join_next().is_some() {},
+                client = self.door.take(), if open => self.let_in_all(client).await,
             }
         }
         self.tasks.shutdown().await;
@@ -199,6 +217,21 @@ impl Server {
     fn is_over(&self) -> bool {
         let permit = self.in_force.permit.as_ref();
         permit.is_some_and(|permit| permit.in_force(&self.clock) == Permit::Stopped)
+    }
+
+    /// Deals with the connections that are there.
+    async fn let_in_all(&mut self, mut client: Option<TcpStream>) {
+        for _ in 0..TURN {
+            let Some(one) = client else { return };
+            self.let_in(one).await;
+            if self.door.closed_until.is_some() {
+                return;
+            }
+            client = self.door.take_next().await;
+        }
+        if let Some(one) = client {
+            self.let_in(one).await;
+        }
     }
 
     /// Lets a connection in, or refuses it.

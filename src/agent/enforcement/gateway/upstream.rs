@@ -3,16 +3,20 @@
 use crate::agent::outage::Outage;
 use crate::clock::Clock;
 use jiff::Timestamp;
+use rustix::net::sockopt::set_tcp_quickack;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 /// One that failed is tried again after so long, then after twice that, up to the second.
@@ -175,10 +179,10 @@ impl Target {
         }
     }
 
-    async fn connect(&self, within: Duration, clock: &Clock) -> Option<TcpStream> {
-        let made = match timeout(within, self.reach()).await {
-            Ok(made) => made,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}"))),
+    async fn connect(&self, within: Duration, first: bool, clock: &Clock) -> Option<TcpStream> {
+        let made = match in_time(within, self.reach(first)).await {
+            Some(made) => made,
+            None => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}"))),
         };
         let name = || format!("the KSN upstream {}", self.upstream);
         let mut failing = self.failing();
@@ -204,16 +208,20 @@ impl Target {
         }
     }
 
-    async fn reach(&self) -> io::Result<TcpStream> {
-        let stream = match &self.place {
-            Place::Fixed(address) => TcpStream::connect(address).await?,
+    async fn reach(&self, first: bool) -> io::Result<TcpStream> {
+        match &self.place {
+            Place::Fixed(address) => connect(*address, first).await,
             Place::Name(known) => {
-                let addresses = self.addresses(known).await?;
-                TcpStream::connect(addresses.as_slice()).await?
+                let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+                for address in self.addresses(known).await? {
+                    match connect(address, first).await {
+                        Ok(stream) => return Ok(stream),
+                        Err(error) => failed = error,
+                    }
+                }
+                Err(failed)
             }
-        };
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        }
     }
 
     /// The addresses of a name. One look-up is made at a time; where it fails, what was known before is used.
@@ -239,6 +247,30 @@ impl Target {
     }
 }
 
+/// Where there is something to be sent at once, that is also the answer to the other side's part of the handshake, and
+/// no packet of its own is: the upstream wakes up once, for both (`tcp(7)`, TCP_QUICKACK; it lasts until then).
+async fn connect(address: SocketAddr, first: bool) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    if first {
+        set_tcp_quickack(&socket, false)?;
+    }
+    socket.connect(address).await
+}
+
+/// Waits so long at most. Most connections are there when the kernel was asked once: they need no timer, and setting
+/// one that is earlier than all others would wake the thread once more.
+async fn in_time<T>(within: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    for _ in 0..2 {
+        if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+            return Some(done);
+        }
+        tokio::task::yield_now().await;
+    }
+    timeout(within, work).await.ok()
+}
+
 /// Whether an error is for want of something here, such as open files.
 fn is_of_this_process(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
@@ -257,18 +289,24 @@ impl Targets {
         self.0.iter().map(Target::health).collect()
     }
 
-    /// A connection to the first that works, of those that are said to work; where none does, of all.
-    pub(super) async fn connect(&self, within: Duration, clock: &Clock) -> Option<(TcpStream, &Target)> {
+    /// A connection to the first that works, of those that are said to work; where none does, of all. `first` says
+    /// whether there is something to be sent at once.
+    pub(super) async fn connect(
+        &self,
+        within: Duration,
+        first: bool,
+        clock: &Clock,
+    ) -> Option<(TcpStream, &Target)> {
         let mut last = Vec::new();
         for target in &self.0 {
             if !target.is_offered() {
                 last.push(target);
-            } else if let Some(stream) = target.connect(within, clock).await {
+            } else if let Some(stream) = target.connect(within, first, clock).await {
                 return Some((stream, target));
             }
         }
         for target in last {
-            if let Some(stream) = target.connect(within, clock).await {
+            if let Some(stream) = target.connect(within, first, clock).await {
                 return Some((stream, target));
             }
         }
