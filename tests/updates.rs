@@ -94,7 +94,7 @@ fn each_slot_is_tried_once_and_what_was_missed_once_for_all() {
     }
     let doubled = after.windows(2).filter(|pair| quarter(pair[0]) == quarter(pair[1])).count();
     assert!(doubled <= 1, "the one that is made up for may fall beside the next: {after:?}");
-    assert_eq!(status["last_failed"]["message"].is_string(), true);
+    assert!(status["last_failed"]["message"].is_string());
     assert_eq!(status["time_zone"], "Asia/Kolkata");
 }
 
