@@ -88,7 +88,13 @@ const PERMIT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the agent says of a permit; with `take` one run is spent. A file that allows is asked for with it: what is
 /// refused by either is refused.
-fn ask_permit(dir: &Path, name: &str, take: Option<&Value>, of_file: Decision) -> Result<Decision, CliError> {
+fn ask_permit(
+    dir: &Path,
+    resource: Resource,
+    take: Option<&Value>,
+    of_file: &dyn Fn() -> Decision,
+) -> Result<Decision, CliError> {
+    let name = resource.file_name();
     let (door, method, path) = match take {
         Some(_) => (Door::Control, Method::POST, format!("v1/permits/{name}/take")),
         None => (Door::Query, Method::GET, format!("v1/permits/{name}")),
@@ -100,7 +106,8 @@ fn ask_permit(dir: &Path, name: &str, take: Option<&Value>, of_file: Decision) -
     })?;
     // What the agent itself refuses, it remembers.
     let refused_there = asked.as_ref().map_or_else(|e| matches!(e, AskError::Refused { .. }), |a| !a.allowed);
-    let mut decision = of_file;
+    // Asking takes its time, and the permit's own end may have come meanwhile.
+    let mut decision = of_file();
     match (asked, &decision.permit) {
         _ if !decision.allowed => {}
         (Ok(answer), _) if answer.allowed => {}
@@ -136,11 +143,12 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);
     let resource =
         resource.ok_or_else(|| CliError::given("unknown_resource", "there are database-updates and ksn"))?;
-    let mut decision = permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
+    let of_file = || permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
+    let mut decision = of_file();
     let counts_only_with_agent =
         decision.permit.as_ref().is_some_and(|p| p.when_agent_is_down == WhenDown::Stopped);
     if take.is_some() || counts_only_with_agent {
-        decision = ask_permit(&runtime_dir, name, take, decision)?;
+        decision = ask_permit(&runtime_dir, resource, take, &of_file)?;
     }
     if out.json() {
         out.value(&decision)?;

@@ -159,7 +159,15 @@ fn gated(conditions: &str) -> bool {
 }
 
 async fn look(unit: &str) -> Result<UnitState, SystemctlError> {
-    let more = ["SubState", "ExecMainCode", "ExecCondition", "ConditionResult", "Job"];
+    let more = [
+        "SubState",
+        "ExecMainCode",
+        "ExecCondition",
+        "ConditionResult",
+        "Job",
+        "ExecMainStartTimestampMonotonic",
+        "InactiveExitTimestampMonotonic",
+    ];
     let states = systemctl::show(&[unit.to_owned()], &more).await?;
     Ok(states.into_iter().next().unwrap_or_default())
 }
@@ -214,6 +222,9 @@ async fn told_to_the_journal(unit: &str, before: &str, since: Timestamp) -> Opti
     told.filter(|invocation| invocation != before)
 }
 
+/// The journal tells of a stop in two lines, right after each other.
+const STOPPED_IS_TOLD: Duration = Duration::from_millis(500);
+
 /// What is seen of a run that has ended.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
@@ -236,11 +247,15 @@ fn judge(state: &UnitState, invocation: &str) -> Option<End> {
     // `si_code` of waitid(2): 2 and 3 are signals.
     let by_signal = matches!(property("ExecMainCode"), "2" | "3");
     let number = state.exit_status;
+    // What is known of a main process may be that of the run before.
+    let instant = |name: &str| property(name).parse::<u64>().unwrap_or(0);
+    let began = instant("ExecMainStartTimestampMonotonic") >= instant("InactiveExitTimestampMonotonic");
     let failed = |code, message: String| Outcome::Failed(Failure::new(code, message));
     Some(End::Known(match state.result.as_str() {
         "success" if by_signal => {
             failed("stopped", format!("it was stopped before its end, by signal {number}"))
         }
+        "success" if !began => failed("stopped", "it was stopped before it began".to_owned()),
         "success" => Outcome::Succeeded,
         "exec-condition" => Outcome::Refused,
         "exit-code" if number == 0 => {
@@ -347,7 +362,12 @@ async fn last_lines(run: &Underway) -> Vec<String> {
 
 /// How a run ended that systemd knows no more: the journal may.
 async fn forgotten(run: &Underway) -> Outcome {
-    let told = systemctl::told_of(&run.invocation).await;
+    let mut told = systemctl::told_of(&run.invocation).await;
+    if matches!(told, Ok(Some(Told::Finished))) {
+        // That it was stopped is told after that it ended well.
+        tokio::time::sleep(STOPPED_IS_TOLD).await;
+        told = systemctl::told_of(&run.invocation).await;
+    }
     let failed = |code, message: &str| Outcome::Failed(Failure::new(code, message));
     match told {
         Ok(Some(Told::Finished)) => Outcome::Succeeded,
@@ -417,6 +437,21 @@ mod tests {
         ] {
             assert_eq!(code(seen.clone()), is, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn one_that_was_stopped_while_its_gate_asked_did_not_succeed() {
+        let mut state = state("inactive", "dead", "success", "1", 0);
+        let mut at = |name: &str, us: &str| drop(state.properties.insert(name.to_owned(), us.to_owned()));
+        at("InactiveExitTimestampMonotonic", "20");
+        at("ExecMainStartTimestampMonotonic", "10");
+        let ended = judge(&state, "a1");
+        assert!(
+            matches!(ended, Some(End::Known(Outcome::Failed(Failure { code: "stopped", .. })))),
+            "{ended:?}"
+        );
+        state.properties.insert("ExecMainStartTimestampMonotonic".to_owned(), "20".to_owned());
+        assert_eq!(judge(&state, "a1"), Some(End::Known(Outcome::Succeeded)));
     }
 
     #[test]
