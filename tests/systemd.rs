@@ -7,6 +7,7 @@
     reason = "a test"
 )]
 #![allow(clippy::print_stdout, reason = "a test says that it did not run")]
+#![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,6 +51,11 @@ fn install_commands() -> String {
 
 /// Runs a script of `tests/systemd/` in a system that is booted for it, with the sources to install at `/src`.
 fn in_a_real_systemd(script: &str) {
+    boots(script, 1);
+}
+
+/// The same in one that is booted so often over one disk.
+fn boots(script: &str, times: u32) {
     let Some(rootfs) = rootfs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path();
@@ -61,8 +67,24 @@ fn in_a_real_systemd(script: &str) {
     }
     let script = std::fs::read_to_string(root().join("tests/systemd").join(script)).unwrap();
     let script = format!("INSTALL='{}'\n{script}", install_commands());
+    // A temporary folder may be in memory, which holds no overlay.
+    let disk = tempfile::tempdir_in("/var/tmp").unwrap();
+    for _ in 0..times {
+        boot(&rootfs, &script, source, (times > 1).then_some(disk.path()));
+        // It is down until then.
+        let until = std::fs::read_to_string(disk.path().join("upper/srv/end")).unwrap_or_default();
+        let until: u64 = until.trim().parse().unwrap_or(0);
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        while now() <= until {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) {
     let output = Command::new(root().join("tests/systemd/boot.sh"))
-        .arg(&rootfs)
+        .env("DISK", disk.unwrap_or(Path::new("")))
+        .arg(rootfs)
         .arg(script)
         .arg(format!("{}:/src", source.display()))
         .arg(format!("{}:/usr/bin/svm-vendor", env!("CARGO_BIN_EXE_svm-vendor")))
@@ -98,4 +120,11 @@ fn a_subscription_s_life_is_enforced_on_real_units() {
 #[test]
 fn database_updates_run_in_a_real_systemd() {
     in_a_real_systemd("updates.sh");
+}
+
+#[test]
+fn no_permit_outlasts_a_reboot() {
+    if have_faketime() {
+        boots("reboot.sh", 2);
+    }
 }

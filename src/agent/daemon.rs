@@ -176,6 +176,7 @@ pub async fn run(
         // Nobody nudges any more, as in the demonstration.
         std::future::pending().await
     });
+    let (run_now, run_asked) = mpsc::channel(8);
     for resource in Resource::ALL {
         let keeper = Keeper {
             resource,
@@ -184,6 +185,7 @@ pub async fn run(
             engine: handle.clone(),
             board: board.clone(),
             gateway: gateway.clone().filter(|_| resource == Resource::Ksn),
+            updates: run_now.clone(),
             look: look_asked.clone(),
             owed: BTreeSet::new(),
             untold: Vec::new(),
@@ -193,7 +195,6 @@ pub async fn run(
             "keeper"
         });
     }
-    let (run_now, run_asked) = mpsc::channel(8);
     let updates = Updates {
         settings: settings.clone(),
         clock,

@@ -4,6 +4,7 @@
 # Boots a real systemd as process 1 of namespaces of its own, over a throwaway overlay of ROOTFS (made by
 # rootfs.sh), and runs SCRIPT inside as root. Its exit code is SCRIPT's. Each SOURCE is bound to TARGET, read
 # only. Nothing of the machine itself is touched: an own root, an own cgroup, sysctls read only, no network.
+# What is written is gone afterwards, but where DISK names a folder: the next boot with it finds it again.
 set -euo pipefail
 rootfs=$1 script=$2; shift 2
 work=$(mktemp -d /var/tmp/svm-systemd.XXXXXX)
@@ -16,8 +17,8 @@ set -e
 work=$1 rootfs=$2; shift 2
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$work"
-root=$work/root; mkdir "$work/upper" "$work/work" "$root"
-mount -t overlay -o "lowerdir=$rootfs,upperdir=$work/upper,workdir=$work/work" overlay "$root"
+root=$work/root disk=${DISK:-$work}; mkdir -p "$disk/upper" "$disk/work" "$root"
+mount -t overlay -o "lowerdir=$rootfs,upperdir=$disk/upper,workdir=$disk/work" overlay "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"

@@ -8,7 +8,7 @@ has() { log | grep -q "$1"; }
 updater() {
   unit=$1; printf '%s\n' "$2" > /usr/local/bin/updater; chmod 755 /usr/local/bin/updater; shift 2
   mkdir -p "/etc/systemd/system/$unit.service.d"
-  { echo '[Service]'; echo 'ExecCondition='; echo 'ExecCondition=+/usr/bin/svm-agent permit database-updates'
+  { echo '[Service]'; echo 'ExecCondition='; echo 'ExecCondition=+/usr/bin/svm-agent permit --take database-updates --unit %n'
     echo 'ExecStart='; echo 'ExecStart=/bin/sh /usr/local/bin/updater'; for line; do echo "$line"; done
   } > "/etc/systemd/system/$unit.service.d/test.conf"
   systemctl daemon-reload
@@ -22,12 +22,6 @@ settle() { until_true 'svm-agent updates status --json | grep -q "\"running_sinc
 say "install"
 cd /src
 eval "$INSTALL"
-cat > /etc/polkit-1/rules.d/50-svm-agent.rules <<'RULE'
-polkit.addRule(function(action, subject) {
-  if (action.id == "org.freedesktop.systemd1.manage-units" && subject.user == "svm-agent" &&
-      ["svm-agent-update.service", "other.service"].indexOf(action.lookup("unit")) >= 0) { return polkit.Result.YES; }
-});
-RULE
 mkdir -p /etc/svm-agent/conf.d
 cat > /etc/svm-agent/conf.d/test.toml <<'TOML'
 [enforcement]
@@ -147,8 +141,42 @@ svm-vendor --ledger ledger2 publish published
 svm-agent key add published/v1/keys/*.jws > /dev/null
 svm-agent permit database-updates > /dev/null || fail "no permit again"
 
+say "a trickle: one run a day"
+svm-agent key remove SUB-2 > /dev/null
+rm -r published
+cp -r ledger2 ledger3 && rm -r ledger3/keys/*
+svm-vendor --ledger ledger3 --signing-key key.pem issue --key-id SUB-3 --days 30 --after-grace-updates 1 > /dev/null
+svm-vendor --ledger ledger3 --signing-key key.pem pause SUB-3 > /dev/null
+svm-vendor --ledger ledger3 publish published
+svm-agent key add published/v1/keys/*.jws > /dev/null
+svm-agent status | grep -q 'limited to 1 per day' || fail "not limited"
+settle
+updater svm-agent-update 'echo a trickle'
+trickle=$(events updates.succeeded); refusals=$(log | grep -c "gate refused it" || true)
+run
+until_true '[ "$(events updates.succeeded)" = '$((trickle + 1))' ]'
+run
+until_true '[ "$(log | grep -c "gate refused it")" -gt '$refusals' ]'
+[ "$(journalctl -u svm-agent-update -o cat --no-pager | grep -c "a trickle")" = 1 ] || fail "the trickle was spent twice"
+svm-agent status --explain | grep -q "the next run may be made from" || fail "the status does not say when"
+svm-agent key remove SUB-3 > /dev/null
+rm -r published
+svm-vendor --ledger ledger2 publish published
+svm-agent key add published/v1/keys/*.jws > /dev/null
+settle
+done_before=$(events updates.succeeded)
+
+say "a unit of the schedule that cannot work is refused"
+check() { printf '[updates]\nschedule = ["0 3 * * *"]\nunit = "%s"\n' "$1" > /tmp/check.toml; ! svm-agent --config /tmp/check.toml config check 2> /tmp/said || fail "config check takes $1"; grep -q "$2" /tmp/said || fail "config check of $1: $(cat /tmp/said)"; }
+check svm-agent-updates.service 'there is no such unit; did you mean "svm-agent-update.service"?'
+check upstream-none.service 'there is no such unit'
+printf '[Service]\nType=oneshot\nExecStart=/bin/true\n' > /etc/systemd/system/open.service
+check open.service 'svm-agent gate install open.service'
+check kesl.service 'a unit of the protection itself'
+
 say "a unit that nothing refers to, on a schedule, with databases that are old"
 printf '[Service]\nType=oneshot\n' > /etc/systemd/system/other.service
+svm-agent gate install other.service > /dev/null
 updater other 'echo quick'
 touch -d '10 days ago' /var/lib/bases
 cat > /etc/svm-agent/conf.d/test2.toml <<'TOML'

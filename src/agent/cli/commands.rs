@@ -5,12 +5,14 @@ use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask, ask_within};
 use crate::agent::daemon;
 use crate::agent::delivery::probe;
-use crate::agent::enforcement::owed;
 use crate::agent::enforcement::permit_file::{self, Decision, WhenDown};
+use crate::agent::enforcement::updates::run::{NoStart, may_begin};
+use crate::agent::enforcement::{gate_rules, owed, systemctl};
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
+use crate::settings::{Problem, SettingsError};
 use crate::subscription::{Permit, Resource, Scenario};
 use jiff::Timestamp;
 use reqwest::Method;
@@ -186,6 +188,26 @@ fn simulate(file: &Path, out: &mut Out) -> Result<u8, CliError> {
     Ok(0)
 }
 
+/// Where the programs of actions are (`systemd/svm-agent-action@.service`).
+const ACTIONS: &str = "/etc/svm-agent/actions";
+
+/// Whether the unit of the schedule is there and asks its permit, where a systemd runs.
+async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
+    let unit = &settings.updates.unit;
+    let booted = Path::new("/run/systemd/system").exists();
+    if settings.updates.schedule.is_empty() || !booted {
+        return Ok(());
+    }
+    let Err(NoStart::Failed(failure)) = may_begin(unit).await else { return Ok(()) };
+    let nearest = match failure.code {
+        "not_found" => systemctl::services().await.ok().and_then(|there| gate_rules::nearest(unit, &there)),
+        _ => None,
+    };
+    let nearest = nearest.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();
+    let message = format!("\"{unit}\": {}{nearest}", failure.message);
+    Err(SettingsError(vec![Problem { place: "`updates.unit`".to_owned(), message }]))
+}
+
 async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, CliError> {
     let settings = cli.settings()?;
     let mut remarks = Vec::new();
@@ -206,6 +228,11 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
     }
     if !offline {
+        units_can_work(&settings).await?;
+        remarks.extend(settings.actions.keys().filter_map(|name| {
+            let program = Path::new(ACTIONS).join(name);
+            (!program.exists()).then(|| format!("`actions.{name}`: there is no {}", program.display()))
+        }));
         let mut looks = tokio::task::JoinSet::new();
         for (name, destination) in settings.destinations {
             looks.spawn(async move {

@@ -176,7 +176,8 @@ fn permit_explained(p: &PermitStatus, phase: Phase, cause: &str) -> String {
     let why = match phase {
         Phase::NotActivated => "the SVM is not activated",
         Phase::Active => "the subscription is in its term",
-        Phase::Grace | Phase::Restricted => cause,
+        Phase::Grace => "the subscription is in its grace period",
+        Phase::Restricted => cause,
     };
     let mut line = format!("{name}: {}, because {why}", permit(p));
     if let Some(since) = p.since {

@@ -50,7 +50,10 @@ pub enum GateRefusal {
         load: String,
     },
     /// The agent's own.
-    #[error("{0} belongs to svm-agent itself: gate the unit that updates the databases or uses KSN")]
+    #[error(
+        "{0} belongs to svm-agent itself, and has its gate where it needs one: gate the unit that updates the databases or \
+         uses KSN"
+    )]
     Own(String),
     /// Protection.
     #[error(
@@ -215,7 +218,7 @@ pub fn name(unit: &str) -> Result<(), GateRefusal> {
 }
 
 fn own(unit: &str) -> Result<(), GateRefusal> {
-    let one = ["svm-agent.service", "svm-collector.service"].contains(&unit);
+    let one = ["svm-agent.service", "svm-agent-update.service", "svm-collector.service"].contains(&unit);
     if one || unit.starts_with("svm-agent-action@") {
         return Err(GateRefusal::Own(unit.to_owned()));
     }
@@ -326,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_is_refused_before_anyone_is_asked() {
-        for good in ["a.service", "a@b.service", "dev-sda\\x2d1.service", "svm-agent-update.service"] {
+        for good in ["a.service", "a@b.service", "dev-sda\\x2d1.service"] {
             assert_eq!(name(good), Ok(()), "{good}");
         }
         let long = format!("{}.service", "u".repeat(240));

@@ -8,6 +8,7 @@ use super::actions::{Looked, Running};
 use super::gateway::Gateway;
 use super::permit_file::PermitFile;
 use super::systemctl::{self, UnitState};
+use super::updates::RunNow;
 use super::{gates, governed_by_schedule, owed};
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
@@ -20,7 +21,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// Between looks at units that are stopping.
@@ -59,6 +60,8 @@ pub struct Keeper {
     pub board: Arc<Board>,
     /// The gateway, where there is one for this resource.
     pub gateway: Option<Arc<Gateway>>,
+    /// Asks for a database update.
+    pub updates: mpsc::Sender<RunNow>,
     /// Changes when somebody wants everything looked at.
     pub look: watch::Receiver<u64>,
     /// Units that are owed a start, also those that could not be kept yet.
@@ -247,7 +250,15 @@ impl Keeper {
         };
         let owed: Vec<String> = shown.iter().filter(is_owed).map(|unit| unit.id.clone()).collect();
         if !owed.is_empty() {
-            match systemctl::start(&owed).await {
+            // A run of the schedule's unit is watched by those who watch its others.
+            let scheduled = governed_by_schedule(&self.settings, self.resource);
+            let (runs, units): (Vec<_>, Vec<_>) =
+                owed.iter().cloned().partition(|id| scheduled.as_ref() == Some(id));
+            if !runs.is_empty() {
+                // Nobody waits for the answer.
+                self.updates.try_send(oneshot::channel().0).ok();
+            }
+            match systemctl::start(&units).await {
                 Ok(()) => {
                     tracing::info!(units = owed.join(" "), "the permit is back: started what waited for it")
                 }

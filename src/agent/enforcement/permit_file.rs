@@ -139,7 +139,7 @@ impl PermitFile {
     }
 
     /// What the permit comes to.
-    pub fn decide(self, now: Timestamp, boot_ms: u64, boot_id: &str) -> Decision {
+    fn decide(self, now: Timestamp, boot_ms: u64, boot_id: &str) -> Decision {
         let over = self.is_over(now, boot_ms, boot_id);
         let standing = match self.cause {
             Some(cause) => format!("{} ({})", self.phase.as_str(), cause.as_str()),

@@ -2,6 +2,7 @@
 //! what they come to. Rules: `docs/enforcement.md`.
 
 use super::{Check, path};
+use crate::agent::enforcement::gate_rules::ALWAYS_PROTECTION;
 use crate::agent::enforcement::gateway::{GatewaySettings, Upstream};
 use crate::agent::enforcement::permit_file::WhenDown;
 use crate::agent::enforcement::updates::schedule::Schedule;
@@ -169,10 +170,12 @@ impl Check<'_> {
         let ordered = late == 0 || soon <= late;
         let message = "must not be less than `updates.outdated_days`";
         let ordered = self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message));
-        // Apart, so that both are told where both are wrong.
-        let lines = self.take("updates.schedule", Schedule::parse(&raw.schedule, "UTC"));
+        // Each apart, so that all that is wrong is told.
+        let each = |line: &String| Schedule::parse(std::slice::from_ref(line), "UTC").map(drop);
+        let lines: Vec<_> =
+            raw.schedule.iter().map(|line| self.take("updates.schedule", each(line))).collect();
         let zone = self.take("updates.time_zone", Schedule::parse(&[], &raw.time_zone));
-        lines?;
+        lines.into_iter().collect::<Option<()>>()?;
         zone?;
         let schedule = self.take("updates.schedule", Schedule::parse(&raw.schedule, &raw.time_zone));
         unit?;
@@ -187,6 +190,14 @@ impl Check<'_> {
             outdated_days: soon,
             outdated_critical_days: late,
         })
+    }
+
+    /// The schedule stops its unit when the permit goes: never one of the protection.
+    pub(super) fn no_protection(&mut self, enforcement: &Enforcement, updates: &Updates) {
+        let configured = enforcement.protection_units.iter().map(String::as_str);
+        let is_one = configured.chain(ALWAYS_PROTECTION.iter().copied()).any(|unit| unit == updates.unit);
+        let message = "is a unit of the protection itself, which is never stopped: name the unit that updates the databases";
+        self.take("updates.unit", (!is_one).then_some(()).ok_or(message));
     }
 
     pub(super) fn gateway(&mut self, raw: RawGateway) -> Option<Option<GatewaySettings>> {

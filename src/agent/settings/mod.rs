@@ -297,6 +297,9 @@ impl Check<'_> {
         }
         let enforcement = self.enforcement(&raw.enforcement);
         let updates = self.updates(raw.updates);
+        if let (Some(enforcement), Some(updates)) = (&enforcement, &updates) {
+            self.no_protection(enforcement, updates);
+        }
         let gateway = self.gateway(raw.gateway);
         let actions = self.actions(raw.actions);
         let mut rules = Rules::new(version?);
@@ -483,6 +486,30 @@ mod tests {
             assert!(told.contains(line), "{line}\nnot in\n{told}");
         }
         assert_eq!(told.lines().count(), 8, "{told}");
+        let text = "[enforcement]\ngoverns = [\"updates\"]\nwhen_agent_is_down = \"full\"\n[updates]\n\
+                    schedule = [\"0 0 3 * * *\", \"0 3 31 2 *\"]\ntime_zone = \"Europe/Berln\"\nunit = \"la-scanserver\"\n\
+                    [gateway]\nlisten = \"0.0.0.0:13111\"\nupstreams = [\"http://ksn\"]\n[actions.\"a b\"]\nresource = \"KSN\"\n";
+        let told = read(text).unwrap_err();
+        for line in [
+            "agent.toml:2: `enforcement.governs`: must be \"database-updates\" or \"ksn\", not \"updates\"",
+            "agent.toml:3: `enforcement.when_agent_is_down`: must be \"last\" or \"stopped\"",
+            "agent.toml:5: `updates.schedule`: ",
+            "agent.toml:6: `updates.time_zone`: ",
+            "did you mean \"Europe/Berlin\"?",
+            "agent.toml:7: `updates.unit`: must be the name of a service",
+            "did you mean \"la-scanserver.service\"?",
+            "agent.toml:9: `gateway.listen`: must be an address of the loopback",
+            "agent.toml:10: `gateway.upstreams`: ",
+            "the name of an action is 1 to 40 letters",
+            "agent.toml:12: `actions.a b.resource`: must be \"database-updates\" or \"ksn\"",
+        ] {
+            assert!(told.contains(line), "{line}\nnot in\n{told}");
+        }
+        let protection = read("[updates]\nunit = \"kesl.service\"\n").unwrap_err();
+        assert!(
+            protection.contains("agent.toml:2: `updates.unit`: is a unit of the protection"),
+            "{protection}"
+        );
         assert!(
             read("[destinations.x]\n")
                 .unwrap_err()

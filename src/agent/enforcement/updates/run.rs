@@ -113,8 +113,7 @@ pub fn permitted(permits: &watch::Receiver<Vec<PermitFile>>, clock: &Clock) -> (
     match permit {
         None => (false, "there is no permit yet".to_owned()),
         Some(permit) => {
-            let boot_ms = u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX);
-            let decision = permit.decide(clock.now(), boot_ms, clock::boot_id());
+            let decision = permit.decide_now(clock);
             (decision.allowed, decision.why)
         }
     }
