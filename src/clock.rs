@@ -69,13 +69,6 @@ pub fn boot_time() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// The monotonic clock in microseconds, in which systemd says when a unit changed (`CLOCK_MONOTONIC`).
-pub fn monotonic_us() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
-    u64::try_from(micros).unwrap_or(0)
-}
-
 /// The name of this boot (`random(4)`, boot_id), 32 hexadecimal digits; empty where it is not known. A service
 /// that may not see it is given it by systemd in `SVM_BOOT_ID` (`systemd.unit(5)`, specifier `%b`).
 pub fn boot_id() -> &'static str {

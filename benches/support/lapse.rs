@@ -57,7 +57,7 @@ pub fn measure(figures: &mut BTreeMap<&'static str, Value>) {
          printf '[gateway]\\nupstreams = [\"127.0.0.1:13199\"]\\n' > /etc/svm-agent/conf.d/10-ksn.toml\n\
          printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nExecStart=/usr/bin/bench {WORKER}\\n' > /etc/systemd/system/worker.service\n\
          systemctl daemon-reload; systemctl restart svm-agent; svm-agent gate install worker.service > /dev/null\n\
-         exec /usr/bin/bench {INSIDE} {lapses}\n"
+         /usr/bin/bench {INSIDE} {lapses} || {{ journalctl -u svm-agent -u worker -u polkit --no-pager | tail -40; exit 1; }}\n"
     );
     let output = Command::new(root.join("tests/systemd/boot.sh"))
         .arg(made)

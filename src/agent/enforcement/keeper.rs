@@ -14,7 +14,7 @@ use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
 use crate::agent::outage::Outage;
 use crate::agent::settings::Settings;
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Permit, Resource};
 use std::collections::BTreeSet;
@@ -153,24 +153,21 @@ impl Keeper {
         if verdict != Permit::Stopped || units.is_empty() {
             return Ok(units);
         }
-        let before = clock::monotonic_us();
-        // Which of them run is asked meanwhile: polkit takes longer, and one that is gone is soon forgotten.
-        let (shown, told) = tokio::join!(systemctl::show(&units, &[]), systemctl::stop(&units));
-        let shown = shown.map_err(|e| e.to_string())?;
-        let ran =
-            |unit: &&UnitState| unit.load == "loaded" && (unit.runs() || unit.inactive_since_us >= before);
-        self.owed.extend(shown.iter().filter(ran).map(|unit| unit.id.clone()));
+        // Only what runs: a stop waits for polkit, and must not meet what was started with the next permit meanwhile. What
+        // is not seen running asks its gate from here on.
+        let shown = systemctl::show(&units, &[]).await.map_err(|e| e.to_string())?;
+        let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
+        self.owed.extend(running.iter().cloned());
         let known = self.engine.picture.borrow().state.clone();
         let new: Vec<String> = self.owed.difference(&known.owed).cloned().collect();
-        if !new.is_empty() {
-            // A disk that is full is told by the engine; they stay in mind.
-            self.engine.order(Order::Owed(new)).await.ok();
-        }
-        match told {
-            // One that is not there cannot be stopped, and need not be.
-            Err(error) if shown.iter().any(UnitState::runs) => Err(error.to_string()),
-            _ => Ok(units),
-        }
+        let remember = async {
+            if !new.is_empty() {
+                // A disk that is full is told by the engine; they stay in mind.
+                self.engine.order(Order::Owed(new)).await.ok();
+            }
+        };
+        let (told, ()) = tokio::join!(systemctl::stop(&running), remember);
+        told.map(|()| units).map_err(|error| error.to_string())
     }
 
     /// Everything else that the permit asks for, and whether it took.

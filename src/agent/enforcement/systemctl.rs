@@ -62,8 +62,6 @@ pub struct UnitState {
     pub exit_status: i32,
     /// Which run this is: 32 hexadecimal digits, empty where it never ran.
     pub invocation: String,
-    /// When it last became inactive, in microseconds of CLOCK_MONOTONIC; 0 where never.
-    pub inactive_since_us: u64,
     /// Everything asked for, by property.
     pub properties: BTreeMap<String, String>,
 }
@@ -94,15 +92,13 @@ impl UnitState {
             result: text("Result"),
             exit_status: text("ExecMainStatus").parse().unwrap_or(0),
             invocation: text("InvocationID"),
-            inactive_since_us: text("InactiveEnterTimestampMonotonic").parse().unwrap_or(0),
             properties,
         }
     }
 }
 
 /// Properties that are always asked for.
-const PROPERTIES: &str =
-    "Id,LoadState,ActiveState,Result,ExecMainStatus,InvocationID,InactiveEnterTimestampMonotonic";
+const PROPERTIES: &str = "Id,LoadState,ActiveState,Result,ExecMainStatus,InvocationID";
 
 /// Has units stopped, and does not wait until they are.
 ///
