@@ -12,6 +12,8 @@ mod support;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use support::{Agent, Program, Vendor, at, now, order, random, wait_for};
 use svm::subscription::{AfterGrace, Allowance, Terms};
@@ -145,12 +147,11 @@ fn what_is_asked_of_a_permit_wrongly_is_told() {
 fn a_run_that_cannot_be_kept_is_not_granted_and_metrics_show_the_permits() {
     let (_folder, agent, program) = trickle(5, "");
     let metrics = || {
-        let output = std::process::Command::new("curl")
-            .args(["-s", "--unix-socket"])
-            .arg(agent.folder.join("run/query.sock"))
-            .arg("http://svm-agent/metrics")
-            .output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
+        let mut query = UnixStream::connect(agent.folder.join("run/query.sock")).unwrap();
+        query.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut text = String::new();
+        query.read_to_string(&mut text).unwrap();
+        text
     };
     assert!(metrics().contains("svm_agent_permit{resource=\"database_updates\"} 1\n"), "{}", metrics());
     drop(program);

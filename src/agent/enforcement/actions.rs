@@ -3,7 +3,7 @@
 //! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
 //! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/enforcement.md`.
 
-use super::systemctl::{self, SystemctlError};
+use super::systemctl::{self, SystemctlError, UnitState};
 use crate::agent::settings::Action;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -128,10 +128,20 @@ fn unit(name: &str) -> String {
 
 async fn run(name: &str) -> Result<Found, String> {
     let unit = unit(name);
-    let before = ended(Path::new(ENDS), name);
-    if let Err(error) = systemctl::run(&unit, PATIENCE).await {
-        return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
-    }
+    let before = loop {
+        let before = ended(Path::new(ENDS), name);
+        let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
+        // One that runs already may have asked for the permit that was: it is waited for, and run again.
+        let runs_already = shown.iter().any(UnitState::runs);
+        let ran = systemctl::run(&unit, PATIENCE).await;
+        if runs_already {
+            continue;
+        }
+        if let Err(error) = ran {
+            return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
+        }
+        break before;
+    };
     // Written when it ends; a unit that was edited may not write it.
     for _ in 0..ENDED_LOOKS {
         match ended(Path::new(ENDS), name) {

@@ -4,12 +4,12 @@
 //! the permit is told as enforced only when everything that holds the resource to it has followed; what failed is tried
 //! again, and told. What was stopped or skipped is started once when the permit returns.
 
+mod units;
+
 use super::actions::{Looked, Running};
 use super::gateway::Gateway;
 use super::permit_file::PermitFile;
-use super::systemctl::{self, UnitState};
 use super::updates::RunNow;
-use super::{gates, governed_by_schedule, owed};
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
 use crate::agent::outage::Outage;
@@ -18,20 +18,11 @@ use crate::clock::Clock;
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Permit, Resource};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-
-/// Between looks at units that are stopping.
-const STOPPING_LOOK: [Duration; 5] = [
-    Duration::from_millis(20),
-    Duration::from_millis(50),
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-];
+use units::Governed;
 
 /// The gateway closes its connections within moments; longer than this is a failure.
 const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
@@ -135,53 +126,20 @@ impl Keeper {
         }
     }
 
-    /// What is governed here: units with a gate, and the one that the schedule starts.
-    fn units(&self) -> Result<Vec<String>, String> {
-        let found = gates::installed(Path::new(gates::SYSTEMD_DIR))
-            .map_err(|e| format!("the gates in {} cannot be read: {e}", gates::SYSTEMD_DIR))?;
-        let mine = found.into_iter().filter(|gate| gate.resource == self.resource).map(|gate| gate.unit);
-        let mut units: Vec<String> =
-            mine.chain(governed_by_schedule(&self.settings, self.resource)).collect();
-        units.sort_unstable();
-        units.dedup();
-        Ok(units)
-    }
-
-    /// What must not be broken off: units are told to stop, and those that ran are remembered.
-    async fn begin(&mut self, verdict: Permit) -> Result<Vec<String>, String> {
-        let units = self.units()?;
-        if verdict != Permit::Stopped || units.is_empty() {
-            return Ok(units);
-        }
-        // Only what runs: a stop waits for polkit, and must not meet what was started with the next permit meanwhile. What
-        // is not seen running asks its gate from here on.
-        let shown = systemctl::show(&units, &[]).await.map_err(|e| e.to_string())?;
-        let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
-        self.owed.extend(running.iter().cloned());
-        let known = self.engine.picture.borrow().state.clone();
-        let new: Vec<String> = self.owed.difference(&known.owed).cloned().collect();
-        let remember = async {
-            if !new.is_empty() {
-                // A disk that is full is told by the engine; they stay in mind.
-                self.engine.order(Order::Owed(new)).await.ok();
-            }
-        };
-        let (told, ()) = tokio::join!(systemctl::stop(&running), remember);
-        told.map(|()| units).map_err(|error| error.to_string())
-    }
-
     /// Everything else that the permit asks for, and whether it took.
     async fn finish(
         &self,
         verdict: Permit,
-        begun: Result<Vec<String>, String>,
+        begun: Result<Governed, String>,
         actions: &mut [Running],
     ) -> Outcome {
         let units = async {
             match begun {
                 Err(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
-                Ok(units) if verdict == Permit::Stopped => self.see_stopped(&units).await,
-                Ok(units) => self.start_owed(&units).await,
+                Ok(governed) if verdict == Permit::Stopped => {
+                    self.see_stopped(&governed.here.into_iter().collect::<Vec<_>>()).await
+                }
+                Ok(governed) => self.start_owed(governed).await,
             }
         };
         let (units, gateway, actions) =
@@ -192,83 +150,6 @@ impl Keeper {
             all.problems.extend(part.problems);
         }
         all
-    }
-
-    /// Waits until none of the units runs; one that does not stop is killed.
-    async fn see_stopped(&self, units: &[String]) -> Outcome {
-        let mut outcome = Outcome::default();
-        let patience = self.clock.world(self.settings.enforcement.stop_timeout.unsigned_abs());
-        let began = Instant::now();
-        let mut pauses = STOPPING_LOOK.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
-        let mut killed = false;
-        loop {
-            let shown = match systemctl::show(units, &[]).await {
-                Ok(shown) => shown,
-                Err(error) => {
-                    outcome.problems.push(error.to_string());
-                    return outcome;
-                }
-            };
-            let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
-            if running.is_empty() {
-                outcome.by.extend(loaded(&shown));
-                return outcome;
-            }
-            if began.elapsed() >= patience && !killed {
-                killed = true;
-                tracing::warn!(units = running.join(" "), "asked to stop and still there: killed");
-                if let Err(error) = systemctl::kill(&running).await {
-                    outcome.problems.push(error.to_string());
-                    return outcome;
-                }
-            } else if began.elapsed() >= patience + systemctl::PATIENCE {
-                outcome.problems.push(format!("{} does not stop, not even killed", running.join(", ")));
-                return outcome;
-            }
-            tokio::time::sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
-        }
-    }
-
-    /// Starts, once, what was stopped or skipped for want of the permit.
-    async fn start_owed(&self, units: &[String]) -> Outcome {
-        let mut outcome = Outcome::default();
-        let shown = match systemctl::show(units, &[]).await {
-            Ok(shown) => shown,
-            Err(error) => {
-                outcome.problems.push(error.to_string());
-                return outcome;
-            }
-        };
-        let known = self.engine.picture.borrow().state.clone();
-        let noted = owed::noted(&self.settings.runtime_dir);
-        let is_owed = |unit: &&UnitState| {
-            let id = &unit.id;
-            unit.load == "loaded" && (known.owed.contains(id) || self.owed.contains(id) || noted.contains(id))
-        };
-        let owed: Vec<String> = shown.iter().filter(is_owed).map(|unit| unit.id.clone()).collect();
-        if !owed.is_empty() {
-            // A run of the schedule's unit is watched by those who watch its others.
-            let scheduled = governed_by_schedule(&self.settings, self.resource);
-            let (runs, units): (Vec<_>, Vec<_>) =
-                owed.iter().cloned().partition(|id| scheduled.as_ref() == Some(id));
-            if !runs.is_empty() {
-                // Nobody waits for the answer.
-                self.updates.try_send(oneshot::channel().0).ok();
-            }
-            match systemctl::start(&units).await {
-                Ok(()) => {
-                    tracing::info!(units = owed.join(" "), "the permit is back: started what waited for it")
-                }
-                Err(error) => {
-                    outcome.problems.push(error.to_string());
-                    return outcome;
-                }
-            }
-            owed::forget(&self.settings.runtime_dir, &owed);
-            self.engine.order(Order::Paid(owed)).await.ok();
-        }
-        outcome.by.extend(loaded(&shown));
-        outcome
     }
 
     async fn see_gateway(&self, verdict: Permit) -> Outcome {
@@ -331,6 +212,10 @@ impl Keeper {
     /// Reasons for the device status, over both resources.
     fn conditions(&self) -> Vec<Tell> {
         let shown = self.board.enforcement();
+        // Right after a start, what the other keeper will find is not known: what was told before stands.
+        if shown.values().filter(|e| e.verdict.is_some()).count() < Resource::ALL.len() {
+            return Vec::new();
+        }
         let governed = |resource: &Resource| self.settings.enforcement.governs.contains(resource);
         let unheld = shown.iter().any(|(r, e)| governed(r) && e.outage.is_none() && e.enforced_by.is_empty());
         let failing = shown.values().any(|e| e.outage.is_some());
@@ -431,11 +316,6 @@ impl Keeper {
             _ => None,
         });
     }
-}
-
-/// Units that are there, as what holds a resource to its permit.
-fn loaded(shown: &[UnitState]) -> Vec<String> {
-    shown.iter().filter(|unit| unit.load == "loaded").map(|unit| unit.id.clone()).collect()
 }
 
 async fn apply(actions: &mut [Running], now: Instant) -> Outcome {
