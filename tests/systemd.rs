@@ -66,7 +66,8 @@ fn boots(script: &str, times: u32) {
         assert!(copied.success());
     }
     let script = std::fs::read_to_string(root().join("tests/systemd").join(script)).unwrap();
-    let script = format!("INSTALL='{}'\n{script}", install_commands());
+    let flood = std::env::var("SVM_TEST_FLOOD").unwrap_or_else(|_| "200000000".to_owned());
+    let script = format!("INSTALL='{}'\nFLOOD={flood}\n{script}", install_commands());
     // A temporary folder may be in memory, which holds no overlay.
     let disk = tempfile::tempdir_in("/var/tmp").unwrap();
     for _ in 0..times {
@@ -126,5 +127,13 @@ fn database_updates_run_in_a_real_systemd() {
 fn no_permit_outlasts_a_reboot() {
     if have_faketime() {
         boots("reboot.sh", 2);
+    }
+}
+
+/// Takes minutes: the clock is looked at once in one. Part of `.ci/run --long`.
+#[test]
+fn the_schedule_follows_a_clock_that_is_stepped() {
+    if std::env::var_os("SVM_TEST_LONG").is_some() && have_faketime() {
+        in_a_real_systemd("clock.sh");
     }
 }

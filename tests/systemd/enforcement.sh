@@ -134,6 +134,19 @@ sleep 11
 repaired && fail "it is set again more often than it may be"
 journalctl -u svm-agent -o cat --no-pager | grep -q "somebody undoes what the action note sets" || fail "the fight is not told"
 [ "$(events enforcement.repaired)" = 1 ] || fail "told more than once"
+say "an action that fails is tried again, and told once"
+sed -i '2i [ ! -e /var/tmp/broken ] || { echo the switch is stuck; exit 3; }' /etc/svm-agent/actions/note
+touch /var/tmp/broken
+look() { curl -s --unix-socket /run/svm-agent/control.sock -X POST http://a/v1/enforcement/look > /dev/null; }
+look
+until_true '[ "$(events enforcement.failed)" = 2 ]'
+svm-agent status | grep -q "^KSN .*the action note fails: exit-code (exit code 3): the switch is stuck" || fail "the status does not say why"
+sleep 4
+[ "$(events enforcement.failed)" = 2 ] || fail "told more than once"
+rm /var/tmp/broken
+until_true '! svm-agent status | grep -q "the action note fails"' 200
+journalctl -u svm-agent -o cat --no-pager | grep -q "making ksn full works again" || fail "that it is over is not told"
+
 rm /etc/svm-agent/conf.d/10-ksn.toml && printf '[gateway]\nupstreams = ["127.0.0.1:13199"]\n' > /etc/svm-agent/conf.d/10-ksn.toml
 
 say "upgraded while everything runs: no permit is lost"

@@ -78,7 +78,8 @@ say "one that floods its journal, and one that says one endless line"
 forget
 before=$(systemctl show -P MainPID svm-agent)
 # The endless line first: after the flood the journal takes no more of this unit for a while.
-for flood in 'head -c 5000000 /dev/zero | tr "\0" x' 'yes flooding the journal with words | head -c 200000000'; do
+say "so many bytes: $FLOOD"
+for flood in 'head -c 5000000 /dev/zero | tr "\0" x' 'yes flooding the journal with words | head -c '$FLOOD; do
   failures=$(events updates.failed)
   updater svm-agent-update "$flood; echo; echo the last word; exit 7" LogRateLimitIntervalSec=0
   run
