@@ -108,12 +108,16 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
                 [] => String::new(),
                 by => format!("; held to it by {}", by.join(", ")),
             };
-            let what = match to {
-                Permit::Full => "may go on without limit",
-                Permit::Limited => "is limited to what the vendor allows after the grace",
-                Permit::Stopped => "must stop",
+            let is = match r {
+                Resource::DatabaseUpdates => "database updates are",
+                Resource::Ksn => "the use of KSN is",
             };
-            ("Enforcement changed", format!("{} {what}{by}", resource(*r)))
+            let what = match to {
+                Permit::Full => "allowed without limit",
+                Permit::Limited => "limited to what the vendor allows after the grace",
+                Permit::Stopped => "stopped",
+            };
+            ("Enforcement changed", format!("{is} {what}{by}"))
         }
         Kind::DevicesLimit { to, count, limit, .. } => {
             let number = |n: &Option<u64>| n.map_or_else(|| "no".to_owned(), |n| n.to_string());

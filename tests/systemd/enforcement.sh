@@ -109,8 +109,8 @@ done
 systemctl start updater || fail "a skip is no failure"
 journalctl -u updater -o cat --no-pager | grep -q "refused: stopped: the subscription is restricted (grace_over)" || fail "the journal does not say why it was skipped"
 [ "$(cat /var/tmp/ksn)" = off ] || fail "the action"
-until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "database updates must stop; held to it by long.service, updater.service"'
-until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "the use of KSN must stop; held to it by client.service, the gateway, the action note"'
+until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "database updates are stopped; held to it by long.service, updater.service"'
+until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "the use of KSN is stopped; held to it by client.service, the gateway, the action note"'
 svm-agent status --explain | grep -q "Asked last by updater.service at .*: refused" || fail "who asked last"
 curl -s --unix-socket /run/svm-agent/query.sock http://a/metrics | grep -q 'svm_agent_gateway_closed_total{reason="permit"} [1-9]' || fail "metrics"
 
