@@ -210,9 +210,10 @@ yesterday renew SUB-1 --days 30; take_in
 until_true '[ "$(count long "the long one began")" = 5 ]'
 printf '[enforcement]\nwhen_agent_is_down = "stopped"\n' > /etc/svm-agent/conf.d/20-down.toml
 systemctl restart svm-agent
+systemctl stop updater.timer
 systemctl start updater
 before=$(count updater 'the update ran')
-systemctl stop updater.timer svm-agent svm-agent.socket svm-agent-query.socket
+systemctl stop svm-agent svm-agent.socket svm-agent-query.socket
 systemctl start updater
 [ "$(count updater 'the update ran')" = "$before" ] || fail "an update ran without the agent"
 systemctl start svm-agent
