@@ -59,9 +59,8 @@ fn start_gateway(folder: &Path, to: SocketAddr) -> Relay {
     let at = super::sink::free_address();
     let folder = folder.join(format!("agent-{}", at.port()));
     std::fs::create_dir(&folder).unwrap();
-    let settings = format!(
-        "[gateway]\nlisten = \"{at}\"\nupstreams = [\"{to}\"]\nmax_connections = {MOST}\n[enforcement]\ngoverns = []\n"
-    );
+    let settings =
+        format!("[gateway]\nlisten = \"{at}\"\nupstreams = [\"{to}\"]\nmax_connections = {MOST}\n");
     let agent = Agent::new(&build(), &folder, &settings);
     let (process, _) = agent.start();
     agent.activate(10);

@@ -53,6 +53,9 @@ impl Agent {
             folder.display()
         );
         std::fs::write(folder.join("agent.toml"), text).unwrap();
+        // What is governed on this machine is not its business.
+        let machine = format!("[enforcement]\ngoverns = []\ngates_dir = {folder:?}\n");
+        std::fs::write(folder.join("machine.toml"), machine).unwrap();
         Self { binary: binary.to_owned(), folder: folder.to_owned() }
     }
 
@@ -72,7 +75,11 @@ impl Agent {
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let began = Instant::now();
         let child = Command::new(&self.binary)
-            .args(["--config", self.folder.join("agent.toml").to_str().unwrap(), "run"])
+            .arg("--config")
+            .arg(self.folder.join("machine.toml"))
+            .arg("--config")
+            .arg(self.folder.join("agent.toml"))
+            .arg("run")
             .env("NOTIFY_SOCKET", &path)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

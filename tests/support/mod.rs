@@ -214,7 +214,11 @@ impl Agent {
         );
         std::fs::write(&config, text).unwrap();
         // There is no scanner here: nothing is missed where nothing enforces.
-        std::fs::write(folder.join("machine.toml"), "[enforcement]\ngoverns = []\n").unwrap();
+        std::fs::write(
+            folder.join("machine.toml"),
+            format!("[enforcement]\ngoverns = []\ngates_dir = {folder:?}\n"),
+        )
+        .unwrap();
         Self { folder: folder.to_owned(), config }
     }
 

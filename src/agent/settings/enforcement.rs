@@ -28,6 +28,8 @@ pub struct Enforcement {
     pub when_agent_is_down: WhenDown,
     /// The resources that this SVM has.
     pub governs: Vec<Resource>,
+    /// Where the drop-ins of gated units are.
+    pub gates_dir: PathBuf,
     /// A unit that is to stop and does not is killed after so long.
     pub stop_timeout: SignedDuration,
     /// Units that are never governed.
@@ -84,6 +86,7 @@ pub(super) struct RawEnforcement {
     pub(super) permit_max_age: String,
     when_agent_is_down: String,
     governs: Vec<String>,
+    pub(super) gates_dir: PathBuf,
     stop_timeout: String,
     protection_units: Vec<String>,
 }
@@ -155,6 +158,7 @@ impl Check<'_> {
         Some(Enforcement {
             when_agent_is_down: when?,
             governs: governs.into_iter().collect::<Option<_>>()?,
+            gates_dir: raw.gates_dir.clone(),
             stop_timeout: stop_timeout?,
             protection_units: raw.protection_units.clone(),
         })

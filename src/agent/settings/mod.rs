@@ -290,9 +290,11 @@ impl Check<'_> {
                 destinations.insert(name, destination);
             }
         }
-        for (key, folder) in
-            [("paths.state_dir", &raw.paths.state_dir), ("paths.runtime_dir", &raw.paths.runtime_dir)]
-        {
+        for (key, folder) in [
+            ("paths.state_dir", &raw.paths.state_dir),
+            ("paths.runtime_dir", &raw.paths.runtime_dir),
+            ("enforcement.gates_dir", &raw.enforcement.gates_dir),
+        ] {
             self.take(key, folder.is_absolute().then_some(()).ok_or("must be an absolute path"));
         }
         let enforcement = self.enforcement(&raw.enforcement);

@@ -86,7 +86,7 @@ impl World {
             "[paths]\nstate_dir = \"{state}\"\nruntime_dir = \"{run}\"\ntrust_dir = \"{trust}\"\n\
              [source]\nurl = \"{source}\"\ninterval = \"3h\"\nurgent_interval = \"2h\"\n\
              [report]\nevery = \"168h\"\n\
-             [enforcement]\ngoverns = []\n[destinations.console]\nurl = \"{collector}/v1/events\"\n",
+             [enforcement]\ngoverns = []\ngates_dir = \"{state}\"\n[destinations.console]\nurl = \"{collector}/v1/events\"\n",
             state = at("state").display(),
             run = at("run").display(),
             trust = at("ledger/trust.d").display(),

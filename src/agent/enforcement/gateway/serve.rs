@@ -8,7 +8,7 @@ use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::PermitFile;
 use crate::clock::Clock;
 use crate::subscription::{Permit, Resource};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,9 +26,6 @@ const SWEEP: u64 = 64;
 
 /// So many connections are taken in a row before other things have their turn.
 const TURN: usize = 16;
-
-/// Of what a rate is.
-const PERIOD: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the thread and those who ask for its health share.
 #[derive(Debug)]
@@ -257,7 +254,7 @@ impl Server {
 
     /// Takes one look-up of the rate, where one is left.
     fn spend(&mut self) -> bool {
-        match budget::take(self.spent, self.in_force.rate, PERIOD, self.clock.now()) {
+        match budget::take(self.spent, self.in_force.rate, Resource::Ksn.period(), self.clock.now()) {
             Ok(spent) => {
                 self.spent = Some(spent);
                 true

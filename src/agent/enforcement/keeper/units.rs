@@ -6,7 +6,6 @@ use crate::agent::enforcement::{gates, governed_by_schedule, owed};
 use crate::agent::engine::Order;
 use crate::subscription::{Permit, Resource};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -30,8 +29,9 @@ pub(super) struct Governed {
 impl Keeper {
     /// What is governed, here and for the other resource: units with a gate, and the one that the schedule starts.
     fn units(&self) -> Result<Governed, String> {
-        let found = gates::installed(Path::new(gates::SYSTEMD_DIR))
-            .map_err(|e| format!("the gates in {} cannot be read: {e}", gates::SYSTEMD_DIR))?;
+        let folder = &self.settings.enforcement.gates_dir;
+        let found = gates::installed(folder)
+            .map_err(|e| format!("the gates in {} cannot be read: {e}", folder.display()))?;
         let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
             governed_by_schedule(&self.settings, resource).map(|unit| (resource, unit))
