@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+use support::disk::Disk;
 use support::{Agent, Program, Vendor, at, now, order, random, wait_for};
 use svm::subscription::{AfterGrace, Allowance, Terms};
 use svm::vendor::KeyRef;
@@ -156,4 +157,33 @@ fn a_run_that_cannot_be_kept_is_not_granted_and_metrics_show_the_permits() {
     assert!(metrics().contains("svm_agent_permit{resource=\"database_updates\"} 1\n"), "{}", metrics());
     drop(program);
     assert_eq!(json!(take(&agent)), json!(false));
+}
+
+/// The runtime folder is in memory, and may be full: what must stop, stops there as well.
+#[test]
+fn where_no_permit_can_be_written_what_must_stop_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(&folder.path().join("run"), "128k") else { return };
+    let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 0);
+    let agent = Agent::new(folder.path(), &vendor.trust(), &vendor.source());
+    let _program = agent.start_ready();
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    assert_eq!((agent.permit("ksn"), agent.permit("database-updates")), (0, 0));
+    disk.fill();
+    agent.ask(&["key", "remove", "SUB-1"]).unwrap();
+    assert_eq!((agent.permit("ksn"), agent.permit("database-updates"), take(&agent)), (75, 75, false));
+    // What was taken away left a little.
+    disk.fill();
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    assert_eq!(
+        (agent.permit("ksn"), agent.permit("database-updates")),
+        (75, 75),
+        "there is no room to allow it"
+    );
+    wait_for("the problem to be shown", 30, || permit(&agent, "ksn")["outage"].is_object().then_some(()));
+    disk.free();
+    wait_for("the permit", 40, || (agent.permit("ksn") == 0 && take(&agent)).then_some(()));
+    wait_for("the problem to be over", 90, || permit(&agent, "ksn")["outage"].is_null().then_some(()));
+    let count = |text: &str| agent.log().lines().filter(|line| line.contains(text)).count();
+    assert_eq!((count("writing the permits fails"), count("writing the permits works again")), (1, 1));
 }

@@ -99,6 +99,19 @@ impl PermitFile {
         write_atomically(&path(folder, self.resource), &text, 0o644)
     }
 
+    /// Writes the file. One that allows nothing needs no room: where it cannot be written, the old one is taken away, and
+    /// a missing permit allows nothing either.
+    ///
+    /// # Errors
+    /// What the file system says; then the old file stands, or none.
+    pub fn put(&self, folder: &Path) -> std::io::Result<()> {
+        let written = self.write(folder);
+        if written.is_err() && self.verdict == Permit::Stopped {
+            std::fs::remove_file(path(folder, self.resource)).ok();
+        }
+        written
+    }
+
     /// Reads the file of a resource.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub use handle::{Handle, Offered, Order, Picture, Run, Tell, Turn};
 
 use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
+use super::outage::Outage;
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
@@ -71,8 +72,10 @@ pub struct Engine {
     permits_shown: watch::Sender<Vec<PermitFile>>,
     /// Time that was seen; the engine's own time never goes back.
     seen: Timestamp,
-    /// When the permits were written, by the boot clock, and what they said.
+    /// When the permits are to be written again, by the boot clock, and what they say.
     written: Option<(Duration, Vec<PermitFile>)>,
+    /// Why they are not what they say.
+    permit_outage: Option<Outage>,
     /// What nobody waits for and could not be kept, in order; nothing overtakes it.
     backlog: VecDeque<Step>,
     report_at: Timestamp,
@@ -132,6 +135,7 @@ impl Engine {
             permits_shown,
             seen,
             written: None,
+            permit_outage: None,
             backlog: VecDeque::new(),
             report_at: seen,
             certificates: certificates::Told::default(),

@@ -3,17 +3,20 @@
 use super::{Engine, Run, Step, Turn};
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::PermitFile;
+use crate::agent::outage::Outage;
 use crate::agent::store::StoreError;
 use crate::subscription::{Input, Permit, Resource, State, Terms, permit_until};
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// A permit that could not be written is tried again after so long.
+const WRITE_AGAIN: Duration = Duration::from_secs(10);
+
 impl Engine {
     /// Permits are renewed at half of the time that they are good for, by the boot clock: nobody sets that.
     pub(super) fn permits_left(&self) -> Duration {
-        let half = self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2);
-        let written = self.written.as_ref().map(|(at, _)| *at);
-        written.map_or(Duration::ZERO, |at| (at + half).saturating_sub(crate::clock::boot_time()))
+        let renew_at = self.written.as_ref().map(|(renew_at, _)| *renew_at);
+        renew_at.map_or(Duration::ZERO, |at| at.saturating_sub(crate::clock::boot_time()))
     }
 
     fn permit(&self, state: &State, now: Timestamp, resource: Resource) -> PermitFile {
@@ -55,11 +58,22 @@ impl Engine {
         let stands =
             old.len() == permits.len() && old.iter().zip(&permits).all(|(old, new)| says(old) == says(new));
         if !stands || self.permits_left().is_zero() {
-            for permit in &permits {
-                self.write_permit(permit);
-            }
+            let written: std::io::Result<()> =
+                permits.iter().map(|permit| permit.put(&self.permits)).fold(Ok(()), Result::and);
+            let what = "writing the permits";
+            let again = match written {
+                Ok(()) => {
+                    Outage::over(&mut self.permit_outage, what);
+                    self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2)
+                }
+                Err(error) => {
+                    let message = format!("{}: {error}", self.permits.display());
+                    Outage::note(&mut self.permit_outage, now, what, "permit_not_written", message);
+                    WRITE_AGAIN
+                }
+            };
             self.permits_shown.send_replace(permits.to_vec());
-            self.written = Some((crate::clock::boot_time(), permits.into()));
+            self.written = Some((crate::clock::boot_time().saturating_add(again), permits.into()));
         }
     }
 
@@ -90,12 +104,6 @@ impl Engine {
             None => Turn { at, events: Vec::new(), taken: false, run: None },
         };
         Ok(Turn { run: Some(run), ..turn })
-    }
-
-    fn write_permit(&self, permit: &PermitFile) {
-        if let Err(error) = permit.write(&self.permits) {
-            tracing::error!(resource = permit.resource.as_str(), %error, folder = %self.permits.display(), "the permit could not be written; the last one ends by itself");
-        }
     }
 }
 

@@ -8,7 +8,7 @@ mod units;
 
 use super::actions::{Looked, Running};
 use super::gateway::Gateway;
-use super::permit_file::PermitFile;
+use super::permit_file::{self, PermitFile};
 use super::updates::RunNow;
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
@@ -144,12 +144,26 @@ impl Keeper {
         };
         let (units, gateway, actions) =
             tokio::join!(units, self.see_gateway(verdict), apply(actions, Instant::now()));
-        let mut all = Outcome::default();
+        let mut all = self.see_file(verdict);
         for part in [units, gateway, actions] {
             all.by.extend(part.by);
             all.problems.extend(part.problems);
         }
         all
+    }
+
+    /// Whether who reads the permit's file is told the same.
+    fn see_file(&self, verdict: Permit) -> Outcome {
+        let folder = permit_file::folder(&self.settings.runtime_dir);
+        let says = PermitFile::read(&folder, self.resource).map(|permit| permit.in_force(&self.clock));
+        let problem = match says {
+            Ok(says) if says == verdict => None,
+            // Nobody is allowed anything then.
+            Err(_) if verdict == Permit::Stopped => None,
+            Ok(says) => Some(format!("its permit file says {}", says.as_str())),
+            Err(error) => Some(format!("its permit file cannot be read: {error}")),
+        };
+        Outcome { problems: problem.into_iter().collect(), ..Outcome::default() }
     }
 
     async fn see_gateway(&self, verdict: Permit) -> Outcome {
