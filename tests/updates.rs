@@ -98,6 +98,36 @@ fn each_slot_is_tried_once_and_what_was_missed_once_for_all() {
     assert_eq!(status["time_zone"], "Asia/Kolkata");
 }
 
+/// Each run waits at random, also over a restart: no slot is lost, none comes twice, none at once for all.
+#[test]
+fn each_run_waits_at_random_and_a_wait_outlasts_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let year = now().checked_add(SignedDuration::from_hours(365 * 24)).unwrap();
+    let vendor = Vendor::new(folder.path(), year, 0);
+    let more = "[updates]\nunit = \"there-is-no-such-unit.service\"\nschedule = [\"0 * * * *\"]\nrandom_delay = \"20m\"\n";
+    let agent = Agent::new(folder.path(), &vendor.trust(), more);
+    let clock = Clock::fast(now(), RATE);
+    let mut running = Running::start(&agent, clock);
+    let document = folder.path().join("key.jws");
+    std::fs::write(&document, vendor.document(&vendor.code)).unwrap();
+    agent.ask(&["key", "add", document.to_str().unwrap()]).unwrap();
+    let into_hour = |at: Timestamp| at.as_second().rem_euclid(3600);
+    // Stopped and started in the middle of waits, for some hours.
+    for _ in 0..4 {
+        wait_for("the beginning of an hour", 20, || {
+            (60..300).contains(&into_hour(clock.now())).then_some(())
+        });
+        running.stop();
+        running = Running::start(&agent, clock);
+        wait_for("the rest of the hour", 20, || (into_hour(clock.now()) > 3000).then_some(()));
+    }
+    let tried = tried(&agent);
+    running.stop();
+    let hours: Vec<i64> = tried.iter().map(|at| at.as_second().div_euclid(3600)).collect();
+    assert!(hours.windows(2).all(|pair| pair[1] == pair[0] + 1) && hours.len() >= 4, "{tried:?}");
+    assert!(tried.iter().any(|at| into_hour(*at) > 120), "nothing waits: {tried:?}");
+}
+
 #[test]
 fn a_wrong_line_and_a_wrong_zone_are_refused_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
