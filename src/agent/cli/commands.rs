@@ -106,15 +106,14 @@ fn ask_permit(
         let _not_ended = signal(SignalKind::terminate());
         ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE).await
     })?;
-    // What the agent itself refuses, it remembers.
-    let refused_there = asked.as_ref().map_or_else(|e| matches!(e, AskError::Refused { .. }), |a| !a.allowed);
+    // What the agent itself refuses, it remembers. One that stops or cannot keep anything is as good as away.
+    let refused_there = asked.as_ref().is_ok_and(|answer| !answer.allowed);
     // Asking takes its time, and the permit's own end may have come meanwhile.
     let mut decision = of_file();
     match (asked, &decision.permit) {
         _ if !decision.allowed => {}
         (Ok(answer), _) if answer.allowed => {}
         (Ok(answer), _) => decision = answer,
-        (Err(AskError::Refused { message, .. }), _) => decision.refuse(message),
         (Err(error), Some(permit)) if permit.when_agent_is_down == WhenDown::Stopped => {
             decision
                 .refuse(format!("permits count only while the agent answers (when_agent_is_down): {error}"));
