@@ -6,7 +6,7 @@ use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
 use super::enforcement::gateway;
-use super::enforcement::keeper::Keeper;
+use super::enforcement::keeper::{Dues, Keeper};
 use super::enforcement::owed;
 use super::enforcement::permit_file;
 use super::enforcement::updates::Updates;
@@ -16,7 +16,6 @@ use super::source::{poller::Poller, schedule::spread_of};
 use super::store::{Opened, Plan, Route, Store, StoreError};
 use crate::clock::Clock;
 use crate::subscription::Resource;
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -187,7 +186,7 @@ pub async fn run(
             gateway: gateway.clone().filter(|_| resource == Resource::Ksn),
             updates: run_now.clone(),
             look: look_asked.clone(),
-            owed: BTreeSet::new(),
+            dues: Dues::default(),
             untold: Vec::new(),
         };
         parts.spawn(async move {

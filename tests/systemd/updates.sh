@@ -141,6 +141,9 @@ svm-vendor --ledger ledger2 --signing-key key.pem issue --key-id SUB-2 --days 30
 svm-vendor --ledger ledger2 publish published
 svm-agent key add published/v1/keys/*.jws > /dev/null
 svm-agent permit database-updates > /dev/null || fail "no permit again"
+# It is started once now, as whatever was stopped with its permit.
+until_true 'systemctl show -P SubState svm-agent-update | grep -q start'
+systemctl stop svm-agent-update; settle
 
 say "a trickle: one run a day"
 svm-agent key remove SUB-2 > /dev/null

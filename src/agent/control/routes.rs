@@ -206,6 +206,10 @@ async fn take(api: &Api, resource: Resource, peer: &str, Take { unit }: Take) ->
         _ => {}
     }
     note_asked(api, resource, unit.as_deref().unwrap_or(peer), &decision);
+    if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
+        // Over by a clock that the engine does not go by.
+        api.engine.order(Order::Owed(vec![unit])).await?;
+    }
     Ok(json!(decision))
 }
 

@@ -23,6 +23,9 @@ const ENDS: &str = "/run/svm-agent-actions";
 const ENDED_LOOKS: u32 = 50;
 const ENDED_PAUSE: Duration = Duration::from_millis(20);
 
+/// An action that runs already is waited for, and run again, so often.
+const ROUNDS: u32 = 3;
+
 /// So many lines of an action's journal are told where it fails.
 const LINES: usize = 5;
 
@@ -57,13 +60,24 @@ pub struct Running {
     /// When it was set again, in the last hour.
     repairs: VecDeque<Instant>,
     told: bool,
+    fails: bool,
 }
+
+/// One that fails is looked at again after so long.
+const AGAIN: Duration = Duration::from_secs(60);
 
 impl Running {
     /// An action that was never run.
     pub fn new(name: &str, settings: &Action, now: Instant) -> Self {
         let settings = settings.clone();
-        Self { name: name.to_owned(), settings, look_at: now, repairs: VecDeque::new(), told: false }
+        Self {
+            name: name.to_owned(),
+            settings,
+            look_at: now,
+            repairs: VecDeque::new(),
+            told: false,
+            fails: false,
+        }
     }
 
     /// Its name in the settings.
@@ -74,6 +88,11 @@ impl Running {
     /// When to look at it again.
     pub fn look_at(&self) -> Instant {
         self.look_at
+    }
+
+    /// Whether it failed when it was last looked at, or is contested.
+    pub fn fails(&self) -> bool {
+        self.fails
     }
 
     /// Whether somebody else sets it otherwise, more often than it may be set again.
@@ -89,6 +108,7 @@ impl Running {
     pub async fn apply(&mut self) -> Result<(), String> {
         let found = run(&self.name).await;
         self.look_at = Instant::now() + self.settings.look_every.unsigned_abs();
+        self.fails = found.is_err();
         found.map(drop)
     }
 
@@ -102,8 +122,14 @@ impl Running {
         if self.is_contested(now) {
             return Ok(Looked::Well);
         }
-        let found = run(&self.name).await?;
-        Ok(self.after(found, Instant::now()))
+        let found = run(&self.name).await;
+        self.fails = found.is_err();
+        if self.fails {
+            self.look_at = self.look_at.min(Instant::now() + AGAIN);
+        }
+        let looked = self.after(found?, Instant::now());
+        self.fails = looked == Looked::Contested;
+        Ok(looked)
     }
 
     /// What a look comes to.
@@ -128,20 +154,18 @@ fn unit(name: &str) -> String {
 
 async fn run(name: &str) -> Result<Found, String> {
     let unit = unit(name);
-    let before = loop {
-        let before = ended(Path::new(ENDS), name);
+    let mut before = ended(Path::new(ENDS), name);
+    for round in 0..ROUNDS {
+        before = ended(Path::new(ENDS), name);
         let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
-        // One that runs already may have asked for the permit that was: it is waited for, and run again.
-        let runs_already = shown.iter().any(UnitState::runs);
-        let ran = systemctl::run(&unit, PATIENCE).await;
-        if runs_already {
-            continue;
-        }
-        if let Err(error) = ran {
+        if let Err(error) = systemctl::run(&unit, PATIENCE).await {
             return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
         }
-        break before;
-    };
+        // One that ran already may have asked for the permit that was: it was waited for, and is run again.
+        if !shown.iter().any(UnitState::runs) || round + 1 == ROUNDS {
+            break;
+        }
+    }
     // Written when it ends; a unit that was edited may not write it.
     for _ in 0..ENDED_LOOKS {
         match ended(Path::new(ENDS), name) {

@@ -67,14 +67,15 @@ pub fn marked(systemd_dir: &Path) -> std::io::Result<Vec<(String, String)>> {
 /// # Errors
 /// It cannot be read, is no file, is too large or no text.
 pub fn text(path: &Path) -> std::io::Result<Option<String>> {
-    // Without waiting for whoever writes, should it be a pipe.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = match std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        file => file?,
-    };
+    // Without waiting for whoever writes, should it be a pipe; and not what a link names.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let file =
+        match std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            file => file?,
+        };
     let found = file.metadata()?;
     if !found.is_file() || found.len() > MOST_BYTES {
         return Err(std::io::Error::new(ErrorKind::InvalidData, "it is no small file"));

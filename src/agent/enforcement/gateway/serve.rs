@@ -5,7 +5,7 @@ use super::listener::Door;
 use super::upstream::Targets;
 use super::{GatewayHealth, GatewaySettings};
 use crate::agent::enforcement::budget;
-use crate::agent::enforcement::permit_file::PermitFile;
+use crate::agent::enforcement::permit_file::{PermitFile, last_written};
 use crate::clock::Clock;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
@@ -167,7 +167,7 @@ impl Server {
                     followed = changed.is_ok();
                     self.follow(&mut permits).await;
                 }
-                () = at(look), if look.is_some() => self.look().await,
+                () = at(look), if look.is_some() => self.follow(&mut permits).await,
                 () = at(self.door.closed_until), if !open => {}
                 () = shared.sweep.notified() => while self.tasks.try_join_next().is_some() {},
                 client = self.door.take(), if open => self.let_in_all(client).await,
@@ -178,8 +178,7 @@ impl Server {
 
     /// Takes over the permit for KSN as it is told now, and carries it out.
     async fn follow(&mut self, permits: &mut watch::Receiver<Vec<PermitFile>>) {
-        let permit = permits.borrow_and_update().iter().find(|p| p.resource == Resource::Ksn).cloned();
-        self.in_force.permit = permit;
+        self.in_force.permit = last_written(permits, Resource::Ksn, &self.clock).await;
         self.look().await;
     }
 
@@ -233,10 +232,8 @@ impl Server {
 
     /// Lets a connection in, or refuses it.
     async fn let_in(&mut self, client: TcpStream) {
-        if self.in_force.verdict != Permit::Stopped && self.is_over() {
-            self.look().await;
-        }
-        let refused = if self.in_force.verdict == Permit::Stopped {
+        // Where the permit is just over, what is open is closed in a moment, unless another one follows.
+        let refused = if self.in_force.verdict == Permit::Stopped || self.is_over() {
             &self.shared.refused_stopped
         } else if self.shared.open.load(Relaxed) >= self.most {
             &self.shared.refused_full

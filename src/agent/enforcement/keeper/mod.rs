@@ -6,6 +6,8 @@
 
 mod units;
 
+pub use units::Dues;
+
 use super::actions::{Looked, Running};
 use super::gateway::Gateway;
 use super::permit_file::{self, PermitFile};
@@ -17,15 +19,17 @@ use crate::agent::settings::Settings;
 use crate::clock::Clock;
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Permit, Resource};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use units::Governed;
+use units::Begun;
 
 /// The gateway closes its connections within moments; longer than this is a failure.
 const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The engine answers in milliseconds, or hangs.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// After a failure: again after so long, doubling.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -36,6 +40,9 @@ const NOT_ENFORCED: &str = "not_enforced";
 
 /// And where something should and does not.
 const FAILED: &str = "enforcement_failed";
+
+/// The code of an outage where an action fails that had worked.
+const ACTION_FAILED: &str = "action_failed";
 
 /// The keeper of one resource.
 pub struct Keeper {
@@ -55,8 +62,8 @@ pub struct Keeper {
     pub updates: mpsc::Sender<RunNow>,
     /// Changes when somebody wants everything looked at.
     pub look: watch::Receiver<u64>,
-    /// Units that are owed a start, also those that could not be kept yet.
-    pub owed: BTreeSet<String>,
+    /// Units that are owed a start.
+    pub dues: Dues,
     /// What happened and is not told yet.
     pub untold: Vec<Operational>,
 }
@@ -75,17 +82,17 @@ impl Keeper {
         let mine = self.settings.actions.iter().filter(|(_, action)| action.resource == self.resource);
         let mut actions: Vec<Running> = mine.map(|(name, action)| Running::new(name, action, now)).collect();
         let mut failures = 0_u32;
+        let mut permits = self.engine.permits.clone();
         loop {
             self.look.mark_unchanged();
-            let verdict = self.verdict();
-            let stopped = self.begin(verdict).await;
+            // What is read here is seen: each later permit is carried out, also one that comes to the same.
+            let permit = permit_file::last_written(&mut permits, self.resource, &self.clock).await;
+            let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.clock));
+            let begun = self.begin(verdict).await;
             let outcome = tokio::select! {
-                outcome = self.finish(verdict, stopped, &mut actions) => outcome,
+                outcome = self.finish(verdict, begun, &mut actions) => outcome,
                 () = self.other_than(verdict) => continue,
             };
-            if verdict != Permit::Stopped && outcome.problems.is_empty() {
-                self.owed.clear();
-            }
             failures = if outcome.problems.is_empty() { 0 } else { failures.saturating_add(1) };
             self.show(verdict, &outcome);
             // Once, and not of what works a second later.
@@ -100,7 +107,7 @@ impl Keeper {
             let retry = (failures > 0)
                 .then(|| FIRST_RETRY.saturating_mul(1 << (failures - 1).min(6)).min(LAST_RETRY));
             let done = outcome.problems.is_empty().then_some(outcome.by);
-            self.watch(verdict, done.as_deref(), retry, &mut actions).await;
+            self.watch(verdict, done.as_deref(), retry, &mut actions, &mut permits).await;
         }
     }
 
@@ -127,19 +134,16 @@ impl Keeper {
     }
 
     /// Everything else that the permit asks for, and whether it took.
-    async fn finish(
-        &self,
-        verdict: Permit,
-        begun: Result<Governed, String>,
-        actions: &mut [Running],
-    ) -> Outcome {
+    async fn finish(&self, verdict: Permit, begun: Begun, actions: &mut [Running]) -> Outcome {
         let units = async {
             match begun {
-                Err(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
-                Ok(governed) if verdict == Permit::Stopped => {
-                    self.see_stopped(&governed.here.into_iter().collect::<Vec<_>>()).await
+                Begun::Failed(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
+                Begun::Stopped(units, problem) => {
+                    let mut seen = self.see_stopped(&units).await;
+                    seen.problems.extend(problem);
+                    seen
                 }
-                Ok(governed) => self.start_owed(governed).await,
+                Begun::Allowed(governed) => self.start_owed(governed).await,
             }
         };
         let (units, gateway, actions) =
@@ -215,12 +219,17 @@ impl Keeper {
         };
         if let Some(by) = done.filter(|_| awaited) {
             // One that cannot be kept is awaited still.
-            self.engine.order(Order::Enforced(self.resource, verdict, by.to_vec())).await.ok();
+            self.order(Order::Enforced(self.resource, verdict, by.to_vec())).await;
         }
     }
 
     async fn told(&self, tell: Tell) -> bool {
-        self.engine.order(Order::Tell(Box::new(tell))).await.is_ok()
+        self.order(Order::Tell(Box::new(tell))).await
+    }
+
+    /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
+    async fn order(&self, order: Order) -> bool {
+        tokio::time::timeout(ENGINE_PATIENCE, self.engine.order(order)).await.is_ok_and(|kept| kept.is_ok())
     }
 
     /// Reasons for the device status, over both resources.
@@ -251,6 +260,7 @@ impl Keeper {
         done: Option<&[String]>,
         retry: Option<Duration>,
         actions: &mut [Running],
+        permits: &mut watch::Receiver<Vec<PermitFile>>,
     ) {
         let again = retry.map(|after| Instant::now() + after);
         let (mut look, mut picture) = (self.look.clone(), self.engine.picture.clone());
@@ -267,6 +277,10 @@ impl Keeper {
             };
             tokio::select! {
                 () = self.other_than(verdict) => return,
+                changed = permits.changed() => match changed {
+                    Ok(()) => return,
+                    Err(_) => return std::future::pending().await,
+                },
                 asked = look.changed() => match asked {
                     Ok(()) => return,
                     Err(_) => return std::future::pending().await,
@@ -275,16 +289,23 @@ impl Keeper {
                 changed = picture.changed() => if changed.is_err() { return std::future::pending().await },
                 () = asleep => {}
             }
-            if again.is_some_and(|at| at <= Instant::now()) {
+            let noted = verdict != Permit::Stopped && self.is_noted();
+            if noted || again.is_some_and(|at| at <= Instant::now()) {
                 return;
             }
-            for action in actions.iter_mut().filter(|action| action.look_at() <= Instant::now()) {
-                self.look_after(action, verdict).await;
+            for index in 0..actions.len() {
+                let others_fail = actions.iter().enumerate().any(|(n, other)| n != index && other.fails());
+                if let Some(action) =
+                    actions.get_mut(index).filter(|action| action.look_at() <= Instant::now())
+                {
+                    self.look_after(action, others_fail, verdict).await;
+                }
             }
         }
     }
 
-    async fn look_after(&mut self, action: &mut Running, verdict: Permit) {
+    async fn look_after(&mut self, action: &mut Running, others_fail: bool, verdict: Permit) {
+        let failed_before = action.fails();
         let looked = action.look().await;
         let (resource, name) = (self.resource, action.name().to_owned());
         let problem = match &looked {
@@ -296,34 +317,27 @@ impl Keeper {
             Ok(_) => None,
         };
         let what = format!("the action {name}");
-        let fresh = {
+        {
             let mut shown = self.board.enforcement();
             let shown = shown.entry(resource).or_default();
-            let was = shown.outage.is_some();
             match &problem {
                 Some(problem) => {
                     shown.enforced_by.retain(|by| *by != what);
-                    Outage::note(
-                        &mut shown.outage,
-                        self.clock.now(),
-                        &what,
-                        "action_failed",
-                        problem.clone(),
-                    );
+                    Outage::note(&mut shown.outage, self.clock.now(), &what, ACTION_FAILED, problem.clone());
                 }
                 None => {
                     if !shown.enforced_by.contains(&what) {
                         shown.enforced_by.push(what.clone());
                     }
-                    if shown.outage.as_ref().is_some_and(|outage| outage.code == "action_failed") {
+                    let this = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
+                    if this && !others_fail {
                         Outage::over(&mut shown.outage, &what);
                     }
                 }
             }
-            !was
-        };
+        }
         self.untold.extend(match (problem, looked) {
-            (Some(problem), _) if fresh => {
+            (Some(problem), _) if !failed_before => {
                 Some(Operational::EnforcementFailed { resource, to: verdict, problems: vec![problem] })
             }
             (None, Ok(Looked::Repaired)) => Some(Operational::EnforcementRepaired { resource, action: name }),

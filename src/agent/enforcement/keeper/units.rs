@@ -2,10 +2,12 @@
 
 use super::{Keeper, LAST_RETRY, Outcome};
 use crate::agent::enforcement::systemctl::{self, UnitState};
+use crate::agent::enforcement::updates::Asked;
 use crate::agent::enforcement::{gates, governed_by_schedule, owed};
 use crate::agent::engine::Order;
 use crate::subscription::{Permit, Resource};
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -19,10 +21,20 @@ const STOPPING_LOOK: [Duration; 5] = [
     Duration::from_secs(2),
 ];
 
+/// What was begun of a permit.
+pub(super) enum Begun {
+    /// Nothing: it is not known what is governed, or what runs.
+    Failed(String),
+    /// These were told to stop; and what went wrong with that.
+    Stopped(Vec<String>, Option<String>),
+    /// What waits may be started.
+    Allowed(Governed),
+}
+
 /// Units that are governed: for this resource, and for the other.
 #[derive(Default)]
 pub(super) struct Governed {
-    pub(super) here: BTreeSet<String>,
+    here: BTreeSet<String>,
     there: BTreeSet<String>,
 }
 
@@ -36,35 +48,45 @@ impl Keeper {
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
             governed_by_schedule(&self.settings, resource).map(|unit| (resource, unit))
         });
+        // One that `svm-agent updates run` started, without a schedule.
+        let unit = &self.settings.updates.unit;
+        let by_hand = self.board.updates().running_since.is_some()
+            || self.engine.picture.borrow().state.owed.contains(unit);
+        let by_hand = by_hand.then(|| (Resource::DatabaseUpdates, unit.clone()));
         let mut governed = Governed::default();
-        for (resource, unit) in gated.chain(scheduled) {
+        for (resource, unit) in gated.chain(scheduled).chain(by_hand) {
             if resource == self.resource { &mut governed.here } else { &mut governed.there }.insert(unit);
         }
         Ok(governed)
     }
 
     /// What must not be broken off: units are told to stop, and those that ran are remembered.
-    pub(super) async fn begin(&mut self, verdict: Permit) -> Result<Governed, String> {
-        let governed = self.units()?;
-        let units: Vec<String> = governed.here.iter().cloned().collect();
-        if verdict != Permit::Stopped || units.is_empty() {
-            return Ok(governed);
+    pub(super) async fn begin(&self, verdict: Permit) -> Begun {
+        let governed = match self.units() {
+            Ok(governed) => governed,
+            Err(problem) => return Begun::Failed(problem),
+        };
+        if verdict != Permit::Stopped {
+            return Begun::Allowed(governed);
         }
+        let units: Vec<String> = governed.here.into_iter().collect();
         // Only what runs: a stop waits for polkit, and must not meet what was started with the next permit meanwhile. What
         // is not seen running asks its gate from here on.
-        let shown = systemctl::show(&units, &[]).await.map_err(|e| e.to_string())?;
+        let shown = match systemctl::show(&units, &[]).await {
+            Ok(shown) => shown,
+            Err(error) => return Begun::Failed(error.to_string()),
+        };
         let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
-        self.owed.extend(running.iter().cloned());
         let known = self.engine.picture.borrow().state.clone();
-        let new: Vec<String> = self.owed.difference(&known.owed).cloned().collect();
+        let new = self.dues.stopped(&running, &known.owed);
         let remember = async {
             if !new.is_empty() {
-                // A disk that is full is told by the engine; they stay in mind.
-                self.engine.order(Order::Owed(new)).await.ok();
+                // What cannot be kept stays in mind.
+                self.order(Order::Owed(new)).await;
             }
         };
         let (told, ()) = tokio::join!(systemctl::stop(&running), remember);
-        told.map(|()| governed).map_err(|error| error.to_string())
+        Begun::Stopped(units, told.err().map(|error| error.to_string()))
     }
 
     /// Waits until none of the units runs; one that does not stop is killed.
@@ -114,41 +136,101 @@ impl Keeper {
             }
         };
         let known = self.engine.picture.borrow().state.clone();
-        let is_governed = |unit: &&String| governed.here.contains(*unit) || governed.there.contains(*unit);
-        let stale: Vec<String> = known.owed.iter().filter(|unit| !is_governed(unit)).cloned().collect();
-        if !stale.is_empty() {
-            // Its gate was taken away: it runs when it likes.
-            self.engine.order(Order::Paid(stale)).await.ok();
-        }
         let noted = owed::noted(&self.settings.runtime_dir);
-        let is_owed = |unit: &&UnitState| {
-            let id = &unit.id;
-            unit.load == "loaded" && (known.owed.contains(id) || self.owed.contains(id) || noted.contains(id))
-        };
-        let owed: Vec<String> = shown.iter().filter(is_owed).map(|unit| unit.id.clone()).collect();
-        if !owed.is_empty() {
-            // A run of the schedule's unit is watched by those who watch its others.
-            let scheduled = governed_by_schedule(&self.settings, self.resource);
-            let (runs, units): (Vec<_>, Vec<_>) =
-                owed.iter().cloned().partition(|id| scheduled.as_ref() == Some(id));
-            if !runs.is_empty() {
-                // Nobody waits for the answer.
-                self.updates.try_send(oneshot::channel().0).ok();
+        for unit in shown.iter().filter(|unit| unit.load == "loaded").map(|unit| &unit.id) {
+            if !self.dues.is_owed(unit, &known.owed) && !noted.contains(unit) {
+                continue;
             }
-            match systemctl::start(&units).await {
+            match self.start(unit).await {
                 Ok(()) => {
-                    tracing::info!(units = owed.join(" "), "the permit is back: started what waited for it")
+                    tracing::info!(unit, "the permit is back: started what waited for it");
+                    self.dues.started(unit);
+                    owed::forget(&self.settings.runtime_dir, std::slice::from_ref(unit));
                 }
-                Err(error) => {
-                    outcome.problems.push(error.to_string());
-                    return outcome;
-                }
+                Err(problem) => outcome.problems.push(problem),
             }
-            owed::forget(&self.settings.runtime_dir, &owed);
-            self.engine.order(Order::Paid(owed)).await.ok();
+        }
+        // Those whose gate was taken away run when they like.
+        let is_governed = |unit: &&String| governed.here.contains(*unit) || governed.there.contains(*unit);
+        let stale = known.owed.iter().filter(|unit| !is_governed(unit)).cloned();
+        let paid: Vec<String> = self.dues.to_pay().into_iter().chain(stale).collect();
+        if !paid.is_empty() && self.order(Order::Paid(paid.clone())).await {
+            self.dues.paid(&paid);
         }
         outcome.by.extend(loaded(&shown));
         outcome
+    }
+
+    /// Whether a question left a note for a unit of ours.
+    pub(super) fn is_noted(&self) -> bool {
+        let noted = owed::noted(&self.settings.runtime_dir);
+        !noted.is_empty()
+            && self.units().is_ok_and(|governed| noted.iter().any(|unit| governed.here.contains(unit)))
+    }
+
+    /// Starts a unit that waited. A run of the schedule's unit is watched by those who watch its others.
+    async fn start(&self, unit: &str) -> Result<(), String> {
+        if governed_by_schedule(&self.settings, self.resource).as_deref() == Some(unit) {
+            let (reply, answer) = oneshot::channel();
+            let asked = async {
+                self.updates.send(reply).await.ok()?;
+                answer.await.ok()
+            };
+            match tokio::time::timeout(systemctl::PATIENCE, asked).await {
+                Ok(Some(Asked::Started { .. })) => return Ok(()),
+                // It is still on its way to its end: systemd starts it after that.
+                Ok(Some(Asked::AlreadyRuns { .. })) => {}
+                Ok(Some(Asked::Refused { message, .. })) => return Err(message),
+                Ok(None) | Err(_) => return Err(format!("{unit} was not started in time")),
+            }
+        }
+        systemctl::start(&[unit.to_owned()]).await.map_err(|error| error.to_string())
+    }
+}
+
+/// What a keeper has in mind of the units that are owed a start, beside what the engine keeps.
+#[derive(Debug, Default)]
+pub struct Dues(Mutex<Mind>);
+
+#[derive(Debug, Default)]
+struct Mind {
+    /// Stopped, and perhaps not kept yet.
+    owed: BTreeSet<String>,
+    /// Started, and that is not kept yet.
+    started: BTreeSet<String>,
+}
+
+impl Dues {
+    fn mind(&self) -> MutexGuard<'_, Mind> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These run and are stopped; answers what is not kept yet.
+    fn stopped(&self, units: &[String], kept: &BTreeSet<String>) -> Vec<String> {
+        let mut mind = self.mind();
+        // What could not be paid counts as owed again: better twice than never.
+        mind.started.clear();
+        mind.owed.extend(units.iter().cloned());
+        mind.owed.difference(kept).cloned().collect()
+    }
+
+    fn is_owed(&self, unit: &String, kept: &BTreeSet<String>) -> bool {
+        let mind = self.mind();
+        !mind.started.contains(unit) && (mind.owed.contains(unit) || kept.contains(unit))
+    }
+
+    fn started(&self, unit: &str) {
+        let mut mind = self.mind();
+        mind.owed.remove(unit);
+        mind.started.insert(unit.to_owned());
+    }
+
+    fn to_pay(&self) -> Vec<String> {
+        self.mind().started.iter().cloned().collect()
+    }
+
+    fn paid(&self, units: &[String]) {
+        self.mind().started.retain(|unit| !units.contains(unit));
     }
 }
 
