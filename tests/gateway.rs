@@ -337,6 +337,23 @@ fn a_permit_that_ends_by_itself_closes_what_is_open() {
     assert_eq!((world.health().closed_by_permit, world.health().refused_stopped), (1, 1));
 }
 
+/// The engine wakes at the permit's own end as well: what is limited from then on is not cut off first.
+#[test]
+fn a_permit_that_is_followed_by_a_limited_one_cuts_nothing_off() {
+    let world = World::start(&[echo()], |_| ());
+    // More than once, for a machine that is so busy that nobody follows in time.
+    let held = (0..5).any(|_| {
+        let short = permit(Permit::Full, None, Duration::from_millis(700));
+        let until = short.until;
+        world.give(short);
+        let mut client = world.connect_through();
+        wait_for("the permit's own end", 10, || (Clock::system().now() > until).then_some(()));
+        world.give(permit(Permit::Limited, Some(60), LONG));
+        echoes(&mut client)
+    });
+    assert!(held, "a connection was cut off by a permit that goes on as a limited one");
+}
+
 #[test]
 fn a_wall_clock_that_is_behind_does_not_prolong_a_permit() {
     let mut ksn = full();
