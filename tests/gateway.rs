@@ -347,7 +347,8 @@ fn a_permit_that_is_followed_by_a_limited_one_cuts_nothing_off() {
         let until = short.until;
         world.give(short);
         let mut client = world.connect_through();
-        wait_for("the permit's own end", 10, || (Clock::system().now() > until).then_some(()));
+        let after = until + SignedDuration::from_millis(50);
+        wait_for("a moment after the permit's own end", 10, || (Clock::system().now() > after).then_some(()));
         world.give(permit(Permit::Limited, Some(60), LONG));
         echoes(&mut client)
     });
