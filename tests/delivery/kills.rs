@@ -92,7 +92,12 @@ fn twenty_thousand_events_outlive_kills_of_both_ends() {
             kills += 1;
         });
     }
-    victim.store(0, Ordering::SeqCst);
+    // It may have been killed by its answer in the last moment.
+    let was_killed = victim.swap(0, Ordering::SeqCst) == 0;
+    if was_killed {
+        collecting.kill();
+    }
+    let _collecting = if was_killed { store.start() } else { collecting };
     let program: Program = agent.start_ready();
     wait_for("everything to be delivered", 300, || {
         (crate::health(&agent, "console")["waiting"] == 0).then_some(())
