@@ -134,7 +134,13 @@ sleep 11
 repaired && fail "it is set again more often than it may be"
 journalctl -u svm-agent -o cat --no-pager | grep -q "somebody undoes what the action note sets" || fail "the fight is not told"
 [ "$(events enforcement.repaired)" = 1 ] || fail "told more than once"
+curl -s --unix-socket /run/svm-agent/control.sock -X POST http://a/v1/enforcement/look > /dev/null; sleep 1
+repaired && fail "a look at everything sets it again"
+svm-agent status | grep -q "^KSN .*somebody undoes what the action note sets" || fail "the fight is shown as over"
 say "an action that fails is tried again, and told once"
+# The fight is forgotten with the agent.
+systemctl restart svm-agent
+until_true repaired
 sed -i '2i [ ! -e /var/tmp/broken ] || { echo the switch is stuck; exit 3; }' /etc/svm-agent/actions/note
 touch /var/tmp/broken
 look() { curl -s --unix-socket /run/svm-agent/control.sock -X POST http://a/v1/enforcement/look > /dev/null; }

@@ -5,6 +5,7 @@
 
 use super::systemctl::{self, SystemctlError, UnitState};
 use crate::agent::settings::Action;
+use crate::subscription::Permit;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub struct Running {
     repairs: VecDeque<Instant>,
     told: bool,
     fails: bool,
+    /// The permit that it was last run for.
+    applied: Option<Permit>,
 }
 
 /// One that fails is looked at again after so long.
@@ -77,6 +80,7 @@ impl Running {
             repairs: VecDeque::new(),
             told: false,
             fails: false,
+            applied: None,
         }
     }
 
@@ -101,11 +105,15 @@ impl Running {
         lately >= usize::try_from(self.settings.repairs_per_hour).unwrap_or(usize::MAX)
     }
 
-    /// Runs it because the permit changed.
+    /// Runs it because a permit is carried out. One that is contested is left alone, unless the permit is another one.
     ///
     /// # Errors
     /// What went wrong, as a sentence.
-    pub async fn apply(&mut self) -> Result<(), String> {
+    pub async fn apply(&mut self, verdict: Permit) -> Result<(), String> {
+        if self.applied == Some(verdict) && self.is_contested(Instant::now()) {
+            return Ok(());
+        }
+        self.applied = Some(verdict);
         let found = run(&self.name).await;
         self.look_at = Instant::now() + self.settings.look_every.unsigned_abs();
         self.fails = found.is_err();

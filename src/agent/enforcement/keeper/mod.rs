@@ -94,7 +94,7 @@ impl Keeper {
                 () = self.other_than(verdict) => continue,
             };
             failures = if outcome.problems.is_empty() { 0 } else { failures.saturating_add(1) };
-            self.show(verdict, &outcome);
+            self.show(verdict, &outcome, actions.iter().any(Running::fails));
             // Once, and not of what works a second later.
             if failures == 2 {
                 let problems = outcome.problems.clone();
@@ -147,7 +147,7 @@ impl Keeper {
             }
         };
         let (units, gateway, actions) =
-            tokio::join!(units, self.see_gateway(verdict), apply(actions, Instant::now()));
+            tokio::join!(units, self.see_gateway(verdict), apply(actions, verdict));
         let mut all = self.see_file(verdict);
         for part in [units, gateway, actions] {
             all.by.extend(part.by);
@@ -184,13 +184,15 @@ impl Keeper {
     }
 
     /// Writes what came of it onto the board.
-    fn show(&self, verdict: Permit, outcome: &Outcome) {
+    fn show(&self, verdict: Permit, outcome: &Outcome, an_action_fails: bool) {
         let what = format!("making {} {}", self.resource.as_str(), verdict.as_str());
         let mut shown = self.board.enforcement();
         let shown = shown.entry(self.resource).or_default();
         shown.verdict = Some(verdict);
         shown.enforced_by.clone_from(&outcome.by);
         match outcome.problems.as_slice() {
+            // One that is contested is not over because it is left alone.
+            [] if an_action_fails && shown.outage.as_ref().is_some_and(|o| o.code == ACTION_FAILED) => {}
             [] => Outage::over(&mut shown.outage, &what),
             problems => {
                 Outage::note(&mut shown.outage, self.clock.now(), &what, FAILED, problems.join("; "));
@@ -346,12 +348,12 @@ impl Keeper {
     }
 }
 
-async fn apply(actions: &mut [Running], now: Instant) -> Outcome {
+async fn apply(actions: &mut [Running], verdict: Permit) -> Outcome {
     let mut outcome = Outcome::default();
     for action in actions {
-        match action.apply().await {
+        match action.apply(verdict).await {
             Err(problem) => outcome.problems.push(problem),
-            Ok(()) if action.is_contested(now) => {}
+            Ok(()) if action.is_contested(Instant::now()) => {}
             Ok(()) => outcome.by.push(format!("the action {}", action.name())),
         }
     }
