@@ -1,6 +1,7 @@
 //! HTTP as all programs use it: bounded in time and size, no redirects, TLS by rustls.
 
-use crate::tls::{self, TlsError, TlsFiles};
+use crate::clock::Clock;
+use crate::tls::{self, GoodCell, TlsError, TlsFiles};
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -32,10 +33,49 @@ pub fn install_tls() {
 }
 
 /// A client for one place. It follows no redirect: where it is sent elsewhere, that is an answer like any other.
+/// Certificates are good or not by `clock`.
 ///
 /// # Errors
 /// [`ClientError`]: the settings name something that cannot be used.
-pub fn client(url: &str, connection: &Connection, keep_alive: bool) -> Result<reqwest::Client, ClientError> {
+pub fn client(
+    url: &str,
+    connection: &Connection,
+    keep_alive: bool,
+    clock: Clock,
+) -> Result<reqwest::Client, ClientError> {
+    build(url, connection, keep_alive, || connection.tls.client_config(clock))
+}
+
+/// A client for what is signed itself, and for one look: by a server's certificate `clock` may turn out to be wrong. The
+/// second tells when the certificate was good.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_for_signed(
+    url: &str,
+    connection: &Connection,
+    clock: Clock,
+) -> Result<(reqwest::Client, GoodCell), ClientError> {
+    let mut good = GoodCell::default();
+    let client = build(url, connection, false, || {
+        let (config, cell) = connection.tls.client_config_for_signed(clock, clock.wall_clock())?;
+        good = cell;
+        Ok(config)
+    })?;
+    Ok((client, good))
+}
+
+/// Whether an address is one of TLS.
+pub fn is_secure(url: &str) -> bool {
+    url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+}
+
+fn build(
+    url: &str,
+    connection: &Connection,
+    keep_alive: bool,
+    tls: impl FnOnce() -> Result<rustls::ClientConfig, TlsError>,
+) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(connection.timeout)
@@ -43,9 +83,8 @@ pub fn client(url: &str, connection: &Connection, keep_alive: bool) -> Result<re
         .no_proxy()
         .pool_max_idle_per_host(usize::from(keep_alive))
         .pool_idle_timeout(Duration::from_secs(20));
-    let secure = |url: &str| url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
-    builder = if secure(url) || connection.proxy.as_deref().is_some_and(secure) {
-        let mut config = connection.tls.client_config()?;
+    builder = if is_secure(url) || connection.proxy.as_deref().is_some_and(is_secure) {
+        let mut config = tls()?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         builder.tls_backend_preconfigured(config)
     } else {
@@ -145,6 +184,16 @@ pub fn retry_after(answer: &reqwest::Response, now: jiff::Timestamp) -> Option<D
         }
     };
     Some(wait.min(Duration::from_secs(3600)))
+}
+
+/// The time that an answer tells: its `Date`, and the `Age` that a cache adds to it (RFC 9110, section 6.6.1; RFC 9111,
+/// section 5.1).
+pub fn told_time(answer: &reqwest::Response) -> Option<jiff::Timestamp> {
+    let header = |name| answer.headers().get(name)?.to_str().ok();
+    let date =
+        jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header(reqwest::header::DATE)?).ok()?;
+    let age = header(reqwest::header::AGE).map_or(Ok(0), str::parse::<u32>).ok()?;
+    date.checked_add(jiff::SignedDuration::from_secs(age.into())).ok()
 }
 
 /// A random part of a span, for jitter: anything from nothing to all of it.

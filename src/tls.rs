@@ -5,13 +5,18 @@
 //! holds a [`ClientConfig`] compares [`TlsFiles::state`] and asks again when it changed. Private keys are never shown.
 
 use jiff::Timestamp;
-use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
-use rustls::{AlertDescription, CertificateError, ClientConfig, InconsistentKeys, RootCertStore};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use rustls::time_provider::TimeProvider;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore,
+    SignatureScheme,
+};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The largest file that is read. The bundle of a whole system has about 200 KiB.
@@ -80,23 +85,53 @@ impl TlsFiles {
         FilesState([look(&self.ca_file), look(&self.certificate_file), look(&self.key_file)])
     }
 
-    /// Reads the files: what is trusted, and the certificate to show where one is asked for.
+    /// Reads the files: what is trusted, and the certificate to show where one is asked for. Certificates are good or
+    /// not by `time`.
     ///
     /// # Errors
     /// [`TlsError`]: what cannot be used, by name.
-    pub fn client_config(&self) -> Result<ClientConfig, TlsError> {
+    pub fn client_config(&self, time: impl TimeProvider + 'static) -> Result<ClientConfig, TlsError> {
+        self.config(Arc::new(time), None)
+    }
+
+    /// The same, for what is signed itself: the time may be what is wrong, and a certificate may show that, also where
+    /// it is good by the `wall` clock alone. When it was good is told by the second.
+    ///
+    /// # Errors
+    /// As [`TlsFiles::client_config`].
+    pub fn client_config_for_signed(
+        &self,
+        time: impl TimeProvider + 'static,
+        wall: impl TimeProvider + 'static,
+    ) -> Result<(ClientConfig, GoodCell), TlsError> {
+        let good = GoodCell::default();
+        Ok((self.config(Arc::new(time), Some((Arc::new(wall), good.clone())))?, good))
+    }
+
+    fn config(
+        &self,
+        time: Arc<dyn TimeProvider>,
+        signed: Option<(Arc<dyn TimeProvider>, GoodCell)>,
+    ) -> Result<ClientConfig, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
+        let builder = ClientConfig::builder_with_details(provider.clone(), time)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(TlsError::System)?;
-        let builder = match &self.ca_file {
-            Some(path) => builder.with_root_certificates(authorities(path)?),
-            None => {
-                let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(TlsError::System)?;
-                let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier);
-                builder.dangerous().with_custom_certificate_verifier(verifier)
+        let strict: Arc<dyn ServerCertVerifier> = match &self.ca_file {
+            Some(path) => {
+                let roots = Arc::new(authorities(path)?);
+                WebPkiServerVerifier::builder_with_provider(roots, provider).build().map_err(|error| {
+                    let problem = error.to_string();
+                    TlsError::Unusable { path: path.clone(), what: "certificate", problem }
+                })?
             }
+            None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(TlsError::System)?),
         };
+        let verifier = match signed {
+            Some((wall, good)) => Arc::new(AnyTime { strict, wall, good }),
+            None => strict,
+        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
         let (certificate, key) = match (&self.certificate_file, &self.key_file) {
             (None, None) => return Ok(builder.with_no_client_auth()),
             (Some(certificate), Some(key)) => (certificate, key),
@@ -121,6 +156,100 @@ impl TlsFiles {
                 TlsError::Unusable { path: key.clone(), what: "private key", problem: error.to_string() }
             }
         })
+    }
+}
+
+/// So often is looked at another time: once for each certificate of a chain.
+const MOST_TIMES: usize = 8;
+
+/// When the certificates of a server were good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Good {
+    /// Now.
+    #[default]
+    Now,
+    /// From later on: the time is behind, or it would not have been issued yet.
+    Later,
+    /// By the wall clock alone, which is behind the time that is gone by.
+    ByWallClock,
+}
+
+/// Where a verifier writes down when the certificates were good.
+#[derive(Clone, Debug, Default)]
+pub struct GoodCell(Arc<Mutex<Good>>);
+
+impl GoodCell {
+    fn lock(&self) -> MutexGuard<'_, Good> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When they were good, after the handshake.
+    pub fn get(&self) -> Good {
+        *self.lock()
+    }
+}
+
+/// Takes certificates that are not good yet by the time that is gone by, each as of its beginning; and where the wall
+/// clock is behind that time, those that are good by the wall clock. Else as strict as ever.
+#[derive(Debug)]
+struct AnyTime {
+    strict: Arc<dyn ServerCertVerifier>,
+    wall: Arc<dyn TimeProvider>,
+    good: GoodCell,
+}
+
+impl ServerCertVerifier for AnyTime {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verify =
+            |at| self.strict.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at);
+        use CertificateError::{ExpiredContext, NotValidYetContext};
+        let mut verified = verify(now);
+        for _ in 0..MOST_TIMES {
+            let (at, good) = match &verified {
+                Err(rustls::Error::InvalidCertificate(NotValidYetContext { not_before, .. })) => {
+                    (*not_before, Good::Later)
+                }
+                Err(rustls::Error::InvalidCertificate(ExpiredContext { .. }))
+                    if self.good.get() == Good::Now =>
+                {
+                    let Some(wall) = self.wall.current_time().filter(|wall| *wall < now) else { break };
+                    (wall, Good::ByWallClock)
+                }
+                _ => break,
+            };
+            *self.good.lock() = good;
+            verified = verify(at);
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.strict.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.strict.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.strict.supported_verify_schemes()
     }
 }
 

@@ -28,7 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Arrows inside a floor: one step, to a module that has no such arrow itself.
-const BESIDE: &[(&str, &str)] = &[("http", "tls")];
+const BESIDE: &[(&str, &str)] = &[("http", "clock"), ("http", "tls")];
 
 /// Crates that floor 1 may use: time as a value, and data. Nothing that reads a clock, a file or a network.
 const PURE: &[&str] = &["jiff", "serde", "serde_json", "std", "thiserror"];

@@ -21,6 +21,7 @@ use support::certificates::{Authority, Issued};
 use support::syslog::{Kind, Listen, Received, Receiver};
 use support::{Agent, Collector, Vendor, free_port, have, wait_for};
 use svm::agent::delivery::syslog::{Failure, Framing, Kept, Syslog, SyslogFormat, SyslogSettings};
+use svm::clock::Clock;
 use svm::tls::TlsFiles;
 
 const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
@@ -250,11 +251,11 @@ fn receivers_read_every_field_as_it_was() {
             };
             println!("{kind:?} over {way}");
             let receiver = Receiver::start(kind, &rsyslog, folder.path(), port, &listen);
-            let sent = send(&mut Syslog::new(settings.clone()), &bodies);
+            let sent = send(&mut Syslog::new(settings.clone(), Clock::system()), &bodies);
             assert_eq!(sent, Ok(3), "{}", receiver.program.logged());
             check_rfc5424(&receiver.wait(3), &expected);
             settings.format = SyslogFormat::Cef;
-            assert_eq!(send(&mut Syslog::new(settings), &bodies), Ok(3));
+            assert_eq!(send(&mut Syslog::new(settings, Clock::system()), &bodies), Ok(3));
             check_cef(&receiver.wait(6)[3..]);
         }
     }
@@ -362,7 +363,7 @@ fn a_receiver_that_is_killed_loses_nothing_that_it_did_not_read() {
         let port = free_port();
         let start = || Receiver::start(kind, &rsyslog, folder.path(), port, &Listen::Counted);
         let mut receiver = start();
-        let mut syslog = Syslog::new(settings(port));
+        let mut syslog = Syslog::new(settings(port), Clock::system());
         let bodies: Vec<String> = (0..20).map(|n| event(&format!("id{n}"), &json!({}))).collect();
         assert_eq!(send(&mut syslog, &bodies[..5]), Ok(5));
         receiver.wait(5);
@@ -409,7 +410,10 @@ fn only_what_was_read_to_its_end_counts() {
         whole(&stream);
     });
     let ok = |port| {
-        assert_eq!(send(&mut Syslog::new(settings(port)), &vec![event("x", &json!({})); 500]), Ok(500));
+        assert_eq!(
+            send(&mut Syslog::new(settings(port), Clock::system()), &vec![event("x", &json!({})); 500]),
+            Ok(500)
+        );
     };
     ok(read);
     // It has a word to say, as some do.
@@ -418,8 +422,14 @@ fn only_what_was_read_to_its_end_counts() {
         whole(&stream);
     }));
 
-    let cut =
-        |port| failed(&mut Syslog::new(settings(port)), "connection_cut", false, &["broke the connection"]);
+    let cut = |port| {
+        failed(
+            &mut Syslog::new(settings(port), Clock::system()),
+            "connection_cut",
+            false,
+            &["broke the connection"],
+        )
+    };
     cut(peer(drop));
     // It closes after any part of it, with or without something unread: whatever the order of the last packets is.
     let (bodies, many) = (vec![event("x", &json!({})); 200], 300);
@@ -429,7 +439,8 @@ fn only_what_was_read_to_its_end_counts() {
         stream.read_exact(&mut vec![0; n * 100_000 / many]).unwrap();
     });
     for n in 0..many {
-        let failure = send(&mut Syslog::new(settings(partial)), &bodies).expect_err(&format!("part {n}"));
+        let failure = send(&mut Syslog::new(settings(partial), Clock::system()), &bodies)
+            .expect_err(&format!("part {n}"));
         assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
     }
     // It closed its side before ours: that it read all the same cannot be known.
@@ -439,17 +450,23 @@ fn only_what_was_read_to_its_end_counts() {
     });
     // More than kernels hold: the last is written after the receiver began to read.
     let large = vec![event("x", &json!({"report": "x".repeat(20_000)})); 5000];
-    let failure = send(&mut Syslog::new(settings(early)), &large).unwrap_err();
+    let failure = send(&mut Syslog::new(settings(early), Clock::system()), &large).unwrap_err();
     assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
 
     let talker = peer(|mut stream| while stream.write_all(&[b'x'; 1000]).is_ok() {});
-    failed(&mut Syslog::new(settings(talker)), "not_a_receiver", true, &["correct the port"]);
+    failed(
+        &mut Syslog::new(settings(talker), Clock::system()),
+        "not_a_receiver",
+        true,
+        &["correct the port"],
+    );
 }
 
 #[test]
 fn a_receiver_that_does_not_read_is_given_up_in_time() {
     let stuck = peer(std::mem::forget);
-    let mut syslog = Syslog::new(SyslogSettings { timeout: Duration::from_secs(1), ..settings(stuck) });
+    let mut syslog =
+        Syslog::new(SyslogSettings { timeout: Duration::from_secs(1), ..settings(stuck) }, Clock::system());
     // A small batch lies in its kernel, acknowledged; a large one does not even fit there.
     failed(&mut syslog, "timeout", false, &["waiting for the receiver to read to the end"]);
     let large = vec![event("x", &json!({"report": "x".repeat(20_000)})); 5000];
@@ -461,7 +478,7 @@ fn a_receiver_that_does_not_read_is_given_up_in_time() {
     let port = listener.local_addr().unwrap().port();
     let timeout = Duration::from_secs(1);
     failed(
-        &mut Syslog::new(SyslogSettings { timeout, ..settings(port) }),
+        &mut Syslog::new(SyslogSettings { timeout, ..settings(port) }, Clock::system()),
         "timeout",
         false,
         &["waiting for"],
@@ -469,7 +486,7 @@ fn a_receiver_that_does_not_read_is_given_up_in_time() {
     let ca = tempfile::tempdir().unwrap();
     if have("openssl", "openssl") {
         let files = Authority::new(ca.path(), "authority").files(None);
-        let mut syslog = Syslog::new(SyslogSettings { timeout, ..over_tls(port, files) });
+        let mut syslog = Syslog::new(SyslogSettings { timeout, ..over_tls(port, files) }, Clock::system());
         failed(&mut syslog, "timeout", false, &["stopped while agreeing on TLS"]);
     }
 }
@@ -477,16 +494,26 @@ fn a_receiver_that_does_not_read_is_given_up_in_time() {
 #[test]
 fn a_place_that_cannot_be_reached_is_named() {
     let mut nowhere = settings(free_port());
-    failed(&mut Syslog::new(nowhere.clone()), "unreachable", false, &["cannot connect to 127.0.0.1:"]);
+    failed(
+        &mut Syslog::new(nowhere.clone(), Clock::system()),
+        "unreachable",
+        false,
+        &["cannot connect to 127.0.0.1:"],
+    );
     nowhere.host = "nobody.invalid".to_owned();
-    failed(&mut Syslog::new(nowhere), "unreachable", false, &["cannot look up nobody.invalid"]);
+    failed(
+        &mut Syslog::new(nowhere, Clock::system()),
+        "unreachable",
+        false,
+        &["cannot look up nobody.invalid"],
+    );
     // The second of two addresses is tried when the first does not take it.
     let port = peer(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
     for host in ["localhost", "127.0.0.1"] {
         let named = SyslogSettings { host: host.to_owned(), ..settings(port) };
-        assert_eq!(send(&mut Syslog::new(named), &[event("x", &json!({}))]), Ok(1));
+        assert_eq!(send(&mut Syslog::new(named, Clock::system()), &[event("x", &json!({}))]), Ok(1));
     }
-    assert_eq!(send(&mut Syslog::new(settings(1)), &[]), Ok(0));
+    assert_eq!(send(&mut Syslog::new(settings(1), Clock::system()), &[]), Ok(0));
 }
 
 #[test]
@@ -506,7 +533,7 @@ fn an_ipv6_address_is_taken_with_and_without_brackets() {
     });
     for host in ["::1", "[::1]"] {
         let named = SyslogSettings { host: host.to_owned(), ..settings(port) };
-        assert_eq!(send(&mut Syslog::new(named), &[event("x", &json!({}))]), Ok(1));
+        assert_eq!(send(&mut Syslog::new(named, Clock::system()), &[event("x", &json!({}))]), Ok(1));
     }
     assert!(reader.join().unwrap().iter().all(|text| text.contains(" hip=\"::1\" ")));
 }
@@ -529,7 +556,12 @@ fn a_certificate_that_is_not_right_is_refused_and_the_way_out_named() {
         let port = free_port();
         let listen = tls(&server, &authority, false, false);
         let receiver = Receiver::start(kind, &rsyslog, folder.path(), port, &listen);
-        failed(&mut Syslog::new(over_tls(port, authority.files(None))), "tls_refused", true, words);
+        failed(
+            &mut Syslog::new(over_tls(port, authority.files(None)), Clock::system()),
+            "tls_refused",
+            true,
+            words,
+        );
         assert!(receiver.received().is_empty());
     }
     // Without a file the system's authorities are trusted, and none of them issued this.
@@ -538,23 +570,28 @@ fn a_certificate_that_is_not_right_is_refused_and_the_way_out_named() {
     let _receiver =
         Receiver::start(kind, &rsyslog, folder.path(), port, &tls(&good, &authority, false, false));
     let mut trusting = over_tls(port, TlsFiles::default());
-    match send(&mut Syslog::new(trusting.clone()), &[event("x", &json!({}))]) {
+    match send(&mut Syslog::new(trusting.clone(), Clock::system()), &[event("x", &json!({}))]) {
         Err(Failure { code: "tls_refused" | "connection_settings", hold: true, message }) => {
             assert!(message.contains("`ca_file`"), "{message}");
         }
         other => panic!("{other:?}"),
     }
     trusting.tls_files = authority.files(None);
-    assert_eq!(send(&mut Syslog::new(trusting.clone()), &[event("x", &json!({}))]), Ok(1));
+    assert_eq!(send(&mut Syslog::new(trusting.clone(), Clock::system()), &[event("x", &json!({}))]), Ok(1));
     // What answers is no TLS at all.
     trusting.port = peer(|mut stream| {
         stream.write_all(b"220 mail.example ESMTP\r\n").ok();
         stream.read_to_end(&mut Vec::new()).ok();
     });
-    failed(&mut Syslog::new(trusting.clone()), "tls_refused", true, &["does not speak TLS"]);
+    failed(&mut Syslog::new(trusting.clone(), Clock::system()), "tls_refused", true, &["does not speak TLS"]);
     // Files and names that cannot be used.
     trusting.tls_files.ca_file = Some(folder.path().join("none"));
-    failed(&mut Syslog::new(trusting.clone()), "connection_settings", true, &["cannot read", "none"]);
+    failed(
+        &mut Syslog::new(trusting.clone(), Clock::system()),
+        "connection_settings",
+        true,
+        &["cannot read", "none"],
+    );
 }
 
 #[test]
@@ -572,7 +609,7 @@ fn a_receiver_that_wants_a_client_certificate_gets_it_or_says_so() {
             let listen = tls(&server, &authority, true, only_tls12);
             let receiver = Receiver::start(kind, &rsyslog, folder.path(), port, &listen);
             for shown in [None, Some(&foreign)] {
-                let mut syslog = Syslog::new(over_tls(port, authority.files(shown)));
+                let mut syslog = Syslog::new(over_tls(port, authority.files(shown)), Clock::system());
                 match kind {
                     // It looks at the certificate after TLS is agreed on, and hangs up.
                     Kind::RsyslogGnutls => {
@@ -582,7 +619,7 @@ fn a_receiver_that_wants_a_client_certificate_gets_it_or_says_so() {
                 }
             }
             assert!(receiver.received().is_empty());
-            let mut syslog = Syslog::new(over_tls(port, authority.files(Some(&svm))));
+            let mut syslog = Syslog::new(over_tls(port, authority.files(Some(&svm))), Clock::system());
             assert_eq!(send(&mut syslog, &[event("x", &json!({}))]), Ok(1), "{}", receiver.program.logged());
             receiver.wait(1);
         }
@@ -610,7 +647,7 @@ fn a_client_certificate_that_is_replaced_is_shown_without_a_restart() {
     let port = free_port();
     let listen = tls(&server, &authority, true, false);
     let receiver = Receiver::start(Kind::SyslogNg, Path::new(""), folder.path(), port, &listen);
-    let mut syslog = Syslog::new(over_tls(port, authority.files(Some(&shown))));
+    let mut syslog = Syslog::new(over_tls(port, authority.files(Some(&shown))), Clock::system());
     failed(&mut syslog, "connection_settings", true, &["shown.crt", "cannot read"]);
     // What the receiver accepts and refuses tells which certificate it was shown.
     for count in [1, 2] {
@@ -650,7 +687,7 @@ fn the_examples_of_the_documentation_work() {
             config = config.replace(from, &to);
         }
         let _receiver = Receiver::configured(kind, &rsyslog, folder.path(), port, &config);
-        let mut syslog = Syslog::new(over_tls(port, clients.files(Some(&svm))));
+        let mut syslog = Syslog::new(over_tls(port, clients.files(Some(&svm))), Clock::system());
         assert_eq!(send(&mut syslog, &[event("one", &json!({})), event("two", &json!({}))]), Ok(2));
         wait_for("what the documentation promises", 20, || {
             let text = std::fs::read_to_string(folder.path().join("received")).ok()?;
@@ -695,7 +732,9 @@ fn in_a_slow_network() {
         while stream.read(&mut [0; 65536]).is_ok_and(|n| n > 0) {}
     });
     for _ in 0..5 {
-        let failure = send(&mut Syslog::new(settings(hasty)), &vec![event("x", &json!({})); 20]).unwrap_err();
+        let failure =
+            send(&mut Syslog::new(settings(hasty), Clock::system()), &vec![event("x", &json!({})); 20])
+                .unwrap_err();
         assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
     }
 }

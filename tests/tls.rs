@@ -15,6 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 use support::certificates::{Authority, openssl};
 use support::{Program, free_port, have, wait_for};
+use svm::clock::Clock;
 use svm::http::{Connection, Failure, client};
 use svm::tls::{TlsFiles, certificate_ends_at};
 
@@ -22,7 +23,7 @@ const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
 
 /// What is said of files that cannot be used, without the folder.
 fn refused(folder: &Path, files: &TlsFiles) -> String {
-    let error = files.client_config().err().unwrap_or_else(|| panic!("{files:?} can be used"));
+    let error = files.client_config(Clock::system()).err().unwrap_or_else(|| panic!("{files:?} can be used"));
     svm::error_chain::Chain(&error).to_string().replace(&format!("{}/", folder.display()), "")
 }
 
@@ -97,8 +98,8 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
         half(None, at("one.key")),
         "`key_file` is set and `certificate_file` is not: a client certificate needs both"
     );
-    authority.files(Some(&one)).client_config().unwrap();
-    authority.files(Some(&two)).client_config().unwrap();
+    authority.files(Some(&one)).client_config(Clock::system()).unwrap();
+    authority.files(Some(&two)).client_config(Clock::system()).unwrap();
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn each_form_of_private_key_is_read() {
     assert!(std::fs::read_to_string(folder.path().join("ec.sec1")).unwrap().contains("BEGIN EC PRIVATE KEY"));
     for form in ["ec.key", "ec.sec1"] {
         issued.key = folder.path().join(form);
-        authority.files(Some(&issued)).client_config().unwrap();
+        authority.files(Some(&issued)).client_config(Clock::system()).unwrap();
     }
     openssl(
         folder.path(),
@@ -129,7 +130,7 @@ fn each_form_of_private_key_is_read() {
     issued.certificate = folder.path().join("r.crt");
     for form in ["r.key", "r.pkcs1"] {
         issued.key = folder.path().join(form);
-        authority.files(Some(&issued)).client_config().unwrap();
+        authority.files(Some(&issued)).client_config(Clock::system()).unwrap();
     }
 }
 
@@ -221,7 +222,7 @@ fn http_shows_the_client_certificate() {
         let url = format!("https://localhost:{port}/");
         let ask = |tls: TlsFiles| {
             let connection = Connection { timeout: Duration::from_secs(20), tls, proxy: None };
-            let client = client(&url, &connection, false).unwrap();
+            let client = client(&url, &connection, false, Clock::system()).unwrap();
             runtime.block_on(async {
                 let answer = client.get(&url).send().await.map_err(|e| Failure::of(&e))?;
                 let status = answer.status().as_u16();
@@ -246,10 +247,10 @@ fn certificates_are_not_read_where_nothing_is_verified() {
     svm::http::install_tls();
     let tls = TlsFiles { ca_file: Some("/nonexistent/ca.pem".into()), ..TlsFiles::default() };
     let mut connection = Connection { timeout: Duration::from_secs(1), tls, proxy: None };
-    client("http://localhost/", &connection, false).unwrap();
-    client("https://localhost/", &connection, false).unwrap_err();
+    client("http://localhost/", &connection, false, Clock::system()).unwrap();
+    client("https://localhost/", &connection, false, Clock::system()).unwrap_err();
     connection.proxy = Some("http://localhost:1".to_owned());
-    client("http://localhost/", &connection, false).unwrap();
+    client("http://localhost/", &connection, false, Clock::system()).unwrap();
     connection.proxy = Some("https://localhost:1".to_owned());
-    client("http://localhost/", &connection, false).unwrap_err();
+    client("http://localhost/", &connection, false, Clock::system()).unwrap_err();
 }

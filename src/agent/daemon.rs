@@ -13,7 +13,7 @@ use super::enforcement::updates::Updates;
 use super::engine::{Engine, Order};
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
-use super::store::{Opened, Plan, Route, Store, StoreError};
+use super::store::{Commit, Opened, Plan, Route, Store, StoreError, TIME_NOTE};
 use crate::clock::Clock;
 use crate::subscription::Resource;
 use std::future::Future;
@@ -105,7 +105,8 @@ pub async fn run(
     let plan = Plan { routes, bounds: settings.outbox };
     let make_id = || uuid::Uuid::now_v7().to_string();
     let (store, opened) = Store::open(&settings.state_dir, plan, clock.now(), make_id)?;
-    let Opened { id, new_id, state, papers, source_note, rebuilt, left } = opened;
+    let Opened { id, new_id, state, papers, source_note, time_note, rebuilt, left } = opened;
+    let clock = clock.trusted(time_note.as_deref(), settings.clock_dwell);
     if new_id {
         tracing::info!(id, "this SVM has a new id");
     }
@@ -129,6 +130,10 @@ pub async fn run(
     engine.begin(rebuilt).await;
 
     let mut parts = JoinSet::new();
+    parts.spawn(async move {
+        clock.watch_steps().await;
+        "clock"
+    });
     for (name, destination) in &settings.destinations {
         let delivery = Delivery {
             name: name.clone(),
@@ -240,6 +245,9 @@ pub async fn run(
         }
     };
     parts.shutdown().await;
+    // So that the next start knows as well as can be when this one ended; what was kept with the last event will do.
+    let notes = vec![(TIME_NOTE, clock.memory())];
+    store.commit(Commit { notes, ..Commit::default() }).await.ok();
     store.close().await;
     ended
 }

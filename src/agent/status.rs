@@ -10,6 +10,7 @@ use super::engine::Picture;
 use super::outage::Outage;
 use super::settings::Settings;
 use super::store::Waiting;
+use crate::clock::{Clock, Standing};
 use crate::subscription::{
     Cause, Course, DeviceStatus, Held, KeyKind, LimitLevel, Permit, Phase, Resource, Role, State, Term,
     days_left,
@@ -42,6 +43,7 @@ pub struct Status {
     #[serde(default)]
     pub updates: UpdatesHealth,
     pub destinations: BTreeMap<String, DestinationStatus>,
+    pub clock: Standing,
     pub store_problem: Option<String>,
 }
 
@@ -111,7 +113,7 @@ pub struct DevicesStatus {
 }
 
 impl Status {
-    /// The status at `now`; `waiting` is what the store says of each destination.
+    /// The status now; `waiting` is what the store says of each destination.
     pub fn of(
         picture: &Picture,
         board: &Board,
@@ -119,9 +121,9 @@ impl Status {
         id: &str,
         hostname: &str,
         waiting: Vec<Waiting>,
-        now: Timestamp,
+        clock: &Clock,
     ) -> Self {
-        let state = &picture.state;
+        let (state, now) = (&picture.state, clock.now());
         let told = &state.told;
         let course = state.course();
         let deadline = match told.phase {
@@ -187,6 +189,7 @@ impl Status {
                     (destination, DestinationStatus { waiting, oldest, quarantined, health })
                 })
                 .collect(),
+            clock: clock.standing(),
             store_problem: picture.store_problem.clone(),
         }
     }

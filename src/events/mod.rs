@@ -96,6 +96,12 @@ pub enum Operational {
     UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
     /// The databases are old.
     DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
+    /// The wall clock is not obeyed: it shows `wall`, and the SVM goes by `used`.
+    ClockSuspect { wall: Timestamp, used: Timestamp, stands: &'static str },
+    /// The wall clock is obeyed again.
+    ClockTrusted { used: Timestamp },
+    /// Root had the SVM go by the wall clock.
+    ClockReset { from: Timestamp, to: Timestamp },
 }
 
 /// Events of one type that were dropped for one reason.
@@ -153,6 +159,9 @@ impl Operational {
             Self::UpdatesSucceeded { .. } => "updates.succeeded",
             Self::UpdatesFailed { .. } => "updates.failed",
             Self::DatabasesOutdated { .. } => "databases.outdated",
+            Self::ClockSuspect { .. } => "clock.suspect",
+            Self::ClockTrusted { .. } => "clock.trusted",
+            Self::ClockReset { .. } => "clock.reset",
         }
     }
 
@@ -164,10 +173,13 @@ impl Operational {
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::AgentStarted { .. } | Self::AgentReport { .. } | Self::UpdatesSucceeded { .. } => {
-                Severity::Info
-            }
+            Self::AgentStarted { .. }
+            | Self::AgentReport { .. }
+            | Self::UpdatesSucceeded { .. }
+            | Self::ClockTrusted { .. } => Severity::Info,
             Self::CertificateExpiring { days_left: 1.., .. }
+            | Self::ClockSuspect { .. }
+            | Self::ClockReset { .. }
             | Self::EnforcementRepaired { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
             Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,

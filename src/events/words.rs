@@ -208,5 +208,17 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
         Operational::DatabasesOutdated { since, days: old, .. } => {
             ("Databases are old", format!("the databases are of {since}, {} old", days(*old)))
         }
+        Operational::ClockSuspect { wall, used, stands } => (
+            "Clock is doubtful",
+            format!(
+                "the clock of this machine shows {wall} and stands {stands} of what is known: {used} is gone by until that is explained"
+            ),
+        ),
+        Operational::ClockTrusted { used } => {
+            ("Clock is trusted again", format!("the clock of this machine is gone by again: it is {used}"))
+        }
+        Operational::ClockReset { from, to } => {
+            ("Clock was reset", format!("root had this machine's clock gone by: from {from} to {to}"))
+        }
     }
 }

@@ -198,6 +198,11 @@ impl Kind {
         }
     }
 
+    /// Whether it tells that something was refused.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::KeyRejected { .. } | Self::DocumentsRejected { .. })
+    }
+
     /// The key that the event is about.
     pub fn key(&self) -> Option<&KeyId> {
         match self {

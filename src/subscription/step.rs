@@ -50,6 +50,7 @@ const MOST_OWED: usize = 64;
 /// The next state, and what happened, in the order in which it is told.
 pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> (State, Vec<Event>) {
     let mut step = Step { state, settings, now, events: Vec::new(), origin: None };
+    step.take_back();
     step.settle(Since::LastLook);
     if !matches!(input, Input::Look) {
         step.apply(input);
@@ -133,6 +134,35 @@ impl Step<'_> {
     }
 
     // Time.
+
+    /// What was noted under a clock that stood ahead has not happened yet, where that clock was put right: it will be
+    /// told when it does, and no period counts from then.
+    fn take_back(&mut self) {
+        let (now, settings) = (self.now, self.settings);
+        self.state.marks.retain_mut(|mark| {
+            let list: &[u32] = match mark.deadline {
+                _ if sub_days(mark.at, mark.days.into()) <= now => return true,
+                Deadline::End => &settings.reminder_days,
+                Deadline::Grace => &settings.grace_reminder_days,
+                Deadline::Fresh => &[],
+            };
+            let reached = marks::reached(list, mark.at, now);
+            mark.days = reached.unwrap_or(mark.days);
+            reached.is_some()
+        });
+        let State { active, reserve, first_active, standing, spent, .. } = &mut self.state;
+        let held =
+            active.iter_mut().chain(reserve).flat_map(|held| [&mut held.added_at, &mut held.role_since]);
+        let since = standing.values_mut().map(|standing| &mut standing.since);
+        for at in held.chain(first_active.values_mut()).chain(since) {
+            *at = now.min(*at);
+        }
+        for (resource, until) in spent {
+            // As much as may be spent ahead.
+            let most = now.checked_add(resource.period()).unwrap_or(Timestamp::MAX);
+            *until = most.min(*until);
+        }
+    }
 
     fn settle(&mut self, since: Since) {
         if let Some(due) = take_over(&self.state, self.settings).filter(|due| due.at <= self.now) {
@@ -623,6 +653,44 @@ mod tests {
         let renewed = revision(2, "soft_cancelled", "2026-01-15T00:00:00Z", "2026-08-01T00:00:00Z", false);
         let learnt = "2026-02-20T00:00:00Z";
         assert_eq!(dated(renewed, learnt, "subscription.status_changed"), None);
+    }
+
+    /// A commercial key of 30 days that was activated on 1 January, with a reserve, looked at while the clock stood far
+    /// ahead.
+    #[test]
+    fn what_was_noted_under_a_clock_ahead_has_not_happened_yet() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let (january, end) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+        let Input::Publish(first) = revision(1, "active", january, end, false) else { unreachable!() };
+        let play = |state, now: &str, input| step(state, &settings, at(now), input);
+        let types = |events: &[Event]| events.iter().map(|e| e.kind.type_name()).collect::<Vec<_>>();
+        let (state, _) = play(State::default(), january, Input::Activate(first));
+        let (_, due) = play(state.clone(), "2026-01-25T00:00:00Z", Input::Look);
+        // Far ahead: expired and restricted. Taken back: as it would have been, and nothing that is due is lost.
+        let (ahead, events) = play(state.clone(), "2027-01-01T00:00:00Z", Input::Look);
+        assert!(types(&events).contains(&"subscription.expired"));
+        let (back, events) = play(ahead, "2026-01-02T00:00:00Z", Input::Look);
+        assert!(types(&events).contains(&"subscription.status_changed"), "{events:?}");
+        assert!(!types(&events).contains(&"subscription.expiring"), "of 30 days it was told: {events:?}");
+        assert_eq!((back.told.phase, back.told.ksn), (Phase::Active, Permit::Full));
+        let (back, again) = play(back, "2026-01-25T00:00:00Z", Input::Look);
+        assert_eq!(types(&again), types(&due));
+        let (_, events) = play(back, end, Input::Look);
+        assert_eq!(types(&events).iter().filter(|t| **t == "subscription.expired").count(), 1);
+
+        let licence = |id: &str| {
+            Statement::read(
+                &json!({"rev": 1, "key": {"id": id, "kind": "commercial"}, "licence": {"period_days": 30}}),
+            )
+        };
+        let (state, _) = play(State::default(), "2040-01-01T00:00:00Z", Input::Activate(licence("C")));
+        let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Look);
+        assert_eq!(state.course().unwrap().ends_at, Some(at("2026-01-31T00:00:00Z")), "no period of years");
+        // What a trickle may be ahead is no more than a period of it.
+        let spent = Input::Spent(Resource::Ksn, at("2040-01-01T00:00:00Z"));
+        let (state, _) = play(state, "2026-01-01T00:00:00Z", spent);
+        let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Look);
+        assert_eq!(state.spent[&Resource::Ksn], at("2026-01-01T00:01:00Z"));
     }
 
     #[test]

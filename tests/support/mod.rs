@@ -115,6 +115,11 @@ pub fn get_json(port: u16, path: &str) -> Option<Value> {
 
 /// nginx over a folder of published documents.
 pub fn nginx(folder: &Path, root: &Path, port: u16) -> Program {
+    nginx_with(folder, root, port, "", "")
+}
+
+/// The same, with more after the port and in the server's block.
+pub fn nginx_with(folder: &Path, root: &Path, port: u16, listen: &str, more: &str) -> Program {
     std::fs::create_dir_all(folder.join("tmp")).unwrap();
     let tmp = folder.join("tmp");
     let tmp = tmp.display();
@@ -124,7 +129,7 @@ pub fn nginx(folder: &Path, root: &Path, port: u16) -> Program {
          http {{ log_format plain '$status $request_method $uri'; access_log {0}/access.log plain;\n\
          client_body_temp_path {1}; proxy_temp_path {1}; fastcgi_temp_path {1}; uwsgi_temp_path {1}; scgi_temp_path {1};\n\
          default_type application/jose;\n\
-         server {{ listen 127.0.0.1:{port}; root {2}; }} }}\n",
+         server {{ listen 127.0.0.1:{port}{listen}; {more} root {2}; }} }}\n",
         folder.display(),
         tmp,
         root.display()

@@ -333,6 +333,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
             }
         }
         Command::Events { command } => super::events::run(command, dir, out).await?,
+        Command::Clock { command } => super::clock::run(command, dir, out).await?,
         Command::Updates { command } => super::updates::run(command, dir, out).await?,
         Command::Simulate { until, .. } => {
             let until = until.as_deref().map(parse_instant).transpose()?;

@@ -1,5 +1,6 @@
 //! The command line of `svm-agent`.
 
+mod clock;
 mod commands;
 mod events;
 mod gate;
@@ -96,6 +97,11 @@ enum Command {
         until: Option<String>,
         #[command(flatten)]
         json: Json,
+    },
+    /// The time that is gone by, and how this machine's clock stands to it
+    Clock {
+        #[command(subcommand)]
+        command: ClockCommand,
     },
     /// Database updates: how they are, and run one now
     Updates {
@@ -267,6 +273,20 @@ enum DevicesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum ClockCommand {
+    /// Show both, and why they differ
+    Show {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Go by this machine's clock, whatever is held against it: for root, once it is right
+    Reset {
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum UpdatesCommand {
     /// When the next one is due, and how the last ones ended
     Status {
@@ -394,6 +414,7 @@ impl Command {
                     | EventsCommand::Show { json, .. }
                     | EventsCommand::Retry { json, .. },
             } => json.json,
+            Self::Clock { command: ClockCommand::Show { json } | ClockCommand::Reset { json } } => json.json,
             Self::Updates { command: UpdatesCommand::Status { json } | UpdatesCommand::Run { json } } => {
                 json.json
             }

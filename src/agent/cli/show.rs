@@ -5,6 +5,7 @@ use crate::agent::enforcement::gateway::GatewayHealth;
 use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
 use crate::agent::store::{EventRow, EventShown, Place};
+use crate::clock::Standing;
 use crate::subscription::{Cause, Permit, Phase, Resource, Role};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -133,6 +134,14 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
                 or_none(d.health.last_delivered_at),
                 failing(d.health.outage.as_ref())
             ),
+        )?;
+    }
+    if status.clock.suspicion.is_some() {
+        let Standing { time, wall, .. } = &status.clock;
+        let doubt = super::clock::doubt(&status.clock);
+        row(
+            "Clock",
+            format!("shows {}, {doubt}; it is {} (svm-agent clock show)", instant(*wall), instant(*time)),
         )?;
     }
     if let Some(problem) = &status.store_problem {

@@ -52,6 +52,15 @@ pub(super) fn text(status: &Status) -> String {
     }
     out.family("svm_agent_device_status", "gauge", "What the console shows: 0 ok, 1 warning, 2 critical.");
     out.sample("svm_agent_device_status", &[], status.device_status as u8);
+    out.family("svm_agent_clock_suspect", "gauge", "Whether the wall clock is not gone by.");
+    out.sample("svm_agent_clock_suspect", &[], u8::from(status.clock.suspicion.is_some()));
+    out.family(
+        "svm_agent_clock_ahead_seconds",
+        "gauge",
+        "By how much the wall clock is ahead of the time gone by.",
+    );
+    let ahead = status.clock.wall.duration_since(status.clock.time).as_secs();
+    out.sample("svm_agent_clock_ahead_seconds", &[], ahead);
     out.family("svm_agent_events_waiting", "gauge", "Events that a destination has not taken yet.");
     for (name, destination) in &status.destinations {
         out.sample("svm_agent_events_waiting", &[("destination", name)], destination.waiting);

@@ -21,7 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use sockets::{Door, SocketError, open};
@@ -57,6 +57,28 @@ pub struct Api {
     pub hostname: Arc<str>,
 }
 
+/// Who asks, by the kernel's word (`unix(7)`, SO_PEERCRED).
+#[derive(Debug)]
+struct Peer {
+    /// The number of the user.
+    user: Option<u32>,
+    /// For people: user and process.
+    name: String,
+}
+
+impl Peer {
+    fn of(stream: &UnixStream) -> Self {
+        let Ok(peer) = stream.peer_cred() else {
+            return Self { user: None, name: "somebody".to_owned() };
+        };
+        let name = match peer.pid() {
+            Some(pid) => format!("user {} (process {pid})", peer.uid()),
+            None => format!("user {}", peer.uid()),
+        };
+        Self { user: Some(peer.uid()), name }
+    }
+}
+
 /// Serves one socket for as long as the program runs.
 pub async fn serve(api: Api, door: Door, listener: UnixListener) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -72,11 +94,7 @@ pub async fn serve(api: Api, door: Door, listener: UnixListener) {
             }
         };
         let api = api.clone();
-        let peer = stream.peer_cred().map(|peer| match peer.pid() {
-            Some(pid) => format!("user {} (process {pid})", peer.uid()),
-            None => format!("user {}", peer.uid()),
-        });
-        let peer: Arc<str> = peer.unwrap_or_else(|_| "somebody".to_owned()).into();
+        let peer = Arc::new(Peer::of(&stream));
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (api, peer) = (api.clone(), peer.clone());

@@ -1,6 +1,6 @@
 //! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
 
-use super::{Api, Door, metrics};
+use super::{Api, Door, Peer, metrics};
 use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
@@ -81,7 +81,7 @@ struct Take {
 pub(super) async fn answer(
     api: &Api,
     door: Door,
-    peer: &str,
+    peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     if request.method() == Method::GET && request.uri().path() == "/metrics" {
@@ -103,7 +103,7 @@ pub(super) async fn answer(
     response
 }
 
-async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) -> Result<Value, Fault> {
+async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -> Result<Value, Fault> {
     let (head, body) = request.into_parts();
     let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
     let control = door == Door::Control;
@@ -112,14 +112,19 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
         (&Method::GET, ["v1", "permits", name]) => {
             let resource = resource(name)?;
             let decision = decision(api, resource);
-            note_asked(api, resource, peer, &decision);
+            note_asked(api, resource, &peer.name, &decision);
             Ok(json!(decision))
         }
         (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
+        (&Method::GET, ["v1", "clock"]) => Ok(json!(api.clock.standing())),
         (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
         (
             _,
-            ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "updates" | "enforcement", ..]
+            [
+                "v1",
+                "keys" | "refresh" | "devices" | "events" | "report" | "updates" | "enforcement" | "clock",
+                ..,
+            ]
             | ["v1", "permits", _, "take"],
         ) if !control => Err(Fault::new(
             StatusCode::FORBIDDEN,
@@ -137,6 +142,7 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             api.look.send_modify(|n| *n += 1);
             Ok(json!({"looking": true}))
         }
+        (&Method::POST, ["v1", "clock", "reset"]) => reset_clock(api, peer).await,
         (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
         (&Method::POST, ["v1", "updates", "run"]) => run_updates(api).await,
         (&Method::PUT, ["v1", "devices"]) => {
@@ -152,7 +158,7 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             [
                 "v1",
                 "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "updates"
-                | "enforcement",
+                | "enforcement" | "clock",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -185,7 +191,7 @@ fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
 }
 
 /// One run of a permit: kept as spent before it is granted.
-async fn take(api: &Api, resource: Resource, peer: &str, Take { unit }: Take) -> Result<Value, Fault> {
+async fn take(api: &Api, resource: Resource, peer: &Peer, Take { unit }: Take) -> Result<Value, Fault> {
     if let Some(unit) = &unit {
         service_name(unit).map_err(|e| {
             Fault::new(
@@ -205,7 +211,7 @@ async fn take(api: &Api, resource: Resource, peer: &str, Take { unit }: Take) ->
         _ if decision.allowed => decision.refuse("stopped".to_owned()),
         _ => {}
     }
-    note_asked(api, resource, unit.as_deref().unwrap_or(peer), &decision);
+    note_asked(api, resource, unit.as_deref().unwrap_or(&peer.name), &decision);
     if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
         // Over by a clock that the engine does not go by.
         api.engine.order(Order::Owed(vec![unit])).await?;
@@ -217,7 +223,7 @@ async fn status(api: &Api) -> Status {
     // A store that cannot be read is in the status already.
     let waiting = api.store.waiting().await.unwrap_or_default();
     let picture = api.engine.picture.borrow();
-    Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, api.clock.now())
+    Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, &api.clock)
 }
 
 async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
@@ -245,7 +251,7 @@ async fn add_key(api: &Api, asked: AddKey) -> Result<Value, Fault> {
             let code = ActivationCode::parse(code.expose_secret())
                 .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
             let sub = code.sub();
-            match fetch(&api.settings.source, &sub, None, api.clock.now()).await? {
+            match fetch(&api.settings.source, &sub, None, &api.clock).await? {
                 Answer::Document { text, .. } => {
                     verify_now(&text, trust, Expect { sub: Some(&sub), issuer: None }, &mut Vec::new())
                 }
@@ -283,6 +289,21 @@ async fn refresh(api: &Api) -> Result<Value, Fault> {
         Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
         Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         Looked::Taken | Looked::NotChanged => Ok(json!(looked)),
+    }
+}
+
+/// Whoever may set the clock may say that it is right.
+async fn reset_clock(api: &Api, peer: &Peer) -> Result<Value, Fault> {
+    match peer.user {
+        Some(0) => {
+            carried_out(api.engine.order(Order::ResetClock).await?)?;
+            Ok(json!(api.clock.standing()))
+        }
+        _ => Err(Fault::new(
+            StatusCode::FORBIDDEN,
+            "root_only",
+            "only root may have the clock of the machine trusted: sudo svm-agent clock reset",
+        )),
     }
 }
 

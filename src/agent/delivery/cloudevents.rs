@@ -148,7 +148,7 @@ impl Line {
         if self.connected.as_ref().is_some_and(|connected| connected.files == files) {
             return Ok(());
         }
-        let client = http::client(&self.settings.url, &self.settings.connection, true);
+        let client = http::client(&self.settings.url, &self.settings.connection, true, self.clock);
         let client = client.map_err(|error| {
             Outcome::hold("connection_settings", crate::error_chain::Chain(&error).to_string())
         })?;

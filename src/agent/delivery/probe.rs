@@ -2,6 +2,7 @@
 
 use super::syslog::{Syslog, SyslogSettings};
 use crate::agent::settings::{CloudEvents, Destination, Speaks};
+use crate::clock::Clock;
 use crate::http::{self, Connection, Failure};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub async fn probe(destination: &Destination) -> Result<(), String> {
         Speaks::CloudEvents(settings) => ask(settings).await,
         Speaks::Syslog(settings) => {
             let timeout = settings.timeout.min(PATIENCE);
-            let mut syslog = Syslog::new(SyslogSettings { timeout, ..settings.clone() });
+            let mut syslog = Syslog::new(SyslogSettings { timeout, ..settings.clone() }, Clock::system());
             syslog.probe().await.map_err(|failure| failure.message)
         }
     }
@@ -29,7 +30,7 @@ async fn ask(settings: &CloudEvents) -> Result<(), String> {
         tls: settings.connection.tls.clone(),
         proxy: settings.connection.proxy.clone(),
     };
-    let client = http::client(&settings.url, &connection, false);
+    let client = http::client(&settings.url, &connection, false, Clock::system());
     let client = client.map_err(|error| crate::error_chain::Chain(&error).to_string())?;
     let answer = client.request(reqwest::Method::OPTIONS, &settings.url).send().await;
     let answer = answer.map_err(|error| Failure::of(&error).to_string())?;

@@ -46,7 +46,7 @@ impl Sender {
                 way: Way::CloudEvents(Line::new(settings.clone(), clock)),
             },
             Speaks::Syslog(settings) => {
-                Self { desk: Desk::Syslog, way: Way::Syslog(Syslog::new(settings.clone())) }
+                Self { desk: Desk::Syslog, way: Way::Syslog(Syslog::new(settings.clone(), clock)) }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Permit files: what a resource may do, why, and until when, for anyone to read without the agent.
 //!
-//! Promises: a file is whole or absent; a permit ends by itself, by wall clock and boot clock, whichever is
-//! first, so that one given before the agent died is over on time all the same. `docs/enforcement.md` has the
-//! form.
+//! Promises: a file is whole or absent; a permit ends by itself, by the boot clock, which nobody sets, so that one given
+//! before the agent died is over on time all the same. Where the boot is another one, the wall clock is all there is.
+//! `docs/enforcement.md` has the form.
 
 use crate::agent::store::write_atomically;
 use crate::clock::{self, Clock};
@@ -37,9 +37,9 @@ pub struct PermitFile {
     pub phase: Phase,
     /// Why, more closely.
     pub cause: Option<Cause>,
-    /// The next instant at which it could change, by the wall clock.
+    /// The next instant at which it could change.
     pub until: Timestamp,
-    /// The same instant in milliseconds since boot.
+    /// The same instant in milliseconds since boot: what counts.
     pub until_boot_ms: u64,
     /// Of which boot that counts.
     pub boot_id: String,
@@ -151,9 +151,12 @@ impl PermitFile {
         }
     }
 
-    /// Whether its own end has come, by either clock.
+    /// Whether its own end has come.
     fn is_over(&self, now: Timestamp, boot_ms: u64, boot_id: &str) -> bool {
-        now >= self.until || (self.boot_id == boot_id && boot_ms >= self.until_boot_ms)
+        match self.boot_id == boot_id && !boot_id.is_empty() {
+            true => boot_ms >= self.until_boot_ms,
+            false => now >= self.until,
+        }
     }
 
     /// What it allows now: nothing, where it is over.
@@ -162,13 +165,14 @@ impl PermitFile {
         if over { Permit::Stopped } else { self.verdict }
     }
 
-    /// How long it is until its own end, by whichever clock is there first, in the world's time.
+    /// How long it is until its own end, in the world's time.
     pub fn left(&self, clock: &Clock) -> Duration {
-        let left = self.until.duration_since(clock.now()).max(SignedDuration::ZERO).unsigned_abs();
-        let left = clock.world(left);
-        match self.boot_id == clock::boot_id() {
-            true => left.min(Duration::from_millis(self.until_boot_ms.saturating_sub(boot_ms()))),
-            false => left,
+        match self.boot_id == clock::boot_id() && !self.boot_id.is_empty() {
+            true => Duration::from_millis(self.until_boot_ms.saturating_sub(boot_ms())),
+            false => {
+                let left = self.until.duration_since(clock.now()).max(SignedDuration::ZERO);
+                clock.world(left.unsigned_abs())
+            }
         }
     }
 
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_permit_ends_by_either_clock() {
+    fn a_permit_ends_by_the_boot_clock_and_after_another_boot_by_the_wall_clock() {
         let at = |s: &str| s.parse::<Timestamp>().unwrap();
         let permit = PermitFile {
             resource: Resource::Ksn,
@@ -244,9 +248,10 @@ mod tests {
         };
         let allowed = |now: &str, boot, id: &str| permit.clone().decide(at(now), boot, id).allowed;
         assert!(allowed("2026-01-01T23:59:59Z", 999, "b"));
-        assert!(!allowed("2026-01-02T00:00:00Z", 0, "b"), "the wall clock is there");
+        assert!(allowed("2040-01-01T00:00:00Z", 999, "b"), "a wall clock set ahead does no harm");
         assert!(!allowed("2025-01-01T00:00:00Z", 1000, "b"), "a wall clock set back does not help");
         assert!(allowed("2026-01-01T00:00:00Z", 1000, "another boot"));
+        assert!(!allowed("2026-01-02T00:00:00Z", 0, "another boot"));
     }
 
     #[test]

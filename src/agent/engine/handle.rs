@@ -35,6 +35,8 @@ pub enum Order {
     Enforced(Resource, Permit, Vec<String>),
     /// Spend one run of a permit, if there is one; a unit that is refused is owed a start.
     Take(Resource, Option<String>),
+    /// Go by the wall clock, whatever is held against it.
+    ResetClock,
     /// These units wait for their permit no more.
     Paid(Vec<String>),
     /// These units were stopped for want of a permit.

@@ -5,6 +5,7 @@
 //! never waits for a disk that is full or broken; giving back does wait. It sleeps until the next due instant.
 
 mod certificates;
+mod doubt;
 mod handle;
 mod permits;
 
@@ -16,7 +17,9 @@ use super::outage::Outage;
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
-use super::store::{Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError};
+use super::store::{
+    Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError, TIME_NOTE,
+};
 use crate::clock::Clock;
 use crate::documents::Document;
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
@@ -32,6 +35,12 @@ use tokio::sync::{mpsc, watch};
 
 /// So much is held back at most; more than a few is a vendor that publishes into a broken disk.
 const BACKLOG: usize = 16;
+
+/// A store that failed is tried again after so long at most.
+const MOST_PUT_OFF: SignedDuration = SignedDuration::from_secs(60);
+
+/// The way a document comes in.
+type Door = fn(Offer) -> Input;
 
 /// What comes into a turn.
 #[derive(Clone, Debug)]
@@ -70,7 +79,7 @@ pub struct Engine {
     picture: watch::Sender<Picture>,
     outbox: watch::Sender<u64>,
     permits_shown: watch::Sender<Vec<PermitFile>>,
-    /// Time that was seen; the engine's own time never goes back.
+    /// The time of the last turn.
     seen: Timestamp,
     /// When the permits are to be written again, by the boot clock, and what they say.
     written: Option<(Duration, Vec<PermitFile>)>,
@@ -173,6 +182,7 @@ impl Engine {
     pub async fn run(mut self) {
         loop {
             self.tell_drops().await;
+            self.tell_doubt().await;
             let (clock, due) = (self.clock, self.due());
             tokio::select! {
                 request = self.orders.recv() => match request {
@@ -191,13 +201,15 @@ impl Engine {
 
     fn due(&self) -> Timestamp {
         if let Some((at, _)) = self.retry {
-            return at;
+            // Not longer than it may be put off, also where time was taken back.
+            return self.clock.now().checked_add(MOST_PUT_OFF).map_or(at, |most| at.min(most));
         }
         let change = next_due(&self.state, &self.settings.rules, self.seen).unwrap_or(Timestamp::MAX);
         let left =
             SignedDuration::try_from(self.clock.span(self.permits_left())).unwrap_or(SignedDuration::MAX);
         let permits = self.clock.now().checked_add(left).unwrap_or(Timestamp::MAX);
-        change.min(self.report_at).min(permits)
+        let obeyed = self.clock.obeys_at().unwrap_or(Timestamp::MAX);
+        change.min(self.report_at).min(permits).min(obeyed)
     }
 
     async fn wake(&mut self) {
@@ -207,6 +219,10 @@ impl Engine {
             self.report().await.ok();
         } else {
             self.turn(Step::new(Input::Look)).await.ok();
+        }
+        if self.report_at.duration_since(self.seen) > self.settings.report_every {
+            // Time was taken back.
+            self.plan_report();
         }
     }
 
@@ -237,8 +253,16 @@ impl Engine {
 
     async fn status(&self) -> Status {
         let waiting = self.store.waiting().await.unwrap_or_default();
-        let (picture, now) = (self.picture.borrow(), self.clock.now());
-        Status::of(&picture, &self.board, &self.settings, &self.id, &self.origin.hostname, waiting, now)
+        let picture = self.picture.borrow();
+        Status::of(
+            &picture,
+            &self.board,
+            &self.settings,
+            &self.id,
+            &self.origin.hostname,
+            waiting,
+            &self.clock,
+        )
     }
 
     /// The number of protected devices, where a file tells it.
@@ -257,7 +281,6 @@ impl Engine {
     }
 
     async fn carry_out(&mut self, order: Order) -> Result<Turn, StoreError> {
-        type Door = fn(Offer) -> Input;
         let (door, offered): (Door, Offered) = match order {
             Order::Activate(offered) => (Input::Activate, *offered),
             Order::AddReserve(offered) => (Input::AddReserve, *offered),
@@ -267,6 +290,7 @@ impl Engine {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
+            Order::ResetClock => return self.reset_clock().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
             Order::Tell(tell) => {
                 let Tell { events: also, condition, notes } = *tell;
@@ -287,6 +311,7 @@ impl Engine {
             }
         };
         let offered = offered.and_then(|document| self.same_issuer(document));
+        let offered = offered.and_then(|document| self.learn_time(document, door));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
         self.turn(Step { document: offered.ok(), ..Step::new(door(offer)) }).await
     }
@@ -335,9 +360,8 @@ impl Engine {
         }
     }
 
-    /// The time; it never goes back.
     fn now(&self) -> Timestamp {
-        self.clock.now().max(self.seen)
+        self.clock.now()
     }
 
     /// One turn: step, persist, then act and tell. What was held back comes before it.
@@ -418,7 +442,10 @@ impl Engine {
                 state: changed,
                 papers: papers_changed,
                 records: records.clone(),
-                notes: told_now.chain(coming.notes.iter().cloned()).collect(),
+                notes: told_now
+                    .chain(coming.notes.iter().cloned())
+                    .chain([(TIME_NOTE, self.clock.memory())])
+                    .collect(),
                 quarantined: coming.quarantined.clone(),
                 expire_before: coming.also.iter().any(is_report).then(expire_before).flatten(),
                 urgent,
@@ -453,7 +480,8 @@ impl Engine {
         // Whoever asks meanwhile does not put it off.
         if self.retry.is_none_or(|(at, _)| now >= at) {
             let times = self.retry.map_or(0, |(_, times)| times) + 1;
-            let cap = Duration::from_secs(1).saturating_mul(1 << times.min(6)).min(Duration::from_secs(60));
+            let cap =
+                Duration::from_secs(1).saturating_mul(1 << times.min(6)).min(MOST_PUT_OFF.unsigned_abs());
             let wait = Duration::from_millis(500) + jitter(cap);
             let at = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
             self.retry = Some((at.unwrap_or(now), times));

@@ -43,6 +43,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// Where documents are published.
     pub source: SourceSettings,
+    /// So long a wall clock far ahead has to show the same until it is obeyed.
+    pub clock_dwell: SignedDuration,
     /// A file with the number of protected devices.
     pub devices_count_file: Option<PathBuf>,
     /// How long a permit is good that is not renewed.
@@ -86,6 +88,7 @@ struct Raw {
     paths: RawPaths,
     log: RawLog,
     source: RawSource,
+    clock: RawClock,
     keys: RawKeys,
     reminders: RawReminders,
     devices: RawDevices,
@@ -124,6 +127,10 @@ struct RawSource {
     timeout: String,
     ca_file: String,
     proxy: String,
+}
+#[derive(Deserialize)]
+struct RawClock {
+    dwell: String,
 }
 #[derive(Deserialize)]
 struct RawKeys {
@@ -264,6 +271,7 @@ impl Check<'_> {
         let ksn =
             self.at_most("enforcement.ksn_after_grace", Resource::Ksn, &raw.enforcement.ksn_after_grace);
         let source = self.source(raw.source);
+        let clock_dwell = self.span("clock.dwell", &raw.clock.dwell, 1, 86_400);
         let formats = [("plain", LogFormat::Plain), ("json", LogFormat::Json)];
         let log_format = self.take("log.format", choice(&raw.log.format, &formats));
         let levels = [
@@ -321,6 +329,7 @@ impl Check<'_> {
             log_format: log_format?,
             log_level: log_level?,
             source: source?,
+            clock_dwell: clock_dwell?,
             devices_count_file: path(&raw.devices.count_file),
             permit_max_age: permit_max_age?,
             enforcement: enforcement?,

@@ -8,8 +8,11 @@ pub mod poller;
 pub mod schedule;
 
 use crate::agent::settings::SourceSettings;
+use crate::clock::Clock;
+use crate::clock::trust::SLACK;
 use crate::documents::{MAX_DOCUMENT_BYTES, Sub, published_path};
 use crate::http::{self, ClientError, Failure};
+use crate::tls::Good;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
@@ -87,7 +90,27 @@ pub enum Answer {
     },
 }
 
-/// Looks for a published document; `etag` is that of the accepted one.
+/// Has the clock go by what the vendor's own host told.
+fn believe(told: Timestamp, good: Good, clock: &Clock) {
+    match good {
+        Good::Now => clock.confirm(told, false),
+        // It has just begun, so it is not earlier; an old one that was stolen would say no more.
+        Good::Later => clock.confirm(told, true),
+        // One that has ended by the time that is gone by says nothing alone. The wall clock is the second witness.
+        Good::ByWallClock => {
+            let wall = clock.standing().wall;
+            if told.duration_since(wall).abs() <= SLACK {
+                clock.confirm(told, false);
+            }
+        }
+    }
+}
+
+/// An answer that took longer says little of what time it is.
+const PROMPT: Duration = Duration::from_secs(30);
+
+/// Looks for a published document; `etag` is that of the accepted one. Whatever the vendor's own host answers over
+/// verified TLS tells `clock` the time.
 ///
 /// # Errors
 /// [`SourceError`], which names what came instead.
@@ -95,17 +118,24 @@ pub async fn fetch(
     settings: &SourceSettings,
     sub: &Sub,
     etag: Option<&str>,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<Answer, SourceError> {
     let base = settings.url.as_ref().ok_or(SourceError::NotConfigured)?;
     // Made anew for each look: certificates may have changed, and hours lie between.
-    let client = http::client(base, &settings.connection, false)
+    let (client, good) = http::client_for_signed(base, &settings.connection, *clock)
         .map_err(|e: ClientError| SourceError::Client(crate::error_chain::Chain(&e).to_string()))?;
     let mut request = client.get(format!("{base}/{}", published_path(sub)));
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);
     }
+    let asked = crate::clock::stopwatch();
     let answer = request.send().await.map_err(|e| Failure::of(&e))?;
+    if http::is_secure(base)
+        && asked() <= PROMPT
+        && let Some(told) = http::told_time(&answer)
+    {
+        believe(told, good.get(), clock);
+    }
     let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     match answer.status() {
         StatusCode::OK => {}
@@ -121,7 +151,7 @@ pub async fn fetch(
         status => {
             return Err(SourceError::Status {
                 status: status.as_u16(),
-                retry_after: http::retry_after(&answer, now),
+                retry_after: http::retry_after(&answer, clock.now()),
             });
         }
     }

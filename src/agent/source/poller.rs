@@ -11,6 +11,7 @@ use crate::agent::outage::Outage;
 use crate::agent::settings::Settings;
 use crate::agent::store::{Commit, SOURCE_NOTE, Store};
 use crate::clock::Clock;
+use crate::clock::trust::Suspicion;
 use crate::documents::{Document, Expect, Sub, TrustStore, verify};
 use crate::error_chain::Chain;
 use crate::subscription::Refusal;
@@ -82,6 +83,28 @@ impl Memory {
     }
 }
 
+/// A doubt of the clock: the vendor's host is asked once for each, and all SVMs of a host that woke up within a minute.
+#[derive(Default)]
+struct Doubt {
+    of: Option<Suspicion>,
+    look_at: Option<Timestamp>,
+}
+
+impl Doubt {
+    /// When to look for its sake.
+    fn look_at(&mut self, is: Option<Suspicion>, now: Timestamp, spread: f64) -> Option<Timestamp> {
+        if self.of != is {
+            let wait = SignedDuration::from_secs_f64(60.0 * spread);
+            *self = Self { of: is, look_at: is.and_then(|_| now.checked_add(wait).ok()) };
+        }
+        self.look_at
+    }
+
+    fn asked(&mut self) {
+        self.look_at = None;
+    }
+}
+
 /// The poller's parts.
 pub struct Poller {
     /// The settings.
@@ -138,6 +161,7 @@ impl Poller {
     /// Works until whoever may ask for a refresh is gone.
     pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
         let mut memory: Memory = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let mut doubt = Doubt::default();
         loop {
             let picture = self.engine.picture.borrow_and_update().clone();
             if let Some((sub, _)) = &picture.active
@@ -154,7 +178,8 @@ impl Poller {
                 let last = memory.last_look.or(added).unwrap_or(now).min(now);
                 let next = schedule::next_look(&self.settings.source, &facts, last);
                 let longest = now.checked_add(SignedDuration::from_hours(2)).unwrap_or(now);
-                memory.not_before.filter(|at| *at <= longest).unwrap_or(next)
+                let next = memory.not_before.filter(|at| *at <= longest).unwrap_or(next);
+                doubt.look_at(self.clock.suspicion(), now, self.spread).map_or(next, |at| at.min(next))
             });
             self.show(&memory, due);
             let mut asked = None;
@@ -174,6 +199,7 @@ impl Poller {
                     }
                 }
             }
+            doubt.asked();
             let looked = match &picture.active {
                 Some((sub, issuer)) => self.look(&mut memory, sub, issuer, asked.is_some()).await,
                 None => Looked::Failed {
@@ -192,7 +218,7 @@ impl Poller {
         let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
         let etag = memory.etag.clone().filter(|_| !full && !old);
         memory.last_look = Some(now);
-        let looked = match fetch(&self.settings.source, sub, etag.as_deref(), now).await {
+        let looked = match fetch(&self.settings.source, sub, etag.as_deref(), &self.clock).await {
             Err(error @ SourceError::NotConfigured) => {
                 return Looked::Failed { code: error.code().to_owned(), message: error.to_string() };
             }

@@ -158,6 +158,9 @@ impl Commit {
 /// Name of the note with how many changes were kept.
 const CHANGES_NOTE: &str = "changes";
 
+/// Name of the note with what trusted time has to remember.
+pub const TIME_NOTE: &str = "time";
+
 /// Name of the note that the poller keeps.
 pub const SOURCE_NOTE: &str = "source";
 

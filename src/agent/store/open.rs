@@ -2,7 +2,7 @@
 
 use super::recovery::{Contents, Recovery};
 use super::worker::Worker;
-use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, bounds, outbox, sql};
+use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, TIME_NOTE, bounds, outbox, sql};
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -31,6 +31,8 @@ pub struct Opened {
     pub papers: Vec<Paper>,
     /// The poller's note.
     pub source_note: Option<String>,
+    /// What trusted time has to remember.
+    pub time_note: Option<String>,
     /// Where the database had to be rebuilt.
     pub rebuilt: Option<Rebuilt>,
     /// How much waits for destinations that are configured no more, by name.
@@ -99,8 +101,8 @@ fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
             "it lost {lost} changes that were kept: was agent.db-wal deleted?"
         )));
     }
-    let (papers, note) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?);
-    let contents = Contents { id, state, papers, ceiling: 0, changes: known };
+    let (papers, note, time) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?, sql::note(&db, TIME_NOTE)?);
+    let contents = Contents { id, state, papers, ceiling: 0, changes: known, time };
     Ok(Found { db, contents: Some((contents, note)) })
 }
 
@@ -192,8 +194,8 @@ impl Store {
             recovery,
             plan: Arc::new(plan),
         };
-        let Contents { id, state, papers, .. } = kept;
-        Ok((store, Opened { id, new_id, state, papers, source_note, rebuilt, left }))
+        let Contents { id, state, papers, time: time_note, .. } = kept;
+        Ok((store, Opened { id, new_id, state, papers, source_note, time_note, rebuilt, left }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The file beside the database from which it can be rebuilt: identity, state, documents, and a
 //! ceiling above which no sequence number was ever used. Small, and replaced atomically.
 
-use super::{Commit, Paper, StoreError};
+use super::{Commit, Paper, StoreError, TIME_NOTE};
 use crate::subscription::State;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -26,6 +26,9 @@ pub(super) struct Contents {
     /// How many changes were kept, starts included: a database that knows of less has lost some.
     #[serde(default)]
     pub(super) changes: u64,
+    /// What trusted time remembered then.
+    #[serde(default)]
+    pub(super) time: Option<String>,
 }
 
 /// The file, and what it should hold.
@@ -87,6 +90,8 @@ impl Recovery {
         if let Some(papers) = &commit.papers {
             self.contents.papers.clone_from(papers);
         }
+        let time = commit.notes.iter().find(|(name, _)| *name == TIME_NOTE);
+        self.contents.time = time.map(|(_, text)| text.clone()).or(self.contents.time.take());
         self.contents.changes = changes;
         self.behind = true;
     }

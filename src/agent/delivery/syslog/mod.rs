@@ -9,6 +9,7 @@ mod facts;
 mod rfc5424;
 mod wire;
 
+use crate::clock::Clock;
 use crate::error_chain::Chain;
 use crate::tls::{FilesState, TlsFiles};
 pub use facts::Kept;
@@ -69,14 +70,15 @@ pub struct Failure {
 /// A destination that speaks syslog.
 pub struct Syslog {
     settings: SyslogSettings,
+    clock: Clock,
     /// What TLS needs, and what its files were like when they were read.
     tls: Option<(FilesState, TlsConnector)>,
 }
 
 impl Syslog {
-    /// Nothing is read or opened before the first batch.
-    pub fn new(settings: SyslogSettings) -> Self {
-        Self { settings, tls: None }
+    /// Nothing is read or opened before the first batch. Certificates are good or not by `clock`.
+    pub fn new(settings: SyslogSettings, clock: Clock) -> Self {
+        Self { settings, clock, tls: None }
     }
 
     /// Sends a batch over a connection of its own. The number up to which the receiver has everything: that of the
@@ -122,7 +124,7 @@ impl Syslog {
         {
             return Ok(connector.clone());
         }
-        let mut config = self.settings.tls_files.client_config().map_err(|error| Failure {
+        let mut config = self.settings.tls_files.client_config(self.clock).map_err(|error| Failure {
             code: "connection_settings",
             message: Chain(&error).to_string(),
             hold: true,

@@ -51,7 +51,8 @@ impl Limits {
     }
 }
 
-/// Of when the databases are: the time of the file that each update writes, else the last run that succeeded.
+/// Of when the databases are: the time of the file that each update writes, else the last run that succeeded. A wall
+/// clock that is not obeyed is `behind` by so much: a file may be as new by that clock as it is by `now`.
 ///
 /// # Errors
 /// The file is there and cannot be looked at; its reason. What is else known is beside it.
@@ -59,10 +60,14 @@ pub fn databases_of(
     file: Option<&Path>,
     last_success: Option<Timestamp>,
     now: Timestamp,
+    behind: SignedDuration,
 ) -> (Option<Timestamp>, Option<String>) {
     let (of, problem) = match file.map(|file| std::fs::metadata(file).and_then(|about| about.modified())) {
         None => (None, None),
-        Some(Ok(time)) => (Timestamp::try_from(time).ok(), None),
+        Some(Ok(time)) => {
+            let time = Timestamp::try_from(time).ok();
+            (time.max(time.and_then(|time| time.checked_add(behind).ok())), None)
+        }
         Some(Err(error)) => (None, Some(error.to_string())),
     };
     (of.or(last_success).map(|of| of.min(now)), problem)
@@ -102,15 +107,22 @@ mod tests {
         let file = folder.path().join("bases");
         let now: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
         let success = Some("2026-04-01T12:00:00Z".parse().unwrap());
-        let (of, problem) = databases_of(Some(&file), success, now);
+        let (of, problem) = databases_of(Some(&file), success, now, SignedDuration::ZERO);
         assert_eq!((of, problem.is_some()), (success, true));
         std::fs::write(&file, "").unwrap();
         let day = SignedDuration::from_hours(24);
         let handle = std::fs::File::options().write(true).open(&file).unwrap();
         handle.set_modified(now.checked_sub(day).unwrap().into()).unwrap();
-        assert_eq!(databases_of(Some(&file), success, now), (now.checked_sub(day).ok(), None));
+        assert_eq!(
+            databases_of(Some(&file), success, now, SignedDuration::ZERO),
+            (now.checked_sub(day).ok(), None)
+        );
         handle.set_modified(now.checked_add(day).unwrap().into()).unwrap();
-        assert_eq!(databases_of(Some(&file), success, now), (Some(now), None));
-        assert_eq!(databases_of(None, None, now), (None, None));
+        assert_eq!(databases_of(Some(&file), success, now, SignedDuration::ZERO), (Some(now), None));
+        handle.set_modified("2000-01-01T00:00:00Z".parse::<Timestamp>().unwrap().into()).unwrap();
+        let behind = now.duration_since("2000-01-03T00:00:00Z".parse().unwrap());
+        let old = now.checked_sub(day * 2).ok();
+        assert_eq!(databases_of(Some(&file), success, now, behind), (old, None), "the clock stands at 2000");
+        assert_eq!(databases_of(None, None, now, SignedDuration::ZERO), (None, None));
     }
 }

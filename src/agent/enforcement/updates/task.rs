@@ -341,7 +341,8 @@ impl Task {
 
     fn look_at_age(&mut self, now: Timestamp) {
         let file = self.config().databases_file.as_deref();
-        let (of, problem) = age::databases_of(file, self.memory.last_succeeded_at, now);
+        let (of, problem) =
+            age::databases_of(file, self.memory.last_succeeded_at, now, self.clock.wall_is_behind());
         if let (Some(file), Some(problem)) = (file, &problem)
             && self.file_problem.as_ref() != Some(problem)
         {

@@ -1,0 +1,285 @@
+//! The clock: the only place that asks the system for the time.
+//!
+//! Everything else is handed a [`Clock`]. That of the agent goes by trusted time ([`trust`]): what the wall clock shows
+//! only where that is explained. A clock may run faster than the world: [`Clock::fast`] is for `svm-demo` and tests
+//! only, and no setting or variable of the programs reaches it.
+#![allow(clippy::disallowed_methods, reason = "this module is the door to time")]
+
+mod steps;
+pub mod trust;
+
+use jiff::{SignedDuration, Timestamp};
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use trust::{Reading, Suspicion, TrustedTime};
+
+/// Tells the time and waits for instants.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Where a fast clock started, by its own time and by the world's; `None` is the system's clock.
+    fast: Option<(Timestamp, Instant, u32)>,
+    /// Trusted time, for the one clock of a process that goes by it; it is there as long as the process.
+    trusted: Option<&'static Trusted>,
+}
+
+#[derive(Debug)]
+struct Trusted {
+    time: Mutex<TrustedTime>,
+    /// So long a wall clock far ahead has to say the same until it is obeyed.
+    dwell: SignedDuration,
+    /// Changes where whoever waits for an instant has to look again.
+    stepped: watch::Sender<u64>,
+}
+
+impl Trusted {
+    fn time(&self) -> MutexGuard<'_, TrustedTime> {
+        self.time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with trusted time. Whoever waits looks again where time moved otherwise than by passing, or began
+    /// or ceased to be doubted.
+    fn with<T>(&self, reading: Reading, work: impl FnOnce(&mut TrustedTime) -> T) -> T {
+        let mut time = self.time();
+        let turns = time.turns();
+        time.observe(reading, self.dwell);
+        let done = work(&mut time);
+        let turned = time.turns() != turns;
+        drop(time);
+        if turned {
+            self.stepped.send_modify(|n| *n += 1);
+        }
+        done
+    }
+}
+
+/// How a clock stands to the wall clock, for people.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Standing {
+    /// The time that is gone by.
+    pub time: Timestamp,
+    /// What the wall clock shows.
+    pub wall: Timestamp,
+    /// Why that is not obeyed, where it is not.
+    pub suspicion: Option<Suspicion>,
+    /// When a wall clock far ahead will be obeyed, if it goes on to say the same.
+    pub obeyed_at: Option<Timestamp>,
+    /// The latest signing time of an accepted document.
+    pub floor: Option<Timestamp>,
+    /// When the vendor's own host last told the time, in this boot.
+    pub proven_at: Option<Timestamp>,
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self { fast: None, trusted: None }
+    }
+
+    /// A clock that shows `start` now and runs `rate` times as fast as the world.
+    pub fn fast(start: Timestamp, rate: u32) -> Self {
+        Self { fast: Some((start, Instant::now(), rate.max(1))), trusted: None }
+    }
+
+    /// This clock, going by trusted time from here on: for the one daemon of a process, which is why it may stay for as
+    /// long as that. `memory` is what [`Clock::memory`] gave before a restart.
+    pub fn trusted(self, memory: Option<&str>, dwell: SignedDuration) -> Self {
+        let reading = self.reading();
+        let boot_id = match self.fast {
+            None => boot_id().to_owned(),
+            // Its boot began when it was made.
+            Some((start, ..)) => format!("fast {start}"),
+        };
+        // One that cannot be read is of no use, and time is known without it.
+        let kept: Option<TrustedTime> = memory.and_then(|memory| serde_json::from_str(memory).ok());
+        let time = match kept {
+            Some(kept) => kept.resumed(&boot_id, reading),
+            None => TrustedTime::new(&boot_id, reading, dwell),
+        };
+        let (stepped, _) = watch::channel(0);
+        let trusted = Trusted { time: Mutex::new(time), dwell, stepped };
+        Self { trusted: Some(Box::leak(Box::new(trusted))), ..self }
+    }
+
+    /// What trusted time has to remember over a restart; empty where there is none.
+    pub fn memory(&self) -> String {
+        self.with(|time, _, _| serde_json::to_string(time).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// What the clocks show.
+    fn reading(&self) -> Reading {
+        let boot = match self.fast {
+            None => boot_time(),
+            Some((_, began, rate)) => began.elapsed().saturating_mul(rate),
+        };
+        Reading { wall: self.wall(), boot: SignedDuration::try_from(boot).unwrap_or(SignedDuration::MAX) }
+    }
+
+    /// Does something with trusted time, where this clock goes by that.
+    fn with<T>(&self, work: impl FnOnce(&mut TrustedTime, Reading, SignedDuration) -> T) -> Option<T> {
+        let (trusted, reading) = (self.trusted?, self.reading());
+        Some(trusted.with(reading, |time| work(time, reading, trusted.dwell)))
+    }
+
+    /// A document of a trusted signer was signed then, so it is not earlier now.
+    pub fn at_least(&self, signed: Timestamp) {
+        self.with(|time, reading, dwell| time.at_least(signed, reading, dwell));
+    }
+
+    /// The vendor's own host told the time, over verified TLS; with `later_only` it may not take time back.
+    pub fn confirm(&self, told: Timestamp, later_only: bool) {
+        self.with(|time, reading, dwell| time.confirm(told, later_only, reading, dwell));
+    }
+
+    /// Goes by the wall clock, and forgets what was held against it.
+    pub fn reset(&self) {
+        self.with(|time, reading, dwell| time.reset(reading, dwell));
+    }
+
+    /// Why the wall clock is not obeyed, where it is not.
+    pub fn suspicion(&self) -> Option<Suspicion> {
+        self.with(|time, _, _| time.suspicion()).flatten()
+    }
+
+    /// By how much a wall clock that is not obeyed stands behind; negative where it stands ahead, nothing where it is
+    /// obeyed. For times of files, which come by the wall clock.
+    pub fn wall_is_behind(&self) -> SignedDuration {
+        self.suspicion().map_or(SignedDuration::ZERO, |_| self.now().duration_since(self.wall()))
+    }
+
+    /// Whether the vendor's own host told the time within the last `span` of this boot.
+    pub fn is_proven(&self, span: SignedDuration) -> bool {
+        self.with(|time, reading, _| time.proven_for(reading)).flatten().is_some_and(|ago| ago <= span)
+    }
+
+    /// When a wall clock that stands ahead will be obeyed, if it goes on to say the same.
+    pub fn obeys_at(&self) -> Option<Timestamp> {
+        let left = self.with(|time, reading, dwell| time.dwell_left(reading, dwell))??;
+        self.now().checked_add(left).ok()
+    }
+
+    /// How this clock stands to the wall clock.
+    pub fn standing(&self) -> Standing {
+        let time = self.now();
+        let proven = self.with(|time, reading, _| time.proven_for(reading)).flatten();
+        Standing {
+            time,
+            wall: self.wall(),
+            suspicion: self.suspicion(),
+            obeyed_at: self.obeys_at(),
+            floor: self.with(|time, _, _| time.floor()).flatten(),
+            proven_at: proven.and_then(|ago| time.checked_sub(ago).ok()),
+        }
+    }
+
+    /// The time, to the microsecond.
+    pub fn now(&self) -> Timestamp {
+        let trusted = self.with(|time, reading, dwell| time.observe(reading, dwell));
+        let now = trusted.unwrap_or_else(|| self.wall());
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// The wall clock of it.
+    pub fn wall_clock(&self) -> WallClock {
+        WallClock(*self)
+    }
+
+    /// What the wall clock shows, to the microsecond.
+    fn wall(&self) -> Timestamp {
+        let now = match self.fast {
+            None => Timestamp::now(),
+            Some((start, began, rate)) => {
+                let passed = SignedDuration::try_from(began.elapsed().saturating_mul(rate));
+                passed.ok().and_then(|passed| start.checked_add(passed).ok()).unwrap_or(Timestamp::MAX)
+            }
+        };
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// How long the world takes for this much of the clock's time.
+    pub fn world(&self, span: Duration) -> Duration {
+        self.fast.map_or(span, |(_, _, rate)| span / rate)
+    }
+
+    /// How much of the clock's time passes in this much of the world's.
+    pub fn span(&self, world: Duration) -> Duration {
+        self.fast.map_or(world, |(_, _, rate)| world.saturating_mul(rate))
+    }
+
+    /// Waits until the clock shows `at` or later, or time moves otherwise than by passing, or an hour of the world
+    /// passes; so whoever waits looks again.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        let mut stepped = self.trusted.map(|trusted| trusted.stepped.subscribe());
+        let left = at.duration_since(self.now());
+        if left > SignedDuration::ZERO {
+            let left = self.world(left.unsigned_abs()) + Duration::from_micros(1);
+            let slept = tokio::time::sleep(left.min(Duration::from_secs(3600)));
+            match &mut stepped {
+                None => slept.await,
+                // Its sender is there as long as the process.
+                Some(stepped) => tokio::select! { () = slept => {}, _ = stepped.changed() => {} },
+            }
+        }
+    }
+
+    /// Has everybody who waits look again at once where the wall clock is set or the machine wakes up, for as long as
+    /// the program runs.
+    pub async fn watch_steps(&self) {
+        if let (Some(trusted), None) = (self.trusted, self.fast) {
+            steps::watch(|| trusted.stepped.send_modify(|n| *n += 1)).await;
+        }
+        std::future::pending().await
+    }
+
+    /// Waits for a span of the clock's time.
+    pub async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(self.world(span)).await;
+    }
+}
+
+/// What the wall clock of a [`Clock`] shows, whether it is obeyed or not.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock(Clock);
+
+/// Seconds, as TLS counts them; before 1970 there are none.
+fn unix(at: Timestamp) -> Option<UnixTime> {
+    let seconds = u64::try_from(at.as_second()).ok()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        unix(self.now())
+    }
+}
+
+impl TimeProvider for WallClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        unix(self.0.wall())
+    }
+}
+
+/// Time since the machine was booted, suspends included (`clock_gettime(2)`, CLOCK_BOOTTIME).
+pub fn boot_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// The name of this boot (`random(4)`, boot_id), 32 hexadecimal digits; empty where it is not known. A service
+/// that may not see it is given it by systemd in `SVM_BOOT_ID` (`systemd.unit(5)`, specifier `%b`).
+pub fn boot_id() -> &'static str {
+    static ID: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    ID.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .or_else(|_| std::env::var("SVM_BOOT_ID"));
+        id.unwrap_or_default().trim().replace('-', "")
+    })
+}
+
+/// A monotonic instant, for measuring how long something took.
+pub fn stopwatch() -> impl Fn() -> Duration {
+    let began = Instant::now();
+    move || began.elapsed()
+}

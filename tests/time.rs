@@ -1,0 +1,486 @@
+//! Trusted time on the real agent, whose wall clock libfaketime sets: what the table in `docs/time-and-identity.md` says
+//! of steps, restarts, boots and suspends, of documents and of the vendor's host.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test"
+)]
+
+mod support;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::certificates::Authority;
+use support::{Agent, Collector, Program, Vendor, free_port, have, now, wait_for};
+use svm::documents::{ActivationCode, SigningKey};
+use svm::vendor::{Change, Contact, KeyRef, Profile, Provider, Renewal, Until};
+
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const DAY: i64 = 86_400;
+
+/// Steps the real clock by a microsecond: the kernel tells whoever waits for that.
+const NUDGE: &str = "import ctypes
+class T(ctypes.Structure): _fields_ = [('modes', ctypes.c_uint), ('a', ctypes.c_long * 4), ('status', ctypes.c_int),
+    ('b', ctypes.c_long * 3), ('sec', ctypes.c_long), ('usec', ctypes.c_long), ('rest', ctypes.c_long * 30)]
+t = T(modes=0x100, usec=1)
+assert ctypes.CDLL(None).adjtimex(ctypes.byref(t)) >= 0";
+
+fn faketime() -> bool {
+    let there = Path::new(FAKETIME).exists();
+    if !there {
+        let message = format!("not run: there is no {FAKETIME} (Debian's package libfaketime)");
+        assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+        #[expect(clippy::print_stdout, reason = "it says why nothing was tested")]
+        {
+            println!("{message}");
+        }
+    }
+    there
+}
+
+/// A machine: an agent whose clocks can be set.
+struct Machine {
+    agent: Agent,
+    running: Option<Program>,
+    /// By so many seconds the boot clock is ahead.
+    boot: i64,
+    boot_id: PathBuf,
+}
+
+impl Machine {
+    fn new(folder: &Path, trust: &Path, more: &str) -> Self {
+        let agent = Agent::new(folder, trust, more);
+        let boot_id = folder.join("boot_id");
+        std::fs::write(&boot_id, "00000001-0000-4000-8000-000000000000\n").unwrap();
+        let machine = Self { agent, running: None, boot: 0, boot_id };
+        machine.set(0);
+        machine
+    }
+
+    /// The wall clock is this far from the true time.
+    fn set(&self, seconds: i64) {
+        let file = self.agent.folder.join("faketime");
+        std::fs::write(file.with_extension("new"), format!("{seconds:+}\n")).unwrap();
+        std::fs::rename(file.with_extension("new"), file).unwrap();
+    }
+
+    /// The kernel tells of a step.
+    fn nudge(&self) {
+        assert!(Command::new("python3").args(["-c", NUDGE]).status().unwrap().success());
+    }
+
+    /// The machine boots anew: its boot clock begins again.
+    fn reboot(&mut self, number: u8) {
+        self.stop();
+        std::fs::write(&self.boot_id, format!("{number:08}-0000-4000-8000-000000000000\n")).unwrap();
+        let up = std::fs::read_to_string("/proc/uptime").unwrap();
+        self.boot = 5 - up.split('.').next().unwrap().parse::<i64>().unwrap();
+    }
+
+    /// Starts the agent in a boot of its own.
+    fn start(&mut self) -> &mut Self {
+        let command = self.agent.command(&["run"]);
+        let script = "mount --bind \"$0\" /proc/sys/kernel/random/boot_id && exec \"$@\"";
+        let mut machine = Command::new("unshare");
+        machine.args(["--mount", "--time", "--fork", "--kill-child", "--boottime", &self.boot.to_string()]);
+        machine.args(["sh", "-c", script]).arg(&self.boot_id);
+        // Only the agent itself is given another wall clock.
+        machine.arg("env").arg(format!("LD_PRELOAD={FAKETIME}"));
+        machine
+            .arg(format!("FAKETIME_TIMESTAMP_FILE={}", self.agent.folder.join("faketime").display()))
+            .args(["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        self.running = Some(Program::start(&mut machine, &self.agent.folder.join("agent.log")));
+        wait_for("the agent", 20, || self.agent.ask(&["status"]).ok());
+        self
+    }
+
+    /// Stops it as systemd does.
+    fn stop(&mut self) {
+        let mut running = self.running.take().unwrap();
+        let pid = running.child.id();
+        // The agent is the child of what holds its boot.
+        let agent = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let agent = rustix::process::Pid::from_raw(agent.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(agent, rustix::process::Signal::TERM).unwrap();
+        wait_for("the agent to stop", 20, || running.child.try_wait().unwrap());
+    }
+
+    fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    fn clock(&self) -> Value {
+        self.agent.ask(&["clock", "show"]).unwrap()
+    }
+
+    /// By how much the time that is gone by is off, in seconds.
+    fn off(&self) -> i64 {
+        let time: Timestamp = self.clock()["time"].as_str().unwrap().parse().unwrap();
+        time.duration_since(now()).as_secs()
+    }
+
+    /// How the wall clock stands, where it is not obeyed.
+    fn doubt(&self) -> &'static str {
+        match &self.clock()["suspicion"] {
+            Value::Null => "none",
+            doubt if doubt["ahead"] == true => "ahead",
+            _ => "behind",
+        }
+    }
+
+    fn phase(&self) -> String {
+        self.agent.status()["phase"].as_str().unwrap().to_owned()
+    }
+
+    fn has_reason(&self, reason: &str) -> bool {
+        self.agent.status()["reasons"].as_array().unwrap().iter().any(|r| r == reason)
+    }
+
+    fn told(&self, r#type: &str) -> usize {
+        self.agent.told().iter().filter(|t| *t == r#type).count()
+    }
+}
+
+fn close(off: i64, to: i64) {
+    assert!((off - to).abs() <= 20, "off by {off}, not {to}");
+}
+
+/// An agent with a subscription that ends in 30 days, without grace, from a file.
+fn activated(folder: &Path, more: &str) -> (Machine, Vendor) {
+    let end = now().checked_add(SignedDuration::from_hours(30 * 24)).unwrap();
+    let vendor = Vendor::new(folder, end, 0);
+    let mut machine = Machine::new(folder, &vendor.trust(), more);
+    machine.start();
+    let document = folder.join("document.jws");
+    std::fs::write(&document, vendor.document(&vendor.code)).unwrap();
+    machine.agent.ask(&["key", "add", document.to_str().unwrap()]).unwrap();
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "none"));
+    (machine, vendor)
+}
+
+#[test]
+fn a_clock_set_back_is_not_obeyed_over_restarts_and_boots_and_heals_at_once() {
+    if !faketime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::new(folder.path());
+    let _collector = collector.start_ready();
+    let more = format!("[destinations.console]\nurl = \"http://127.0.0.1:{}/v1/events\"\n", collector.port);
+    let (mut machine, _vendor) = activated(folder.path(), &more);
+    machine.set(-200 * DAY);
+    machine.nudge();
+    // Nobody asks the agent anything: the kernel tells it.
+    wait_for("the console to know", 20, || {
+        collector.events()?.iter().any(|e| e["type"] == "svm.clock.suspect").then_some(())
+    });
+    close(machine.off(), 0);
+    assert!(machine.doubt() == "behind" && machine.has_reason("clock_suspect"));
+    machine.restart();
+    close(machine.off(), 0);
+    machine.reboot(2);
+    machine.start();
+    close(machine.off(), 0);
+    assert_eq!((machine.doubt(), machine.told("clock.suspect")), ("behind", 1), "told once");
+    machine.set(0);
+    machine.nudge();
+    wait_for("the console to know", 20, || {
+        collector.events()?.iter().any(|e| e["type"] == "svm.clock.trusted").then_some(())
+    });
+    assert!(!machine.has_reason("clock_suspect"));
+    // Events never went back in time, whatever the clock showed.
+    let times: Vec<String> =
+        collector.events().unwrap().iter().map(|e| e["time"].as_str().unwrap().to_owned()).collect();
+    let ahead = now().checked_add(SignedDuration::from_mins(1)).unwrap().to_string();
+    assert!(times.iter().all(|time| *time < ahead), "{times:?}");
+}
+
+#[test]
+fn a_clock_far_ahead_restricts_nothing_until_it_lasts_and_all_heals() {
+    if !faketime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (machine, _vendor) = activated(folder.path(), "[clock]\ndwell = \"8s\"\n");
+    // Within the first dwell after its first start any clock is explained.
+    std::thread::sleep(std::time::Duration::from_secs(9));
+    let state = || (machine.phase(), machine.agent.permit("ksn"), machine.told("subscription.expired"));
+    let well = || ("active".to_owned(), 0, 0);
+    machine.set(400 * DAY);
+    assert_eq!((machine.doubt(), state()), ("ahead", well()));
+    machine.set(0);
+    assert_eq!((machine.doubt(), state()), ("none", well()), "as if nothing had been");
+    machine.set(400 * DAY);
+    machine.nudge();
+    wait_for("it to be obeyed", 30, || (state() == ("restricted".to_owned(), 75, 1)).then_some(()));
+    assert_eq!(machine.doubt(), "none");
+    close(machine.off(), 400 * DAY);
+    machine.set(0);
+    machine.nudge();
+    wait_for("all to heal", 20, || (machine.phase() == "active").then_some(()));
+    assert_eq!((machine.agent.permit("ksn"), machine.doubt()), (0, "none"));
+    close(machine.off(), 0);
+    let next: Timestamp = machine.agent.status()["next_change"].as_str().unwrap().parse().unwrap();
+    assert!(next.duration_since(now()) < SignedDuration::from_hours(30 * 24), "what is due is due again");
+}
+
+#[test]
+fn a_first_activation_on_a_machine_whose_clock_stands_at_2000() {
+    if !(faketime() && have("nginx", "nginx-light") && have("openssl", "openssl")) {
+        return;
+    }
+    let since_2000 = now().duration_since("2000-01-01T00:00:00Z".parse().unwrap()).as_secs();
+    // From a file there is nothing but the signing to go by.
+    let folder = tempfile::tempdir().unwrap();
+    let end = now().checked_add(SignedDuration::from_hours(30 * 24)).unwrap();
+    let vendor = Vendor::new(folder.path(), end, 0);
+    let mut machine = Machine::new(folder.path(), &vendor.trust(), "");
+    machine.set(-since_2000);
+    machine.start();
+    close(machine.off(), -since_2000);
+    let document = folder.path().join("document.jws");
+    std::fs::write(&document, vendor.document(&vendor.code)).unwrap();
+    machine.agent.ask(&["key", "add", document.to_str().unwrap()]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "behind"));
+    assert_eq!(machine.agent.permit("ksn"), 0);
+    machine.set(0);
+    assert_eq!(machine.doubt(), "none");
+
+    // By its code, over TLS, though no certificate is good in 2000.
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path());
+    let signed = now().checked_sub(SignedDuration::from_hours(90 * 24)).unwrap();
+    let code = site.issue("SUB-1", signed);
+    let mut machine = Machine::new(folder.path(), &site.trust(), &site.source());
+    machine.set(-since_2000);
+    machine.start();
+    machine.agent.ask(&["activate", &code]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "behind"));
+}
+
+#[test]
+fn a_boot_explains_a_long_power_off_and_nothing_before_it() {
+    if !faketime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (mut machine, _vendor) = activated(folder.path(), "");
+    machine.reboot(2);
+    machine.set(60 * DAY);
+    machine.start();
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("restricted", "none"));
+    assert_eq!(machine.told("subscription.expired"), 1);
+    machine.reboot(3);
+    machine.set(0);
+    machine.start();
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("restricted", "behind"));
+    assert_eq!(machine.agent.permit("ksn"), 75);
+    // Root says that it is right; the agent's group may not.
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let reset = machine.agent.command(&["clock", "reset", "--json"]);
+    let group = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=0", "--clear-groups"])
+        .arg(reset.get_program())
+        .args(reset.get_args())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(group.stdout).unwrap();
+    assert!(said.contains("root_only") && said.contains("sudo svm-agent clock reset"), "{said}");
+    machine.agent.ask(&["clock", "reset"]).unwrap();
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "none"));
+    assert_eq!((machine.told("clock.reset"), machine.agent.permit("ksn")), (1, 0));
+}
+
+#[test]
+fn a_suspend_is_time_that_passed() {
+    if !faketime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (mut machine, _vendor) = activated(folder.path(), "");
+    machine.stop();
+    // Both clocks went on for 20 days while nothing ran.
+    machine.boot = 20 * DAY;
+    machine.set(20 * DAY);
+    machine.start();
+    close(machine.off(), 20 * DAY);
+    assert_eq!((machine.doubt(), machine.told("subscription.expiring")), ("none", 2), "of 30 and 14 days");
+    assert_eq!(machine.agent.status()["days_left"], 10);
+    // And that is known though the wall clock is set back.
+    machine.set(0);
+    close(machine.off(), 20 * DAY);
+    assert_eq!(machine.doubt(), "behind");
+}
+
+/// A provider whose files nginx serves over TLS, with the true time in each answer.
+struct Site {
+    folder: PathBuf,
+    provider: Provider,
+    authority: Authority,
+    port: u16,
+    _nginx: Program,
+}
+
+impl Site {
+    fn new(folder: &Path) -> Self {
+        let authority = Authority::new(folder, "authority");
+        let issued = authority.issue("vendor", "IP:127.0.0.1", 60);
+        let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
+        let provider =
+            Provider::create(&folder.join("ledger"), &profile, SigningKey::generate().unwrap()).unwrap();
+        std::fs::create_dir(folder.join("published")).unwrap();
+        let port = free_port();
+        let site = |port: u16| {
+            let tls = format!(
+                "ssl_certificate {}; ssl_certificate_key {};",
+                issued.certificate.display(),
+                issued.key.display()
+            );
+            support::nginx_with(folder, &folder.join("published"), port, " ssl", &tls)
+        };
+        Self { folder: folder.to_owned(), provider, authority, port, _nginx: site(port) }
+    }
+
+    fn trust(&self) -> PathBuf {
+        self.folder.join("ledger/trust.d")
+    }
+
+    fn source(&self) -> String {
+        let ca = self.authority.certificate();
+        format!("[source]\nurl = \"https://127.0.0.1:{}\"\ntimeout = \"5s\"\nca_file = {ca:?}\n", self.port)
+    }
+
+    /// A key that was signed then and ends in 30 days; published.
+    fn issue(&self, key: &str, signed: Timestamp) -> String {
+        let end = now().checked_add(SignedDuration::from_hours(30 * 24)).unwrap();
+        let mut order = support::order(key, end, 0);
+        if let svm::subscription::Terms::Subscription(subscription) = &mut order.terms {
+            subscription.state_since = Some(signed);
+        }
+        let (code, _) = self.provider.issue(order, signed).unwrap();
+        self.publish();
+        code.reveal()
+    }
+
+    fn publish(&self) {
+        self.provider.publish(&self.folder.join("published")).unwrap();
+    }
+
+    fn document(&self, code: &str) -> PathBuf {
+        let sub = ActivationCode::parse(code).unwrap().sub();
+        self.folder.join("published").join(svm::documents::published_path(&sub))
+    }
+}
+
+#[test]
+fn the_vendor_s_own_host_confirms_denies_and_puts_right() {
+    if !(faketime() && have("nginx", "nginx-light") && have("openssl", "openssl")) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path());
+    let signed = now().checked_sub(SignedDuration::from_hours(90 * 24)).unwrap();
+    let code = site.issue("SUB-1", signed);
+    let more = format!("{}[clock]\ndwell = \"4s\"\n", site.source());
+    let mut machine = Machine::new(folder.path(), &site.trust(), &more);
+    // Three weeks behind, as a machine that was paused; it is known at the first look.
+    machine.set(-21 * DAY);
+    machine.start();
+    machine.agent.ask(&["activate", &code]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!(machine.doubt(), "behind");
+    machine.set(0);
+    assert_eq!(machine.doubt(), "none");
+    // Far ahead, and the vendor's host says otherwise: it is not obeyed, however long it lasts.
+    machine.set(400 * DAY);
+    assert_eq!((machine.doubt(), machine.clock()["obeyed_at"].is_string()), ("ahead", true));
+    machine.agent.ask(&["refresh"]).unwrap();
+    assert_eq!((machine.doubt(), machine.clock()["obeyed_at"].is_null()), ("ahead", true));
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!((machine.doubt(), machine.phase().as_str()), ("ahead", "active"));
+    close(machine.off(), 0);
+    // What the agent had wrong is put right either way.
+    machine.set(0);
+    machine.reboot(2);
+    machine.set(40 * DAY);
+    machine.start();
+    machine.agent.ask(&["refresh"]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "ahead"));
+    // Also where time is so far ahead that no certificate is good any more, once the clock is set right: the host is
+    // a second witness then. An hour after the boot it would not be obeyed alone.
+    machine.reboot(3);
+    machine.set(300 * DAY);
+    machine.start();
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert_eq!(machine.agent.refused(&["refresh"]).1, "tls_refused");
+    machine.set(0);
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("restricted", "behind"));
+    machine.agent.ask(&["refresh"]).unwrap();
+    assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "none"));
+
+    // A document that was signed with a clock far ahead is refused by the same word.
+    let renewal = Change::Renew(Renewal { until: Until::Days(365), earlier: false });
+    let ahead = now().checked_add(SignedDuration::from_hours(10 * 24)).unwrap();
+    let key = KeyRef::Code(ActivationCode::parse(&code).unwrap());
+    site.provider.change(&key, &renewal, ahead).unwrap();
+    site.publish();
+    let file = site.document(&code);
+    let refused = machine.agent.ask(&["key", "add", file.to_str().unwrap()]).unwrap_err().1;
+    assert_eq!(refused["error"]["code"], "invalid_document");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("signed at"), "{refused}");
+}
+
+#[test]
+fn a_doubt_has_the_vendor_s_host_asked() {
+    if !(faketime() && have("nginx", "nginx-light") && have("openssl", "openssl")) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::new(folder.path());
+    let code = site.issue("SUB-1", now());
+    let mut machine = Machine::new(folder.path(), &site.trust(), &site.source());
+    machine.start();
+    machine.agent.ask(&["activate", &code]).unwrap();
+    machine.set(400 * DAY);
+    machine.nudge();
+    let looked = || {
+        let clock = machine.clock();
+        (machine.doubt() == "ahead" && clock["obeyed_at"].is_null()).then_some(())
+    };
+    wait_for("the vendor's host to be asked", 100, looked);
+    assert_eq!(machine.phase(), "active");
+}
+
+#[test]
+fn without_the_vendor_s_word_a_document_signed_ahead_moves_time() {
+    if !faketime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (machine, vendor) = activated(folder.path(), "");
+    let renewal = Change::Renew(Renewal { until: Until::Days(365), earlier: false });
+    let ahead = now().checked_add(SignedDuration::from_hours(10 * 24)).unwrap();
+    vendor.provider.change(&vendor.key, &renewal, ahead).unwrap();
+    vendor.publish();
+    let file = folder.path().join("ahead.jws");
+    std::fs::write(&file, vendor.document(&vendor.code)).unwrap();
+    machine.agent.ask(&["key", "add", file.to_str().unwrap()]).unwrap();
+    close(machine.off(), 10 * DAY);
+    assert_eq!(machine.doubt(), "behind");
+    // It was the vendor whose clock was wrong.
+    machine.agent.ask(&["clock", "reset"]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!((machine.doubt(), machine.phase().as_str()), ("none", "active"));
+}
