@@ -174,7 +174,7 @@ impl Settings {
         let form = Form::new(DEFAULTS, &[]).map_err(|e| {
             SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
         })?;
-        let Loaded { settings, origins, mut problems }: Loaded<Self> =
+        let Loaded { settings, origins, mut problems, .. }: Loaded<Self> =
             settings::load(&form, files, "SVM_COLLECTOR", environment)?;
         if let Err(SettingsError(wrong)) = settings.check(&origins) {
             problems.extend(wrong);

@@ -8,14 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 /// The keys of a program's settings.
 pub struct Form {
-    defaults: &'static str,
+    pub(super) defaults: &'static str,
     /// Tables whose keys are names that the administrator gives, and the form of what is under each.
-    maps: &'static [(&'static str, &'static str)],
-    root: Kind,
+    pub(super) maps: &'static [(&'static str, &'static str)],
+    pub(super) root: Kind,
 }
 
 /// What may stand at a key.
-enum Kind {
+pub(super) enum Kind {
     Text,
     Integer,
     Boolean,
@@ -45,6 +45,17 @@ impl Kind {
             Self::Boolean => "true or false",
             Self::List => "a list in brackets",
             Self::Table(_) | Self::Named(_) => "a table",
+        }
+    }
+
+    /// As JSON Schema names it; of a leaf.
+    pub(super) fn json_type(&self) -> &'static str {
+        match self {
+            Self::Text => "string",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::List => "array",
+            Self::Table(_) | Self::Named(_) => "object",
         }
     }
 
@@ -95,10 +106,6 @@ impl Form {
             }
         }
         Ok(Self { defaults, maps, root })
-    }
-
-    pub(super) fn defaults(&self) -> &'static str {
-        self.defaults
     }
 }
 

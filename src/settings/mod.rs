@@ -5,6 +5,8 @@
 //! lowest layer, and the form against which all other layers are held. Must not know: any program's keys.
 
 mod form;
+mod schema;
+mod shown;
 
 use config::{Config, File, FileFormat};
 use jiff::SignedDuration;
@@ -12,6 +14,8 @@ use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 pub use form::Form;
+pub use schema::schema;
+pub use shown::{Change, Shown, changes};
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,11 @@ impl fmt::Display for SettingsError {
 pub struct Origins(BTreeMap<String, String>);
 
 impl Origins {
+    /// The place of a key itself, where it was set.
+    fn own_place(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
     /// The place of a key, or of the nearest table above it.
     pub fn place(&self, key: &str) -> String {
         let mut key = key;
@@ -74,6 +83,8 @@ pub struct Loaded<T> {
     pub settings: T,
     /// Where each key got its value.
     pub origins: Origins,
+    /// Every key with its value.
+    pub shown: Shown,
     /// What is wrong with the form of the layers; whoever checks the values adds to it.
     pub problems: Vec<Problem>,
 }
@@ -106,14 +117,18 @@ pub fn load<T: DeserializeOwned>(
         let key = name.trim_start_matches(&start).to_lowercase().replace("__", ".");
         layers.extend(check.variable(name, &key, value));
     }
-    let mut merged = Config::builder().add_source(File::from_str(form.defaults(), FileFormat::Toml));
+    let mut merged = Config::builder().add_source(File::from_str(form.defaults, FileFormat::Toml));
     for layer in std::iter::once(check.defaults_of_named()).chain(layers) {
         merged = merged.add_source(File::from_str(&layer.to_string(), FileFormat::Toml));
     }
     let form::Check { origins, mut problems, .. } = check;
     let origins = Origins(origins);
-    match merged.build().and_then(Config::try_deserialize) {
-        Ok(settings) => Ok(Loaded { settings, origins, problems }),
+    let read = merged.build().and_then(|merged| {
+        let whole = merged.clone().try_deserialize()?;
+        Ok((merged.try_deserialize()?, Shown::of(&whole, &origins)))
+    });
+    match read {
+        Ok((settings, shown)) => Ok(Loaded { settings, origins, shown, problems }),
         Err(error) => {
             let (key, message) = explain(&error);
             problems.push(match key {

@@ -52,6 +52,64 @@ fn later_layers_win_and_know_where_they_come_from() {
 }
 
 #[test]
+fn what_is_shown_has_every_key_its_value_and_its_place() {
+    let shown = |text: &str, environment: &[(&str, &str)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        std::fs::write(&path, text).unwrap();
+        let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
+        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        load::<Whole>(&form, &[path], "P", environment).unwrap().shown
+    };
+    let text = "[log]\nmost = 7\n[places.x]\nurl = \"https://h/p?token=secret\"\n";
+    let first = shown(text, &[]);
+    let all: Vec<_> =
+        first.iter().map(|(key, v)| (key, v.value.as_str(), v.from.rsplit('/').next().unwrap())).collect();
+    let place = r#""https://h/p?…""#;
+    assert_eq!(
+        all,
+        [
+            ("days.before", "[3, 1]", "default"),
+            ("log.level", "\"info\"", "default"),
+            ("log.most", "7", "a.toml:2"),
+            ("places.x.retry", "true", "default"),
+            ("places.x.url", place, "a.toml:4"),
+        ]
+    );
+    let changes = changes(&first, &shown("[log]\nmost = 7\n", &[("P__LOG__LEVEL", "warn")]));
+    let told: Vec<_> = changes.iter().map(|c| (c.key.as_str(), c.old.as_deref(), c.new.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            ("log.level", Some("\"info\""), Some("\"warn\"")),
+            ("places.x.retry", Some("true"), None),
+            ("places.x.url", Some(place), None),
+        ]
+    );
+}
+
+#[test]
+fn the_form_is_a_json_schema_too() {
+    let schema = schema(
+        &Form::new("# Of lines.\n[log]\n# How much\n# is told.\nlevel = \"info\"\n", &[("places", ONE)])
+            .unwrap(),
+        "x",
+        "X",
+    );
+    let level = &schema["properties"]["log"]["properties"]["level"];
+    assert_eq!(
+        level,
+        &serde_json::json!({"type": "string", "default": "info", "description": "How much is told."})
+    );
+    assert_eq!(schema["properties"]["log"]["description"], "Of lines.");
+    assert_eq!(
+        schema["properties"]["places"]["additionalProperties"]["properties"]["retry"]["default"],
+        true
+    );
+    assert_eq!(schema["properties"]["log"]["additionalProperties"], false);
+}
+
+#[test]
 fn all_problems_are_told_at_once_with_line_and_nearest_name() {
     let text = "[log]\nlevle = \"warn\"\nmost = \"5\"\n[dais]\n[places.x]\nuri = 1\n";
     assert_eq!(

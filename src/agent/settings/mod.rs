@@ -10,7 +10,7 @@ use crate::agent::enforcement::gateway::GatewaySettings;
 use crate::agent::store::Bounds;
 use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
-use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, choice, load, span};
+use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, Shown, choice, load, schema, span};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
 use crate::tls::TlsFiles;
 use jiff::SignedDuration;
@@ -65,6 +65,8 @@ pub struct Settings {
     pub outbox_max_age: SignedDuration,
     /// Where events go.
     pub destinations: BTreeMap<String, Destination>,
+    /// Every key as it was written, and where.
+    pub shown: Shown,
 }
 
 /// Where documents are published, and how to look.
@@ -187,6 +189,17 @@ pub fn installed_files() -> Result<Vec<PathBuf>, SettingsError> {
     Ok(files)
 }
 
+/// The form of all of them.
+fn form() -> Result<Form, toml::de::Error> {
+    Form::new(DEFAULTS, &[("destinations", DESTINATION), ("actions", ACTION)])
+}
+
+/// The form of all of them as JSON Schema.
+pub fn json_schema() -> serde_json::Value {
+    // A test reads the defaults; there is no other case.
+    form().map(|form| schema(&form, "svm-agent.schema.json", "Settings of svm-agent")).unwrap_or_default()
+}
+
 impl Settings {
     /// Reads and checks the settings. `files` are read in order; `environment` is looked through for variables.
     ///
@@ -196,13 +209,13 @@ impl Settings {
         files: &[PathBuf],
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
-        let form =
-            Form::new(DEFAULTS, &[("destinations", DESTINATION), ("actions", ACTION)]).map_err(|e| {
-                SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
-            })?;
-        let Loaded { settings: raw, origins, problems } = load::<Raw>(&form, files, PREFIX, environment)?;
+        let form = form().map_err(|e| {
+            SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
+        })?;
+        let Loaded { settings: raw, origins, shown, problems } =
+            load::<Raw>(&form, files, PREFIX, environment)?;
         let mut check = Check { origins: &origins, problems };
-        let settings = check.settings(raw);
+        let settings = check.settings(raw, shown);
         match settings {
             Some(settings) if check.problems.is_empty() => Ok(settings),
             _ => Err(SettingsError(check.problems)),
@@ -250,7 +263,7 @@ impl Check<'_> {
         value.map_err(|error| self.problems.push(self.origins.problem(key, error))).ok()
     }
 
-    fn settings(&mut self, raw: Raw) -> Option<Settings> {
+    fn settings(&mut self, raw: Raw, shown: Shown) -> Option<Settings> {
         let version = self.product_version(&raw.product);
         let before_end =
             self.take("reminders.before_end_days", Rules::reminder_list(raw.reminders.before_end_days));
@@ -340,6 +353,7 @@ impl Check<'_> {
             outbox: Bounds { history: raw.outbox.history, bytes: megabytes? * 1_000_000 },
             outbox_max_age: max_age?,
             destinations,
+            shown,
         })
     }
 

@@ -1,0 +1,73 @@
+//! Settings as they are shown: every key with its value and where that comes from, and what differs between two.
+
+use super::Origins;
+use std::collections::BTreeMap;
+
+/// Every key with its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Shown(BTreeMap<String, Value>);
+
+/// What a key has.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Value {
+    /// As it is written in TOML.
+    pub value: String,
+    /// `file:line`, the name of a variable, or `default`.
+    pub from: String,
+}
+
+/// A key whose value differs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Change {
+    /// Which.
+    pub key: String,
+    /// What it had; nothing where it was not there.
+    pub old: Option<String>,
+    /// What it has; nothing where it is there no more.
+    pub new: Option<String>,
+}
+
+impl Shown {
+    /// The leaves of a table.
+    pub(super) fn of(table: &toml::Table, origins: &Origins) -> Self {
+        let mut shown = BTreeMap::new();
+        let mut walk = vec![(String::new(), table)];
+        while let Some((path, table)) = walk.pop() {
+            for (name, value) in table {
+                let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                match value {
+                    toml::Value::Table(inner) => walk.push((key, inner)),
+                    leaf => {
+                        let from = origins.own_place(&key).unwrap_or("default").to_owned();
+                        shown.insert(key, Value { value: plain(leaf), from });
+                    }
+                }
+            }
+        }
+        Self(shown)
+    }
+
+    /// Each key in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
+    }
+}
+
+/// A value without what may be a secret: the query of an address, as some webhooks have their token there.
+fn plain(value: &toml::Value) -> String {
+    match value
+        .as_str()
+        .and_then(|text| text.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('?'))))
+    {
+        Some((scheme, Some((place, _)))) => toml::Value::from(format!("{scheme}://{place}?…")).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// What differs, by key.
+pub fn changes(old: &Shown, new: &Shown) -> Vec<Change> {
+    let keys: std::collections::BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
+    let value = |shown: &Shown, key: &String| shown.0.get(key).map(|value| value.value.clone());
+    let change = |key: &String| Change { key: key.clone(), old: value(old, key), new: value(new, key) };
+    keys.into_iter().map(change).filter(|change| change.old != change.new).collect()
+}
