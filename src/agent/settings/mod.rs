@@ -472,6 +472,17 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_in_the_documentation_is_that_of_the_settings() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/svm-agent.schema.json");
+        let schema = format!("{:#}\n", json_schema());
+        if std::env::var_os("SVM_WRITE_DOCS").is_some() {
+            std::fs::write(file, &schema).unwrap();
+        }
+        let written = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(written == schema, "write it anew: SVM_WRITE_DOCS=1 cargo test --lib the_schema");
+    }
+
+    #[test]
     fn what_is_documented_as_a_comment_has_every_key_with_its_default() {
         let shown = |header: &str| {
             let lines = DEFAULTS.lines().skip_while(|line| *line != header).skip(1);
