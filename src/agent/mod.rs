@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod enforcement;
 pub mod engine;
 pub mod outage;
+pub mod renewal;
 pub mod settings;
 pub mod source;
 pub mod status;

@@ -61,6 +61,8 @@ pub struct KeyStatus {
     pub auto_renew: bool,
     pub fresh_until: Option<Timestamp>,
     pub vendor: Option<crate::subscription::Vendor>,
+    #[serde(default)]
+    pub order: Option<crate::subscription::Order>,
 }
 
 /// What a resource may do.
@@ -223,6 +225,7 @@ impl KeyStatus {
             auto_renew: statement.auto_renew(),
             fresh_until: statement.fresh_until,
             vendor: statement.vendor.clone(),
+            order: subscription.and_then(|s| s.order.clone()),
         }
     }
 }

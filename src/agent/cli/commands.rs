@@ -39,6 +39,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         Command::Config { command: ConfigCommand::Check { offline, .. } } => {
             wait(check_settings(&cli, *offline, out))?
         }
+        Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
         Command::Run => {
             let settings = cli.settings()?;
@@ -345,7 +346,11 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
                 if out.json() { out.value(row)? } else { show::row(out, row)? }
             }
         }
-        Command::Run | Command::Permit { .. } | Command::Gate { .. } | Command::Config { .. } => {}
+        Command::Run
+        | Command::Permit { .. }
+        | Command::Gate { .. }
+        | Command::Config { .. }
+        | Command::Renewal(_) => {}
     }
     Ok(0)
 }

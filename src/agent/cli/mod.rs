@@ -4,6 +4,7 @@ mod commands;
 mod events;
 mod gate;
 mod output;
+mod renewal;
 mod show;
 mod updates;
 
@@ -97,6 +98,8 @@ enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Say how to stop or renew the subscription: whom to turn to, with a letter that is ready
+    Renewal(renewal::Asked),
     /// Database updates: how they are, and run one now
     Updates {
         #[command(subcommand)]
@@ -394,6 +397,7 @@ impl Command {
                     | EventsCommand::Show { json, .. }
                     | EventsCommand::Retry { json, .. },
             } => json.json,
+            Self::Renewal(asked) => asked.json.json,
             Self::Updates { command: UpdatesCommand::Status { json } | UpdatesCommand::Run { json } } => {
                 json.json
             }
