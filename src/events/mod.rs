@@ -9,7 +9,7 @@ mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
 
-use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Resource, Severity, State, View};
+use crate::subscription::{Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Severity, State, View};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -204,6 +204,11 @@ pub struct Record {
     pub description: String,
     /// The CloudEvent without `sequence`, which each destination counts for itself.
     pub body: String,
+}
+
+/// What an event of the life cycle says, in one sentence for people.
+pub fn sentence(kind: &Kind) -> String {
+    words::of(kind).1
 }
 
 /// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the

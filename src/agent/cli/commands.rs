@@ -13,8 +13,7 @@ use crate::agent::status::Status;
 use crate::clock::Clock;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
 use crate::settings::{Problem, SettingsError};
-use crate::subscription::{Permit, Resource, Scenario};
-use jiff::Timestamp;
+use crate::subscription::{Permit, Resource};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -26,16 +25,13 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The exit code of a permit that is refused; systemd's `ExecCondition=` skips on it.
 const REFUSED: u8 = 75;
 
-/// A scenario larger than this is none.
-const MAX_SCENARIO_BYTES: u64 = 16 * 1024 * 1024;
-
 pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     match &cli.command {
         Command::Permit { resource, take, unit, .. } => {
             let take = take.then(|| json!({"unit": unit}));
             permit(&cli, resource, take.as_ref(), out)
         }
-        Command::Simulate { file: Some(file), .. } => simulate(file, out),
+        Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
         Command::Config { command: ConfigCommand::Check { offline, .. } } => {
             wait(check_settings(&cli, *offline, out))?
         }
@@ -162,7 +158,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     Ok(if decision.allowed { 0 } else { REFUSED })
 }
 
-fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(most + 1).read_to_string(&mut text)
@@ -174,18 +170,6 @@ fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
         return Err(CliError::given("too_large", format!("{} is larger than {most} bytes", path.display())));
     }
     Ok(text)
-}
-
-fn simulate(file: &Path, out: &mut Out) -> Result<u8, CliError> {
-    let text = read_bounded(file, MAX_SCENARIO_BYTES)?;
-    let rows = Scenario::read(&text).and_then(|scenario| scenario.play());
-    let rows = rows.map_err(|e| {
-        CliError::given("bad_scenario", format!("{}: {}", file.display(), crate::error_chain::Chain(&e)))
-    })?;
-    for row in rows {
-        out.value(&row)?;
-    }
-    Ok(0)
 }
 
 /// Where the programs of actions are (`systemd/svm-agent-action@.service`).
@@ -336,15 +320,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         Command::Events { command } => super::events::run(command, dir, out).await?,
         Command::Updates { command } => super::updates::run(command, dir, out).await?,
         Command::Simulate { until, .. } => {
-            let until = until.as_deref().map(parse_instant).transpose()?;
-            let path = match until {
-                Some(until) => format!("v1/forecast?until={until}"),
-                None => "v1/forecast".to_owned(),
-            };
-            let rows: Vec<Value> = ask(dir, Door::Query, Method::GET, &path, None).await?;
-            for row in &rows {
-                if out.json() { out.value(row)? } else { show::row(out, row)? }
-            }
+            super::timeline::forecast(until.as_deref(), dir, out).await?;
         }
         Command::Run
         | Command::Permit { .. }
@@ -357,17 +333,6 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
 
 pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T, CliError> {
     serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
-}
-
-/// A day (`2027-01-01`, at 0:00 UTC) or an instant.
-fn parse_instant(text: &str) -> Result<Timestamp, CliError> {
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    whole.parse().map_err(|e| {
-        CliError::given(
-            "bad_instant",
-            format!("`{text}` is no instant such as 2027-01-01 or 2027-01-01T12:00:00Z: {e}"),
-        )
-    })
 }
 
 async fn changed(

@@ -6,6 +6,7 @@ mod gate;
 mod output;
 mod renewal;
 mod show;
+mod timeline;
 mod updates;
 
 use super::control::client::AskError;
@@ -95,6 +96,9 @@ enum Command {
         /// Foretell until this instant
         #[arg(long, value_name = "INSTANT", conflicts_with = "file")]
         until: Option<String>,
+        /// With a scenario: a table for people instead of JSON lines
+        #[arg(long, requires = "file")]
+        table: bool,
         #[command(flatten)]
         json: Json,
     },

@@ -310,7 +310,7 @@ pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
     serde_json::to_string_pretty(&shown.event)?.lines().try_for_each(|line| out.line(line))
 }
 
-/// An event of a command's answer or a timeline: its type and fields.
+/// An event of a command's answer: its type and fields.
 pub(super) fn happened(event: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let name = event.get("type").map(text).unwrap_or_default();
@@ -318,24 +318,4 @@ pub(super) fn happened(event: &Value) -> String {
         !matches!(name.as_str(), "type" | "severity" | "changes" | "message") && !value.is_null()
     });
     fields.fold(name, |line, (name, value)| format!("{line}  {name}={}", text(value)))
-}
-
-/// A row of a timeline.
-pub(super) fn row(out: &mut Out, row: &Value) -> io::Result<()> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let standing = match text("cause").as_str() {
-        "-" => text("phase"),
-        cause => format!("{} ({cause})", text("phase")),
-    };
-    out.line(format!(
-        "{}  {:<10} {standing:<26} updates {:<8} KSN {}",
-        text("at"),
-        text("device_status"),
-        text("database_updates"),
-        text("ksn")
-    ))?;
-    for event in row.get("events").and_then(Value::as_array).into_iter().flatten() {
-        out.line(format!("    {}", happened(event)))?;
-    }
-    Ok(())
 }

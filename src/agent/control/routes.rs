@@ -5,13 +5,14 @@ use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
 use crate::agent::engine::{Offered, Order, Run, Turn};
+use crate::agent::forecast::forecast;
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::{Looked, verify_now};
 use crate::agent::source::{Answer, SourceError, fetch};
 use crate::agent::status::Status;
 use crate::agent::store::{Listing, StoreError};
 use crate::documents::{ActivationCode, Expect, MAX_DOCUMENT_BYTES};
-use crate::subscription::{KeyKind, Resource, add_days, foretell};
+use crate::subscription::{KeyKind, Resource};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
@@ -116,7 +117,7 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             Ok(json!(decision))
         }
         (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
-        (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
+        (&Method::GET, ["v1", "forecast"]) => foretold(api, head.uri.query().unwrap_or_default()),
         (
             _,
             ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "updates" | "enforcement", ..]
@@ -297,20 +298,18 @@ async fn run_updates(api: &Api) -> Result<Value, Fault> {
 }
 
 /// What time alone will bring; a year ahead where no end is given.
-fn forecast(api: &Api, query: &str) -> Result<Value, Fault> {
-    let now = api.clock.now();
-    let until = match query.strip_prefix("until=") {
-        None => add_days(now, 365),
-        Some(text) => text.parse().map_err(|_| {
-            Fault::new(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                "until takes an instant such as 2027-01-01T00:00:00Z",
-            )
-        })?,
+fn foretold(api: &Api, query: &str) -> Result<Value, Fault> {
+    let bad = |code: &str, message: String| Fault::new(StatusCode::BAD_REQUEST, code, message);
+    let until = match query.split_once('=') {
+        None if query.is_empty() => None,
+        Some(("until", text)) => Some(text.parse().map_err(|_| {
+            bad("bad_instant", "until takes an instant such as 2027-01-01T00:00:00Z".to_owned())
+        })?),
+        _ => return Err(bad("bad_request", "the query takes until=INSTANT alone".to_owned())),
     };
     let state = api.engine.picture.borrow().state.as_ref().clone();
-    Ok(json!(foretell(state, &api.settings.rules, now, until)))
+    let rows = forecast(state, &api.settings.rules, api.clock.now(), until);
+    Ok(json!(rows.map_err(|e| bad("bad_instant", e.to_string()))?))
 }
 
 async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
