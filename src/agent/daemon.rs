@@ -2,6 +2,7 @@
 //!
 //! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
 
+use super::activation::Activations;
 use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
@@ -157,6 +158,18 @@ pub async fn run(
         poller.run(source_note, refresh_asked).await;
         "poller"
     });
+    let (wishes, wished) = mpsc::channel(8);
+    let activations = Activations {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+    };
+    parts.spawn(async move {
+        activations.run(wished).await;
+        "activations"
+    });
     let gateway = match &settings.gateway {
         Some(gateway) => {
             let started = gateway::start(gateway.clone(), clock, handle.permits.clone());
@@ -214,6 +227,7 @@ pub async fn run(
         store: store.clone(),
         board,
         refresh,
+        activations: wishes,
         look,
         run_now,
         id: id.into(),

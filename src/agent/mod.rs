@@ -1,5 +1,6 @@
 //! The agent: the daemon on each SVM, and its command line.
 
+pub mod activation;
 pub mod board;
 pub mod cli;
 pub mod control;

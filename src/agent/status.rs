@@ -1,6 +1,7 @@
 //! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
 //! It holds no secret.
 
+use super::activation::PendingActivation;
 use super::board::{Asked, Board, DestinationHealth, EnforcementHealth, SourceHealth};
 use super::enforcement::budget;
 use super::enforcement::gateway::GatewayHealth;
@@ -39,6 +40,8 @@ pub struct Status {
     pub devices: DevicesStatus,
     pub next_change: Option<Timestamp>,
     pub source: SourceHealth,
+    #[serde(default)]
+    pub activations: Vec<PendingActivation>,
     #[serde(default)]
     pub updates: UpdatesHealth,
     pub destinations: BTreeMap<String, DestinationStatus>,
@@ -180,6 +183,7 @@ impl Status {
             },
             next_change: picture.next_change,
             source: board.source().clone(),
+            activations: board.activations().clone(),
             updates: board.updates().clone(),
             destinations: waiting
                 .into_iter()

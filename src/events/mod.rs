@@ -9,7 +9,9 @@ mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
 
-use crate::subscription::{Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Severity, State, View};
+use crate::subscription::{
+    Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Role, Severity, State, View,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -94,6 +96,12 @@ pub enum Operational {
     UpdatesSucceeded { unit: String, took_seconds: u64 },
     /// An update of the databases failed: `lines` are the last of its journal.
     UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
+    /// The vendor gave no document for a code: it is asked for again until there is one.
+    ActivationPending { role: Role, since: Timestamp, code: String, message: String, replaces: bool },
+    /// A pending activation was dropped: `why` is `cancelled` (by command) or `replaced` (by another key).
+    ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
+    /// A pending activation lasted too long, and is tried no more.
+    ActivationFailed { role: Role, since: Timestamp, code: String, message: String },
     /// The databases are old.
     DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
 }
@@ -153,6 +161,9 @@ impl Operational {
             Self::UpdatesSucceeded { .. } => "updates.succeeded",
             Self::UpdatesFailed { .. } => "updates.failed",
             Self::DatabasesOutdated { .. } => "databases.outdated",
+            Self::ActivationPending { .. } => "activation.pending",
+            Self::ActivationCancelled { .. } => "activation.cancelled",
+            Self::ActivationFailed { .. } => "activation.failed",
         }
     }
 
@@ -164,15 +175,18 @@ impl Operational {
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::AgentStarted { .. } | Self::AgentReport { .. } | Self::UpdatesSucceeded { .. } => {
-                Severity::Info
-            }
+            Self::AgentStarted { .. }
+            | Self::AgentReport { .. }
+            | Self::UpdatesSucceeded { .. }
+            | Self::ActivationCancelled { .. } => Severity::Info,
             Self::CertificateExpiring { days_left: 1.., .. }
             | Self::EnforcementRepaired { .. }
+            | Self::ActivationPending { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
             Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
             Self::CertificateExpiring { .. }
             | Self::EnforcementFailed { .. }
+            | Self::ActivationFailed { .. }
             | Self::UpdatesFailed { .. }
             | Self::StoreRebuilt { .. }
             | Self::EventsDropped(_)

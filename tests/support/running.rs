@@ -11,6 +11,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(agent: &Agent, clock: Clock) -> Self {
+        svm::http::install_tls();
         let settings =
             Settings::read(&[agent.folder.join("machine.toml"), agent.config.clone()], []).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();

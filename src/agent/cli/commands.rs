@@ -11,11 +11,10 @@ use crate::agent::enforcement::{gate_rules, owed, systemctl};
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
-use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
+use crate::documents::TrustStore;
 use crate::settings::{Problem, SettingsError};
 use crate::subscription::{Permit, Resource};
 use reqwest::Method;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
@@ -260,31 +259,16 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
                 show::keys(out, &status)?;
             }
         }
-        Command::Activate { code, reserve, .. } => {
-            let code = SecretString::from(if code == "-" {
-                read_bounded(Path::new("-"), 1000)?
-            } else {
-                code.clone()
-            });
-            // A typing error is told before anyone is asked.
-            let code = ActivationCode::parse(code.expose_secret())
-                .map_err(|e| CliError::given("bad_code", e.to_string()))?;
-            let body = json!({"code": code.reveal(), "reserve": reserve});
-            changed(dir, Method::POST, "v1/keys", Some(&body), out).await?;
+        Command::Activate { cancel: true, reserve, .. } => super::keys::cancel(*reserve, dir, out).await?,
+        Command::Activate { code, reserve, until_published, .. } => {
+            let code = code.as_deref().unwrap_or("-");
+            return super::keys::activate(code, *reserve, *until_published, dir, out).await;
         }
         Command::Key { command: KeyCommand::Add { file, reserve, .. } } => {
-            let document = read_bounded(file, MAX_DOCUMENT_BYTES as u64)?;
-            let body = json!({"document": document.trim(), "reserve": reserve});
-            changed(dir, Method::POST, "v1/keys", Some(&body), out).await?;
+            super::keys::add(file, *reserve, dir, out).await?;
         }
         Command::Key { command: KeyCommand::Remove { key, .. } } => {
-            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic() && !b"/?#%".contains(&b)) {
-                return Err(CliError::given(
-                    "unknown_key",
-                    "no key of this name is held; `svm-agent key list` shows those that are",
-                ));
-            }
-            changed(dir, Method::DELETE, &format!("v1/keys/{key}"), None, out).await?;
+            super::keys::remove(key, dir, out).await?;
         }
         Command::Devices { command: DevicesCommand::Set { count, .. } } => {
             let body = json!({"count": count});
@@ -335,26 +319,8 @@ pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T
     serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
 }
 
-async fn changed(
-    dir: &Path,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-    out: &mut Out,
-) -> Result<(), CliError> {
-    let value: Value = ask(dir, Door::Control, method, path, body).await?;
-    if out.json() {
-        out.value(&value)?;
-        return Ok(());
-    }
-    if happened(&value, out)? == 0 {
-        out.line("nothing changed")?;
-    }
-    Ok(())
-}
-
 /// The events of an answer, a line each; answers how many.
-fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
+pub(super) fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
     let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for event in events {
         out.line(show::happened(event))?;

@@ -3,7 +3,9 @@
 mod commands;
 mod events;
 mod gate;
+mod keys;
 mod output;
+mod paste;
 mod renewal;
 mod show;
 mod timeline;
@@ -48,10 +50,17 @@ enum Command {
     /// Activate with a code
     Activate {
         /// The code, or - to read it from standard input, where no other user sees it
-        code: String,
+        #[arg(required_unless_present = "cancel")]
+        code: Option<String>,
         /// Add its commercial key as the reserve key
         #[arg(long)]
         reserve: bool,
+        /// Wait for it also where the vendor has no document for the code yet
+        #[arg(long)]
+        until_published: bool,
+        /// Drop the activation that is pending; with --reserve that of the reserve key alone
+        #[arg(long, conflicts_with_all = ["code", "until_published"])]
+        cancel: bool,
         #[command(flatten)]
         json: Json,
     },

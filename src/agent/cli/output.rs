@@ -5,7 +5,7 @@ use super::CliError;
 use crate::error_chain::Chain;
 use serde::Serialize;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// So wide are tables and wrapped texts: a terminal has 80 columns.
 pub(super) const WIDTH: usize = 80;
@@ -64,6 +64,14 @@ impl Out {
             used += length;
         }
         self.line(line)
+    }
+
+    /// Says what to type, where somebody sits there; on standard error, so that it is no part of the answer.
+    pub fn ask(&mut self, what: &str) {
+        if !self.json && io::stdin().is_terminal() {
+            // Where it cannot be said, it can be typed all the same.
+            writeln!(io::stderr().lock(), "{what}").ok();
+        }
     }
 
     /// A value as one line of JSON.

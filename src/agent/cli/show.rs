@@ -1,6 +1,7 @@
 //! How facts look to a person.
 
 use super::Out;
+use crate::agent::activation::PendingActivation;
 use crate::agent::enforcement::gateway::GatewayHealth;
 use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
@@ -112,6 +113,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         "no source.url is configured".to_owned()
     };
     row("Vendor", heard)?;
+    for pending in &status.activations {
+        row("Activation", pending_line(pending))?;
+    }
     if let Some(refused) = &source.refused {
         row("", format!("what is published is refused: {refused}"))?;
     }
@@ -145,6 +149,16 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         }
     }
     Ok(())
+}
+
+fn pending_line(pending: &PendingActivation) -> String {
+    let PendingActivation { role, since, next_try_at, tries, message, .. } = pending;
+    format!(
+        "of the {} key is pending since {}, next try {} ({tries} failed): {message}; svm-agent activate --cancel drops it",
+        role.as_str(),
+        instant(*since),
+        instant(*next_try_at)
+    )
 }
 
 fn gateway_line(gateway: &GatewayHealth) -> String {
@@ -237,10 +251,14 @@ fn explanation(status: &Status) -> Vec<String> {
         None => "",
     };
     match status.phase {
-        Phase::NotActivated => lines.push(
-            "The SVM holds no key. Protection works, database updates and KSN are stopped. Activate it: svm-agent activate CODE"
-                .to_owned(),
-        ),
+        Phase::NotActivated => lines.push(format!(
+            "The SVM holds no key. Protection works, database updates and KSN are stopped. {}",
+            if status.activations.is_empty() {
+                "Activate it: svm-agent activate CODE"
+            } else {
+                "It is activated by itself when the vendor answers; or with a document: svm-agent key add FILE"
+            }
+        )),
         Phase::Active => lines.push("The subscription is in its term; nothing is restricted.".to_owned()),
         Phase::Grace => lines.push(format!(
             "The subscription is in its grace period because {why}. Everything works until the grace is over; then database updates and KSN are cut. {renew}"

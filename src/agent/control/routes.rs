@@ -1,22 +1,20 @@
 //! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
 
-use super::{Api, Door, metrics};
+use super::{Api, Door, keys, metrics};
 use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
-use crate::agent::engine::{Offered, Order, Run, Turn};
+use crate::agent::engine::{Order, Run, Turn};
 use crate::agent::forecast::forecast;
 use crate::agent::settings::service_name;
-use crate::agent::source::poller::{Looked, verify_now};
-use crate::agent::source::{Answer, SourceError, fetch};
+use crate::agent::source::poller::Looked;
 use crate::agent::status::Status;
 use crate::agent::store::{Listing, StoreError};
-use crate::documents::{ActivationCode, Expect, MAX_DOCUMENT_BYTES};
-use crate::subscription::{KeyKind, Resource};
+use crate::documents::MAX_DOCUMENT_BYTES;
+use crate::subscription::{Resource, Role};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -24,14 +22,14 @@ use std::time::Duration;
 /// A request's body, from its first to its last byte.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-struct Fault {
-    status: StatusCode,
-    code: String,
-    message: String,
+pub(super) struct Fault {
+    pub(super) status: StatusCode,
+    pub(super) code: String,
+    pub(super) message: String,
 }
 
 impl Fault {
-    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into() }
     }
 }
@@ -41,24 +39,6 @@ impl From<StoreError> for Fault {
         let message = format!("nothing was changed: {error}");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "not_kept", message)
     }
-}
-
-impl From<SourceError> for Fault {
-    fn from(error: SourceError) -> Self {
-        let status =
-            if error == SourceError::NotFound { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
-        Self::new(status, error.code(), error.to_string())
-    }
-}
-
-/// A code or a document that is to become a key.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AddKey {
-    code: Option<SecretString>,
-    document: Option<String>,
-    #[serde(default)]
-    reserve: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +72,8 @@ pub(super) async fn answer(
         return response;
     }
     let (status, body) = match route(api, door, peer, request).await {
+        // Nothing is in force yet, and it goes on by itself.
+        Ok(body) if body.get("pending").is_some() => (StatusCode::ACCEPTED, body),
         Ok(body) => (StatusCode::OK, body),
         Err(Fault { status, code, message }) => {
             (status, json!({"error": {"code": code, "message": message}}))
@@ -120,14 +102,22 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
         (&Method::GET, ["v1", "forecast"]) => foretold(api, head.uri.query().unwrap_or_default()),
         (
             _,
-            ["v1", "keys" | "refresh" | "devices" | "events" | "report" | "updates" | "enforcement", ..]
+            [
+                "v1",
+                "keys" | "activations" | "refresh" | "devices" | "events" | "report" | "updates"
+                | "enforcement",
+                ..,
+            ]
             | ["v1", "permits", _, "take"],
         ) if !control => Err(Fault::new(
             StatusCode::FORBIDDEN,
             "control_socket",
             "this is asked through control.sock, which root and the group svm-agent may open",
         )),
-        (&Method::POST, ["v1", "keys"]) => add_key(api, read(body).await?).await,
+        (&Method::POST, ["v1", "keys"]) => keys::add(api, read(body).await?).await,
+        (&Method::DELETE, ["v1", "activations"]) => keys::cancel(api, None).await,
+        (&Method::DELETE, ["v1", "activations", "active"]) => keys::cancel(api, Some(Role::Active)).await,
+        (&Method::DELETE, ["v1", "activations", "reserve"]) => keys::cancel(api, Some(Role::Reserve)).await,
         (&Method::DELETE, ["v1", "keys", key]) => {
             carried_out(api.engine.order(Order::RemoveKey((*key).to_owned())).await?)
         }
@@ -152,8 +142,8 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             _,
             [
                 "v1",
-                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "updates"
-                | "enforcement",
+                "status" | "permits" | "keys" | "activations" | "refresh" | "devices" | "events" | "report"
+                | "updates" | "enforcement",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -221,7 +211,7 @@ async fn status(api: &Api) -> Status {
     Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, api.clock.now())
 }
 
-async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
+pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, 2 * MAX_DOCUMENT_BYTES).collect()).await;
     let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
     let body = body.map_err(|_| bad("the body did not come in time".to_owned()))?;
@@ -232,47 +222,11 @@ async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
     })
 }
 
-fn carried_out(turn: Turn) -> Result<Value, Fault> {
+pub(super) fn carried_out(turn: Turn) -> Result<Value, Fault> {
     match turn.refusal() {
         Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
         None => Ok(json!({"at": turn.at, "events": turn.events})),
     }
-}
-
-async fn add_key(api: &Api, asked: AddKey) -> Result<Value, Fault> {
-    let trust = &api.settings.trust_dir;
-    let offered: Offered = match (asked.code, asked.document) {
-        (Some(code), None) => {
-            let code = ActivationCode::parse(code.expose_secret())
-                .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
-            let sub = code.sub();
-            match fetch(&api.settings.source, &sub, None, api.clock.now()).await? {
-                Answer::Document { text, .. } => {
-                    verify_now(&text, trust, Expect { sub: Some(&sub), issuer: None }, &mut Vec::new())
-                }
-                Answer::NotChanged => Err(SourceError::NotFound)?,
-            }
-        }
-        (None, Some(document)) => {
-            verify_now(&document, trust, Expect { sub: None, issuer: None }, &mut Vec::new())
-        }
-        _ => {
-            return Err(Fault::new(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                "give either `code` or `document`",
-            ));
-        }
-    };
-    let kind = offered.as_ref().ok().map(|d| d.statement.kind());
-    let order = if asked.reserve { Order::AddReserve } else { Order::Activate };
-    let done = carried_out(api.engine.order(order(Box::new(offered))).await?);
-    done.map_err(|mut fault| {
-        if fault.code == "active_key_still_valid" && kind == Some(KeyKind::Commercial) {
-            fault.message.push_str("; or add it as the reserve key: --reserve");
-        }
-        fault
-    })
 }
 
 async fn refresh(api: &Api) -> Result<Value, Fault> {
