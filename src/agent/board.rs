@@ -69,6 +69,7 @@ pub struct Board {
     gateway: OnceLock<Arc<Gateway>>,
     updates: Mutex<UpdatesHealth>,
     activations: Mutex<Vec<PendingActivation>>,
+    reserve_problem: Mutex<Option<String>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,6 +106,11 @@ impl Board {
     /// Which activations wait for their document; never held over a wait.
     pub fn activations(&self) -> MutexGuard<'_, Vec<PendingActivation>> {
         lock(&self.activations)
+    }
+
+    /// Why the reserve key would be of no use; never held over a wait.
+    pub fn reserve_problem(&self) -> MutexGuard<'_, Option<String>> {
+        lock(&self.reserve_problem)
     }
 
     /// How database updates are; never held over a wait.

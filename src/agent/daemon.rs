@@ -12,6 +12,7 @@ use super::enforcement::owed;
 use super::enforcement::permit_file;
 use super::enforcement::updates::Updates;
 use super::engine::{Engine, Order};
+use super::reserve::ReserveWatch;
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
 use super::store::{Opened, Plan, Route, Store, StoreError};
@@ -157,6 +158,18 @@ pub async fn run(
     parts.spawn(async move {
         poller.run(source_note, refresh_asked).await;
         "poller"
+    });
+    let watch_reserve = ReserveWatch {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        spread: spread_of(&id),
+    };
+    parts.spawn(async move {
+        watch_reserve.run().await;
+        "reserve"
     });
     let (wishes, wished) = mpsc::channel(8);
     let activations = Activations {

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod forecast;
 pub mod outage;
 pub mod renewal;
+pub mod reserve;
 pub mod settings;
 pub mod source;
 pub mod status;

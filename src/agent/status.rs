@@ -34,6 +34,8 @@ pub struct Status {
     pub cause: Option<Cause>,
     pub days_left: Option<u64>,
     pub keys: Vec<KeyStatus>,
+    #[serde(default)]
+    pub reserve_problem: Option<String>,
     pub permits: Vec<PermitStatus>,
     #[serde(default)]
     pub gateway: Option<GatewayHealth>,
@@ -174,6 +176,7 @@ impl Status {
                 .iter()
                 .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
                 .collect(),
+            reserve_problem: board.reserve_problem().clone(),
             permits: Resource::ALL.map(permit).into(),
             gateway: board.gateway(),
             devices: DevicesStatus {

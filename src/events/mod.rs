@@ -102,6 +102,10 @@ pub enum Operational {
     ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
     /// A pending activation lasted too long, and is tried no more.
     ActivationFailed { role: Role, since: Timestamp, code: String, message: String },
+    /// The reserve key would be of no use if it took over now.
+    ReserveUnusable { key: String, why: String, message: String },
+    /// And is good again.
+    ReserveUsable { key: String },
     /// The databases are old.
     DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
 }
@@ -161,6 +165,8 @@ impl Operational {
             Self::UpdatesSucceeded { .. } => "updates.succeeded",
             Self::UpdatesFailed { .. } => "updates.failed",
             Self::DatabasesOutdated { .. } => "databases.outdated",
+            Self::ReserveUnusable { .. } => "reserve.unusable",
+            Self::ReserveUsable { .. } => "reserve.usable",
             Self::ActivationPending { .. } => "activation.pending",
             Self::ActivationCancelled { .. } => "activation.cancelled",
             Self::ActivationFailed { .. } => "activation.failed",
@@ -178,10 +184,12 @@ impl Operational {
             Self::AgentStarted { .. }
             | Self::AgentReport { .. }
             | Self::UpdatesSucceeded { .. }
+            | Self::ReserveUsable { .. }
             | Self::ActivationCancelled { .. } => Severity::Info,
             Self::CertificateExpiring { days_left: 1.., .. }
             | Self::EnforcementRepaired { .. }
             | Self::ActivationPending { .. }
+            | Self::ReserveUnusable { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
             Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
             Self::CertificateExpiring { .. }

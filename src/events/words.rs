@@ -205,6 +205,13 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
         Operational::UpdatesFailed { unit, message, .. } => {
             ("Database update failed", format!("{unit}: {message}"))
         }
+        Operational::ReserveUnusable { key, message, .. } => (
+            "Reserve key of no use",
+            format!("the reserve key {key} would be of no use if it took over now: {message}"),
+        ),
+        Operational::ReserveUsable { key } => {
+            ("Reserve key good again", format!("the reserve key {key} could take over now"))
+        }
         Operational::ActivationPending { role, message, replaces, .. } => {
             let instead = if *replaces { "; the one that was pending before is dropped" } else { "" };
             (

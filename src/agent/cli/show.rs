@@ -70,6 +70,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         let name = if key.role == Role::Active { "Active key" } else { "Reserve key" };
         row(name, format!("{} ({}, revision {}): {}", key.key, key.kind.as_str(), key.rev, dates(key)))?;
     }
+    if let Some(problem) = &status.reserve_problem {
+        row("", format!("it would be of NO USE now: {problem}"))?;
+    }
     for p in &status.permits {
         let name = match p.resource {
             Resource::DatabaseUpdates => "Updates",

@@ -70,6 +70,7 @@ pub(super) fn reason(name: &str) -> String {
         "product_version_too_old" => "product too old",
         "not_enforced" => "nobody enforces a permit",
         "enforcement_failed" => "enforcement fails",
+        "reserve_unusable" => "reserve key is of no use",
         "databases_outdated" => "databases are old",
         other => return clean(&other.replace('_', " ")),
     }
