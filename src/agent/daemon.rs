@@ -2,6 +2,7 @@
 //!
 //! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
 
+use super::activation::Activations;
 use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
@@ -11,6 +12,7 @@ use super::enforcement::owed;
 use super::enforcement::permit_file;
 use super::enforcement::updates::Updates;
 use super::engine::{Engine, Order};
+use super::reserve::ReserveWatch;
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
 use super::store::{Commit, Opened, Plan, Route, Store, StoreError, TIME_NOTE};
@@ -162,6 +164,30 @@ pub async fn run(
         poller.run(source_note, refresh_asked).await;
         "poller"
     });
+    let watch_reserve = ReserveWatch {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        spread: spread_of(&id),
+    };
+    parts.spawn(async move {
+        watch_reserve.run().await;
+        "reserve"
+    });
+    let (wishes, wished) = mpsc::channel(8);
+    let activations = Activations {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+    };
+    parts.spawn(async move {
+        activations.run(wished).await;
+        "activations"
+    });
     let gateway = match &settings.gateway {
         Some(gateway) => {
             let started = gateway::start(gateway.clone(), clock, handle.permits.clone());
@@ -219,6 +245,7 @@ pub async fn run(
         store: store.clone(),
         board,
         refresh,
+        activations: wishes,
         look,
         run_now,
         id: id.into(),

@@ -9,7 +9,9 @@ mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
 
-use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Resource, Severity, State, View};
+use crate::subscription::{
+    Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Role, Severity, State, View,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -94,6 +96,16 @@ pub enum Operational {
     UpdatesSucceeded { unit: String, took_seconds: u64 },
     /// An update of the databases failed: `lines` are the last of its journal.
     UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
+    /// The vendor gave no document for a code: it is asked for again until there is one.
+    ActivationPending { role: Role, since: Timestamp, code: String, message: String, replaces: bool },
+    /// A pending activation was dropped: `why` is `cancelled` (by command) or `replaced` (by another key).
+    ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
+    /// A pending activation lasted too long, and is tried no more.
+    ActivationFailed { role: Role, since: Timestamp, code: String, message: String },
+    /// The reserve key would be of no use if it took over now.
+    ReserveUnusable { key: String, why: String, message: String },
+    /// And is good again.
+    ReserveUsable { key: String },
     /// The databases are old.
     DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
     /// The wall clock is not obeyed: it shows `wall`, and the SVM goes by `used`.
@@ -162,6 +174,11 @@ impl Operational {
             Self::ClockSuspect { .. } => "clock.suspect",
             Self::ClockTrusted { .. } => "clock.trusted",
             Self::ClockReset { .. } => "clock.reset",
+            Self::ReserveUnusable { .. } => "reserve.unusable",
+            Self::ReserveUsable { .. } => "reserve.usable",
+            Self::ActivationPending { .. } => "activation.pending",
+            Self::ActivationCancelled { .. } => "activation.cancelled",
+            Self::ActivationFailed { .. } => "activation.failed",
         }
     }
 
@@ -176,15 +193,20 @@ impl Operational {
             Self::AgentStarted { .. }
             | Self::AgentReport { .. }
             | Self::UpdatesSucceeded { .. }
-            | Self::ClockTrusted { .. } => Severity::Info,
+            | Self::ClockTrusted { .. }
+            | Self::ReserveUsable { .. }
+            | Self::ActivationCancelled { .. } => Severity::Info,
             Self::CertificateExpiring { days_left: 1.., .. }
             | Self::ClockSuspect { .. }
             | Self::ClockReset { .. }
             | Self::EnforcementRepaired { .. }
+            | Self::ActivationPending { .. }
+            | Self::ReserveUnusable { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
             Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
             Self::CertificateExpiring { .. }
             | Self::EnforcementFailed { .. }
+            | Self::ActivationFailed { .. }
             | Self::UpdatesFailed { .. }
             | Self::StoreRebuilt { .. }
             | Self::EventsDropped(_)
@@ -216,6 +238,11 @@ pub struct Record {
     pub description: String,
     /// The CloudEvent without `sequence`, which each destination counts for itself.
     pub body: String,
+}
+
+/// What an event of the life cycle says, in one sentence for people.
+pub fn sentence(kind: &Kind) -> String {
+    words::of(kind).1
 }
 
 /// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the

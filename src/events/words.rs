@@ -205,6 +205,35 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
         Operational::UpdatesFailed { unit, message, .. } => {
             ("Database update failed", format!("{unit}: {message}"))
         }
+        Operational::ReserveUnusable { key, message, .. } => (
+            "Reserve key of no use",
+            format!("the reserve key {key} would be of no use if it took over now: {message}"),
+        ),
+        Operational::ReserveUsable { key } => {
+            ("Reserve key good again", format!("the reserve key {key} could take over now"))
+        }
+        Operational::ActivationPending { role, message, replaces, .. } => {
+            let instead = if *replaces { "; the one that was pending before is dropped" } else { "" };
+            (
+                "Activation pending",
+                format!("the activation of the {} key is pending: {message}{instead}", role.as_str()),
+            )
+        }
+        Operational::ActivationCancelled { role, since, why } => {
+            let why = if *why == "cancelled" { "by command" } else { "another key was added instead" };
+            let role = role.as_str();
+            (
+                "Activation cancelled",
+                format!("the activation of the {role} key, pending since {since}, was dropped: {why}"),
+            )
+        }
+        Operational::ActivationFailed { role, since, message, .. } => (
+            "Activation failed",
+            format!(
+                "the activation of the {} key, pending since {since}, is tried no more: {message}; activate it again by its code",
+                role.as_str()
+            ),
+        ),
         Operational::DatabasesOutdated { since, days: old, .. } => {
             ("Databases are old", format!("the databases are of {since}, {} old", days(*old)))
         }

@@ -4,8 +4,12 @@ mod clock;
 mod commands;
 mod events;
 mod gate;
+mod keys;
 mod output;
+mod paste;
+mod renewal;
 mod show;
+mod timeline;
 mod updates;
 
 use super::control::client::AskError;
@@ -47,10 +51,17 @@ enum Command {
     /// Activate with a code
     Activate {
         /// The code, or - to read it from standard input, where no other user sees it
-        code: String,
+        #[arg(required_unless_present = "cancel")]
+        code: Option<String>,
         /// Add its commercial key as the reserve key
         #[arg(long)]
         reserve: bool,
+        /// Wait for it also where the vendor has no document for the code yet
+        #[arg(long)]
+        until_published: bool,
+        /// Drop the activation that is pending; with --reserve that of the reserve key alone
+        #[arg(long, conflicts_with_all = ["code", "until_published"])]
+        cancel: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -95,6 +106,9 @@ enum Command {
         /// Foretell until this instant
         #[arg(long, value_name = "INSTANT", conflicts_with = "file")]
         until: Option<String>,
+        /// With a scenario: a table for people instead of JSON lines
+        #[arg(long, requires = "file")]
+        table: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -103,6 +117,8 @@ enum Command {
         #[command(subcommand)]
         command: ClockCommand,
     },
+    /// Say how to stop or renew the subscription: whom to turn to, with a letter that is ready
+    Renewal(renewal::Asked),
     /// Database updates: how they are, and run one now
     Updates {
         #[command(subcommand)]
@@ -415,6 +431,7 @@ impl Command {
                     | EventsCommand::Retry { json, .. },
             } => json.json,
             Self::Clock { command: ClockCommand::Show { json } | ClockCommand::Reset { json } } => json.json,
+            Self::Renewal(asked) => asked.json.json,
             Self::Updates { command: UpdatesCommand::Status { json } | UpdatesCommand::Run { json } } => {
                 json.json
             }

@@ -2,10 +2,12 @@
 //! things; the kernel decides who may open which (`docs/configuration.md`).
 
 pub mod client;
+mod keys;
 mod metrics;
 mod routes;
 mod sockets;
 
+use super::activation::Wish;
 use super::board::Board;
 use super::enforcement::updates::RunNow;
 use super::engine::Handle;
@@ -47,6 +49,8 @@ pub struct Api {
     pub board: Arc<Board>,
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,
+    /// Keeps and drops pending activations.
+    pub activations: mpsc::Sender<Wish>,
     /// Has every permit carried out anew.
     pub look: watch::Sender<u64>,
     /// Asks for a database update.

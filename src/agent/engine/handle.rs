@@ -1,7 +1,7 @@
 //! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
 
 use crate::agent::enforcement::permit_file::PermitFile;
-use crate::agent::store::{Quarantined, StoreError};
+use crate::agent::store::{Paper, Quarantined, StoreError};
 use crate::documents::{Document, Sub};
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Event, Kind, Permit, Refusal, Resource, State};
@@ -97,6 +97,8 @@ pub struct Picture {
     pub state: Arc<State>,
     /// The published file of the active key, and who speaks for it.
     pub active: Option<(Sub, String)>,
+    /// The document of the reserve key.
+    pub reserve: Option<Arc<Paper>>,
     /// Until when each permit holds.
     pub permits: Vec<PermitFile>,
     /// The next instant at which time alone changes something.

@@ -111,6 +111,7 @@ impl Engine {
         let shown = Picture {
             state: Arc::new(state.clone()),
             active: None,
+            reserve: None,
             permits: Vec::new(),
             next_change: None,
             store_problem: None,
@@ -521,6 +522,11 @@ impl Engine {
         operational.chain(events.iter().map(|event| renderer.life_cycle(event))).collect()
     }
 
+    fn reserve_paper(&self) -> Option<Arc<Paper>> {
+        let key = self.state.reserve.as_ref()?.statement.key.as_str();
+        self.papers.iter().find(|paper| paper.key == key).cloned().map(Arc::new)
+    }
+
     fn show(&self) {
         let active = self.state.active.as_ref().and_then(|held| {
             let paper = self.papers.iter().find(|paper| paper.key == held.statement.key.as_str())?;
@@ -529,6 +535,7 @@ impl Engine {
         self.picture.send_replace(Picture {
             state: Arc::new(self.state.clone()),
             active,
+            reserve: self.reserve_paper(),
             permits: self.written.as_ref().map(|(_, permits)| permits.clone()).unwrap_or_default(),
             next_change: next_due(&self.state, &self.settings.rules, self.seen),
             store_problem: self.store_problem.clone(),

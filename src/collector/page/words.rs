@@ -71,6 +71,7 @@ pub(super) fn reason(name: &str) -> String {
         "not_enforced" => "nobody enforces a permit",
         "enforcement_failed" => "enforcement fails",
         "clock_suspect" => "clock is doubtful",
+        "reserve_unusable" => "reserve key is of no use",
         "databases_outdated" => "databases are old",
         other => return clean(&other.replace('_', " ")),
     }
