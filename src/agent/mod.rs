@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod delivery;
 pub mod enforcement;
 pub mod engine;
+pub mod identity;
 pub mod outage;
 pub mod settings;
 pub mod source;

@@ -40,6 +40,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
             wait(check_settings(&cli, *offline, out))?
         }
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
+        Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
             let settings = cli.settings()?;
             wait(serve(settings))??;
@@ -52,7 +53,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     }
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(work))
 }
@@ -345,7 +346,11 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
                 if out.json() { out.value(row)? } else { show::row(out, row)? }
             }
         }
-        Command::Run | Command::Permit { .. } | Command::Gate { .. } | Command::Config { .. } => {}
+        Command::Identity { .. }
+        | Command::Run
+        | Command::Permit { .. }
+        | Command::Gate { .. }
+        | Command::Config { .. } => {}
     }
     Ok(0)
 }

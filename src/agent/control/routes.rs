@@ -5,6 +5,7 @@ use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
 use crate::agent::engine::{Offered, Order, Run, Turn};
+use crate::agent::identity::{Why, of_this_machine};
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::{Looked, verify_now};
 use crate::agent::source::{Answer, SourceError, fetch};
@@ -115,6 +116,7 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             note_asked(api, resource, peer, &decision);
             Ok(json!(decision))
         }
+        (&Method::GET, ["v1", "identity"]) => Ok(identity(api)),
         (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
         (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
         (
@@ -151,8 +153,8 @@ async fn route(api: &Api, door: Door, peer: &str, request: Request<Incoming>) ->
             _,
             [
                 "v1",
-                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "updates"
-                | "enforcement",
+                "status" | "identity" | "permits" | "keys" | "refresh" | "devices" | "events" | "report"
+                | "updates" | "enforcement",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -218,6 +220,19 @@ async fn status(api: &Api) -> Status {
     let waiting = api.store.waiting().await.unwrap_or_default();
     let picture = api.engine.picture.borrow();
     Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, api.clock.now())
+}
+
+/// The id, and whether this machine is the one to which it is bound.
+fn identity(api: &Api) -> Value {
+    let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
+    let differs = api.bond.binding.differs(&machine);
+    json!({
+        "id": &*api.id,
+        "since": api.bond.since,
+        "bound_to": api.bond.binding.names(),
+        "seen_now": machine.names(),
+        "differs": differs.map(Why::as_str),
+    })
 }
 
 async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
