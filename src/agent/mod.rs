@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod enforcement;
 pub mod engine;
 pub mod forecast;
+pub mod identity;
 pub mod outage;
 pub mod renewal;
 pub mod reserve;

@@ -9,6 +9,7 @@
 
 pub mod fleet;
 pub mod gaps;
+pub mod machines;
 pub mod settings;
 pub mod store;
 pub mod token_file;

@@ -29,6 +29,9 @@ pub struct Origin {
     pub product_name: String,
     /// Its version.
     pub product_version: String,
+    /// Made anew at each start, and longer after a dot once numbers were reverted: it tells two machines with one id
+    /// apart, and names neither.
+    pub instance: String,
 }
 
 /// The key, its dates and what is allowed, as of an event: whoever has the newest event knows the SVM.
@@ -82,6 +85,11 @@ pub enum Operational {
     AgentReport { report: Value },
     /// The database was damaged or missing, and was made anew from the files beside it.
     StoreRebuilt { problem: String, set_aside: Option<String> },
+    /// The SVM has a new id, and this is the first that is told under it.
+    IdentityChanged { old_id: String, new_id: String, why: &'static str },
+    /// The machine was reverted to an earlier state, or copied: a destination had its next number from another event,
+    /// and the numbers go on above all that are known there.
+    SequenceReverted { destination: String, from: String, to: String },
     /// What waited was dropped, because more waited than may, or too long.
     EventsDropped(Drops),
     /// The certificate with which this SVM shows itself to a destination expires soon, or has.
@@ -163,6 +171,8 @@ impl Operational {
             Self::AgentStarted { .. } => "agent.started",
             Self::AgentReport { .. } => REPORT,
             Self::StoreRebuilt { .. } => "store.rebuilt",
+            Self::IdentityChanged { .. } => "identity.changed",
+            Self::SequenceReverted { .. } => "sequence.reverted",
             Self::EventsDropped(_) => "events.dropped",
             Self::CertificateExpiring { .. } => "destination.certificate_expiring",
             Self::EventsQuarantined { .. } => QUARANTINED,
@@ -184,7 +194,7 @@ impl Operational {
 
     /// Whether nothing else remembers it: it must be told, if not now then later.
     pub fn is_told_once(&self) -> bool {
-        matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. })
+        matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. } | Self::IdentityChanged { .. })
     }
 
     /// How much it matters.
@@ -202,6 +212,8 @@ impl Operational {
             | Self::EnforcementRepaired { .. }
             | Self::ActivationPending { .. }
             | Self::ReserveUnusable { .. }
+            | Self::IdentityChanged { .. }
+            | Self::SequenceReverted { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
             Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
             Self::CertificateExpiring { .. }
@@ -317,6 +329,7 @@ impl Renderer<'_> {
         put("event_type_display_name", words.name.into());
         put("description", words.sentence.clone().into());
         put("hostname", self.origin.hostname.clone().into());
+        put("instance", self.origin.instance.clone().into());
         put("product_name", self.origin.product_name.clone().into());
         put("product_version", self.origin.product_version.clone().into());
         put("device_status", self.view.device_status.as_str().into());
@@ -383,6 +396,7 @@ mod tests {
             hostname: "h".into(),
             product_name: "p".into(),
             product_version: "6.1".into(),
+            instance: "i".into(),
         };
         let state = State::default();
         let time = "2026-01-01T00:00:00Z".parse().unwrap();

@@ -14,6 +14,14 @@ fn resource(resource: Resource) -> &'static str {
     }
 }
 
+fn new_id_because(why: &str) -> &'static str {
+    match why {
+        "machine_id" => "its machine-id is another one, as on a copy",
+        "product_uuid" => "its product UUID is another one, as on a copy",
+        _ => "its identity was reset",
+    }
+}
+
 fn cause(cause: Option<Cause>) -> &'static str {
     match cause {
         None => "in its term",
@@ -160,6 +168,18 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
                 Some(name) => format!("the database was set aside as {name} and rebuilt: {problem}"),
                 None => format!("the database was rebuilt: {problem}"),
             },
+        ),
+        Operational::IdentityChanged { old_id, new_id, why } => (
+            "New identity",
+            format!("this SVM, until now {old_id}, has the new id {new_id}: {}", new_id_because(why)),
+        ),
+        Operational::SequenceReverted { destination, from, to } => (
+            "Sequence numbers reverted",
+            format!(
+                "{destination} has another event as number {}, so this machine was reverted to an earlier state or copied; the numbers go on from {}",
+                from.trim_start_matches('0'),
+                to.trim_start_matches('0')
+            ),
         ),
         Operational::EventsDropped(drops) => {
             let (mut total, mut counts) = (0, Vec::new());

@@ -36,6 +36,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
+        Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
             let settings = cli.settings()?;
             wait(serve(settings))??;
@@ -48,7 +49,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     }
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(work))
 }
@@ -307,11 +308,12 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         Command::Simulate { until, .. } => {
             super::timeline::forecast(until.as_deref(), dir, out).await?;
         }
-        Command::Run
+        Command::Renewal(_)
+        | Command::Identity { .. }
+        | Command::Run
         | Command::Permit { .. }
         | Command::Gate { .. }
-        | Command::Config { .. }
-        | Command::Renewal(_) => {}
+        | Command::Config { .. } => {}
     }
     Ok(0)
 }

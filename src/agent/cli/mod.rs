@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod events;
 mod gate;
+mod identity;
 mod keys;
 mod output;
 mod paste;
@@ -133,6 +134,11 @@ enum Command {
     Report {
         #[command(flatten)]
         json: Json,
+    },
+    /// Show this SVM's id, or give it up before an image is made
+    Identity {
+        #[command(subcommand)]
+        command: IdentityCommand,
     },
     /// Check the settings
     Config {
@@ -317,6 +323,26 @@ enum UpdatesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum IdentityCommand {
+    /// The id, to what it is bound, and whether this is still that machine
+    Show {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Give the id up: the next start takes a new one; the agent must be stopped
+    Reset {
+        /// Forget the keys as well, and everything else that the agent keeps
+        #[arg(long)]
+        forget_keys: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Read what names this machine and leave digests of it for the agent (systemd does this before each start)
+    #[command(hide = true)]
+    HandOver,
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Read and check the settings as the service would, and whether each destination can be reached
     Check {
@@ -436,6 +462,10 @@ impl Command {
                 json.json
             }
             Self::Devices { command: DevicesCommand::Set { json, .. } } => json.json,
+            Self::Identity { command } => match command {
+                IdentityCommand::Show { json } | IdentityCommand::Reset { json, .. } => json.json,
+                IdentityCommand::HandOver => false,
+            },
             Self::Config { command: ConfigCommand::Check { json, .. } } => json.json,
         }
     }

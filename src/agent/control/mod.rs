@@ -11,6 +11,7 @@ use super::activation::Wish;
 use super::board::Board;
 use super::enforcement::updates::RunNow;
 use super::engine::Handle;
+use super::identity::Bond;
 use super::settings::Settings;
 use super::source::poller::Refresh;
 use super::store::Store;
@@ -57,6 +58,8 @@ pub struct Api {
     pub run_now: mpsc::Sender<RunNow>,
     /// The SVM's id.
     pub id: Arc<str>,
+    /// To what it is bound.
+    pub bond: Arc<Bond>,
     /// The machine's name.
     pub hostname: Arc<str>,
 }

@@ -6,6 +6,7 @@ use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
 use crate::agent::engine::{Order, Run, Turn};
 use crate::agent::forecast::forecast;
+use crate::agent::identity::{Why, of_this_machine};
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::Looked;
 use crate::agent::status::Status;
@@ -98,6 +99,7 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             note_asked(api, resource, &peer.name, &decision);
             Ok(json!(decision))
         }
+        (&Method::GET, ["v1", "identity"]) => Ok(identity(api)),
         (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
         (&Method::GET, ["v1", "clock"]) => Ok(json!(api.clock.standing())),
         (&Method::GET, ["v1", "forecast"]) => foretold(api, head.uri.query().unwrap_or_default()),
@@ -145,7 +147,7 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             [
                 "v1",
                 "status" | "permits" | "keys" | "activations" | "refresh" | "devices" | "events" | "report"
-                | "updates" | "enforcement" | "clock",
+                | "updates" | "enforcement" | "clock" | "identity",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -211,6 +213,19 @@ async fn status(api: &Api) -> Status {
     let waiting = api.store.waiting().await.unwrap_or_default();
     let picture = api.engine.picture.borrow();
     Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, &api.clock)
+}
+
+/// The id, and whether this machine is the one to which it is bound.
+fn identity(api: &Api) -> Value {
+    let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
+    let differs = api.bond.binding.differs(&machine);
+    json!({
+        "id": &*api.id,
+        "since": api.bond.since,
+        "bound_to": api.bond.binding.names(),
+        "seen_now": machine.names(),
+        "differs": differs.map(Why::as_str),
+    })
 }
 
 pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {

@@ -29,6 +29,16 @@ pub enum Order {
     Report,
     /// A destination refused these events, each with its type, for what is in them.
     Quarantine(Vec<(Quarantined, String)>),
+    /// A destination has another event under this number, and knows numbers up to `highest`: what waits for it goes on
+    /// above. [`Turn::taken`] says whether it does; not, where that happens too often.
+    GoOnAbove {
+        /// Which.
+        destination: String,
+        /// The number.
+        sequence: u64,
+        /// The highest that it knows.
+        highest: u64,
+    },
     /// A part of the agent has something to tell, or to keep.
     Tell(Box<Tell>),
     /// This permit is carried out, by these.
@@ -61,7 +71,8 @@ pub struct Turn {
     pub at: Timestamp,
     /// What happened, already kept.
     pub events: Vec<Event>,
-    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address.
+    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address. Of
+    /// [`Order::GoOnAbove`]: whether the numbers go on.
     pub taken: bool,
     /// Of [`Order::Take`]: whether one run may be made now.
     pub run: Option<Run>,

@@ -59,6 +59,7 @@ pub(super) fn status_chip(status: DeviceStatus) -> Markup {
 pub(super) fn reason(name: &str) -> String {
     match name {
         "not_connected" => "not connected for long",
+        "two_machines" => "several machines use its id",
         "status_unknown" => "no status told yet",
         "not_activated" => "not activated",
         "restricted" => "restricted",
