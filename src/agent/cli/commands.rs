@@ -189,7 +189,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         Command::Activate { cancel: true, reserve, .. } => super::keys::cancel(*reserve, dir, out).await?,
         Command::Activate { code, reserve, until_published, .. } => {
             let code = code.as_deref().unwrap_or("-");
-            return super::keys::activate(code, *reserve, *until_published, dir, out).await;
+            return super::keys::activate(code, *reserve, *until_published, settings, out).await;
         }
         Command::Key { command: KeyCommand::Add { file, reserve, .. } } => {
             super::keys::add(file, *reserve, dir, out).await?;
