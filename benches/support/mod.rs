@@ -291,6 +291,17 @@ pub fn disk_mb(folder: &Path) -> f64 {
     files.map(|file| file.unwrap().metadata().unwrap().blocks() as f64 * 512.0 / 1e6).sum()
 }
 
+/// Seconds of this thread's own time on a processor that `work` takes: what others on the machine take is not in it.
+pub fn own_seconds(work: impl FnOnce()) -> f64 {
+    let now = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    };
+    let began = now();
+    work();
+    now() - began
+}
+
 /// The value below which this share (0 to 1) of the values is.
 pub fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
