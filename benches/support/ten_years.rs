@@ -3,19 +3,22 @@
 use super::life;
 use serde_json::Value;
 use std::path::Path;
-use svm::agent::store::{Bounds, Commit, Plan, Reading, Route, Store};
+use svm::agent::store::{Bounds, Commit, Listing, Plan, Reading, Route, Store};
 use svm::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
 use svm::subscription::{Input, State, step};
 
 pub const YEARS: u64 = 10;
 /// As the agent's settings have it where nothing is said.
 const BOUNDS: Bounds = Bounds { history: 10_000, bytes: 256 * 1_000_000 };
-/// Events of a day, in one transaction: the bounds are held after each.
+/// Events of a day, in one transaction: years whose events are gone at the end are made so, to be quick.
 const A_DAY: usize = 24;
+/// Each of the last hours is kept and delivered by itself, as an agent does it: these are what the history has.
+const ALONE_DAYS: u64 = 430;
 
 /// What was made.
 pub struct Made {
     pub events: usize,
+    pub kept: usize,
     pub megabytes: f64,
 }
 
@@ -35,7 +38,8 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
         product_version: "6.1.0".into(),
     };
     let settings = life::settings();
-    let mut events = 0;
+    let (mut events, mut kept) = (0, 0);
+    let alone = svm::subscription::sub_days(now, ALONE_DAYS);
     runtime.block_on(async {
         let (mut state, mut records) = (State::default(), Vec::<Record>::new());
         let inputs = life::inputs(start, YEARS * 365 - 1);
@@ -50,7 +54,7 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
             if hourly {
                 records.push(renderer.operational(&Operational::AgentReport { report: report.clone() }));
             }
-            if records.len() >= A_DAY || n == last {
+            if records.len() >= A_DAY || at > alone || n == last {
                 events += records.len();
                 let records = std::mem::take(&mut records);
                 let commit = Commit { state: Some(state.clone()), records, ..Commit::default() };
@@ -59,9 +63,12 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
             }
         }
         store.safe().await;
+        let all =
+            Listing { before: None, after: 0, least: 0, waiting: false, quarantined: false, most: 1 << 20 };
+        kept = store.events(all).await.unwrap().len();
         store.close().await;
     });
-    Made { events, megabytes: super::disk_mb(folder) }
+    Made { events, kept, megabytes: super::disk_mb(folder) }
 }
 
 /// Everything that waits has arrived.
