@@ -24,7 +24,11 @@ pub(super) fn run(cli: &Cli, command: &ConfigCommand, out: &mut Out) -> Result<u
     match command {
         ConfigCommand::Check { offline, .. } => wait(check_settings(cli, *offline, out))?,
         ConfigCommand::Show { changed, .. } => show(&cli.settings()?, *changed, out),
-        ConfigCommand::Schema => {
+        ConfigCommand::Schema { .. } if out.json() => {
+            out.value(&json_schema())?;
+            Ok(0)
+        }
+        ConfigCommand::Schema { .. } => {
             for line in format!("{:#}", json_schema()).lines() {
                 out.line(line)?;
             }

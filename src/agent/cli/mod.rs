@@ -367,7 +367,10 @@ enum ConfigCommand {
         json: Json,
     },
     /// The form of the settings as JSON Schema
-    Schema,
+    Schema {
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 /// Why a command failed; says which exit code the program ends with.
@@ -487,8 +490,9 @@ impl Command {
                 IdentityCommand::HandOver => false,
             },
             Self::Config { command } => match command {
-                ConfigCommand::Check { json, .. } | ConfigCommand::Show { json, .. } => json.json,
-                ConfigCommand::Schema => true,
+                ConfigCommand::Check { json, .. }
+                | ConfigCommand::Show { json, .. }
+                | ConfigCommand::Schema { json } => json.json,
             },
         }
     }
