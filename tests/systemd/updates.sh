@@ -131,7 +131,6 @@ run
 svm-vendor --ledger ledger --signing-key key.pem block SUB-1 > /dev/null
 svm-vendor --ledger ledger publish published
 svm-agent key add published/v1/keys/*.jws > /dev/null
-systemctl stop svm-agent-update
 until_true 'has "stopped with its permit"'
 [ "$(events updates.failed)" = "$failures" ] || fail "it was told as a failure"
 [ "$(events updates.succeeded)" = "$((done_before + 1))" ] || fail "it was told as a success"
