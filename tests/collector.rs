@@ -261,6 +261,62 @@ fn duplicates_gaps_skips_and_conflicts() {
 }
 
 #[test]
+fn an_event_that_comes_again_under_another_number_leaves_no_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    // Reverted, an SVM sends again what it sent before, above the numbers that it used.
+    collector.post_batch(&[event("a", "one", 1), event("a", "two", 2), event("a", "three", 3)]);
+    let mut again = event("a", "two", 4);
+    again["skippedfrom"] = json!(format!("{:020}", 2));
+    let answer = collector.post_batch(&[again, event("a", "five", 6)]);
+    assert_eq!((answer.status, answer.json()["kept"].clone()), (200, json!(["two", "five"])));
+    let svm = collector.json("/v1/svms/a");
+    assert_eq!(svm["missing"]["ranges"], json!([{"from": format!("{:020}", 5), "to": format!("{:020}", 5)}]));
+    assert_eq!(svm["conflicts"]["count"], 0);
+    assert_eq!(collector.json("/v1/svms/a/events")["events"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn two_machines_with_one_id_are_named_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::trial(dir.path());
+    let of = |instance: &str, host: &str, id: &str, number: u64| {
+        let mut event = event("a", id, number);
+        event["time"] = json!(format!("2026-01-01T00:00:{:02}Z", number));
+        event["data"]["instance"] = json!(instance);
+        event["data"]["hostname"] = json!(host);
+        event
+    };
+    let svm = || collector.json("/v1/svms/a");
+    collector.post(&of("left", "<svm-left>", "1", 1));
+    collector.post(&of("right", "svm-right", "2", 2));
+    assert_eq!((&svm()["machines"], &svm()["reasons"][0]), (&json!([]), &json!("grace")), "a restart");
+    // What is refused for its number comes from a machine as well.
+    let mut refused = of("left", "<svm-left>", "other", 2);
+    refused["time"] = json!("2026-01-01T00:00:04Z");
+    assert_eq!(collector.post(&refused).status, 409);
+    assert_eq!(svm()["machines"], json!([]), "a revert");
+    collector.post(&of("right", "svm-right", "3", 3));
+    let shown = svm();
+    let names: Vec<&Value> = shown["machines"].as_array().unwrap().iter().map(|m| &m["hostname"]).collect();
+    assert_eq!(names, ["svm-right", "<svm-left>"]);
+    assert_eq!((&shown["status"], &shown["reasons"][0]), (&json!("critical"), &json!("two_machines")));
+    assert_eq!(collector.json("/v1/svms?status=critical")["counts"]["critical"], 1);
+    assert_eq!(collector.logged("several machines use one id"), 1);
+    for page in ["/", "/svms/a"] {
+        let page = collector.get(page).body;
+        assert!(
+            page.contains("several machines use its id") && page.contains("svm-right, &lt;svm-left&gt;"),
+            "{page}"
+        );
+    }
+    assert!(collector.get("/svms/a").body.contains("svm-agent identity reset"));
+    // A duplicate is an old event, and says nothing of who is alive.
+    collector.post(&of("left", "<svm-left>", "1", 1));
+    assert_eq!(collector.logged("several machines use one id"), 1);
+}
+
+#[test]
 fn bad_input_is_refused_with_its_code() {
     let dir = tempfile::tempdir().unwrap();
     let collector = Collector::trial(dir.path());

@@ -130,6 +130,11 @@ fn no_permit_outlasts_a_reboot() {
     }
 }
 
+#[test]
+fn an_id_is_bound_to_its_machine() {
+    boots("identity.sh", 2);
+}
+
 /// Takes minutes: the clock is looked at once in one. Part of `.ci/run --long`.
 #[test]
 fn the_schedule_follows_a_clock_that_is_stepped() {

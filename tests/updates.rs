@@ -13,37 +13,12 @@ mod support;
 
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
+use support::running::Running;
 use support::{Agent, Vendor, now, wait_for};
-use svm::agent::{daemon, settings::Settings};
 use svm::clock::Clock;
 
 /// A quarter of an hour takes a second.
 const RATE: u32 = 900;
-
-struct Running {
-    stop: tokio::sync::oneshot::Sender<()>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Running {
-    fn start(agent: &Agent, clock: Clock) -> Self {
-        let settings = Settings::read(std::slice::from_ref(&agent.config), []).unwrap();
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let (_, nudge) = tokio::sync::watch::channel(0);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let work = daemon::run(settings, clock, || (), nudge, async { drop(stopped.await) });
-            runtime.block_on(work).unwrap();
-        });
-        wait_for("the agent", 20, || agent.ask(&["status"]).ok());
-        Self { stop, thread }
-    }
-
-    fn stop(self) {
-        self.stop.send(()).unwrap();
-        self.thread.join().unwrap();
-    }
-}
 
 /// When updates were tried.
 fn tried(agent: &Agent) -> Vec<Timestamp> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use svm::agent::identity::Binding;
 use svm::agent::store::{Bounds, Commit, Plan, Route, Store};
 use svm::events::{Filter, Operational, Origin, Record, Renderer, Snapshot, with_sequence};
 use svm::subscription::{
@@ -41,6 +42,7 @@ impl Svm {
             hostname: "svm-17".into(),
             product_name: "Security Virtual Machine".into(),
             product_version: "6.1.0".into(),
+            instance: "a77e0cba4ebcb133".into(),
         };
         Self { origin, state, now }
     }
@@ -114,7 +116,7 @@ pub fn fill(folder: &Path, destination: &str, records: Vec<Record>, commit: usiz
     let routes = vec![Route { name: destination.to_owned(), filter: Filter::default() }];
     let bounds = Bounds { history: 10_000, bytes: 1 << 40 };
     let plan = Plan { routes, bounds };
-    let (store, _) = Store::open(folder, plan, jiff::Timestamp::now(), make_id).unwrap();
+    let (store, _) = Store::open(folder, plan, jiff::Timestamp::now(), &Binding::default(), make_id).unwrap();
     runtime.block_on(async {
         for records in records.chunks(commit) {
             let records = records.to_vec();

@@ -1,5 +1,6 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
+use super::activation::PendingActivation;
 use super::enforcement::gateway::{Gateway, GatewayHealth};
 use super::enforcement::updates::UpdatesHealth;
 use super::outage::Outage;
@@ -67,6 +68,8 @@ pub struct Board {
     enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
     gateway: OnceLock<Arc<Gateway>>,
     updates: Mutex<UpdatesHealth>,
+    activations: Mutex<Vec<PendingActivation>>,
+    reserve_problem: Mutex<Option<String>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -98,6 +101,16 @@ impl Board {
     /// How the gateway is, where there is one.
     pub fn gateway(&self) -> Option<GatewayHealth> {
         self.gateway.get().map(|gateway| gateway.health())
+    }
+
+    /// Which activations wait for their document; never held over a wait.
+    pub fn activations(&self) -> MutexGuard<'_, Vec<PendingActivation>> {
+        lock(&self.activations)
+    }
+
+    /// Why the reserve key would be of no use; never held over a wait.
+    pub fn reserve_problem(&self) -> MutexGuard<'_, Option<String>> {
+        lock(&self.reserve_problem)
     }
 
     /// How database updates are; never held over a wait.

@@ -2,6 +2,7 @@
 //!
 //! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
 
+use super::activation::Activations;
 use super::board::Board;
 use super::control::{self, Api, SocketError};
 use super::delivery::Delivery;
@@ -11,6 +12,8 @@ use super::enforcement::owed;
 use super::enforcement::permit_file;
 use super::enforcement::updates::Updates;
 use super::engine::{Engine, Order};
+use super::identity;
+use super::reserve::ReserveWatch;
 use super::settings::{Destination, Settings};
 use super::source::{poller::Poller, schedule::spread_of};
 use super::store::{Commit, Opened, Plan, Route, Store, StoreError, TIME_NOTE};
@@ -63,7 +66,7 @@ fn folder(path: &Path, mode: u32) -> Result<(), RunError> {
 }
 
 /// One daemon for each state folder: holds until the process ends.
-fn lock(folder: &Path) -> Result<std::fs::File, RunError> {
+pub(super) fn lock(folder: &Path) -> Result<std::fs::File, RunError> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = folder.join("lock");
     let failed = |source| RunError::Path { path: path.clone(), source };
@@ -104,11 +107,20 @@ pub async fn run(
     let routes = settings.destinations.iter().map(route).collect();
     let plan = Plan { routes, bounds: settings.outbox };
     let make_id = || uuid::Uuid::now_v7().to_string();
-    let (store, opened) = Store::open(&settings.state_dir, plan, clock.now(), make_id)?;
-    let Opened { id, new_id, state, papers, source_note, time_note, rebuilt, left } = opened;
+    let machine = identity::of_this_machine(&settings.identity, &settings.runtime_dir);
+    let (store, opened) = Store::open(&settings.state_dir, plan, clock.now(), &machine, make_id)?;
+    let Opened { id, new_id, bond, changed, state, papers, source_note, time_note, rebuilt, left } = opened;
     let clock = clock.trusted(time_note.as_deref(), settings.clock_dwell);
     if new_id {
         tracing::info!(id, "this SVM has a new id");
+    }
+    if let Some(changed) = &changed {
+        tracing::warn!(
+            id,
+            old_id = changed.old_id,
+            why = changed.why.as_str(),
+            "this SVM has a new id: the one that it had is another machine's, or was reset; its keys are kept, and what waited under the old id is dropped"
+        );
     }
     if let Some(rebuilt) = &rebuilt {
         tracing::error!(set_aside = rebuilt.set_aside, "the database was rebuilt: {}", rebuilt.problem);
@@ -127,7 +139,7 @@ pub async fn run(
     let board = Arc::new(Board::default());
     let (mut engine, handle) =
         Engine::new(settings.clone(), clock, store.clone(), board.clone(), &id, (state, papers));
-    engine.begin(rebuilt).await;
+    engine.begin(changed, rebuilt).await;
 
     let mut parts = JoinSet::new();
     parts.spawn(async move {
@@ -161,6 +173,30 @@ pub async fn run(
     parts.spawn(async move {
         poller.run(source_note, refresh_asked).await;
         "poller"
+    });
+    let watch_reserve = ReserveWatch {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        spread: spread_of(&id),
+    };
+    parts.spawn(async move {
+        watch_reserve.run().await;
+        "reserve"
+    });
+    let (wishes, wished) = mpsc::channel(8);
+    let activations = Activations {
+        settings: settings.clone(),
+        clock,
+        engine: handle.clone(),
+        store: store.clone(),
+        board: board.clone(),
+    };
+    parts.spawn(async move {
+        activations.run(wished).await;
+        "activations"
     });
     let gateway = match &settings.gateway {
         Some(gateway) => {
@@ -219,9 +255,11 @@ pub async fn run(
         store: store.clone(),
         board,
         refresh,
+        activations: wishes,
         look,
         run_now,
         id: id.into(),
+        bond: Arc::new(bond),
         hostname,
     };
     for (door, listener) in listeners {

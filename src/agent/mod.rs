@@ -1,5 +1,6 @@
 //! The agent: the daemon on each SVM, and its command line.
 
+pub mod activation;
 pub mod board;
 pub mod cli;
 pub mod control;
@@ -7,7 +8,11 @@ pub mod daemon;
 pub mod delivery;
 pub mod enforcement;
 pub mod engine;
+pub mod forecast;
+pub mod identity;
 pub mod outage;
+pub mod renewal;
+pub mod reserve;
 pub mod settings;
 pub mod source;
 pub mod status;

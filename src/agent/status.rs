@@ -1,6 +1,7 @@
 //! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
 //! It holds no secret.
 
+use super::activation::PendingActivation;
 use super::board::{Asked, Board, DestinationHealth, EnforcementHealth, SourceHealth};
 use super::enforcement::budget;
 use super::enforcement::gateway::GatewayHealth;
@@ -34,12 +35,16 @@ pub struct Status {
     pub cause: Option<Cause>,
     pub days_left: Option<u64>,
     pub keys: Vec<KeyStatus>,
+    #[serde(default)]
+    pub reserve_problem: Option<String>,
     pub permits: Vec<PermitStatus>,
     #[serde(default)]
     pub gateway: Option<GatewayHealth>,
     pub devices: DevicesStatus,
     pub next_change: Option<Timestamp>,
     pub source: SourceHealth,
+    #[serde(default)]
+    pub activations: Vec<PendingActivation>,
     #[serde(default)]
     pub updates: UpdatesHealth,
     pub destinations: BTreeMap<String, DestinationStatus>,
@@ -63,6 +68,8 @@ pub struct KeyStatus {
     pub auto_renew: bool,
     pub fresh_until: Option<Timestamp>,
     pub vendor: Option<crate::subscription::Vendor>,
+    #[serde(default)]
+    pub order: Option<crate::subscription::Order>,
 }
 
 /// What a resource may do.
@@ -171,6 +178,7 @@ impl Status {
                 .iter()
                 .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
                 .collect(),
+            reserve_problem: board.reserve_problem().clone(),
             permits: Resource::ALL.map(permit).into(),
             gateway: board.gateway(),
             devices: DevicesStatus {
@@ -180,6 +188,7 @@ impl Status {
             },
             next_change: picture.next_change,
             source: board.source().clone(),
+            activations: board.activations().clone(),
             updates: board.updates().clone(),
             destinations: waiting
                 .into_iter()
@@ -226,6 +235,7 @@ impl KeyStatus {
             auto_renew: statement.auto_renew(),
             fresh_until: statement.fresh_until,
             vendor: statement.vendor.clone(),
+            order: subscription.and_then(|s| s.order.clone()),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Promises: an [`Event`] has passed every rule of the specification that a receiver can check and the bounds
 //! below, and its text is JSON in one line. It must not know how it came (that is `wire`), nor the store.
 
-use super::fleet::Told;
+use super::fleet::{Told, text};
+use super::machines::From;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -31,6 +32,8 @@ pub(super) struct Event {
     pub skipped_from: Option<u64>,
     /// The state of the SVM as of this event.
     pub told: Option<Told>,
+    /// Which machine sent it, where it says so.
+    pub from: Option<From>,
     /// The whole event as JSON in one line.
     pub text: String,
 }
@@ -93,12 +96,15 @@ pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Event, Inv
     let ours = kind.starts_with("svm.");
     let data = members.get("data").and_then(Value::as_object);
     let severity = severity(data, ours)?;
+    let from = data.filter(|_| ours).and_then(|data| {
+        Some(From { instance: text(data.get("instance"))?, hostname: text(data.get("hostname")) })
+    });
     let told = data.filter(|_| ours && sequence.is_some()).and_then(|data| Told::read(&kind, data));
-    let text = Value::Object(members).to_string();
-    if text.len() > MAX_EVENT {
+    let whole = Value::Object(members).to_string();
+    if whole.len() > MAX_EVENT {
         return Err(too_large());
     }
-    Ok(Event { id, source, kind, time, sequence, severity, skipped_from, told, text })
+    Ok(Event { id, source, kind, time, sequence, severity, skipped_from, told, from, text: whole })
 }
 
 /// 20 digits, as they are written in events and answers.

@@ -5,6 +5,7 @@
 
 use super::cloudevent::twenty;
 use super::gaps::Gaps;
+use super::machines::{Machine, Machines};
 use crate::subscription::{DeviceStatus, LimitLevel};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use serde_json::{Map, Value, json};
 pub const NOT_CONNECTED: &str = "not_connected";
 /// The reason of an SVM none of whose events told a status.
 pub const STATUS_UNKNOWN: &str = "status_unknown";
+/// The reason of an SVM whose id several machines use.
+pub const TWO_MACHINES: &str = "two_machines";
 /// What the source of an SVM begins with; its id follows.
 pub const SVM_SOURCE: &str = "urn:svm:";
 
@@ -100,7 +103,7 @@ impl Told {
 }
 
 /// A string, cut where nobody would read on.
-fn text(value: Option<&Value>) -> Option<String> {
+pub(super) fn text(value: Option<&Value>) -> Option<String> {
     let text = value?.as_str()?;
     (!text.is_empty()).then(|| text.chars().take(256).collect())
 }
@@ -131,6 +134,8 @@ pub struct Svm {
     pub state_sequence: Option<String>,
     /// Its sequence numbers.
     pub gaps: Gaps,
+    /// Which machines sent as this SVM.
+    pub machines: Machines,
     /// Events not kept because their number was taken.
     pub conflicts: u64,
     /// The latest of these.
@@ -143,10 +148,15 @@ impl Svm {
         self.last_contact < silent_before
     }
 
+    /// The machines that use its id side by side; none where it is one.
+    pub fn side_by_side(&self) -> Vec<&Machine> {
+        self.machines.side_by_side(self.last_contact)
+    }
+
     /// The status that is shown.
     pub fn status(&self, silent_before: Timestamp) -> DeviceStatus {
         match &self.told {
-            _ if self.is_silent(silent_before) => DeviceStatus::Critical,
+            _ if self.is_silent(silent_before) || !self.side_by_side().is_empty() => DeviceStatus::Critical,
             Some(told) => told.status,
             None => DeviceStatus::Warning,
         }
@@ -159,7 +169,8 @@ impl Svm {
             Some(told) => told.reasons.clone(),
             None => vec![STATUS_UNKNOWN.to_owned()],
         };
-        silent.into_iter().chain(told).collect()
+        let two = (!self.side_by_side().is_empty()).then(|| TWO_MACHINES.to_owned());
+        silent.into_iter().chain(two).chain(told).collect()
     }
 
     /// The SVM as the API shows it.
@@ -182,6 +193,13 @@ impl Svm {
                 "missing",
                 json!({"count": self.gaps.missing(), "ranges": ranges.collect::<Vec<_>>(),
                 "forgotten": self.gaps.forgotten()}),
+            ),
+            (
+                "machines",
+                self.side_by_side()
+                    .iter()
+                    .map(|m| json!({"hostname": m.hostname, "instance": m.instance, "last_back": m.back}))
+                    .collect(),
             ),
             ("conflicts", json!({"count": self.conflicts, "last": self.last_conflict})),
         ] {
@@ -269,6 +287,7 @@ mod tests {
             told: Told::read("svm.x", data().as_object().unwrap()),
             state_sequence: None,
             gaps: Gaps::default(),
+            machines: Machines::default(),
             conflicts: 0,
             last_conflict: None,
         };

@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod fleet;
 pub mod gaps;
+pub mod machines;
 pub mod settings;
 pub mod store;
 pub mod token_file;

@@ -9,7 +9,9 @@ mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
 
-use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Resource, Severity, State, View};
+use crate::subscription::{
+    Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Role, Severity, State, View,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +29,9 @@ pub struct Origin {
     pub product_name: String,
     /// Its version.
     pub product_version: String,
+    /// Made anew at each start, and longer after a dot once numbers were reverted: it tells two machines with one id
+    /// apart, and names neither.
+    pub instance: String,
 }
 
 /// The key, its dates and what is allowed, as of an event: whoever has the newest event knows the SVM.
@@ -80,6 +85,11 @@ pub enum Operational {
     AgentReport { report: Value },
     /// The database was damaged or missing, and was made anew from the files beside it.
     StoreRebuilt { problem: String, set_aside: Option<String> },
+    /// The SVM has a new id, and this is the first that is told under it.
+    IdentityChanged { old_id: String, new_id: String, why: &'static str },
+    /// The machine was reverted to an earlier state, or copied: a destination had its next number from another event,
+    /// and the numbers go on above all that are known there.
+    SequenceReverted { destination: String, from: String, to: String },
     /// What waited was dropped, because more waited than may, or too long.
     EventsDropped(Drops),
     /// The certificate with which this SVM shows itself to a destination expires soon, or has.
@@ -94,6 +104,16 @@ pub enum Operational {
     UpdatesSucceeded { unit: String, took_seconds: u64 },
     /// An update of the databases failed: `lines` are the last of its journal.
     UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
+    /// The vendor gave no document for a code: it is asked for again until there is one.
+    ActivationPending { role: Role, since: Timestamp, code: String, message: String, replaces: bool },
+    /// A pending activation was dropped: `why` is `cancelled` (by command) or `replaced` (by another key).
+    ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
+    /// A pending activation lasted too long, and is tried no more.
+    ActivationFailed { role: Role, since: Timestamp, code: String, message: String },
+    /// The reserve key would be of no use if it took over now.
+    ReserveUnusable { key: String, why: String, message: String },
+    /// And is good again.
+    ReserveUsable { key: String },
     /// The databases are old.
     DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
     /// The wall clock is not obeyed: it shows `wall`, and the SVM goes by `used`.
@@ -151,6 +171,8 @@ impl Operational {
             Self::AgentStarted { .. } => "agent.started",
             Self::AgentReport { .. } => REPORT,
             Self::StoreRebuilt { .. } => "store.rebuilt",
+            Self::IdentityChanged { .. } => "identity.changed",
+            Self::SequenceReverted { .. } => "sequence.reverted",
             Self::EventsDropped(_) => "events.dropped",
             Self::CertificateExpiring { .. } => "destination.certificate_expiring",
             Self::EventsQuarantined { .. } => QUARANTINED,
@@ -162,12 +184,17 @@ impl Operational {
             Self::ClockSuspect { .. } => "clock.suspect",
             Self::ClockTrusted { .. } => "clock.trusted",
             Self::ClockReset { .. } => "clock.reset",
+            Self::ReserveUnusable { .. } => "reserve.unusable",
+            Self::ReserveUsable { .. } => "reserve.usable",
+            Self::ActivationPending { .. } => "activation.pending",
+            Self::ActivationCancelled { .. } => "activation.cancelled",
+            Self::ActivationFailed { .. } => "activation.failed",
         }
     }
 
     /// Whether nothing else remembers it: it must be told, if not now then later.
     pub fn is_told_once(&self) -> bool {
-        matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. })
+        matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. } | Self::IdentityChanged { .. })
     }
 
     /// How much it matters.
@@ -176,15 +203,22 @@ impl Operational {
             Self::AgentStarted { .. }
             | Self::AgentReport { .. }
             | Self::UpdatesSucceeded { .. }
-            | Self::ClockTrusted { .. } => Severity::Info,
+            | Self::ClockTrusted { .. }
+            | Self::ReserveUsable { .. }
+            | Self::ActivationCancelled { .. } => Severity::Info,
             Self::CertificateExpiring { days_left: 1.., .. }
             | Self::ClockSuspect { .. }
             | Self::ClockReset { .. }
             | Self::EnforcementRepaired { .. }
+            | Self::ActivationPending { .. }
+            | Self::ReserveUnusable { .. }
+            | Self::IdentityChanged { .. }
+            | Self::SequenceReverted { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
             Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
             Self::CertificateExpiring { .. }
             | Self::EnforcementFailed { .. }
+            | Self::ActivationFailed { .. }
             | Self::UpdatesFailed { .. }
             | Self::StoreRebuilt { .. }
             | Self::EventsDropped(_)
@@ -216,6 +250,11 @@ pub struct Record {
     pub description: String,
     /// The CloudEvent without `sequence`, which each destination counts for itself.
     pub body: String,
+}
+
+/// What an event of the life cycle says, in one sentence for people.
+pub fn sentence(kind: &Kind) -> String {
+    words::of(kind).1
 }
 
 /// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the
@@ -290,6 +329,7 @@ impl Renderer<'_> {
         put("event_type_display_name", words.name.into());
         put("description", words.sentence.clone().into());
         put("hostname", self.origin.hostname.clone().into());
+        put("instance", self.origin.instance.clone().into());
         put("product_name", self.origin.product_name.clone().into());
         put("product_version", self.origin.product_version.clone().into());
         put("device_status", self.view.device_status.as_str().into());
@@ -356,6 +396,7 @@ mod tests {
             hostname: "h".into(),
             product_name: "p".into(),
             product_version: "6.1".into(),
+            instance: "i".into(),
         };
         let state = State::default();
         let time = "2026-01-01T00:00:00Z".parse().unwrap();

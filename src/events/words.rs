@@ -14,6 +14,14 @@ fn resource(resource: Resource) -> &'static str {
     }
 }
 
+fn new_id_because(why: &str) -> &'static str {
+    match why {
+        "machine_id" => "its machine-id is another one, as on a copy",
+        "product_uuid" => "its product UUID is another one, as on a copy",
+        _ => "its identity was reset",
+    }
+}
+
 fn cause(cause: Option<Cause>) -> &'static str {
     match cause {
         None => "in its term",
@@ -161,6 +169,18 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
                 None => format!("the database was rebuilt: {problem}"),
             },
         ),
+        Operational::IdentityChanged { old_id, new_id, why } => (
+            "New identity",
+            format!("this SVM, until now {old_id}, has the new id {new_id}: {}", new_id_because(why)),
+        ),
+        Operational::SequenceReverted { destination, from, to } => (
+            "Sequence numbers reverted",
+            format!(
+                "{destination} has another event as number {}, so this machine was reverted to an earlier state or copied; the numbers go on from {}",
+                from.trim_start_matches('0'),
+                to.trim_start_matches('0')
+            ),
+        ),
         Operational::EventsDropped(drops) => {
             let (mut total, mut counts) = (0, Vec::new());
             for DropCount { r#type, reason, count } in &drops.dropped {
@@ -205,6 +225,35 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
         Operational::UpdatesFailed { unit, message, .. } => {
             ("Database update failed", format!("{unit}: {message}"))
         }
+        Operational::ReserveUnusable { key, message, .. } => (
+            "Reserve key of no use",
+            format!("the reserve key {key} would be of no use if it took over now: {message}"),
+        ),
+        Operational::ReserveUsable { key } => {
+            ("Reserve key good again", format!("the reserve key {key} could take over now"))
+        }
+        Operational::ActivationPending { role, message, replaces, .. } => {
+            let instead = if *replaces { "; the one that was pending before is dropped" } else { "" };
+            (
+                "Activation pending",
+                format!("the activation of the {} key is pending: {message}{instead}", role.as_str()),
+            )
+        }
+        Operational::ActivationCancelled { role, since, why } => {
+            let why = if *why == "cancelled" { "by command" } else { "another key was added instead" };
+            let role = role.as_str();
+            (
+                "Activation cancelled",
+                format!("the activation of the {role} key, pending since {since}, was dropped: {why}"),
+            )
+        }
+        Operational::ActivationFailed { role, since, message, .. } => (
+            "Activation failed",
+            format!(
+                "the activation of the {} key, pending since {since}, is tried no more: {message}; activate it again by its code",
+                role.as_str()
+            ),
+        ),
         Operational::DatabasesOutdated { since, days: old, .. } => {
             ("Databases are old", format!("the databases are of {since}, {} old", days(*old)))
         }

@@ -203,7 +203,9 @@ impl Model {
     }
 
     fn commit(&mut self, step: &Step) -> Wrote {
-        let Step::Commit { first, events, report, quarantined, expire_before, told, tells_drops, .. } = step
+        let Step::Commit {
+            first, events, report, quarantined, above, expire_before, told, tells_drops, ..
+        } = step
         else {
             return Wrote::Nothing;
         };
@@ -213,6 +215,15 @@ impl Model {
         self.kept = self.kept.after(step);
         if *tells_drops {
             self.dropped = Drops::default();
+        }
+        if let Some((destination, number)) = above {
+            let queue = self.queue(destination);
+            if let Some(first) = queue.rows.first().map(|row| row.sequence) {
+                let shift = queue.given.max(*number) + 1 - first;
+                queue.rows.iter_mut().for_each(|row| row.sequence += shift);
+                queue.given += shift;
+                writes = true;
+            }
         }
         for (destination, sequence) in quarantined {
             let queue = self.queue(destination);

@@ -9,9 +9,10 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use svm::agent::identity::Binding;
 use svm::agent::store::{
-    Bounds, Commit, DROPS_NOTE, Listing, Opened, Paper, Plan, Quarantined, REBUILT_NOTE, Reading, Route,
-    SOURCE_NOTE, Store, StoreError,
+    Above, Bounds, Commit, DROPS_NOTE, Listing, Opened, Paper, Plan, Quarantined, REBUILT_NOTE, Reading,
+    Route, SOURCE_NOTE, Store, StoreError,
 };
 use svm::events::{Drops, Filter, REPORT, Record};
 use svm::subscription::{DeviceStatus, Severity, State};
@@ -44,6 +45,8 @@ pub(crate) enum Step {
         told: bool,
         tells_drops: bool,
         urgent: bool,
+        /// A destination, and the number above which what waits for it goes on.
+        above: Option<(String, u64)>,
         /// Destination and sequence.
         quarantined: Vec<(String, u64)>,
         /// What happened before this event.
@@ -234,7 +237,7 @@ pub(crate) fn open(folder: &Path, step: &Step, id: &str) -> Result<(Store, Opene
     let bytes = if *tight { ROOM * 530 } else { 1 << 40 };
     let bounds = Bounds { history: *history, bytes };
     let plan = Plan { routes: destinations.iter().map(route).collect(), bounds };
-    Store::open(folder, plan, Timestamp::UNIX_EPOCH, || id.to_owned())
+    Store::open(folder, plan, Timestamp::UNIX_EPOCH, &Binding::default(), || id.to_owned())
 }
 
 /// Makes a call.
@@ -268,7 +271,7 @@ fn commit_of(step: Step) -> Commit {
     let Step::Commit { first, events, report, state: s, papers: p, note, .. } = step else {
         panic!("{step:?} is no commit")
     };
-    let Step::Commit { told, tells_drops, urgent, quarantined, expire_before, .. } = step else {
+    let Step::Commit { told, tells_drops, urgent, above, quarantined, expire_before, .. } = step else {
         unreachable!()
     };
     let mut notes: Vec<_> = note.iter().map(|n| (SOURCE_NOTE, n.to_string())).collect();
@@ -286,6 +289,7 @@ fn commit_of(step: Step) -> Commit {
     Commit {
         state: s.map(state),
         papers: p.map(papers),
+        above: above.map(|(destination, number)| Above { destination, number }),
         records: records.collect(),
         notes,
         quarantined: quarantined.collect(),
@@ -409,6 +413,7 @@ pub(crate) fn commit(dice: &mut Dice, free: &mut u64, large: usize) -> Step {
         told: dice.one_in(9),
         tells_drops: dice.one_in(4),
         urgent: dice.one_in(9),
+        above: None,
         quarantined: Vec::new(),
         expire_before: (events > 0 && dice.one_in(20)).then(|| first.saturating_sub(40)),
     }
@@ -488,6 +493,16 @@ fn crowd(
                 continue;
             }
             sent.entry(name.clone()).or_default().refuse(name, dice, &mut step);
+        }
+        // One that always is there; nobody else says anything of it meanwhile.
+        if let Step::Commit { above, quarantined, .. } = &mut step
+            && quarantined.is_empty()
+            && dice.one_in(6)
+        {
+            let name = DESTINATIONS[dice.below(2)].to_owned();
+            sent.entry(name.clone()).or_default().given.clear();
+            *above = Some((name, dice.below(6000) as u64));
+            return vec![step];
         }
         steps.push(step);
     } else if dice.one_in(6) {

@@ -25,6 +25,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use support::{Agent, Collector, Program, Vendor, at, now, wait_for};
+use svm::agent::identity::Binding;
 use svm::agent::store::{Bounds, Commit, Plan, Route, Store};
 use svm::events::{Filter, Origin, Renderer, Snapshot};
 use svm::subscription::{Event, Kind, LimitLevel};
@@ -107,13 +108,15 @@ fn fill(agent: &Agent, destinations: &[&str], count: u64) {
         destinations.iter().map(|name| Route { name: (*name).to_owned(), filter: Filter::default() });
     let bounds = Bounds { history: 1_000_000, bytes: 1 << 40 };
     let plan = Plan { routes: routes.collect(), bounds };
-    let (store, opened) = Store::open(&folder, plan, now(), || uuid::Uuid::now_v7().to_string()).unwrap();
+    let make_id = || uuid::Uuid::now_v7().to_string();
+    let (store, opened) = Store::open(&folder, plan, now(), &Binding::default(), make_id).unwrap();
     let text = |text: &str| text.to_owned();
     let origin = Origin {
         source: format!("urn:svm:{}", opened.id),
         hostname: text("svm-17"),
         product_name: text("Security Virtual Machine"),
         product_version: text("6.1.0"),
+        instance: text("a77e0cba4ebcb133"),
     };
     let snapshot = Snapshot::of(&opened.state);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

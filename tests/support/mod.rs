@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod disk;
+pub mod running;
 pub mod server;
 pub mod syslog;
 

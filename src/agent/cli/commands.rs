@@ -11,12 +11,10 @@ use crate::agent::enforcement::{gate_rules, owed, systemctl};
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
-use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES, TrustStore};
+use crate::documents::TrustStore;
 use crate::settings::{Problem, SettingsError};
-use crate::subscription::{Permit, Resource, Scenario};
-use jiff::Timestamp;
+use crate::subscription::{Permit, Resource};
 use reqwest::Method;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
@@ -26,20 +24,19 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The exit code of a permit that is refused; systemd's `ExecCondition=` skips on it.
 const REFUSED: u8 = 75;
 
-/// A scenario larger than this is none.
-const MAX_SCENARIO_BYTES: u64 = 16 * 1024 * 1024;
-
 pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     match &cli.command {
         Command::Permit { resource, take, unit, .. } => {
             let take = take.then(|| json!({"unit": unit}));
             permit(&cli, resource, take.as_ref(), out)
         }
-        Command::Simulate { file: Some(file), .. } => simulate(file, out),
+        Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
         Command::Config { command: ConfigCommand::Check { offline, .. } } => {
             wait(check_settings(&cli, *offline, out))?
         }
+        Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
+        Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
             let settings = cli.settings()?;
             wait(serve(settings))??;
@@ -52,7 +49,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
     }
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(work))
 }
@@ -161,7 +158,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     Ok(if decision.allowed { 0 } else { REFUSED })
 }
 
-fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
     let mut text = String::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().take(most + 1).read_to_string(&mut text)
@@ -173,18 +170,6 @@ fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
         return Err(CliError::given("too_large", format!("{} is larger than {most} bytes", path.display())));
     }
     Ok(text)
-}
-
-fn simulate(file: &Path, out: &mut Out) -> Result<u8, CliError> {
-    let text = read_bounded(file, MAX_SCENARIO_BYTES)?;
-    let rows = Scenario::read(&text).and_then(|scenario| scenario.play());
-    let rows = rows.map_err(|e| {
-        CliError::given("bad_scenario", format!("{}: {}", file.display(), crate::error_chain::Chain(&e)))
-    })?;
-    for row in rows {
-        out.value(&row)?;
-    }
-    Ok(0)
 }
 
 /// Where the programs of actions are (`systemd/svm-agent-action@.service`).
@@ -275,31 +260,16 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
                 show::keys(out, &status)?;
             }
         }
-        Command::Activate { code, reserve, .. } => {
-            let code = SecretString::from(if code == "-" {
-                read_bounded(Path::new("-"), 1000)?
-            } else {
-                code.clone()
-            });
-            // A typing error is told before anyone is asked.
-            let code = ActivationCode::parse(code.expose_secret())
-                .map_err(|e| CliError::given("bad_code", e.to_string()))?;
-            let body = json!({"code": code.reveal(), "reserve": reserve});
-            changed(dir, Method::POST, "v1/keys", Some(&body), out).await?;
+        Command::Activate { cancel: true, reserve, .. } => super::keys::cancel(*reserve, dir, out).await?,
+        Command::Activate { code, reserve, until_published, .. } => {
+            let code = code.as_deref().unwrap_or("-");
+            return super::keys::activate(code, *reserve, *until_published, dir, out).await;
         }
         Command::Key { command: KeyCommand::Add { file, reserve, .. } } => {
-            let document = read_bounded(file, MAX_DOCUMENT_BYTES as u64)?;
-            let body = json!({"document": document.trim(), "reserve": reserve});
-            changed(dir, Method::POST, "v1/keys", Some(&body), out).await?;
+            super::keys::add(file, *reserve, dir, out).await?;
         }
         Command::Key { command: KeyCommand::Remove { key, .. } } => {
-            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic() && !b"/?#%".contains(&b)) {
-                return Err(CliError::given(
-                    "unknown_key",
-                    "no key of this name is held; `svm-agent key list` shows those that are",
-                ));
-            }
-            changed(dir, Method::DELETE, &format!("v1/keys/{key}"), None, out).await?;
+            super::keys::remove(key, dir, out).await?;
         }
         Command::Devices { command: DevicesCommand::Set { count, .. } } => {
             let body = json!({"count": count});
@@ -336,17 +306,14 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         Command::Clock { command } => super::clock::run(command, dir, out).await?,
         Command::Updates { command } => super::updates::run(command, dir, out).await?,
         Command::Simulate { until, .. } => {
-            let until = until.as_deref().map(parse_instant).transpose()?;
-            let path = match until {
-                Some(until) => format!("v1/forecast?until={until}"),
-                None => "v1/forecast".to_owned(),
-            };
-            let rows: Vec<Value> = ask(dir, Door::Query, Method::GET, &path, None).await?;
-            for row in &rows {
-                if out.json() { out.value(row)? } else { show::row(out, row)? }
-            }
+            super::timeline::forecast(until.as_deref(), dir, out).await?;
         }
-        Command::Run | Command::Permit { .. } | Command::Gate { .. } | Command::Config { .. } => {}
+        Command::Renewal(_)
+        | Command::Identity { .. }
+        | Command::Run
+        | Command::Permit { .. }
+        | Command::Gate { .. }
+        | Command::Config { .. } => {}
     }
     Ok(0)
 }
@@ -355,37 +322,8 @@ pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T
     serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
 }
 
-/// A day (`2027-01-01`, at 0:00 UTC) or an instant.
-fn parse_instant(text: &str) -> Result<Timestamp, CliError> {
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    whole.parse().map_err(|e| {
-        CliError::given(
-            "bad_instant",
-            format!("`{text}` is no instant such as 2027-01-01 or 2027-01-01T12:00:00Z: {e}"),
-        )
-    })
-}
-
-async fn changed(
-    dir: &Path,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-    out: &mut Out,
-) -> Result<(), CliError> {
-    let value: Value = ask(dir, Door::Control, method, path, body).await?;
-    if out.json() {
-        out.value(&value)?;
-        return Ok(());
-    }
-    if happened(&value, out)? == 0 {
-        out.line("nothing changed")?;
-    }
-    Ok(())
-}
-
 /// The events of an answer, a line each; answers how many.
-fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
+pub(super) fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
     let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for event in events {
         out.line(show::happened(event))?;

@@ -4,8 +4,13 @@ mod clock;
 mod commands;
 mod events;
 mod gate;
+mod identity;
+mod keys;
 mod output;
+mod paste;
+mod renewal;
 mod show;
+mod timeline;
 mod updates;
 
 use super::control::client::AskError;
@@ -47,10 +52,17 @@ enum Command {
     /// Activate with a code
     Activate {
         /// The code, or - to read it from standard input, where no other user sees it
-        code: String,
+        #[arg(required_unless_present = "cancel")]
+        code: Option<String>,
         /// Add its commercial key as the reserve key
         #[arg(long)]
         reserve: bool,
+        /// Wait for it also where the vendor has no document for the code yet
+        #[arg(long)]
+        until_published: bool,
+        /// Drop the activation that is pending; with --reserve that of the reserve key alone
+        #[arg(long, conflicts_with_all = ["code", "until_published"])]
+        cancel: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -95,6 +107,9 @@ enum Command {
         /// Foretell until this instant
         #[arg(long, value_name = "INSTANT", conflicts_with = "file")]
         until: Option<String>,
+        /// With a scenario: a table for people instead of JSON lines
+        #[arg(long, requires = "file")]
+        table: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -103,6 +118,8 @@ enum Command {
         #[command(subcommand)]
         command: ClockCommand,
     },
+    /// Say how to stop or renew the subscription: whom to turn to, with a letter that is ready
+    Renewal(renewal::Asked),
     /// Database updates: how they are, and run one now
     Updates {
         #[command(subcommand)]
@@ -117,6 +134,11 @@ enum Command {
     Report {
         #[command(flatten)]
         json: Json,
+    },
+    /// Show this SVM's id, or give it up before an image is made
+    Identity {
+        #[command(subcommand)]
+        command: IdentityCommand,
     },
     /// Check the settings
     Config {
@@ -301,6 +323,26 @@ enum UpdatesCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum IdentityCommand {
+    /// The id, to what it is bound, and whether this is still that machine
+    Show {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Give the id up: the next start takes a new one; the agent must be stopped
+    Reset {
+        /// Forget the keys as well, and everything else that the agent keeps
+        #[arg(long)]
+        forget_keys: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Read what names this machine and leave digests of it for the agent (systemd does this before each start)
+    #[command(hide = true)]
+    HandOver,
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Read and check the settings as the service would, and whether each destination can be reached
     Check {
@@ -415,10 +457,15 @@ impl Command {
                     | EventsCommand::Retry { json, .. },
             } => json.json,
             Self::Clock { command: ClockCommand::Show { json } | ClockCommand::Reset { json } } => json.json,
+            Self::Renewal(asked) => asked.json.json,
             Self::Updates { command: UpdatesCommand::Status { json } | UpdatesCommand::Run { json } } => {
                 json.json
             }
             Self::Devices { command: DevicesCommand::Set { json, .. } } => json.json,
+            Self::Identity { command } => match command {
+                IdentityCommand::Show { json } | IdentityCommand::Reset { json, .. } => json.json,
+                IdentityCommand::HandOver => false,
+            },
             Self::Config { command: ConfigCommand::Check { json, .. } } => json.json,
         }
     }

@@ -5,7 +5,16 @@ use super::CliError;
 use crate::error_chain::Chain;
 use serde::Serialize;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+
+/// So wide are tables and wrapped texts: a terminal has 80 columns.
+pub(super) const WIDTH: usize = 80;
+
+/// What steers a terminal, and what hides its neighbours or turns their direction.
+fn hides(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
 
 /// Standard output and error.
 pub struct Out {
@@ -28,9 +37,41 @@ impl Out {
     /// # Errors
     /// Of standard output.
     pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
-        let clean: String =
-            text.as_ref().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let clean: String = text.as_ref().chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect();
         writeln!(io::stdout().lock(), "{clean}")
+    }
+
+    /// A text of any length, in lines of at most [`WIDTH`] characters: `first` stands before the first of them, and as
+    /// much space before the others.
+    ///
+    /// # Errors
+    /// Of standard output.
+    pub fn wrapped(&mut self, first: &str, text: &str) -> io::Result<()> {
+        let indent = first.chars().count();
+        let mut line = first.to_owned();
+        let mut used = indent;
+        for word in text.split_whitespace() {
+            let length = word.chars().count();
+            if used > indent && used + 1 + length > WIDTH {
+                self.line(&line)?;
+                (line, used) = (" ".repeat(indent), indent);
+            }
+            if used > indent {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
+        }
+        self.line(line)
+    }
+
+    /// Says what to type, where somebody sits there; on standard error, so that it is no part of the answer.
+    pub fn ask(&mut self, what: &str) {
+        if !self.json && io::stdin().is_terminal() {
+            // Where it cannot be said, it can be typed all the same.
+            writeln!(io::stderr().lock(), "{what}").ok();
+        }
     }
 
     /// A value as one line of JSON.

@@ -1,6 +1,7 @@
 //! How facts look to a person.
 
 use super::Out;
+use crate::agent::activation::PendingActivation;
 use crate::agent::enforcement::gateway::GatewayHealth;
 use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
@@ -70,6 +71,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         let name = if key.role == Role::Active { "Active key" } else { "Reserve key" };
         row(name, format!("{} ({}, revision {}): {}", key.key, key.kind.as_str(), key.rev, dates(key)))?;
     }
+    if let Some(problem) = &status.reserve_problem {
+        row("", format!("it would be of NO USE now: {problem}"))?;
+    }
     for p in &status.permits {
         let name = match p.resource {
             Resource::DatabaseUpdates => "Updates",
@@ -113,6 +117,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         "no source.url is configured".to_owned()
     };
     row("Vendor", heard)?;
+    for pending in &status.activations {
+        row("Activation", pending_line(pending))?;
+    }
     if let Some(refused) = &source.refused {
         row("", format!("what is published is refused: {refused}"))?;
     }
@@ -154,6 +161,16 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         }
     }
     Ok(())
+}
+
+fn pending_line(pending: &PendingActivation) -> String {
+    let PendingActivation { role, since, next_try_at, tries, message, .. } = pending;
+    format!(
+        "of the {} key is pending since {}, next try {} ({tries} failed): {message}; svm-agent activate --cancel drops it",
+        role.as_str(),
+        instant(*since),
+        instant(*next_try_at)
+    )
 }
 
 fn gateway_line(gateway: &GatewayHealth) -> String {
@@ -246,10 +263,14 @@ fn explanation(status: &Status) -> Vec<String> {
         None => "",
     };
     match status.phase {
-        Phase::NotActivated => lines.push(
-            "The SVM holds no key. Protection works, database updates and KSN are stopped. Activate it: svm-agent activate CODE"
-                .to_owned(),
-        ),
+        Phase::NotActivated => lines.push(format!(
+            "The SVM holds no key. Protection works, database updates and KSN are stopped. {}",
+            if status.activations.is_empty() {
+                "Activate it: svm-agent activate CODE"
+            } else {
+                "It is activated by itself when the vendor answers; or with a document: svm-agent key add FILE"
+            }
+        )),
         Phase::Active => lines.push("The subscription is in its term; nothing is restricted.".to_owned()),
         Phase::Grace => lines.push(format!(
             "The subscription is in its grace period because {why}. Everything works until the grace is over; then database updates and KSN are cut. {renew}"
@@ -319,7 +340,7 @@ pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
     serde_json::to_string_pretty(&shown.event)?.lines().try_for_each(|line| out.line(line))
 }
 
-/// An event of a command's answer or a timeline: its type and fields.
+/// An event of a command's answer: its type and fields.
 pub(super) fn happened(event: &Value) -> String {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let name = event.get("type").map(text).unwrap_or_default();
@@ -327,24 +348,4 @@ pub(super) fn happened(event: &Value) -> String {
         !matches!(name.as_str(), "type" | "severity" | "changes" | "message") && !value.is_null()
     });
     fields.fold(name, |line, (name, value)| format!("{line}  {name}={}", text(value)))
-}
-
-/// A row of a timeline.
-pub(super) fn row(out: &mut Out, row: &Value) -> io::Result<()> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-    let standing = match text("cause").as_str() {
-        "-" => text("phase"),
-        cause => format!("{} ({cause})", text("phase")),
-    };
-    out.line(format!(
-        "{}  {:<10} {standing:<26} updates {:<8} KSN {}",
-        text("at"),
-        text("device_status"),
-        text("database_updates"),
-        text("ksn")
-    ))?;
-    for event in row.get("events").and_then(Value::as_array).into_iter().flatten() {
-        out.line(format!("    {}", happened(event)))?;
-    }
-    Ok(())
 }

@@ -2,13 +2,16 @@
 //! things; the kernel decides who may open which (`docs/configuration.md`).
 
 pub mod client;
+mod keys;
 mod metrics;
 mod routes;
 mod sockets;
 
+use super::activation::Wish;
 use super::board::Board;
 use super::enforcement::updates::RunNow;
 use super::engine::Handle;
+use super::identity::Bond;
 use super::settings::Settings;
 use super::source::poller::Refresh;
 use super::store::Store;
@@ -47,12 +50,16 @@ pub struct Api {
     pub board: Arc<Board>,
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,
+    /// Keeps and drops pending activations.
+    pub activations: mpsc::Sender<Wish>,
     /// Has every permit carried out anew.
     pub look: watch::Sender<u64>,
     /// Asks for a database update.
     pub run_now: mpsc::Sender<RunNow>,
     /// The SVM's id.
     pub id: Arc<str>,
+    /// To what it is bound.
+    pub bond: Arc<Bond>,
     /// The machine's name.
     pub hostname: Arc<str>,
 }

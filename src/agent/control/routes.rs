@@ -1,21 +1,21 @@
 //! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
 
-use super::{Api, Door, Peer, metrics};
+use super::{Api, Door, Peer, keys, metrics};
 use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
-use crate::agent::engine::{Offered, Order, Run, Turn};
+use crate::agent::engine::{Order, Run, Turn};
+use crate::agent::forecast::forecast;
+use crate::agent::identity::{Why, of_this_machine};
 use crate::agent::settings::service_name;
-use crate::agent::source::poller::{Looked, verify_now};
-use crate::agent::source::{Answer, SourceError, fetch};
+use crate::agent::source::poller::Looked;
 use crate::agent::status::Status;
 use crate::agent::store::{Listing, StoreError};
-use crate::documents::{ActivationCode, Expect, MAX_DOCUMENT_BYTES};
-use crate::subscription::{KeyKind, Resource, add_days, foretell};
+use crate::documents::MAX_DOCUMENT_BYTES;
+use crate::subscription::{Resource, Role};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -23,14 +23,14 @@ use std::time::Duration;
 /// A request's body, from its first to its last byte.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-struct Fault {
-    status: StatusCode,
-    code: String,
-    message: String,
+pub(super) struct Fault {
+    pub(super) status: StatusCode,
+    pub(super) code: String,
+    pub(super) message: String,
 }
 
 impl Fault {
-    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into() }
     }
 }
@@ -40,24 +40,6 @@ impl From<StoreError> for Fault {
         let message = format!("nothing was changed: {error}");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "not_kept", message)
     }
-}
-
-impl From<SourceError> for Fault {
-    fn from(error: SourceError) -> Self {
-        let status =
-            if error == SourceError::NotFound { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
-        Self::new(status, error.code(), error.to_string())
-    }
-}
-
-/// A code or a document that is to become a key.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AddKey {
-    code: Option<SecretString>,
-    document: Option<String>,
-    #[serde(default)]
-    reserve: bool,
 }
 
 #[derive(Deserialize)]
@@ -91,6 +73,8 @@ pub(super) async fn answer(
         return response;
     }
     let (status, body) = match route(api, door, peer, request).await {
+        // Nothing is in force yet, and it goes on by itself.
+        Ok(body) if body.get("pending").is_some() => (StatusCode::ACCEPTED, body),
         Ok(body) => (StatusCode::OK, body),
         Err(Fault { status, code, message }) => {
             (status, json!({"error": {"code": code, "message": message}}))
@@ -115,14 +99,16 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             note_asked(api, resource, &peer.name, &decision);
             Ok(json!(decision))
         }
+        (&Method::GET, ["v1", "identity"]) => Ok(identity(api)),
         (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
         (&Method::GET, ["v1", "clock"]) => Ok(json!(api.clock.standing())),
-        (&Method::GET, ["v1", "forecast"]) => forecast(api, head.uri.query().unwrap_or_default()),
+        (&Method::GET, ["v1", "forecast"]) => foretold(api, head.uri.query().unwrap_or_default()),
         (
             _,
             [
                 "v1",
-                "keys" | "refresh" | "devices" | "events" | "report" | "updates" | "enforcement" | "clock",
+                "keys" | "activations" | "refresh" | "devices" | "events" | "report" | "updates"
+                | "enforcement" | "clock",
                 ..,
             ]
             | ["v1", "permits", _, "take"],
@@ -131,7 +117,10 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             "control_socket",
             "this is asked through control.sock, which root and the group svm-agent may open",
         )),
-        (&Method::POST, ["v1", "keys"]) => add_key(api, read(body).await?).await,
+        (&Method::POST, ["v1", "keys"]) => keys::add(api, read(body).await?).await,
+        (&Method::DELETE, ["v1", "activations"]) => keys::cancel(api, None).await,
+        (&Method::DELETE, ["v1", "activations", "active"]) => keys::cancel(api, Some(Role::Active)).await,
+        (&Method::DELETE, ["v1", "activations", "reserve"]) => keys::cancel(api, Some(Role::Reserve)).await,
         (&Method::DELETE, ["v1", "keys", key]) => {
             carried_out(api.engine.order(Order::RemoveKey((*key).to_owned())).await?)
         }
@@ -157,8 +146,8 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             _,
             [
                 "v1",
-                "status" | "permits" | "keys" | "refresh" | "devices" | "events" | "report" | "updates"
-                | "enforcement" | "clock",
+                "status" | "permits" | "keys" | "activations" | "refresh" | "devices" | "events" | "report"
+                | "updates" | "enforcement" | "clock" | "identity",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -226,7 +215,20 @@ async fn status(api: &Api) -> Status {
     Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, &api.clock)
 }
 
-async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
+/// The id, and whether this machine is the one to which it is bound.
+fn identity(api: &Api) -> Value {
+    let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
+    let differs = api.bond.binding.differs(&machine);
+    json!({
+        "id": &*api.id,
+        "since": api.bond.since,
+        "bound_to": api.bond.binding.names(),
+        "seen_now": machine.names(),
+        "differs": differs.map(Why::as_str),
+    })
+}
+
+pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, 2 * MAX_DOCUMENT_BYTES).collect()).await;
     let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
     let body = body.map_err(|_| bad("the body did not come in time".to_owned()))?;
@@ -237,47 +239,11 @@ async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
     })
 }
 
-fn carried_out(turn: Turn) -> Result<Value, Fault> {
+pub(super) fn carried_out(turn: Turn) -> Result<Value, Fault> {
     match turn.refusal() {
         Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
         None => Ok(json!({"at": turn.at, "events": turn.events})),
     }
-}
-
-async fn add_key(api: &Api, asked: AddKey) -> Result<Value, Fault> {
-    let trust = &api.settings.trust_dir;
-    let offered: Offered = match (asked.code, asked.document) {
-        (Some(code), None) => {
-            let code = ActivationCode::parse(code.expose_secret())
-                .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
-            let sub = code.sub();
-            match fetch(&api.settings.source, &sub, None, &api.clock).await? {
-                Answer::Document { text, .. } => {
-                    verify_now(&text, trust, Expect { sub: Some(&sub), issuer: None }, &mut Vec::new())
-                }
-                Answer::NotChanged => Err(SourceError::NotFound)?,
-            }
-        }
-        (None, Some(document)) => {
-            verify_now(&document, trust, Expect { sub: None, issuer: None }, &mut Vec::new())
-        }
-        _ => {
-            return Err(Fault::new(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                "give either `code` or `document`",
-            ));
-        }
-    };
-    let kind = offered.as_ref().ok().map(|d| d.statement.kind());
-    let order = if asked.reserve { Order::AddReserve } else { Order::Activate };
-    let done = carried_out(api.engine.order(order(Box::new(offered))).await?);
-    done.map_err(|mut fault| {
-        if fault.code == "active_key_still_valid" && kind == Some(KeyKind::Commercial) {
-            fault.message.push_str("; or add it as the reserve key: --reserve");
-        }
-        fault
-    })
 }
 
 async fn refresh(api: &Api) -> Result<Value, Fault> {
@@ -318,20 +284,18 @@ async fn run_updates(api: &Api) -> Result<Value, Fault> {
 }
 
 /// What time alone will bring; a year ahead where no end is given.
-fn forecast(api: &Api, query: &str) -> Result<Value, Fault> {
-    let now = api.clock.now();
-    let until = match query.strip_prefix("until=") {
-        None => add_days(now, 365),
-        Some(text) => text.parse().map_err(|_| {
-            Fault::new(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                "until takes an instant such as 2027-01-01T00:00:00Z",
-            )
-        })?,
+fn foretold(api: &Api, query: &str) -> Result<Value, Fault> {
+    let bad = |code: &str, message: String| Fault::new(StatusCode::BAD_REQUEST, code, message);
+    let until = match query.split_once('=') {
+        None if query.is_empty() => None,
+        Some(("until", text)) => Some(text.parse().map_err(|_| {
+            bad("bad_instant", "until takes an instant such as 2027-01-01T00:00:00Z".to_owned())
+        })?),
+        _ => return Err(bad("bad_request", "the query takes until=INSTANT alone".to_owned())),
     };
     let state = api.engine.picture.borrow().state.as_ref().clone();
-    Ok(json!(foretell(state, &api.settings.rules, now, until)))
+    let rows = forecast(state, &api.settings.rules, api.clock.now(), until);
+    Ok(json!(rows.map_err(|e| bad("bad_instant", e.to_string()))?))
 }
 
 async fn events(api: &Api, query: &str) -> Result<Value, Fault> {

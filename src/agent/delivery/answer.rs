@@ -19,6 +19,8 @@ pub(super) enum Outcome {
     Delivered { upto: u64 },
     /// It may go better later.
     Again { code: String, message: String, retry_after: Option<Duration> },
+    /// It has another event under this number, which is the next one, and numbers up to `highest`.
+    Conflict { sequence: u64, highest: u64 },
     /// Something in what was sent is refused.
     Refused { code: String, answer: String },
     /// It is a matter of configuration, here or there.
@@ -47,7 +49,25 @@ struct Receipt<'a> {
     #[serde(default, borrow)]
     kept: Vec<Cow<'a, str>>,
     #[serde(default)]
-    conflicts: Vec<serde_json::Value>,
+    conflicts: Vec<Conflict>,
+}
+
+/// An event whose number another one has there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Conflict {
+    highest: String,
+}
+
+/// No destination has numbers above this, whatever it says: it would use up those that there are.
+const MOST_NUMBER: u64 = 1 << 53;
+
+/// Why nothing is sent any more to a receiver that has other events under this SVM's numbers.
+pub(super) fn another_machine() -> Outcome {
+    Outcome::hold(
+        "sequence_conflict",
+        "the receiver has other events under this SVM's numbers again and again: another machine uses this SVM's id; on the copy, stop the agent, run `svm-agent identity reset` and start it",
+    )
 }
 
 pub(super) fn of_failure(failure: &Failure) -> Outcome {
@@ -95,6 +115,10 @@ pub(super) async fn read(
             message: format!("the receiver says that it is gone for good: {}", said(&body)),
             wait: GONE,
         },
+        403 if code(&body).as_deref() == Some(OF_ANOTHER) => Outcome::hold(
+            OF_ANOTHER,
+            "the token belongs to another SVM: has this one a new id since (`svm-agent identity show`)? Give it a token of its own, in token_file",
+        ),
         _ => Outcome::hold(
             &format!("http_{status}"),
             format!("the receiver answers {status}: {}", said(&body)),
@@ -123,12 +147,26 @@ fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
     }
     match sent.get(..kept).and_then(<[Outgoing]>::last) {
         Some(last) => Outcome::Delivered { upto: last.sequence },
-        None if !receipt.conflicts.is_empty() => Outcome::hold(
-            "sequence_conflict",
-            "the receiver has other events under these sequence numbers: does another machine use this SVM's id?",
-        ),
+        None if !receipt.conflicts.is_empty() => {
+            let known = receipt.conflicts.iter().map(|conflict| conflict.highest.parse().unwrap_or(0)).max();
+            match (sent.first(), known) {
+                (Some(first), Some(highest)) if highest < MOST_NUMBER => {
+                    Outcome::Conflict { sequence: first.sequence, highest }
+                }
+                _ => another_machine(),
+            }
+        }
         None => Outcome::again("nothing_kept", "the receiver kept nothing"),
     }
+}
+
+/// The code with which `svm-collector` refuses a token that another source used first.
+const OF_ANOTHER: &str = "token_of_another_source";
+
+/// The code of an error of `svm-collector`.
+fn code(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(answer.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
 /// The beginning of an answer's text, on one line, for a log.
@@ -154,7 +192,13 @@ mod tests {
         assert_eq!(of(r#"{"kept":["id5","id6","id7"]}"#), Outcome::Delivered { upto: 7 });
         assert_eq!(of(r#"{"kept":["id5","id7"]}"#), Outcome::Delivered { upto: 5 });
         assert!(matches!(of(r#"{"kept":["id6","id7"]}"#), Outcome::Again { .. }));
-        assert!(matches!(of(r#"{"kept":[],"conflicts":[{}]}"#), Outcome::Hold { .. }));
+        let conflict = |highest: &str| {
+            of(&format!(r#"{{"kept":["id6"],"conflicts":[{{"id":"id5","highest":"{highest}"}}]}}"#))
+        };
+        assert_eq!(conflict("00000000000000000019"), Outcome::Conflict { sequence: 5, highest: 19 });
+        // What cannot be is not followed; a receiver that does not say how far it is may still be gone on above.
+        assert!(matches!(conflict("09999999999999999999"), Outcome::Hold { .. }));
+        assert_eq!(of(r#"{"conflicts":[{}]}"#), Outcome::Conflict { sequence: 5, highest: 0 });
         assert!(matches!(of("ok"), Outcome::Hold { .. }));
     }
 }

@@ -137,6 +137,14 @@ impl Delivery {
                         all_refused(&doubt)
                     }
                 }
+                Outcome::Conflict { sequence, highest } => match self.go_on_above(sequence, highest).await {
+                    Ok(()) => {
+                        // What was refused alone has another number now.
+                        doubt.start_over();
+                        continue;
+                    }
+                    Err(outcome) => outcome,
+                },
                 other => other,
             };
             if let Outcome::Delivered { upto } = outcome {
@@ -247,6 +255,19 @@ impl Delivery {
         }
     }
 
+    /// Has what waits numbered above what the receiver has from another event.
+    ///
+    /// # Errors
+    /// The outcome: that cannot be kept, or is done too often.
+    async fn go_on_above(&self, sequence: u64, highest: u64) -> Result<(), Outcome> {
+        let destination = self.name.clone();
+        match self.engine.order(Order::GoOnAbove { destination, sequence, highest }).await {
+            Ok(turn) if turn.taken => Ok(()),
+            Ok(_) => Err(answer::another_machine()),
+            Err(error) => Err(Outcome::again("store", error.to_string())),
+        }
+    }
+
     fn what(&self) -> String {
         format!("delivery to {}", self.name)
     }
@@ -305,7 +326,7 @@ impl Delivery {
     /// Notes a failure on the board, in the log and in the store; answers when to try again.
     async fn note_failure(&self, outcome: Outcome, retry: &mut Retry) -> Timestamp {
         let (code, message, wait, held) = match outcome {
-            Outcome::Delivered { .. } => return self.clock.now(),
+            Outcome::Delivered { .. } | Outcome::Conflict { .. } => return self.clock.now(),
             Outcome::Refused { code, answer } => (code, answer, Duration::ZERO, true),
             Outcome::Hold { code, message, wait } => (code, message, wait + jitter(wait / 10), true),
             Outcome::Again { code, message, retry_after } => {

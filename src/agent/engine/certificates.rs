@@ -18,8 +18,7 @@ const WARNING_DAYS: u64 = 7;
 /// Name of the reason in the device status.
 const REASON: &str = "certificate_expiring";
 
-/// Name of the store's note of what was told.
-pub(super) const NOTE: &str = "certificates";
+pub(super) use crate::agent::store::CERTIFICATES_NOTE as NOTE;
 
 /// What was told of each destination's certificate: its end and the nearest mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

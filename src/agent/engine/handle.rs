@@ -1,7 +1,7 @@
 //! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
 
 use crate::agent::enforcement::permit_file::PermitFile;
-use crate::agent::store::{Quarantined, StoreError};
+use crate::agent::store::{Paper, Quarantined, StoreError};
 use crate::documents::{Document, Sub};
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Event, Kind, Permit, Refusal, Resource, State};
@@ -29,6 +29,16 @@ pub enum Order {
     Report,
     /// A destination refused these events, each with its type, for what is in them.
     Quarantine(Vec<(Quarantined, String)>),
+    /// A destination has another event under this number, and knows numbers up to `highest`: what waits for it goes on
+    /// above. [`Turn::taken`] says whether it does; not, where that happens too often.
+    GoOnAbove {
+        /// Which.
+        destination: String,
+        /// The number.
+        sequence: u64,
+        /// The highest that it knows.
+        highest: u64,
+    },
     /// A part of the agent has something to tell, or to keep.
     Tell(Box<Tell>),
     /// This permit is carried out, by these.
@@ -61,7 +71,8 @@ pub struct Turn {
     pub at: Timestamp,
     /// What happened, already kept.
     pub events: Vec<Event>,
-    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address.
+    /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address. Of
+    /// [`Order::GoOnAbove`]: whether the numbers go on.
     pub taken: bool,
     /// Of [`Order::Take`]: whether one run may be made now.
     pub run: Option<Run>,
@@ -97,6 +108,8 @@ pub struct Picture {
     pub state: Arc<State>,
     /// The published file of the active key, and who speaks for it.
     pub active: Option<(Sub, String)>,
+    /// The document of the reserve key.
+    pub reserve: Option<Arc<Paper>>,
     /// Until when each permit holds.
     pub permits: Vec<PermitFile>,
     /// The next instant at which time alone changes something.

@@ -8,17 +8,20 @@ mod certificates;
 mod doubt;
 mod handle;
 mod permits;
+mod reverts;
 
 pub use handle::{Handle, Offered, Order, Picture, Run, Tell, Turn};
 
 use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
+use super::identity::Changed;
 use super::outage::Outage;
 use super::settings::Settings;
 use super::source::schedule::spread_of;
 use super::status::Status;
 use super::store::{
-    Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError, TIME_NOTE,
+    Above, CHANGED_NOTE, Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError,
+    TIME_NOTE,
 };
 use crate::clock::Clock;
 use crate::documents::Document;
@@ -48,13 +51,15 @@ struct Step {
     input: Input,
     document: Option<Document>,
     also: Vec<Operational>,
+    above: Option<Above>,
     quarantined: Vec<Quarantined>,
     notes: Vec<(&'static str, String)>,
 }
 
 impl Step {
     fn new(input: Input) -> Self {
-        Self { input, document: None, also: Vec::new(), quarantined: Vec::new(), notes: Vec::new() }
+        let (also, quarantined, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { input, document: None, also, above: None, quarantined, notes }
     }
 
     /// Whether it came by time or from the vendor: what must stop then, stops even where nothing can be kept.
@@ -90,6 +95,8 @@ pub struct Engine {
     report_at: Timestamp,
     /// What was told of destinations' certificates.
     certificates: certificates::Told,
+    /// Whose numbers were taken above others.
+    reverts: reverts::Reverts,
     /// What the store dropped and nobody was told yet.
     drops: Drops,
     /// After the store failed: when to try again, and how often it failed.
@@ -111,6 +118,7 @@ impl Engine {
         let shown = Picture {
             state: Arc::new(state.clone()),
             active: None,
+            reserve: None,
             permits: Vec::new(),
             next_change: None,
             store_problem: None,
@@ -125,6 +133,7 @@ impl Engine {
             hostname,
             product_name: settings.product_name.clone(),
             product_version: settings.rules.product_version.to_string(),
+            instance: instance(),
         };
         let permits = permit_file::folder(&settings.runtime_dir);
         let (seen, id) = (clock.now(), id.to_owned());
@@ -148,6 +157,7 @@ impl Engine {
             backlog: VecDeque::new(),
             report_at: seen,
             certificates: certificates::Told::default(),
+            reverts: reverts::Reverts::default(),
             drops: Drops::default(),
             retry: None,
             store_problem: None,
@@ -164,8 +174,12 @@ impl Engine {
 
     /// Tells what was slept through and that the agent started, and writes the permits: after this they are
     /// right. A store that fails is told and tried again later; the permits do not wait for it.
-    pub async fn begin(&mut self, rebuilt: Option<Rebuilt>) {
-        let mut told = vec![Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") }];
+    pub async fn begin(&mut self, changed: Option<Changed>, rebuilt: Option<Rebuilt>) {
+        let mut told = Vec::new();
+        if let Some(Changed { old_id, new_id, why }) = changed {
+            told.push(Operational::IdentityChanged { old_id, new_id, why: why.as_str() });
+        }
+        told.push(Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") });
         if let Some(Rebuilt { problem, set_aside, .. }) = rebuilt {
             told.push(Operational::StoreRebuilt { problem, set_aside });
         }
@@ -173,6 +187,7 @@ impl Engine {
         let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
         let note = self.store.note(certificates::NOTE).await.ok().flatten();
         self.certificates = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.recall_reverts().await;
         self.look_at_certificates().await;
         self.count_devices().await;
         self.plan_report();
@@ -292,6 +307,10 @@ impl Engine {
             Order::Report => return self.report().await,
             Order::ResetClock => return self.reset_clock().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
+            Order::GoOnAbove { destination, sequence, highest } => {
+                let gone_on = self.go_on_above(destination, sequence, highest).await?;
+                return Ok(Turn { at: self.now(), events: Vec::new(), taken: gone_on, run: None });
+            }
             Order::Tell(tell) => {
                 let Tell { events: also, condition, notes } = *tell;
                 let condition = condition.map(|(name, status)| Input::Condition(name.to_owned(), status));
@@ -432,6 +451,7 @@ impl Engine {
         if changed.is_some() || taken || !records.is_empty() || asked {
             // Told now: the note that it is to be told is over.
             let told_now = coming.also.iter().filter_map(|event| match event {
+                Operational::IdentityChanged { .. } => Some((CHANGED_NOTE, String::new())),
                 Operational::StoreRebuilt { .. } => Some((REBUILT_NOTE, String::new())),
                 Operational::EventsDropped(_) => Some((DROPS_NOTE, String::new())),
                 _ => None,
@@ -446,6 +466,7 @@ impl Engine {
                     .chain(coming.notes.iter().cloned())
                     .chain([(TIME_NOTE, self.clock.memory())])
                     .collect(),
+                above: coming.above.clone(),
                 quarantined: coming.quarantined.clone(),
                 expire_before: coming.also.iter().any(is_report).then(expire_before).flatten(),
                 urgent,
@@ -470,7 +491,11 @@ impl Engine {
         // Time comes again by itself, as do a later report and the store's note of what was dropped; delivery asks
         // for a quarantine again, and the poller offers again what is refused.
         let held = match &coming.input {
-            Input::Look => coming.quarantined.is_empty() && coming.also.iter().any(Operational::is_told_once),
+            Input::Look => {
+                coming.quarantined.is_empty()
+                    && coming.above.is_none()
+                    && coming.also.iter().any(Operational::is_told_once)
+            }
             Input::Publish(offer) => offer.is_ok() && !self.backlog.iter().any(|h| h.input == coming.input),
             _ => false,
         };
@@ -521,6 +546,11 @@ impl Engine {
         operational.chain(events.iter().map(|event| renderer.life_cycle(event))).collect()
     }
 
+    fn reserve_paper(&self) -> Option<Arc<Paper>> {
+        let key = self.state.reserve.as_ref()?.statement.key.as_str();
+        self.papers.iter().find(|paper| paper.key == key).cloned().map(Arc::new)
+    }
+
     fn show(&self) {
         let active = self.state.active.as_ref().and_then(|held| {
             let paper = self.papers.iter().find(|paper| paper.key == held.statement.key.as_str())?;
@@ -529,11 +559,18 @@ impl Engine {
         self.picture.send_replace(Picture {
             state: Arc::new(self.state.clone()),
             active,
+            reserve: self.reserve_paper(),
             permits: self.written.as_ref().map(|(_, permits)| permits.clone()).unwrap_or_default(),
             next_change: next_due(&self.state, &self.settings.rules, self.seen),
             store_problem: self.store_problem.clone(),
         });
     }
+}
+
+/// What tells this start of the agent from all others, here and elsewhere: 62 random bits.
+fn instance() -> String {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    id.get(16..).unwrap_or_default().to_owned()
 }
 
 /// One line for each event that was kept.

@@ -37,6 +37,8 @@ pub struct Settings {
     pub runtime_dir: PathBuf,
     /// Public keys of vendors.
     pub trust_dir: PathBuf,
+    /// Where this machine's names are.
+    pub identity: IdentitySettings,
     /// Of log lines.
     pub log_format: LogFormat,
     /// Of log lines.
@@ -69,6 +71,15 @@ pub struct Settings {
     pub shown: Shown,
 }
 
+/// Where what names this machine is read; `None` is not looked at.
+#[derive(Clone, Debug)]
+pub struct IdentitySettings {
+    /// The machine-id of `machine-id(5)`.
+    pub machine_id_file: Option<PathBuf>,
+    /// The product UUID of firmware or hypervisor, which only root may read.
+    pub product_uuid_file: Option<PathBuf>,
+}
+
 /// Where documents are published, and how to look.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
@@ -88,6 +99,7 @@ pub struct SourceSettings {
 struct Raw {
     product: RawProduct,
     paths: RawPaths,
+    identity: RawIdentity,
     log: RawLog,
     source: RawSource,
     clock: RawClock,
@@ -115,6 +127,11 @@ struct RawPaths {
     state_dir: PathBuf,
     runtime_dir: PathBuf,
     trust_dir: PathBuf,
+}
+#[derive(Deserialize)]
+struct RawIdentity {
+    machine_id_file: String,
+    product_uuid_file: String,
 }
 #[derive(Deserialize)]
 struct RawLog {
@@ -339,6 +356,10 @@ impl Check<'_> {
             state_dir: raw.paths.state_dir,
             runtime_dir: raw.paths.runtime_dir,
             trust_dir: raw.paths.trust_dir,
+            identity: IdentitySettings {
+                machine_id_file: path(&raw.identity.machine_id_file),
+                product_uuid_file: path(&raw.identity.product_uuid_file),
+            },
             log_format: log_format?,
             log_level: log_level?,
             source: source?,
@@ -469,6 +490,17 @@ mod tests {
         assert_eq!(settings.rules, rules);
         assert_eq!(settings.permit_max_age.as_hours(), 7 * 24);
         assert!(settings.source.url.is_none() && settings.destinations.is_empty());
+    }
+
+    #[test]
+    fn the_schema_in_the_documentation_is_that_of_the_settings() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/svm-agent.schema.json");
+        let schema = format!("{:#}\n", json_schema());
+        if std::env::var_os("SVM_WRITE_DOCS").is_some() {
+            std::fs::write(file, &schema).unwrap();
+        }
+        let written = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(written == schema, "write it anew: SVM_WRITE_DOCS=1 cargo test --lib the_schema");
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum SourceError {
         "the vendor has no document for this code: check the code, or ask the vendor whether it is published"
     )]
     NotFound,
+    /// The vendor's server says that it had one, and never will again.
+    #[error("the vendor withdrew the document of this code for good (410): ask the vendor for another code")]
+    Withdrawn,
     /// Sent elsewhere.
     #[error(
         "the server redirects ({status}) to {to}; redirects are not followed, set source.url to the right place"
@@ -69,6 +72,7 @@ impl SourceError {
             Self::Client(_) => "connection_settings",
             Self::Exchange(failure) => failure.code(),
             Self::NotFound => "not_found",
+            Self::Withdrawn => "withdrawn",
             Self::Redirect { .. } => "redirect",
             Self::Status { .. } => "http_status",
             Self::NotADocument { .. } => "not_a_document",
@@ -140,7 +144,8 @@ pub async fn fetch(
     match answer.status() {
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Answer::NotChanged),
-        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(SourceError::NotFound),
+        StatusCode::NOT_FOUND => return Err(SourceError::NotFound),
+        StatusCode::GONE => return Err(SourceError::Withdrawn),
         // That nothing changed is no answer to who did not ask for changes, and is no redirect either.
         status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
             let to =

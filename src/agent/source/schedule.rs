@@ -58,7 +58,7 @@ fn span(duration: SignedDuration, part: f64) -> SignedDuration {
 }
 
 /// The first instant after `last` on the grid of `interval` that this SVM keeps to.
-fn next_on_grid(last: Timestamp, interval: SignedDuration, spread: f64) -> Timestamp {
+pub fn next_on_grid(last: Timestamp, interval: SignedDuration, spread: f64) -> Timestamp {
     let width = interval.as_secs().max(1);
     let offset = span(interval, spread).as_secs().min(width - 1);
     let cell = (last.as_second() - offset).div_euclid(width) + 1;

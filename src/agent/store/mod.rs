@@ -13,6 +13,7 @@ mod recovery;
 mod sql;
 mod worker;
 
+use crate::agent::identity::Bond;
 use crate::events::{Drops, Filter, Record};
 use crate::subscription::State;
 use jiff::Timestamp;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 
 pub use bounds::Bounds;
 pub use history::{EventRow, EventShown, Listing, Place, Waiting};
-pub use open::{Opened, REBUILT_NOTE, Rebuilt};
-pub use outbox::{Outgoing, Reading};
+pub use open::{CHANGED_NOTE, Opened, REBUILT_NOTE, Rebuilt};
+pub use outbox::{Above, Outgoing, Reading};
 pub use recovery::write_atomically;
 
 use recovery::Recovery;
@@ -140,6 +141,8 @@ pub struct Commit {
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
     pub notes: Vec<(&'static str, String)>,
+    /// A destination whose numbers go on above those that others have used.
+    pub above: Option<Above>,
     /// What was refused and leaves the outbox.
     pub quarantined: Vec<Quarantined>,
     /// What waits since before this is dropped.
@@ -163,6 +166,12 @@ pub const TIME_NOTE: &str = "time";
 
 /// Name of the note that the poller keeps.
 pub const SOURCE_NOTE: &str = "source";
+
+/// Name of the note with when which destination's numbers were taken above others.
+pub const REVERTS_NOTE: &str = "reverts";
+
+/// Name of the note with what was told of destinations' certificates.
+pub const CERTIFICATES_NOTE: &str = "certificates";
 
 /// Name of the note with what was dropped, as long as that was not told.
 pub const DROPS_NOTE: &str = "dropped";
@@ -278,6 +287,41 @@ impl Store {
     pub async fn set_retry(&self, destination: &str, retry: String) -> Result<(), StoreError> {
         let destination = destination.to_owned();
         self.worker.call(Sync::Later, false, move |db| outbox::set_retry(db, &destination, &retry)).await
+    }
+
+    /// The last sequence number that a destination's events were given; 0 where it has none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_sequence(&self, destination: &str) -> Result<u64, StoreError> {
+        let destination = destination.to_owned();
+        self.worker.call(Sync::Later, false, move |db| outbox::last_sequence(db, &destination)).await
+    }
+
+    /// Gives the id up: the next start takes a new one, on whatever machine. State and documents stay; events, and
+    /// what is remembered of destinations, are dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing was changed.
+    pub async fn give_up_identity(&self) -> Result<(), StoreError> {
+        let bond = Bond { reset: true, ..recovery::lock(&self.recovery).contents.bond.clone() };
+        let kept = bond.clone();
+        let work = move |db: &rusqlite::Connection| {
+            sql::forget_events(db)?;
+            sql::set_bond(db, &bond)?;
+            let changes = sql::number(db, CHANGES_NOTE)?.saturating_add(1);
+            sql::set_note(db, CHANGES_NOTE, &changes.to_string())?;
+            // An image does not carry along what stood there.
+            while bounds::vacuum(db)? {}
+            Ok(changes)
+        };
+        let recovery = self.recovery.clone();
+        let kept = move |changes: &u64| {
+            let mut recovery = recovery::lock(&recovery);
+            recovery.contents.bond = kept;
+            recovery.follow(&Commit::default(), *changes);
+        };
+        self.worker.keep(Sync::Now, true, work, kept).await.map(drop)
     }
 
     /// Puts quarantined events, that of one id or all, at the end of what waits again. Answers how many.

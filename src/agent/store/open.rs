@@ -3,6 +3,7 @@
 use super::recovery::{Contents, Recovery};
 use super::worker::Worker;
 use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, TIME_NOTE, bounds, outbox, sql};
+use crate::agent::identity::{Binding, Bond, Changed};
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -19,12 +20,19 @@ const FIRST_NOTE: &str = "first_sequence";
 /// Name of the note with how the database was rebuilt, as long as that was not told.
 pub const REBUILT_NOTE: &str = "rebuilt";
 
+/// Name of the note with the id that the SVM had before, as long as that was not told.
+pub const CHANGED_NOTE: &str = "changed_identity";
+
 /// What was found on opening.
 pub struct Opened {
     /// The SVM's id.
     pub id: String,
     /// Whether the id was made just now.
     pub new_id: bool,
+    /// To what it is bound.
+    pub bond: Bond,
+    /// Where the SVM had another id before, and nobody was told yet.
+    pub changed: Option<Changed>,
     /// The state.
     pub state: State,
     /// The documents of held keys.
@@ -102,20 +110,25 @@ fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
         )));
     }
     let (papers, note, time) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?, sql::note(&db, TIME_NOTE)?);
-    let contents = Contents { id, state, papers, ceiling: 0, changes: known, time };
+    let bond = sql::bond(&db)?
+        .map_err(|e| StoreError::Damaged(format!("what its id is bound to cannot be read: {e}")))?;
+    let contents = Contents { id, bond, state, papers, ceiling: 0, changes: known, time };
     Ok(Found { db, contents: Some((contents, note)) })
 }
 
 impl Store {
-    /// Opens the store in `folder`, which is there and ours, for the destinations and bounds of `plan`. `make_id` is asked where the SVM has no id yet.
+    /// Opens the store in `folder`, which is there and ours, for the destinations and bounds of `plan`. `make_id` is
+    /// asked where the SVM has no id yet, or takes a new one because it is another machine's or was given up.
     ///
     /// # Errors
-    /// A folder that cannot be used, or a database of a newer program. Damage is no error: see [`Opened`].
+    /// A folder that cannot be used, a database of a newer program, or a new id that cannot be kept. Damage is no
+    /// error: see [`Opened`].
     pub fn open(
         folder: &Path,
         plan: Plan,
         now: Timestamp,
-        make_id: impl FnOnce() -> String,
+        machine: &Binding,
+        make_id: impl Fn() -> String,
     ) -> Result<(Self, Opened), StoreError> {
         let file = folder.join("agent.db");
         let recovery_path = folder.join("recovery.json");
@@ -159,6 +172,22 @@ impl Store {
             (None, Some(recovery)) => (recovery, None, false),
             (None, None) => (Contents { id: make_id(), ..Contents::default() }, None, true),
         };
+        let kept_bond = kept.bond.clone();
+        let why = if new_id { None } else { kept.bond.ends_on(machine) };
+        let mut changed = None;
+        if let Some(why) = why {
+            // Nothing was told under an id whose change was not.
+            let untold = if was_there { untold_change(&db)? } else { None };
+            let old_id = untold.map_or_else(|| kept.id.clone(), |untold| untold.old_id);
+            kept = Contents { id: make_id(), bond: Bond::default(), ceiling: 0, ..kept };
+            changed = Some(Changed { old_id, new_id: kept.id.clone(), why });
+        }
+        kept.bond.binding = kept.bond.binding.completed(machine);
+        kept.bond
+            .since
+            .get_or_insert_with(|| if new_id || why.is_some() { now } else { made(&kept.id, now) });
+        let note = |told: &Changed| serde_json::to_string(told).ok().map(|text| (CHANGED_NOTE, text));
+        let change = changed.as_ref().and_then(note);
         let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling });
         if !was_there {
             // Told with the first events; a note until then, lest a kill in between keeps it untold.
@@ -167,14 +196,31 @@ impl Store {
                 state: Some(kept.state.clone()),
                 papers: Some(kept.papers.clone()),
                 // Numbers that were used are never used again, whichever destination is configured when.
-                notes: vec![
-                    (FIRST_NOTE, ceiling.to_string()),
+                notes: [
+                    (FIRST_NOTE, kept.ceiling.to_string()),
                     (CHANGES_NOTE, kept.changes.to_string()),
                     (REBUILT_NOTE, untold.unwrap_or_default()),
-                ],
+                ]
+                .into_iter()
+                .chain(change)
+                .collect(),
                 ..super::Commit::default()
             };
-            sql::create(&db, &kept.id, &first)?;
+            sql::create(&db, &kept.id, &kept.bond, &first)?;
+        } else if changed.is_some() {
+            let first = [(FIRST_NOTE, kept.ceiling.to_string())];
+            let first =
+                super::Commit { notes: first.into_iter().chain(change).collect(), ..Default::default() };
+            let renew = || sql::renew(&db, &kept.id, &kept.bond, &first).map_err(StoreError::from);
+            match renew() {
+                Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
+                    renew()
+                }
+                renewed => renewed,
+            }?;
+        } else if kept.bond != kept_bond {
+            // Without room it is left to the next start.
+            sql::set_bond(&db, &kept.bond).ok();
         }
         // A start is a change: where the log of this run is lost, the next one sees that. Without room it is left.
         if sql::set_note(&db, CHANGES_NOTE, &(kept.changes + 1).to_string()).is_ok() {
@@ -182,6 +228,7 @@ impl Store {
         }
         let untold = sql::note(&db, REBUILT_NOTE)?;
         let rebuilt = rebuilt.or_else(|| serde_json::from_str(&untold?).ok());
+        let changed = changed.map_or_else(|| untold_change(&db), |changed| Ok(Some(changed)))?;
         let first = sql::number(&db, FIRST_NOTE)?;
         let names: Vec<&str> = plan.routes.iter().map(|route| route.name.as_str()).collect();
         let left = outbox::set_destinations(&db, &names, first)?;
@@ -194,9 +241,22 @@ impl Store {
             recovery,
             plan: Arc::new(plan),
         };
-        let Contents { id, state, papers, time: time_note, .. } = kept;
-        Ok((store, Opened { id, new_id, state, papers, source_note, time_note, rebuilt, left }))
+        let Contents { id, bond, state, papers, time: time_note, .. } = kept;
+        let opened =
+            Opened { id, new_id, bond, changed, state, papers, source_note, time_note, rebuilt, left };
+        Ok((store, opened))
     }
+}
+
+fn untold_change(db: &Connection) -> Result<Option<Changed>, StoreError> {
+    Ok(sql::note(db, CHANGED_NOTE)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// When an id was made, where that stands in it; it was kept by an agent that wrote it nowhere else.
+fn made(id: &str, now: Timestamp) -> Timestamp {
+    let made = uuid::Uuid::try_parse(id).ok().and_then(|id| id.get_timestamp());
+    let made = made.and_then(|made| Timestamp::from_second(made.to_unix().0.try_into().ok()?).ok());
+    made.unwrap_or(now)
 }
 
 /// Renames the damaged file and what SQLite keeps beside it.

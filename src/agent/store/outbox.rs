@@ -36,11 +36,12 @@ pub(super) fn set_destinations(db: &Connection, names: &[&str], start: u64) -> R
 /// Puts the events of a commit into history and outbox, and what was refused into quarantine. Answers the highest
 /// sequence number that it used, 0 where it used none.
 pub(super) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result<u64> {
+    let renumbered = commit.above.as_ref().map_or(Ok(0), |above| renumber(db, above))?;
     for refused in &commit.quarantined {
         put_aside(db, refused)?;
     }
     if commit.records.is_empty() {
-        return Ok(0);
+        return Ok(renumbered);
     }
     let mut last = db.prepare_cached("SELECT name, last_sequence FROM destinations WHERE configured")?;
     let last = last.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -73,7 +74,7 @@ pub(super) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result
         }
     }
     let mut update = db.prepare_cached("UPDATE destinations SET last_sequence = ?2 WHERE name = ?1")?;
-    let mut highest = 0;
+    let mut highest = renumbered;
     for (name, sequence) in last {
         update.execute(params![name, sequence])?;
         highest = highest.max(sequence.cast_unsigned());
@@ -160,6 +161,40 @@ pub(super) fn next(db: &Connection, destination: &str, reading: Reading) -> Resu
         db.execute(sql, params![destination, sequence.cast_signed()])?;
     }
     Ok(found)
+}
+
+/// Where a destination's numbers go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Above {
+    /// Which destination.
+    pub destination: String,
+    /// What waits for it is numbered above this, and above all numbers that it was given.
+    pub number: u64,
+}
+
+pub(super) fn last_sequence(db: &Connection, destination: &str) -> Result<u64> {
+    let sql = "SELECT last_sequence FROM destinations WHERE name = ?1";
+    let last: Option<i64> = db.query_row(sql, [destination], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(0).cast_unsigned())
+}
+
+/// Gives what waits for a destination new numbers above all that were used, in the same order, and with the holes that
+/// there are. Its old numbers become a hole. Answers the last number.
+fn renumber(db: &Connection, above: &Above) -> Result<u64> {
+    let name = &above.destination;
+    let last = last_sequence(db, name)?;
+    let highest = last.max(above.number);
+    let sql = "SELECT min(o.sequence) FROM outbox o JOIN destinations d ON d.name = o.destination
+               WHERE o.destination = ?1 AND o.sequence > d.delivered";
+    let first: Option<i64> = db.query_row(sql, [name], |row| row.get(0))?;
+    let Some(first) = first.map(i64::cast_unsigned) else { return Ok(last) };
+    let shift = highest.saturating_add(1).saturating_sub(first).cast_signed();
+    // All new numbers are above all that are there: none is in the way of another.
+    let sql = "UPDATE outbox SET sequence = sequence + ?2 WHERE destination = ?1 AND sequence >= ?3";
+    db.execute(sql, params![name, shift, first.cast_signed()])?;
+    let sql =
+        "UPDATE destinations SET last_sequence = last_sequence + ?2 WHERE name = ?1 RETURNING last_sequence";
+    db.query_row(sql, params![name, shift], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
 }
 
 pub(super) fn last_delivered(db: &Connection, destination: &str) -> Result<Option<Outgoing>> {

@@ -2,6 +2,7 @@
 //! ceiling above which no sequence number was ever used. Small, and replaced atomically.
 
 use super::{Commit, Paper, StoreError, TIME_NOTE};
+use crate::agent::identity::Bond;
 use crate::subscription::State;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -17,6 +18,9 @@ const BLOCK: u64 = 1000;
 pub(super) struct Contents {
     /// The SVM's id.
     pub(super) id: String,
+    /// To what it is bound.
+    #[serde(default)]
+    pub(super) bond: Bond,
     /// The state as it was last kept.
     pub(super) state: State,
     /// The documents of held keys.

@@ -1,15 +1,21 @@
 //! The tables, and what stands in them but once: notes and documents. The other files of this folder hold the
 //! SQL of what they are named for.
 
-use super::{Commit, Paper};
+use super::{CERTIFICATES_NOTE, Commit, DROPS_NOTE, Paper, REVERTS_NOTE};
+use crate::agent::identity::Bond;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// The form of the database; raised when the tables change.
 pub(super) const FORM: i64 = 2;
 
+/// What the SVM is.
 const TABLES: &str = "
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (key TEXT PRIMARY KEY, issuer TEXT NOT NULL, sub TEXT NOT NULL, jws TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// What happened, and where it goes.
+const EVENTS: &str = "
 CREATE TABLE events (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -79,12 +85,54 @@ pub(super) fn form(db: &Connection) -> Result<i64> {
 }
 
 /// Makes the tables and what stands in them from the first, all or nothing.
-pub(super) fn create(db: &Connection, id: &str, first: &Commit) -> Result<()> {
+pub(super) fn create(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> Result<()> {
     let transaction = db.unchecked_transaction()?;
-    transaction.execute_batch(&format!("{TABLES} PRAGMA user_version = {FORM};"))?;
+    transaction.execute_batch(&format!("{TABLES} {EVENTS} PRAGMA user_version = {FORM};"))?;
     set_note(&transaction, "id", id)?;
+    set_bond(&transaction, bond)?;
     keep(&transaction, first)?;
     transaction.commit()
+}
+
+/// Takes a new id in place of the old one, all or nothing: what `first` holds is kept with it.
+pub(super) fn renew(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> Result<()> {
+    let transaction = db.unchecked_transaction()?;
+    forget_events(&transaction)?;
+    set_note(&transaction, "id", id)?;
+    set_bond(&transaction, bond)?;
+    keep(&transaction, first)?;
+    transaction.commit()
+}
+
+/// Drops all events, and what is remembered of destinations: they belong to an id that is given up. Tables and not
+/// rows, so that it takes no more room than there is, however many there are.
+pub(super) fn forget_events(db: &Connection) -> Result<()> {
+    db.execute_batch(
+        "DROP TABLE outbox; DROP TABLE quarantine; DROP TABLE destinations; DROP TABLE events; DROP TABLE stored;",
+    )?;
+    db.execute_batch(EVENTS)?;
+    for name in [DROPS_NOTE, REVERTS_NOTE, CERTIFICATES_NOTE] {
+        db.execute("DELETE FROM notes WHERE name = ?1", [name])?;
+    }
+    Ok(())
+}
+
+/// Name of the note with what the id is bound to.
+const BOND_NOTE: &str = "bond";
+
+/// To what the id is bound; the text of why not, where that cannot be read.
+pub(super) fn bond(db: &Connection) -> Result<std::result::Result<Bond, String>> {
+    let text = note(db, BOND_NOTE)?.unwrap_or_else(|| "{}".to_owned());
+    Ok(serde_json::from_str(&text).map_err(|error| error.to_string()))
+}
+
+/// Writes to what the id is bound.
+pub(super) fn set_bond(db: &Connection, bond: &Bond) -> Result<()> {
+    set_note(db, BOND_NOTE, &json(bond)?)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }
 
 /// What SQLite finds wrong with the file, if anything, on one line.
@@ -121,9 +169,7 @@ pub(super) fn papers(db: &Connection) -> Result<Vec<Paper>> {
 /// Writes the state, the documents and the notes of a commit.
 pub(super) fn keep(db: &Connection, commit: &Commit) -> Result<()> {
     if let Some(state) = &commit.state {
-        let state =
-            serde_json::to_string(state).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-        set_note(db, "state", &state)?;
+        set_note(db, "state", &json(state)?)?;
     }
     if let Some(papers) = &commit.papers {
         db.execute("DELETE FROM documents", [])?;

@@ -1,8 +1,11 @@
 use super::*;
+use crate::agent::identity::Binding;
 use crate::events::{Operational, Origin, REPORT, Renderer, Snapshot};
 use crate::subscription::{Event, Kind, Severity};
 use jiff::Timestamp;
 use std::path::Path;
+
+mod identity;
 
 fn now() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
@@ -14,7 +17,7 @@ fn plan(names: &[&str], bounds: Bounds) -> Plan {
 }
 
 fn open_with(folder: &Path, bounds: Bounds) -> (Store, Opened) {
-    Store::open(folder, plan(&["a", "b"], bounds), now(), || "id-1".to_owned()).unwrap()
+    Store::open(folder, plan(&["a", "b"], bounds), now(), &Binding::default(), || "id-1".to_owned()).unwrap()
 }
 
 const AMPLE: Bounds = Bounds { history: 10_000, bytes: 1 << 40 };
@@ -25,7 +28,13 @@ fn open(folder: &Path) -> (Store, Opened) {
 
 fn records(kinds: usize, reports: usize) -> Vec<Record> {
     let text = String::new;
-    let origin = Origin { source: text(), hostname: text(), product_name: text(), product_version: text() };
+    let origin = Origin {
+        source: text(),
+        hostname: text(),
+        product_name: text(),
+        product_version: text(),
+        instance: text(),
+    };
     let state = State::default();
     let renderer =
         Renderer { origin: &origin, time: now(), view: &state.told, snapshot: &Snapshot::of(&state) };
@@ -159,7 +168,8 @@ async fn what_one_dead_destination_wants_does_not_keep_the_rest_of_history() {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = plan(&["a", "b"], Bounds { history: 3, ..AMPLE });
     plan.routes[1].filter.least = Severity::Critical;
-    let (store, _) = Store::open(folder.path(), plan, now(), || "id-1".to_owned()).unwrap();
+    let (store, _) =
+        Store::open(folder.path(), plan, now(), &Binding::default(), || "id-1".to_owned()).unwrap();
     for _ in 0..100 {
         store.commit(keep(critical())).await.unwrap();
     }
@@ -282,7 +292,8 @@ async fn a_destination_gets_what_its_filter_takes_and_its_numbers_have_no_gaps()
         types: vec!["subscription.*".parse().unwrap()],
         ..Filter::default()
     };
-    let (store, _) = Store::open(folder.path(), plan, now(), || "id-1".to_owned()).unwrap();
+    let (store, _) =
+        Store::open(folder.path(), plan, now(), &Binding::default(), || "id-1".to_owned()).unwrap();
     store.commit(keep(records(2, 1))).await.unwrap();
     store.commit(keep(critical())).await.unwrap();
     assert_eq!((sequences(&store, "a").await, sequences(&store, "b").await), (vec![1, 2, 3, 4], vec![1]));
@@ -419,7 +430,8 @@ async fn a_destination_that_comes_back_counts_on() {
     store.commit(keep(records(3, 0))).await.unwrap();
     store.delivered("b", 2).await.unwrap();
     store.close().await;
-    let only_a = || Store::open(folder.path(), plan(&["a"], AMPLE), now(), String::new).unwrap();
+    let only_a =
+        || Store::open(folder.path(), plan(&["a"], AMPLE), now(), &Binding::default(), String::new).unwrap();
     let (store, opened) = only_a();
     assert_eq!(opened.left, [("b".to_owned(), 1)]);
     store.commit(keep(records(2, 0))).await.unwrap();
@@ -438,7 +450,7 @@ fn what_cannot_be_read_is_not_taken_for_damaged() {
     // A folder in the file's place cannot be read, whoever asks.
     std::fs::remove_file(folder.path().join("recovery.json")).unwrap();
     std::fs::create_dir(folder.path().join("recovery.json")).unwrap();
-    let opened = Store::open(folder.path(), plan(&["a"], AMPLE), now(), String::new);
+    let opened = Store::open(folder.path(), plan(&["a"], AMPLE), now(), &Binding::default(), String::new);
     assert!(matches!(opened.map(drop), Err(StoreError::File { .. })));
     assert!(folder.path().join("agent.db").exists() && folder.path().join("recovery.json").is_dir());
 }

@@ -171,6 +171,7 @@ impl View {
                     (status_chip(status))
                     @let reasons = svm.reasons(self.silent_before);
                     @if !reasons.is_empty() { div class="sub" { (join(&reasons)) } }
+                    @if let Some(names) = names(svm) { div class="sub" { bdi { (names) } } }
                 }
                 th scope="row" data-label="SVM" {
                     a href={ "/svms/" (encoded(&svm.id)) } { bdi { (clean(name)) } }
@@ -242,6 +243,13 @@ impl View {
             }
         }
     }
+}
+
+/// The names of the machines that use one id.
+pub(super) fn names(svm: &Svm) -> Option<String> {
+    let machines = svm.side_by_side();
+    let names = machines.iter().map(|machine| clean(machine.hostname.as_deref().unwrap_or("without a name")));
+    (!machines.is_empty()).then(|| names.collect::<Vec<_>>().join(", "))
 }
 
 fn absent() -> Markup {

@@ -1,6 +1,6 @@
 //! One SVM: what is the case on top, what happened below, newest first.
 
-use super::fleet::{delivery, devices};
+use super::fleet::{delivery, devices, names};
 use super::words::{
     ago, cause, clean, date, encoded, instant, permit, phase, reason, relative, severity, status_chip,
 };
@@ -43,6 +43,12 @@ impl View {
                     div class="svm-status" {
                         (status_chip(self.svm.status(self.silent_before)))
                         @for name in self.svm.reasons(self.silent_before) { span class="tag" { (reason(&name)) } }
+                    }
+                }
+                @if let Some(names) = names(&self.svm) {
+                    p class="notice" role="alert" {
+                        "Several machines use this id: " b { bdi { (names) } } ". One is a copy of the other, and what it tells is held back. On each copy: stop the agent, run "
+                        code { "svm-agent identity reset" } ", start it again."
                     }
                 }
                 (self.facts())

@@ -59,6 +59,7 @@ pub(super) fn status_chip(status: DeviceStatus) -> Markup {
 pub(super) fn reason(name: &str) -> String {
     match name {
         "not_connected" => "not connected for long",
+        "two_machines" => "several machines use its id",
         "status_unknown" => "no status told yet",
         "not_activated" => "not activated",
         "restricted" => "restricted",
@@ -71,6 +72,7 @@ pub(super) fn reason(name: &str) -> String {
         "not_enforced" => "nobody enforces a permit",
         "enforcement_failed" => "enforcement fails",
         "clock_suspect" => "clock is doubtful",
+        "reserve_unusable" => "reserve key is of no use",
         "databases_outdated" => "databases are old",
         other => return clean(&other.replace('_', " ")),
     }

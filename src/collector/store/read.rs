@@ -45,10 +45,10 @@ pub struct Events {
 
 const COLUMNS: &str =
     "id, first_contact, last_contact, highest, gaps, gaps_forgotten, conflicts, last_conflict,
-    state_sequence, state";
+    state_sequence, state, machines";
 
 /// `?1` is the instant before which a last contact is too long ago.
-const SHOWN_STATUS: &str = "(CASE WHEN last_contact < ?1 THEN 3 ELSE status END)";
+const SHOWN_STATUS: &str = "(CASE WHEN last_contact < ?1 OR side_by_side THEN 3 ELSE status END)";
 
 fn instant(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Ok(Timestamp::from_microsecond(row.get(column)?).unwrap_or(Timestamp::UNIX_EPOCH))
@@ -57,12 +57,13 @@ fn instant(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
 fn svm_of(row: &Row<'_>) -> rusqlite::Result<Svm> {
     let forgotten = number(row.get(5)?).unwrap_or(0);
     let last_conflict: Option<String> = row.get(7)?;
-    let state: Option<String> = row.get(9)?;
+    let (state, machines): (Option<String>, Option<String>) = (row.get(9)?, row.get(10)?);
     Ok(Svm {
         id: row.get(0)?,
         first_contact: instant(row, 1)?,
         last_contact: instant(row, 2)?,
         gaps: Gaps::restore(number(row.get(3)?), &row.get::<_, String>(4)?, forgotten),
+        machines: machines.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         conflicts: row.get(6)?,
         last_conflict: last_conflict.and_then(|text| serde_json::from_str(&text).ok()),
         state_sequence: row.get(8)?,
@@ -110,7 +111,7 @@ pub(super) fn svms(
 
 pub(super) fn svm(db: &Connection, id: &str) -> rusqlite::Result<Option<KeptSvm>> {
     db.prepare_cached(&format!("SELECT {COLUMNS}, report FROM sources WHERE id = ?1"))?
-        .query_row([id], |row| Ok(KeptSvm { svm: svm_of(row)?, report: row.get(10)? }))
+        .query_row([id], |row| Ok(KeptSvm { svm: svm_of(row)?, report: row.get(11)? }))
         .optional()
 }
 

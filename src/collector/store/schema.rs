@@ -5,7 +5,13 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 /// The version of the tables, kept in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// From version 1, where nothing was known of machines.
+const FROM_1: &str = "
+ALTER TABLE sources ADD COLUMN machines TEXT;
+ALTER TABLE sources ADD COLUMN side_by_side INTEGER NOT NULL DEFAULT 0;
+";
 
 /// Instants are microseconds since 1970, UTC. Sequence numbers reach further than SQLite's integers: they are
 /// text of 20 digits, which sorts as numbers do. Kept documentation of this: `docs/collector-api.md`.
@@ -30,7 +36,9 @@ CREATE TABLE sources (
   phase TEXT,
   key TEXT,
   devices INTEGER,
-  devices_limit INTEGER
+  devices_limit INTEGER,
+  machines TEXT,
+  side_by_side INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE events (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -70,6 +78,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             db.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version={VERSION}; COMMIT;"))?;
             return Ok(VERSION);
         }
+        if version == 1 {
+            db.execute_batch(&format!("BEGIN; {FROM_1} PRAGMA user_version={VERSION}; COMMIT;"))?;
+            return Ok(VERSION);
+        }
         Ok(version)
     };
     match prepare().map_err(open)? {
@@ -85,4 +97,30 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let db = Connection::open_with_flags(path, flags).map_err(open)?;
     db.busy_timeout(std::time::Duration::from_secs(10)).map_err(open)?;
     Ok(db)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_version_1_is_taken_on_with_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("collector.db");
+        let db = open_writer(&path).unwrap();
+        let as_before =
+            "ALTER TABLE sources DROP COLUMN machines; ALTER TABLE sources DROP COLUMN side_by_side;
+             INSERT INTO sources (source, first_contact, last_contact) VALUES ('urn:svm:a', 1, 2);
+             PRAGMA user_version = 1;";
+        db.execute_batch(as_before).unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let db = open_writer(&path).unwrap();
+            let kept = "SELECT source, side_by_side FROM sources WHERE machines IS NULL";
+            let kept = db.query_row(kept, [], |row| Ok((row.get(0)?, row.get(1)?)));
+            assert_eq!(kept, Ok(("urn:svm:a".to_owned(), 0)));
+        }
+        open_writer(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+        assert!(matches!(open_writer(&path), Err(StoreError::Version { found: 3, .. })));
+    }
 }

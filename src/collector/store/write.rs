@@ -4,6 +4,7 @@ use super::StoreError;
 use crate::collector::cloudevent::{Event, twenty};
 use crate::collector::fleet::{LastConflict, SVM_SOURCE, Told};
 use crate::collector::gaps::Gaps;
+use crate::collector::machines::Machines;
 use crate::collector::metrics::Metrics;
 use crate::subscription::DeviceStatus;
 use jiff::Timestamp;
@@ -52,6 +53,8 @@ struct Source {
     changed_gaps: bool,
     state_sequence: Option<u64>,
     told: Option<(Told, Timestamp)>,
+    machines: Machines,
+    changed_machines: bool,
     conflicts: u64,
     last_conflict: Option<LastConflict>,
     last_contact: Timestamp,
@@ -110,8 +113,9 @@ fn keep(
         if insert(db, source.number, event, request.at)? {
             outcome.last_position = Some(db.last_insert_rowid());
             source.took(event, request.at);
-        } else if is_kept(db, source.number, &event.id)? {
+        } else if let Some(sequence) = kept_as(db, source.number, &event.id)? {
             outcome.duplicates += 1;
+            source.came_again(event, sequence);
         } else {
             outcome.conflicts.push(source.conflict(event, request.at));
             continue;
@@ -140,8 +144,10 @@ fn insert(db: &Transaction<'_>, source: i64, event: &Event, at: Timestamp) -> ru
     Ok(rows == 1)
 }
 
-fn is_kept(db: &Transaction<'_>, source: i64, id: &str) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT 1 FROM events WHERE source = ?1 AND id = ?2")?.exists(params![source, id])
+/// The number of an event that is kept, which may have none.
+fn kept_as(db: &Transaction<'_>, source: i64, id: &str) -> rusqlite::Result<Option<Option<u64>>> {
+    let mut kept = db.prepare_cached("SELECT sequence FROM events WHERE source = ?1 AND id = ?2")?;
+    kept.query_row(params![source, id], |row| Ok(number(row.get(0)?))).optional()
 }
 
 /// Reads a source, or makes it.
@@ -154,10 +160,12 @@ fn source(db: &Transaction<'_>, name: &str, at: Timestamp) -> rusqlite::Result<S
     )?
     .execute(params![name, id, now])?;
     db.prepare_cached(
-        "SELECT number, highest, gaps, gaps_forgotten, state_sequence, conflicts, last_contact
+        "SELECT number, highest, gaps, gaps_forgotten, state_sequence, conflicts, last_contact,
+           machines, side_by_side
          FROM sources WHERE source = ?1",
     )?
     .query_row([name], |row| {
+        let machines: Option<String> = row.get(7)?;
         Ok(Source {
             number: row.get(0)?,
             gaps: Gaps::restore(
@@ -168,6 +176,9 @@ fn source(db: &Transaction<'_>, name: &str, at: Timestamp) -> rusqlite::Result<S
             changed_gaps: false,
             state_sequence: number(row.get(4)?),
             told: None,
+            machines: machines.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            // Whether it is over is a matter of time alone.
+            changed_machines: row.get(8)?,
             conflicts: row.get(5)?,
             last_conflict: None,
             last_contact: Timestamp::from_microsecond(row.get(6)?).unwrap_or(at),
@@ -181,8 +192,27 @@ pub(super) fn number(text: Option<String>) -> Option<u64> {
 }
 
 impl Source {
+    /// An event that is kept came again. Where it has another number now, such as after a revert, that one is nobody's.
+    fn came_again(&mut self, event: &Event, kept: Option<u64>) {
+        if let Some(sequence) = event.sequence.filter(|sequence| kept != Some(*sequence)) {
+            self.changed_gaps = true;
+            self.gaps.skipped(event.skipped_from.unwrap_or(sequence), sequence);
+        }
+    }
+
+    fn saw(&mut self, event: &Event, at: Timestamp) {
+        let before = self.machines.side_by_side(at).len();
+        self.changed_machines |= self.machines.saw(event, at);
+        let names: Vec<_> =
+            self.machines.side_by_side(at).iter().map(|machine| machine.hostname.clone()).collect();
+        if names.len() > before {
+            tracing::warn!(source = ?event.source, ?names, "several machines use one id: on the copies, svm-agent identity reset");
+        }
+    }
+
     /// A new event was inserted.
     fn took(&mut self, event: &Event, at: Timestamp) {
+        self.saw(event, at);
         if let Some(sequence) = event.sequence {
             self.changed_gaps = true;
             // Before the event itself, so that what is skipped is not even for a moment among what is missing.
@@ -203,6 +233,7 @@ impl Source {
     }
 
     fn conflict(&mut self, event: &Event, at: Timestamp) -> Conflict {
+        self.saw(event, at);
         let sequence = event.sequence.map(twenty).unwrap_or_default();
         if self.conflicts == 0 {
             tracing::warn!(source = ?event.source, %sequence, event = ?event.id,
@@ -229,6 +260,11 @@ fn save(db: &Transaction<'_>, source: &Source) -> rusqlite::Result<()> {
             source.gaps.ranges_text(),
             twenty(source.gaps.forgotten()),
         ])?;
+    }
+    if source.changed_machines {
+        let several = !source.machines.side_by_side(source.last_contact).is_empty();
+        db.prepare_cached("UPDATE sources SET machines = ?2, side_by_side = ?3 WHERE number = ?1")?
+            .execute(params![source.number, json(&source.machines), several])?;
     }
     if let Some(conflict) = &source.last_conflict {
         db.prepare_cached("UPDATE sources SET conflicts = ?2, last_conflict = ?3 WHERE number = ?1")?

@@ -1,0 +1,32 @@
+//! The agent inside the test, against a clock that runs fast; the real program asks it.
+
+use super::{Agent, wait_for};
+use svm::agent::{daemon, settings::Settings};
+use svm::clock::Clock;
+
+pub struct Running {
+    stop: tokio::sync::oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    pub fn start(agent: &Agent, clock: Clock) -> Self {
+        svm::http::install_tls();
+        let settings =
+            Settings::read(&[agent.folder.join("machine.toml"), agent.config.clone()], []).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (_, nudge) = tokio::sync::watch::channel(0);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let work = daemon::run(settings, clock, || (), nudge, async { drop(stopped.await) });
+            runtime.block_on(work).unwrap();
+        });
+        wait_for("the agent", 20, || agent.ask(&["status"]).ok());
+        Self { stop, thread }
+    }
+
+    pub fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.thread.join().unwrap();
+    }
+}
