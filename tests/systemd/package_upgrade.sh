@@ -5,6 +5,8 @@ fail() { echo "FAILED: $*"; journalctl -o short-precise -u svm-agent --no-pager 
 until_true() { for _ in $(seq 300); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
 # The ids of the events that a text of the collector's holds.
 ids() { tr ',{' '\n\n' | sed -n 's/^"id":"\(0[0-9a-f-]*\)".*/\1/p'; }
+# Those of the events that the agent's log says were kept.
+logged() { journalctl -u svm-agent -o cat --no-pager | sed -n 's/.* event="[^"]*" id=\([0-9a-f-]*\).*/\1/p' | sort; }
 # higher VERSION [COMMAND]: the package with a higher version, in /srv; COMMAND changes its files first.
 higher() {
   rm -rf /srv/package && dpkg-deb -R /src/svm-agent_*.deb /srv/package
@@ -24,6 +26,8 @@ svm-vendor --ledger ledger --signing-key key.pem keygen --iss provider.example -
 svm-vendor --ledger ledger --signing-key key.pem issue --key-id SUB-1 --days 30 --grace-days 7 --devices 10 > /dev/null
 svm-vendor --ledger ledger publish published > /dev/null
 install -m 644 ledger/trust.d/*.pem /etc/svm-agent/trust.d/
+# For nobody yet.
+logged > /srv/work/before
 printf '# edited\n[destinations.console]\nurl = "http://127.0.0.1:8480/v1/events"\n' > /etc/svm-agent/agent.toml
 systemctl restart svm-agent
 svm-agent key add published/v1/keys/*.jws > /dev/null
@@ -55,7 +59,7 @@ teller=$!
 until_true '[ "$(wc -l < ran)" -ge 3 ]'
 # Each at another moment of the load.
 steps=0
-settle() { before=$(wc -l < ran); until_true "[ \$(wc -l < ran) -ge $((before + 5)) ]"; steps=$((steps + 1)); }
+settle() { before=$(wc -l < ran); until_true "[ \$(wc -l < ran) -ge $((before + ${1:-5})) ]"; steps=$((steps + 1)); }
 for _ in 1 2 3 4 5; do systemctl restart svm-agent || fail "restart"; settle; done
 for _ in 1 2 3; do systemctl kill -s KILL svm-agent; settle; done
 
@@ -77,7 +81,7 @@ say "a program that does not start: the package says so, the old permits hold"
 higher 0.1.3-1 'printf "#!/bin/sh\nexit 1\n" > usr/bin/svm-agent-broken; chmod 755 usr/bin/svm-agent-broken; sed -i "s|^ExecStart=.*|ExecStart=/usr/bin/svm-agent-broken|" usr/lib/systemd/system/svm-agent.service'
 dpkg -i ../svm-agent_0.1.3-1.deb > told 2>&1 || fail "the package is left half installed: $(cat told)"
 grep -q "svm-agent is installed, and does not run" told || fail "nobody says that it does not run: $(cat told)"
-settle
+settle 2
 dpkg -i /src/svm-agent_*.deb > told 2>&1 || fail "$(cat told)"
 settle
 
@@ -87,14 +91,17 @@ rm go; wait $starter $teller
 tried=$(wc -l < tried) ran=$(wc -l < ran)
 [ "$tried" = "$ran" ] || fail "$((tried - ran)) of $tried starts were refused: $(journalctl -u job --no-pager | grep -v 'Starting\|Finished\|Deactivated' | tail -5)"
 # What the log says was kept, and what commands were told.
-journalctl -u svm-agent -o cat --no-pager | sed -n 's/.* event="[^"]*" id=\([0-9a-f-]*\).*/\1/p' | sort > told.ids
+logged | comm -23 - before > told.ids
+[ -s told.ids ] || fail "nothing was told"
+svm=$(svm-agent identity show --json | sed 's/.*"id":"\([^"]*\)".*/\1/')
 collected() {
   after=0; : > page
   while [ "$after" != null ]; do
     curl -fsS "http://127.0.0.1:8480/v1/events?limit=1000&after=$after" > one && cat one >> page
     after=$(sed -n 's/.*"next":\([0-9a-z]*\).*/\1/p' one)
   done
-  ids < page | sort > collected.ids
+  # A report names the SVM too.
+  ids < page | grep -v "$svm" | sort > collected.ids
 }
 until_true 'collected; [ -z "$(comm -23 told.ids collected.ids)" ]'
 [ "$(tr ',' '\n' < page | grep -c '"type":"svm.devices.limit"')" -ge "$(wc -l < answers)" ] || fail "an answer says kept of what the collector lacks"
