@@ -82,8 +82,21 @@ until_true 'collected | grep -q "svm.subscription.status_changed"'
 grep -q "$code" look && fail "the code is in the log"
 journalctl --no-pager | grep -q "$(cat console.token)" && fail "the token is in the journal"
 
-say "wrong settings end it once, with 78, and say where; permits stay"
+say "reloaded: good settings are taken over, wrong ones are told and the old ones stay"
 cp /etc/svm-agent/agent.toml good.toml
+pid=$(systemctl show -P MainPID svm-agent)
+printf '[product]\nversion = "6.2.0"\n' > /etc/svm-agent/conf.d/product.toml
+systemctl reload svm-agent || fail "reload"
+svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "not taken over"
+printf '[product]\nversoin = "6.3.0"\n' > /etc/svm-agent/conf.d/product.toml
+systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
+journal | grep -q '/etc/svm-agent/conf.d/product.toml:2: unknown key .versoin.; did you mean .version.' || fail "the log does not say what is wrong"
+svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
+[ "$(systemctl show -P MainPID svm-agent)" = "$pid" ] || fail "it was restarted"
+rm /etc/svm-agent/conf.d/product.toml
+systemctl reload svm-agent || fail "reload of the mended settings"
+
+say "wrong settings end it once, with 78, and say where; permits stay"
 sed 's/^url = "http:..127.0.0.1:8090"/ulr = "x"/' good.toml > /etc/svm-agent/agent.toml
 systemctl restart svm-agent 2> /dev/null && fail "it started with wrong settings"
 [ "$(systemctl show -P ExecMainStatus svm-agent)" = 78 ] || fail "exit code"
@@ -108,6 +121,17 @@ restarts=$(systemctl show -P NRestarts svm-agent)
 systemctl kill -s KILL svm-agent
 svm-agent permit database-updates || fail "the permit went with the agent"
 until_true '[ "$(systemctl show -P NRestarts svm-agent)" = $((restarts + 1)) ] && svm-agent status | grep -q SUB-1'
+
+say "hung, it is ended and comes back"
+mkdir -p /etc/systemd/system/svm-agent.service.d
+printf '[Service]\nWatchdogSec=2\n' > /etc/systemd/system/svm-agent.service.d/watchdog.conf
+systemctl daemon-reload && systemctl restart svm-agent
+restarts=$(systemctl show -P NRestarts svm-agent)
+systemctl kill -s STOP --kill-who=main svm-agent
+until_true '[ "$(systemctl show -P NRestarts svm-agent)" = $((restarts + 1)) ] && svm-agent status | grep -q SUB-1'
+journal | grep -q "Watchdog timeout" || fail "not by the watchdog"
+journal | grep "Watchdog timeout\|signal=\|status=6"
+svm-agent permit database-updates || fail "the permit went with the agent"
 
 say "removed: no gate stays behind, and what was gated runs"
 printf '[Service]\nType=oneshot\nExecStart=/bin/echo the update ran\n' > /etc/systemd/system/updater.service
