@@ -1,4 +1,4 @@
-//! The service in a real systemd: installed as the README says, in its sandbox.
+//! The service in a real systemd: installed from its package as the README and `docs/install.md` say, in its sandbox.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -163,6 +163,24 @@ fn no_permit_outlasts_a_reboot() {
     if have_faketime() {
         boots("reboot.sh", 2);
     }
+}
+
+#[test]
+fn the_sandbox_is_as_tight_as_documented() {
+    let analyze = |arguments: &[&str]| {
+        let units =
+            ["svm-agent.service", "svm-collector.service"].map(|name| root().join("systemd").join(name));
+        Command::new("systemd-analyze").args(arguments).args(units).output()
+    };
+    if analyze(&["--version"]).is_err() {
+        let message = "not run: there is no systemd-analyze (Debian's package systemd)";
+        assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+        println!("{message}");
+        return;
+    }
+    // 1.1, as docs/install.md says; in tenths.
+    let output = analyze(&["security", "--no-pager", "--offline=true", "--threshold=11"]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

@@ -53,7 +53,7 @@ svm-agent permit database-updates && fail "a permit without a key"
 svm-agent config check | grep -q "no vendor is trusted: put its public key into /etc/svm-agent/trust.d" || fail "config check"
 for file in /usr/share/man/man8/svm-agent.8.gz /usr/share/man/man5/svm-agent.toml.5.gz /usr/share/bash-completion/completions/svm-agent \
   /usr/share/zsh/vendor-completions/_svm-agent /usr/share/fish/vendor_completions.d/svm-agent.fish /usr/share/doc/svm-agent/install.md \
-  /usr/share/doc/svm-agent/examples/actions/kesl-ksn; do
+  /usr/share/svm-agent/actions/kesl-ksn; do
   # A minimal system leaves manual pages and documentation out.
   dpkg -L svm-agent | grep -qx $file || fail "$file"
 done
@@ -71,7 +71,7 @@ cp ledger/trust.d/*.pem /srv/root/provider.pem
 doc_file | sed 's|https://keys.provider.example|http://127.0.0.1:8090|; s|https://console.example|http://127.0.0.1:8480|' > /etc/svm-agent/agent.toml
 cd /srv/root
 doc_configure || fail "configure"
-until_true 'collected | grep -q svm.agent.started'
+until_true 'collected | grep -q svm.settings.reloaded'
 code=$(sed -n 's/.*"code": *"\([^"]*\)".*/\1/p' /srv/vendor/issued)
 echo "$code" | doc_activate || fail "activate"
 doc_look > look
@@ -91,7 +91,7 @@ svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "not taken
 printf '[product]\nversoin = "6.3.0"\n' > /etc/svm-agent/conf.d/product.toml
 systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
 journal | grep -q '/etc/svm-agent/conf.d/product.toml:2: unknown key .versoin.; did you mean .version.' || fail "the log does not say what is wrong"
-svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
+curl -fsS --unix-socket /run/svm-agent/query.sock http://svm-agent/v1/status | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
 [ "$(systemctl show -P MainPID svm-agent)" = "$pid" ] || fail "it was restarted"
 rm /etc/svm-agent/conf.d/product.toml
 systemctl reload svm-agent || fail "reload of the mended settings"

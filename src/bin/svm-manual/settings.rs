@@ -41,7 +41,7 @@ impl SettingsPage {
             if let Some(words) = line.strip_prefix('#') {
                 comment.push(words.trim().to_owned());
             } else if line.starts_with('[') {
-                _ = write!(text, "{}.SH {}\n", paragraph(&mut comment, ".P\n"), bold(line));
+                _ = writeln!(text, "{}.SH {}", paragraph(&mut comment, ".P\n"), bold(line));
             } else if let Some((key, value)) = line.split_once(" = ") {
                 _ = write!(text, ".TP\n{} = {}\n", bold(key), escape(value));
                 text.push_str(&paragraph(&mut comment, ""));
