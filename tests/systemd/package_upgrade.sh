@@ -64,8 +64,10 @@ for _ in 1 2 3 4 5; do systemctl restart svm-agent || fail "restart"; settle; do
 for _ in 1 2 3; do systemctl kill -s KILL svm-agent; settle; done
 
 say "a higher version"
+pid=$(systemctl show -P MainPID svm-agent)
 apt-get install -y ./../svm-agent_0.1.1-1.deb > told 2>&1 || fail "$(cat told)"
 settle
+[ "$(systemctl show -P MainPID svm-agent)" != "$pid" ] || fail "the old program runs on"
 grep -q '^# edited' /etc/svm-agent/agent.toml || fail "the edited settings went"
 [ "$(dpkg-query -W -f '${Version}' svm-agent)" = 0.1.1-1 ] || fail "version"
 say "one whose settings changed as well: dpkg asks, and keeps ours"
@@ -87,6 +89,8 @@ settle
 
 say "what came of it"
 rm go; wait $starter $teller
+cat refusals errors 2> /dev/null | sort | uniq -c
+cat refusals errors 2> /dev/null | grep "cannot connect" && fail "the sockets were closed meanwhile"
 [ ! -e failed ] || fail "$(wc -l < failed) starts failed"
 tried=$(wc -l < tried) ran=$(wc -l < ran)
 [ "$tried" = "$ran" ] || fail "$((tried - ran)) of $tried starts were refused: $(journalctl -u job --no-pager | grep -v 'Starting\|Finished\|Deactivated' | tail -5)"
@@ -110,5 +114,4 @@ curl -fsS http://127.0.0.1:8480/v1/svms > svms
 grep -q '"missing":{"count":0' svms || fail "numbers are missing: $(cat svms)"
 grep -q '"conflicts":{"count":0' svms || fail "conflicts: $(cat svms)"
 echo "$steps restarts, kills and upgrades: $tried starts of a gated unit, none refused; $(wc -l < told.ids) events told, each at the collector once; $(wc -l < answers) commands answered"
-cat refusals errors 2> /dev/null | sort | uniq -c
 say "done"
