@@ -65,10 +65,13 @@ fn documented() -> String {
     format!("{}doc_file() {{ cat <<'END'\n{file}END\n}}\n", steps.concat())
 }
 
-/// The packages, made once from the programs under test.
+/// The packages: those of `SVM_TEST_PACKAGES`, else made once from the programs under test.
 fn packages() -> &'static Path {
     static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     MADE.get_or_init(|| {
+        if let Some(made) = std::env::var_os("SVM_TEST_PACKAGES") {
+            return made.into();
+        }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
         std::fs::remove_dir_all(&folder).ok();
         let output = Command::new(root().join("packaging/build.sh"))
