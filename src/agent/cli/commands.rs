@@ -1,8 +1,8 @@
 //! What each command does.
 
 use super::{Cli, CliError, Command, DevicesCommand, KeyCommand, Out, show};
-use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask, ask_within};
+use crate::agent::control::{Door, turn_away};
 use crate::agent::daemon;
 use crate::agent::enforcement::owed;
 use crate::agent::enforcement::permit_file::{self, Decision, WhenDown};
@@ -34,7 +34,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
-            let settings = cli.settings()?;
+            let settings = cli.settings().inspect_err(|_| turn_away())?;
             wait(serve(settings, || cli.settings()))??;
             Ok(0)
         }

@@ -6,6 +6,7 @@ mod keys;
 mod metrics;
 mod routes;
 mod sockets;
+mod turn_away;
 
 use super::activation::Wish;
 use super::board::Board;
@@ -29,6 +30,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use sockets::{Door, SocketError, open};
+pub use turn_away::turn_away;
 
 /// Connections on one socket at a time.
 const CONNECTIONS: usize = 64;

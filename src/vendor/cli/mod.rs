@@ -38,6 +38,11 @@ use std::{
 const REFUSED: u8 = 1;
 const USAGE: u8 = 2;
 
+/// The command line, for its manual page.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs a command line, with the name of the program first, and gives its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clock: Clock) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
