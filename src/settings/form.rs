@@ -128,7 +128,8 @@ impl<'a> Check<'a> {
 
     /// What fits of a file.
     pub(super) fn file(&mut self, name: &str, text: &str) -> Table {
-        let line = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
+        let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
+        let line = |offset: usize| 1 + ends.partition_point(|end| *end < offset);
         let parsed = DeTable::parse(text)
             .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
         let (spanned, mut fitting) = match (parsed, toml::from_str::<Table>(text)) {
@@ -241,13 +242,18 @@ impl Walk<'_> {
     }
 }
 
+/// More of a key than this is not looked at where it is unknown.
+const LONGEST_NAME: usize = 100;
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn unknown(name: &str, keys: &BTreeMap<String, Kind>) -> String {
-    let nearest = keys.keys().map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
-    let name = name.escape_debug();
+    // A longer name is no typing error, and comparing it would take long.
+    let alike = keys.keys().filter(|_| name.len() <= LONGEST_NAME);
+    let nearest = alike.map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
+    let name: String = name.escape_debug().take(LONGEST_NAME).collect();
     match nearest {
         Some((distance, key)) if distance <= 1 + key.len() / 3 => {
             format!("unknown key `{name}`; did you mean `{key}`?")
