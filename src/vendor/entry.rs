@@ -52,7 +52,7 @@ struct File {
 }
 
 /// A file that was read but not verified: enough to look for a key among many.
-pub(super) struct Unverified {
+pub(crate) struct Unverified {
     path: PathBuf,
     file: File,
 }
@@ -60,8 +60,11 @@ pub(super) struct Unverified {
 impl Unverified {
     /// Reads a file of the ledger.
     pub(super) fn read(path: &Path) -> Result<Self, VendorError> {
-        let text = fs::read(path).map_err(VendorError::io("read", path))?;
-        let file = serde_json::from_slice(&text).map_err(|error| VendorError::Damaged {
+        Self::parse(path, &fs::read(path).map_err(VendorError::io("read", path))?)
+    }
+
+    pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<Self, VendorError> {
+        let file = serde_json::from_slice(text).map_err(|error| VendorError::Damaged {
             path: path.to_owned(),
             problem: format!("is not as it was written ({error})"),
         })?;
@@ -74,7 +77,7 @@ impl Unverified {
     }
 
     /// Verifies the document, and that everything beside it says the same.
-    pub(super) fn verified(self, trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
+    pub(crate) fn verified(self, trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
         let Self { path, file } = self;
         let damaged = |problem: String| VendorError::Damaged { path: path.clone(), problem };
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();

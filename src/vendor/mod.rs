@@ -13,12 +13,12 @@
 
 mod change;
 pub mod cli;
-mod entry;
+pub(crate) mod entry;
 mod error;
 mod files;
 mod ledger;
 mod order;
-mod profile;
+pub(crate) mod profile;
 mod provider;
 mod publish;
 pub mod serve;
