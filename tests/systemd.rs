@@ -61,7 +61,7 @@ fn boots(script: &str, times: u32) {
     let source = folder.path();
     std::fs::create_dir_all(source.join("target/release")).unwrap();
     std::fs::copy(env!("CARGO_BIN_EXE_svm-agent"), source.join("target/release/svm-agent")).unwrap();
-    for name in ["systemd", "config"] {
+    for name in ["systemd", "config", "docs"] {
         let copied = Command::new("cp").arg("-r").arg(root().join(name)).arg(source).status().unwrap();
         assert!(copied.success());
     }
@@ -104,6 +104,11 @@ fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) {
 #[test]
 fn the_service_lives_in_a_real_systemd() {
     in_a_real_systemd("service.sh");
+}
+
+#[test]
+fn the_commands_of_the_operations_page_work() {
+    in_a_real_systemd("operations.sh");
 }
 
 #[test]

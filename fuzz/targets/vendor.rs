@@ -4,7 +4,7 @@ use super::bytes::{Bytes, text};
 use super::documents::trust;
 use crate::vendor::KeyRef;
 use crate::vendor::Profile;
-use crate::vendor::entry::Unverified;
+use crate::vendor::entry::{label_in, parse};
 use std::path::Path;
 
 pub(super) fn ledger(data: &[u8]) {
@@ -22,7 +22,10 @@ pub(super) fn ledger(data: &[u8]) {
         KeyRef::parse(&text(rest)).ok();
     } else {
         let name = format!("{}.json", "0123456789abcdef".repeat(4));
-        let read = Unverified::parse(Path::new(&name), rest);
-        let _ = read.and_then(|entry| entry.verified(&trust(), "provider.example"));
+        label_in(rest);
+        match parse(Path::new(&name), rest, &trust(), "provider.example") {
+            Ok(entry) => assert!(label_in(rest).is_some_and(|key| key == entry.document.statement.key)),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
     }
 }

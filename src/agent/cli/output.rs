@@ -41,7 +41,7 @@ impl Out {
         writeln!(io::stdout().lock(), "{clean}")
     }
 
-    /// A text of any length, in lines of at most [`WIDTH`] characters: `first` stands before the first of them, and as
+    /// A text of any length, in lines of at most 80 characters: `first` stands before the first of them, and as
     /// much space before the others.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod sockets;
 
 use super::activation::Wish;
 use super::board::Board;
+use super::daemon::Reload;
 use super::enforcement::updates::RunNow;
 use super::engine::Handle;
 use super::identity::Bond;
@@ -56,6 +57,8 @@ pub struct Api {
     pub look: watch::Sender<u64>,
     /// Asks for a database update.
     pub run_now: mpsc::Sender<RunNow>,
+    /// Has the settings read again.
+    pub reload: mpsc::Sender<Reload>,
     /// The SVM's id.
     pub id: Arc<str>,
     /// To what it is bound.
@@ -87,7 +90,7 @@ impl Peer {
 }
 
 /// Serves one socket for as long as the program runs.
-pub async fn serve(api: Api, door: Door, listener: UnixListener) {
+pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
