@@ -150,3 +150,12 @@ fn a_key_of_any_length_is_told_in_a_line() {
     let told = read(&format!("[log]\n{} = 1\n", "a".repeat(1_000_000)), &[]).unwrap_err();
     assert!(told.starts_with("a.toml:2: unknown key `aaa") && told.len() < 300, "{told}");
 }
+
+#[test]
+fn a_name_may_have_a_dot() {
+    let (whole, _) = read("[places.\"a.b\"]\nurl = \"u\"\n", &[]).unwrap();
+    assert_eq!(
+        whole.places.into_iter().collect::<Vec<_>>(),
+        [("a.b".to_owned(), Place { url: "u".into(), retry: true })]
+    );
+}
