@@ -14,6 +14,11 @@ pub mod collector;
 pub mod documents;
 pub mod error_chain;
 pub mod events;
+/// Hostile input for every parser, as the fuzzer and the tests feed it.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+#[path = "../fuzz/targets/mod.rs"]
+pub mod fuzzing;
 pub mod http;
 pub mod logging;
 pub mod memory;

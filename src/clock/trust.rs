@@ -118,7 +118,10 @@ impl TrustedTime {
             floor: Timestamp::MIN,
             seen: reading.wall,
             anchor,
-            settling: Some(Settling { least: Timestamp::MIN, until: Some(reading.boot + dwell) }),
+            settling: Some(Settling {
+                least: Timestamp::MIN,
+                until: Some(reading.boot.saturating_add(dwell)),
+            }),
             ahead: None,
             before: None,
             proven: None,
@@ -170,7 +173,7 @@ impl TrustedTime {
             self.turned();
         }
         if let Some(settling) = &mut self.settling {
-            settling.until.get_or_insert(boot + dwell);
+            settling.until.get_or_insert(boot.saturating_add(dwell));
         }
         self.seen
     }

@@ -18,7 +18,7 @@ impl IntoResponse for Json {
 
 /// A request that is not answered with what it asked for.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("show a known token: Authorization: Bearer …")]
     Unauthorised,
     #[error("this token belongs to another source")]

@@ -21,7 +21,7 @@ const MOST: u32 = 1000;
 /// What `/v1/svms` and the page are asked. A form sends empty fields: they ask nothing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct FleetQuery {
+pub(crate) struct FleetQuery {
     pub(super) status: String,
     pub(super) phase: String,
     pub(super) q: String,
@@ -31,7 +31,7 @@ pub(super) struct FleetQuery {
 }
 
 impl FleetQuery {
-    pub(super) fn filter(&self) -> Result<Filter, Refusal> {
+    pub(crate) fn filter(&self) -> Result<Filter, Refusal> {
         let status = match self.status.as_str() {
             "" => None,
             "ok" => Some(DeviceStatus::Ok),
@@ -50,7 +50,7 @@ impl FleetQuery {
 /// What the lists of events are asked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct EventsQuery {
+pub(crate) struct EventsQuery {
     after: i64,
     before: Option<i64>,
     limit: Option<u32>,

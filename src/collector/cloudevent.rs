@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// Bytes of one event as it is kept.
-pub(super) const MAX_EVENT: usize = 64 * 1024;
+pub(crate) const MAX_EVENT: usize = 64 * 1024;
 /// How deep arrays and objects may nest.
 pub(super) const MAX_DEPTH: usize = 32;
 
 /// An event as the store takes it.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// Unique for its source.
     pub id: String,
     /// Who tells it.
@@ -41,7 +41,7 @@ pub(super) struct Event {
 /// What is wrong with one event.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {problem}")]
-pub(super) struct Invalid {
+pub(crate) struct Invalid {
     /// The attribute, or a path such as `data.severity`; `event` where it is the whole.
     pub field: String,
     /// What is wrong with it, to be read after the field.
@@ -55,7 +55,7 @@ pub(super) fn invalid(field: &str, problem: impl Into<String>) -> Invalid {
 }
 
 /// Reads one event in the JSON format.
-pub(super) fn from_json(text: &str) -> Result<Event, Invalid> {
+pub(crate) fn from_json(text: &str) -> Result<Event, Invalid> {
     check_size_and_depth(text)?;
     let value: Value =
         serde_json::from_str(text).map_err(|e| invalid("event", format!("is not JSON: {e}")))?;

@@ -16,13 +16,13 @@ const FIRST: usize = 64 * 1024;
 
 /// How a body is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     Identity,
     Zstd,
 }
 
 /// Finds the coding from the headers alone, so that a wrong one is refused before the body is read.
-pub(super) fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
+pub(crate) fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
     let told: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().collect();
     let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap_or("?")).collect();
     let told = told.join(", ");
@@ -36,7 +36,7 @@ pub(super) fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
 
 /// Unpacks the zstd frames of a body to at most `most` bytes. `room` is asked before memory is taken: the number
 /// of bytes that the body then has in all.
-pub(super) fn unpack(
+pub(crate) fn unpack(
     packed: &[u8],
     most: usize,
     mut room: impl FnMut(usize) -> Result<(), Refusal>,

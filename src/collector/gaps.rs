@@ -26,7 +26,7 @@ impl Gaps {
     pub fn restore(highest: Option<u64>, ranges: &str, forgotten: u64) -> Self {
         let range = |part: &str| {
             let (from, to) = part.split_once('-')?;
-            Some((from.parse().ok()?, to.parse().ok()?))
+            Some((from.parse().ok()?, to.parse().ok()?)).filter(|(from, to): &(u64, u64)| from <= to)
         };
         Self { highest, ranges: ranges.split(',').filter_map(range).collect(), forgotten }
     }
@@ -144,6 +144,12 @@ mod tests {
         assert_eq!((gaps.missing(), gaps.highest()), (0, Some(u64::MAX)));
         gaps.took(u64::MAX);
         assert_eq!(gaps.ranges_text(), "");
+    }
+
+    #[test]
+    fn what_is_damaged_only_shows_less() {
+        let gaps = Gaps::restore(Some(9), "7-3,2-4,x-1,5,-,18446744073709551615-0", 0);
+        assert_eq!((gaps.ranges_text().as_str(), gaps.missing()), ("2-4", 3));
     }
 
     #[test]

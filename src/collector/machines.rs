@@ -33,7 +33,7 @@ pub struct Machines(Vec<Machine>);
 
 impl Machines {
     /// An event came that was not there before, kept or not. Answers whether that changed anything.
-    pub(super) fn saw(&mut self, event: &Event, at: Timestamp) -> bool {
+    pub(crate) fn saw(&mut self, event: &Event, at: Timestamp) -> bool {
         let Some(from) = &event.from else { return false };
         let renamed = self.rename(&from.instance);
         let time = event.time.unwrap_or(at);
@@ -80,7 +80,7 @@ impl Machines {
 
 /// Who sent an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct From {
+pub(crate) struct From {
     pub(super) instance: String,
     pub(super) hostname: Option<String>,
 }

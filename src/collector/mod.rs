@@ -16,16 +16,16 @@ pub mod store;
 pub mod token_file;
 pub mod tokens;
 
-mod answer;
-mod api;
-mod cloudevent;
-mod coding;
+pub(crate) mod answer;
+pub(crate) mod api;
+pub(crate) mod cloudevent;
+pub(crate) mod coding;
 mod ingest;
 mod live;
 mod metrics;
-mod page;
+pub(crate) mod page;
 mod serve;
-mod wire;
+pub(crate) mod wire;
 
 pub use settings::Settings;
 

@@ -37,7 +37,7 @@ pub enum TokensError {
 type Hash = [u8; 32];
 
 /// The hashes of all known tokens.
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     /// Found by their first bytes, so that a hundred thousand are no burden; compared whole in constant time.
     hashes: HashMap<[u8; 8], Vec<Hash>>,
 }
@@ -55,7 +55,7 @@ impl Tokens {
         Self::parse(&text).map_err(|line| TokensError::Line { path: path.to_owned(), line })
     }
 
-    fn parse(text: &str) -> Result<Self, usize> {
+    pub(crate) fn parse(text: &str) -> Result<Self, usize> {
         let mut hashes: HashMap<[u8; 8], Vec<Hash>> = HashMap::new();
         for (index, line) in text.lines().enumerate() {
             let Some(word) = line.split_whitespace().next().filter(|word| !word.starts_with('#')) else {

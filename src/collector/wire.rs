@@ -5,14 +5,16 @@
 
 use super::cloudevent::{self, Event, Invalid, invalid};
 use axum::http::{HeaderMap, header};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
+use std::fmt;
 
 /// Events of one request.
-pub(super) const MAX_BATCH: usize = 1000;
+pub(crate) const MAX_BATCH: usize = 1000;
 
 /// Why a request's events are not taken; none of them is.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WireError {
+pub(crate) enum WireError {
     /// One event is not valid.
     #[error("event {position}: {invalid}")]
     Event {
@@ -36,14 +38,14 @@ pub(super) enum WireError {
 
 /// How a request carries its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     Structured,
     Binary,
     Batched,
 }
 
 /// Finds the mode from the headers alone, so that a wrong one is refused before the body is read.
-pub(super) fn mode(headers: &HeaderMap) -> Result<Mode, WireError> {
+pub(crate) fn mode(headers: &HeaderMap) -> Result<Mode, WireError> {
     let told = headers.get(header::CONTENT_TYPE).map_or(Ok(""), |value| value.to_str()).unwrap_or("?");
     let wrong = || WireError::ContentType(told.chars().take(128).collect());
     let mut parts = told.split(';').map(str::trim);
@@ -65,7 +67,7 @@ pub(super) fn mode(headers: &HeaderMap) -> Result<Mode, WireError> {
 }
 
 /// Reads all events of a request.
-pub(super) fn read(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WireError> {
+pub(crate) fn read(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WireError> {
     match mode {
         Mode::Structured => {
             let event = text(body).and_then(cloudevent::from_json);
@@ -76,9 +78,9 @@ pub(super) fn read(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<E
             event.map(|event| vec![event]).map_err(|invalid| WireError::Event { position: 0, invalid })
         }
         Mode::Batched => {
-            let parts: Vec<&RawValue> =
+            let Batch { parts, more } =
                 serde_json::from_slice(body).map_err(|e| WireError::Batch(e.to_string()))?;
-            if parts.len() > MAX_BATCH {
+            if more {
                 return Err(WireError::TooMany);
             }
             let read = |(position, part): (usize, &&RawValue)| {
@@ -86,6 +88,44 @@ pub(super) fn read(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<E
             };
             parts.iter().enumerate().map(read).collect()
         }
+    }
+}
+
+/// The texts of the events of a batch. More than there may be are passed over: a body of ones and commas would take
+/// many times its size.
+struct Batch<'a> {
+    parts: Vec<&'a RawValue>,
+    more: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(BatchVisitor)
+    }
+}
+
+struct BatchVisitor;
+
+impl<'de> Visitor<'de> for BatchVisitor {
+    type Value = Batch<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Batch<'de>, A::Error> {
+        let mut parts = Vec::new();
+        while parts.len() < MAX_BATCH {
+            match list.next_element()? {
+                Some(part) => parts.push(part),
+                None => return Ok(Batch { parts, more: false }),
+            }
+        }
+        let mut more = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            more = true;
+        }
+        Ok(Batch { parts, more })
     }
 }
 
@@ -191,7 +231,14 @@ mod tests {
         let error = read(Mode::Batched, &HeaderMap::new(), format!("[{good},{{}}]").as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "event 1: specversion is missing");
         assert!(read(Mode::Batched, &HeaderMap::new(), b"[]").unwrap().is_empty());
-        let many = format!("[{}{good}]", format!("{good},").repeat(MAX_BATCH));
-        assert!(matches!(read(Mode::Batched, &HeaderMap::new(), many.as_bytes()), Err(WireError::TooMany)));
+        let most = format!("[{}{good}]", format!("{good},").repeat(MAX_BATCH - 1));
+        assert_eq!(read(Mode::Batched, &HeaderMap::new(), most.as_bytes()).unwrap().len(), MAX_BATCH);
+        let ones = format!("[{}1]", "1,".repeat(2_000_000));
+        for many in [most.replacen('[', &format!("[{good},"), 1), ones] {
+            assert!(matches!(
+                read(Mode::Batched, &HeaderMap::new(), many.as_bytes()),
+                Err(WireError::TooMany)
+            ));
+        }
     }
 }

@@ -6,12 +6,12 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// Bytes as text.
-pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Text as bytes; `None` for anything but the one canonical spelling.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     // The engine's default configuration refuses padding and trailing bits that are not zero.
     URL_SAFE_NO_PAD.decode(text).ok()
 }

@@ -9,15 +9,15 @@
 //! One idea a file: [`ActivationCode`] in `code.rs`, its hash in `sub.rs`, the private key in `signing_key.rs`,
 //! who is trusted in `trust.rs`, JSON without surprises in `strict_json.rs`.
 
-mod base64url;
+pub(crate) mod base64url;
 mod code;
 mod error;
 mod public_key;
 mod sign;
 mod signing_key;
-mod strict_json;
+pub(crate) mod strict_json;
 mod sub;
-mod trust;
+pub(crate) mod trust;
 mod verify;
 
 pub(crate) use code::random_text;

@@ -131,7 +131,7 @@ impl SigningKey {
     }
 
     /// The signature of a message, 64 bytes.
-    pub(super) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
+    pub(crate) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
         self.pair.sign(message)
     }
 }

@@ -9,7 +9,7 @@ use std::{cell::RefCell, fmt};
 
 /// Why a text was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is not JSON; what and where, in the parser's words.
     NotJson(String),
     /// This name occurs twice in one object; escaped and cut.
@@ -19,7 +19,7 @@ pub(super) enum Fault {
 }
 
 /// Reads one JSON text whose objects and lists are nested at most `depth` deep.
-pub(super) fn read(text: &[u8], depth: usize) -> Result<Value, Fault> {
+pub(crate) fn read(text: &[u8], depth: usize) -> Result<Value, Fault> {
     let fault = RefCell::new(None);
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = Level { left: depth, fault: &fault }.deserialize(&mut json);

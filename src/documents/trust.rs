@@ -181,7 +181,7 @@ fn read_file(path: &Path) -> io::Result<Result<TrustedSigner, SignerProblem>> {
 }
 
 /// Reads the text of one file.
-fn read_signer(text: &[u8]) -> Result<TrustedSigner, SignerProblem> {
+pub(crate) fn read_signer(text: &[u8]) -> Result<TrustedSigner, SignerProblem> {
     let sections: Vec<(SectionKind, Vec<u8>)> =
         PemObject::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| SignerProblem::Pem)?;
     let private = |kind| {

@@ -41,7 +41,7 @@ impl fmt::Display for TypePattern {
 }
 
 impl TypePattern {
-    fn matches(&self, type_name: &str) -> bool {
+    pub(crate) fn matches(&self, type_name: &str) -> bool {
         if self.prefix { type_name.starts_with(&self.text) } else { type_name == self.text }
     }
 }

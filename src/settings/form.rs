@@ -2,7 +2,7 @@
 //! each stands with its default.
 
 use super::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Table;
 use toml::de::{DeTable, DeValue};
 
@@ -115,11 +115,13 @@ pub(super) struct Check<'a> {
     /// The place of every key that was set.
     pub(super) origins: BTreeMap<String, String>,
     pub(super) problems: Vec<Problem>,
+    /// What was given a name: the table, and the name, which may have a dot in it.
+    named: BTreeSet<(String, String)>,
 }
 
 impl<'a> Check<'a> {
     pub(super) fn new(form: &'a Form) -> Self {
-        Self { form, origins: BTreeMap::new(), problems: Vec::new() }
+        Self { form, origins: BTreeMap::new(), problems: Vec::new(), named: BTreeSet::new() }
     }
 
     pub(super) fn wrong(&mut self, place: String, message: String) {
@@ -128,7 +130,8 @@ impl<'a> Check<'a> {
 
     /// What fits of a file.
     pub(super) fn file(&mut self, name: &str, text: &str) -> Table {
-        let line = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
+        let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
+        let line = |offset: usize| 1 + ends.partition_point(|end| *end < offset);
         let parsed = DeTable::parse(text)
             .map_err(|error| (error.span().map_or(0, |span| span.start), error.message().to_owned()));
         let (spanned, mut fitting) = match (parsed, toml::from_str::<Table>(text)) {
@@ -145,6 +148,7 @@ impl<'a> Check<'a> {
         let mut walk = Walk {
             place: &|at| format!("{name}:{}", line(at)),
             origins: &mut self.origins,
+            named: &mut self.named,
             wrong: Vec::new(),
         };
         walk.table("", spanned.get_ref(), &mut fitting, &self.form.root);
@@ -178,6 +182,11 @@ impl<'a> Check<'a> {
             return None;
         };
         self.origins.insert(key.to_owned(), name.to_owned());
+        if let [map, own, _, ..] = key.split('.').collect::<Vec<_>>().as_slice()
+            && self.form.maps.iter().any(|(name, _)| name == map)
+        {
+            self.named.insert(((*map).to_owned(), (*own).to_owned()));
+        }
         let nested = key
             .rsplit('.')
             .fold(value, |value, part| toml::Value::Table(Table::from_iter([(part.to_owned(), value)])));
@@ -189,10 +198,9 @@ impl<'a> Check<'a> {
         let mut layer = Table::new();
         for (map, defaults) in self.form.maps {
             let Ok(defaults) = toml::from_str::<Table>(defaults) else { continue };
-            let below = format!("{map}.");
-            let names = self.origins.keys().filter_map(|key| key.strip_prefix(&below)?.split('.').next());
+            let names = self.named.iter().filter(|(of, _)| of == map).map(|(_, name)| name);
             let named: Table =
-                names.map(|name| (name.to_owned(), toml::Value::Table(defaults.clone()))).collect();
+                names.map(|name| (name.clone(), toml::Value::Table(defaults.clone()))).collect();
             layer.insert((*map).to_owned(), toml::Value::Table(named));
         }
         layer
@@ -202,6 +210,7 @@ impl<'a> Check<'a> {
 struct Walk<'a> {
     place: &'a dyn Fn(usize) -> String,
     origins: &'a mut BTreeMap<String, String>,
+    named: &'a mut BTreeSet<(String, String)>,
     /// By offset in the text.
     wrong: Vec<(usize, String)>,
 }
@@ -216,7 +225,7 @@ impl Walk<'_> {
                 Kind::Named(each) => Ok(each.as_ref()),
                 _ => continue,
             };
-            let path = join(path, name);
+            let (above, path) = (path, join(path, name));
             let outcome = below.and_then(|below| match below.accepts(value.get_ref()) {
                 true => Ok(below),
                 false => {
@@ -229,6 +238,9 @@ impl Walk<'_> {
                     fitting.remove(name);
                 }
                 Ok(below) => {
+                    if matches!(kind, Kind::Named(_)) {
+                        self.named.insert((above.to_owned(), name.to_owned()));
+                    }
                     self.origins.insert(path.clone(), (self.place)(key_at));
                     if let (DeValue::Table(inner), Some(toml::Value::Table(fitting))) =
                         (value.get_ref(), fitting.get_mut(name))
@@ -241,13 +253,18 @@ impl Walk<'_> {
     }
 }
 
+/// More of a key than this is not looked at where it is unknown.
+const LONGEST_NAME: usize = 100;
+
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn unknown(name: &str, keys: &BTreeMap<String, Kind>) -> String {
-    let nearest = keys.keys().map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
-    let name = name.escape_debug();
+    // A longer name is no typing error, and comparing it would take long.
+    let alike = keys.keys().filter(|_| name.len() <= LONGEST_NAME);
+    let nearest = alike.map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
+    let name: String = name.escape_debug().take(LONGEST_NAME).collect();
     match nearest {
         Some((distance, key)) if distance <= 1 + key.len() / 3 => {
             format!("unknown key `{name}`; did you mean `{key}`?")

@@ -144,3 +144,18 @@ fn spans_and_choices_say_their_form() {
     assert_eq!(choice("b", &[("a", 1), ("b", 2)]), Ok(2));
     assert_eq!(choice("c", &[("a", 1), ("b", 2)]).unwrap_err(), "must be \"a\" or \"b\", not \"c\"");
 }
+
+#[test]
+fn a_key_of_any_length_is_told_in_a_line() {
+    let told = read(&format!("[log]\n{} = 1\n", "a".repeat(1_000_000)), &[]).unwrap_err();
+    assert!(told.starts_with("a.toml:2: unknown key `aaa") && told.len() < 300, "{told}");
+}
+
+#[test]
+fn a_name_may_have_a_dot() {
+    let (whole, _) = read("[places.\"a.b\"]\nurl = \"u\"\n", &[]).unwrap();
+    assert_eq!(
+        whole.places.into_iter().collect::<Vec<_>>(),
+        [("a.b".to_owned(), Place { url: "u".into(), retry: true })]
+    );
+}

@@ -4,6 +4,10 @@ use super::{KeyId, sub_days};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// So many marks are remembered, the oldest forgotten first. A key that is renewed each month has 60 in five years; a
+/// vendor whose every revision ends at another instant must not make the state grow without an end.
+const MOST_MARKS: usize = 256;
+
 /// What is being counted down to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,7 +35,17 @@ pub struct Mark {
 
 /// The nearest mark reached at `now`: fewest days first.
 pub(super) fn reached(days: &[u32], deadline: Timestamp, now: Timestamp) -> Option<u32> {
-    days.iter().copied().filter(|d| sub_days(deadline, u64::from(*d)) <= now).min()
+    days.get(passed(days, deadline, now).checked_sub(1)?).copied()
+}
+
+/// When the next mark of a list is reached after `now`.
+pub(super) fn next(days: &[u32], deadline: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    days.get(passed(days, deadline, now)).map(|d| sub_days(deadline, u64::from(*d)))
+}
+
+/// How many marks of a list, which descends, were reached at `now`.
+fn passed(days: &[u32], deadline: Timestamp, now: Timestamp) -> usize {
+    days.partition_point(|d| sub_days(deadline, u64::from(*d)) <= now)
 }
 
 /// Writes the mark down. Returns whether it is nearer than what was told before.
@@ -43,8 +57,42 @@ pub(super) fn note(marks: &mut Vec<Mark>, key: &KeyId, deadline: Deadline, at: T
             true
         }
         None => {
+            if marks.len() >= MOST_MARKS {
+                marks.remove(0);
+            }
             marks.push(Mark { key: key.clone(), deadline, at, days });
             true
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_reached_one_after_the_other() {
+        let at = |day: i64| Timestamp::from_second(day * 86_400).unwrap();
+        let (list, end) = ([30, 7, 1], at(100));
+        for (now, was, comes) in
+            [(69, None, Some(70)), (70, Some(30), Some(93)), (98, Some(7), Some(99)), (99, Some(1), None)]
+        {
+            assert_eq!(reached(&list, end, at(now)), was, "{now}");
+            assert_eq!(next(&list, end, at(now)), comes.map(at), "{now}");
+        }
+        assert_eq!((reached(&[], end, end), next(&[], end, at(0))), (None, None));
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let key = KeyId::try_from("A".to_owned()).unwrap();
+        let mut marks = Vec::new();
+        for day in 0..300 {
+            let at = Timestamp::from_second(day).unwrap();
+            assert!(note(&mut marks, &key, Deadline::End, at, 0));
+            assert!(!note(&mut marks, &key, Deadline::End, at, 3));
+        }
+        assert_eq!(marks.len(), MOST_MARKS);
+        assert_eq!(marks.first().unwrap().at.as_second(), 300 - 256);
     }
 }

@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// A timeline has at most so many rows: a small file can have a story go on for ten thousand years.
+const MOST_ROWS: usize = 20_000;
+
 /// A story: what is done to an SVM, and when. `docs/lifecycle.md` has the form.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +108,14 @@ pub enum ScenarioError {
         name: &'static str,
         /// Why.
         problem: String,
+    },
+    /// More happens than anybody reads.
+    #[error(
+        "more than {MOST_ROWS} things happen until {at}: end the scenario earlier, or remind on fewer days"
+    )]
+    TooMuch {
+        /// How far it came.
+        at: Timestamp,
     },
     /// A step comes too early.
     #[error("step {number} at {at} is before {before}; steps come in order of time")]
@@ -208,12 +219,13 @@ impl Scenario {
             if at > self.end {
                 break;
             }
-            play.until(at);
+            play.until(at)?;
             let power_ok = play.powered != matches!(act, Act::PowerOn {});
             if !power_ok {
                 let is = if play.powered { "on" } else { "off" };
                 return Err(ScenarioError::Power { number, at, is });
             }
+            play.bounded()?;
             match act {
                 Act::PowerOff {} => play.powered = false,
                 Act::PowerOn {} => {
@@ -227,7 +239,7 @@ impl Scenario {
                 Act::ProtectedDevices { count } => play.input(Input::ProtectedDevices(Some(*count))),
             }
         }
-        play.until(self.end);
+        play.until(self.end)?;
         Ok(play.rows)
     }
 }
@@ -240,7 +252,8 @@ fn read(document: &Value) -> Offer {
 pub fn foretell(state: State, settings: &Settings, start: Timestamp, end: Timestamp) -> Vec<Row> {
     let settings = Settings { enforcement_is_proved: false, ..settings.clone() };
     let mut play = Play::new(state, &settings, start);
-    play.until(end);
+    // One key and a reserve have fewer marks than that.
+    play.until(end).ok();
     play.rows
 }
 
@@ -259,14 +272,20 @@ impl<'a> Play<'a> {
     }
 
     /// Every due instant up to `at`, in order; without power time only passes.
-    fn until(&mut self, at: Timestamp) {
+    fn until(&mut self, at: Timestamp) -> Result<(), ScenarioError> {
         while self.powered
             && let Some(due) = next_due(&self.state, self.settings, self.now).filter(|due| *due <= at)
         {
             self.now = due;
             self.input(Input::Look);
+            self.bounded()?;
         }
         self.now = at;
+        Ok(())
+    }
+
+    fn bounded(&self) -> Result<(), ScenarioError> {
+        if self.rows.len() <= MOST_ROWS { Ok(()) } else { Err(ScenarioError::TooMuch { at: self.now }) }
     }
 
     fn input(&mut self, input: Input) {
@@ -276,5 +295,33 @@ impl<'a> Play<'a> {
         if !events.is_empty() || self.state.told != before {
             self.rows.push(Row::new(self.now, &self.state.told, events));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A revision each ten years, and a reminder each day.
+    #[test]
+    fn a_story_that_never_ends_is_cut_off() {
+        let document = |year: u32| {
+            json!({"rev": year, "key": {"id": "A", "kind": "subscription"}, "subscription": {"state": "active",
+                "state_since": "0001-01-01T00:00:00Z",
+                "term": {"type": "limited", "ends_at": format!("{:04}-01-01T00:00:00Z", year + 10)}}})
+        };
+        let steps: Vec<Value> = (10..9000)
+            .step_by(10)
+            .map(|year| {
+                let what = if year == 10 { "activate" } else { "publish" };
+                json!({"at": format!("{year:04}-01-01T00:00:00Z"), "do": what, "document": document(year)})
+            })
+            .collect();
+        let days: Vec<u32> = (1..=3650).collect();
+        let story = json!({"product_version": "6.1", "start": "0001-01-01T00:00:00Z", "end": "9999-01-01T00:00:00Z",
+            "settings": {"reminder_days": days}, "steps": steps});
+        let error = Scenario::read(&story.to_string()).unwrap().play().unwrap_err();
+        assert!(error.to_string().starts_with("more than 20000 things happen until 006"), "{error}");
     }
 }

@@ -63,12 +63,10 @@ pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> 
 pub fn next_due(state: &State, settings: &Settings, after: Timestamp) -> Option<Timestamp> {
     let (active, course) = (state.active.as_ref()?, state.course()?);
     let mut due = turns(active, &course, settings);
-    let marks = |deadline: Option<Timestamp>, days: &[u32]| {
-        let deadline = deadline.into_iter();
-        deadline.flat_map(|at| days.iter().map(move |d| sub_days(at, u64::from(*d)))).collect::<Vec<_>>()
-    };
-    due.extend(marks(course.ends_at, &settings.reminder_days));
-    due.extend(marks(course.grace().map(|(_, until)| until), &settings.grace_reminder_days));
+    due.extend(course.ends_at.and_then(|end| marks::next(&settings.reminder_days, end, after)));
+    due.extend(
+        course.grace().and_then(|(_, until)| marks::next(&settings.grace_reminder_days, until, after)),
+    );
     due.extend(take_over(state, settings).map(|t| t.at));
     due.into_iter().filter(|at| *at > after).min()
 }

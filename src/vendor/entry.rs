@@ -62,8 +62,11 @@ struct Label {
 
 /// The key that a file says it is of, verified or not; of a damaged file, too, where that much of it is left.
 pub(super) fn label(path: &Path) -> Option<KeyId> {
-    let text = fs::read(path).ok()?;
-    serde_json::from_slice::<Label>(&text).ok().map(|label| label.key).or_else(|| key_in_ruins(&text))
+    label_in(&fs::read(path).ok()?)
+}
+
+pub(crate) fn label_in(text: &[u8]) -> Option<KeyId> {
+    serde_json::from_slice::<Label>(text).ok().map(|label| label.key).or_else(|| key_in_ruins(text))
 }
 
 /// The key of a file that is no JSON any more. The line with it is the same on both sides of a conflict.
@@ -83,8 +86,11 @@ fn not_as_written(path: &Path, text: &[u8], error: &serde_json::Error) -> Vendor
 
 /// Reads a file of the ledger and verifies the document, and that everything beside it says the same.
 pub(super) fn read(path: &Path, trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
-    let text = fs::read(path).map_err(VendorError::io("read", path))?;
-    let file: File = serde_json::from_slice(&text).map_err(|error| not_as_written(path, &text, &error))?;
+    parse(path, &fs::read(path).map_err(VendorError::io("read", path))?, trust, iss)
+}
+
+pub(crate) fn parse(path: &Path, text: &[u8], trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
+    let file: File = serde_json::from_slice(text).map_err(|error| not_as_written(path, text, &error))?;
     let damaged = |problem: String| VendorError::Damaged { path: path.to_owned(), problem };
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let sub: Sub = name.parse().map_err(|_| damaged("does not have the name of a document".to_owned()))?;

@@ -14,7 +14,7 @@
 mod change;
 pub mod cli;
 mod difference;
-mod entry;
+pub(crate) mod entry;
 mod error;
 mod files;
 mod issuing;
@@ -22,7 +22,7 @@ mod key_ref;
 mod ledger;
 mod order;
 mod parallel;
-mod profile;
+pub(crate) mod profile;
 mod provider;
 mod publish;
 mod published_index;

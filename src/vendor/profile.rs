@@ -113,8 +113,12 @@ impl Profile {
             }
             _ => VendorError::Io { verb: "read", path: path.clone(), source },
         })?;
-        let profile: Self = toml::from_str(&text).map_err(|error| VendorError::Profile {
-            path: path.clone(),
+        Self::parse(&path, &text)
+    }
+
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, VendorError> {
+        let profile: Self = toml::from_str(text).map_err(|error| VendorError::Profile {
+            path: path.to_owned(),
             problem: error.to_string().trim_end().to_owned(),
         })?;
         profile.check()?;
@@ -122,7 +126,7 @@ impl Profile {
     }
 
     /// The text of the file.
-    pub(super) fn to_text(&self) -> Result<String, VendorError> {
+    pub(crate) fn to_text(&self) -> Result<String, VendorError> {
         let problem = |error: toml::ser::Error| VendorError::Profile {
             path: Self::FILE.into(),
             problem: error.to_string(),

@@ -4,7 +4,7 @@
 //! comes, it is refused, somebody cancels it, or it has lasted too long, and each of these is told. The code itself is
 //! never kept. Must not know: sockets and the command line.
 
-mod pending;
+pub(crate) mod pending;
 
 pub use pending::{Failure, PendingActivation};
 

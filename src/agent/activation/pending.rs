@@ -26,16 +26,16 @@ pub struct Failure {
 
 /// An activation that waits for its document. The code is not needed any more: `sub` finds the document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Pending {
+pub(crate) struct Pending {
     /// A secret, as in documents; its `Debug` does not show it.
     #[serde(serialize_with = "write_sub", deserialize_with = "read_sub")]
-    pub(super) sub: Sub,
-    pub(super) role: Role,
-    pub(super) since: Timestamp,
-    pub(super) next_try_at: Timestamp,
+    pub(crate) sub: Sub,
+    pub(crate) role: Role,
+    pub(crate) since: Timestamp,
+    pub(crate) next_try_at: Timestamp,
     /// How often in a row it failed.
-    pub(super) tries: u32,
-    pub(super) failure: Failure,
+    pub(crate) tries: u32,
+    pub(crate) failure: Failure,
 }
 
 fn write_sub<S: Serializer>(sub: &Sub, serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,13 +48,13 @@ fn read_sub<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sub, D::Error>
 
 impl Pending {
     /// When it is to be tried, seen at `now`.
-    pub(super) fn due(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn due(&self, now: Timestamp) -> Timestamp {
         let longest = now.checked_add(LONGEST_WAIT).unwrap_or(now);
         if self.next_try_at > longest { now } else { self.next_try_at }
     }
 
     /// One more failure, with the next try after `wait`.
-    pub(super) fn failed(&mut self, now: Timestamp, failure: Failure, wait: Duration) {
+    pub(crate) fn failed(&mut self, now: Timestamp, failure: Failure, wait: Duration) {
         self.tries = self.tries.saturating_add(1);
         self.failure = failure;
         let wait = SignedDuration::try_from(wait).unwrap_or(LONGEST_WAIT);
@@ -62,12 +62,12 @@ impl Pending {
     }
 
     /// Whether it lasts too long to go on. Asked after a failure.
-    pub(super) fn is_hopeless(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_hopeless(&self, now: Timestamp) -> bool {
         now.duration_since(self.since) >= GIVEN_UP_AFTER
     }
 
     /// What may be shown of it.
-    pub(super) fn shown(&self) -> PendingActivation {
+    pub(crate) fn shown(&self) -> PendingActivation {
         let Self { role, since, next_try_at, tries, failure, .. } = self;
         PendingActivation {
             role: *role,
@@ -95,13 +95,13 @@ pub struct PendingActivation {
 /// All that wait: at most one for each role.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Waiting {
-    pub(super) active: Option<Pending>,
-    pub(super) reserve: Option<Pending>,
+pub(crate) struct Waiting {
+    pub(crate) active: Option<Pending>,
+    pub(crate) reserve: Option<Pending>,
 }
 
 impl Waiting {
-    pub(super) fn of(&mut self, role: Role) -> &mut Option<Pending> {
+    pub(crate) fn of(&mut self, role: Role) -> &mut Option<Pending> {
         match role {
             Role::Active => &mut self.active,
             Role::Reserve => &mut self.reserve,
@@ -109,11 +109,11 @@ impl Waiting {
     }
 
     /// The one whose turn it is: a reserve stands behind an active key, and waits for it.
-    pub(super) fn first(&self) -> Option<&Pending> {
+    pub(crate) fn first(&self) -> Option<&Pending> {
         self.active.as_ref().or(self.reserve.as_ref())
     }
 
-    pub(super) fn shown(&self) -> Vec<PendingActivation> {
+    pub(crate) fn shown(&self) -> Vec<PendingActivation> {
         [&self.active, &self.reserve].into_iter().flatten().map(Pending::shown).collect()
     }
 }

@@ -8,7 +8,7 @@ mod gate;
 mod identity;
 mod keys;
 mod output;
-mod paste;
+pub(crate) mod paste;
 mod renewal;
 mod show;
 mod timeline;

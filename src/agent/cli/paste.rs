@@ -7,7 +7,7 @@ use crate::documents::MAX_DOCUMENT_BYTES;
 
 /// Why a text is no document that was pasted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PasteError {
+pub(crate) enum PasteError {
     /// Nothing but white space.
     #[error(
         "there is nothing in it: give the document that the vendor sent, three parts of letters and digits with dots between"
@@ -61,7 +61,7 @@ pub(super) enum PasteError {
 
 impl PasteError {
     /// A short name: that of the refusal it would be, but for what is empty.
-    pub(super) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",
             _ => "invalid_document",
@@ -78,7 +78,7 @@ fn is_unseen(c: char) -> bool {
 ///
 /// # Errors
 /// [`PasteError`]: what it is instead. The text itself is not quoted: it may be a secret.
-pub(super) fn document(pasted: &str) -> Result<String, PasteError> {
+pub(crate) fn document(pasted: &str) -> Result<String, PasteError> {
     let seen = pasted.trim_matches(is_unseen);
     let quoted = seen.trim_start_matches(|c: char| c == '>' || is_unseen(c));
     let begins = |with: &str| quoted.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 /// A code or a document that is to become a key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AddKey {
+pub(crate) struct AddKey {
     code: Option<SecretString>,
     document: Option<String>,
     #[serde(default)]

@@ -2,9 +2,9 @@
 //! things; the kernel decides who may open which (`docs/configuration.md`).
 
 pub mod client;
-mod keys;
+pub(crate) mod keys;
 mod metrics;
-mod routes;
+pub(crate) mod routes;
 mod sockets;
 mod turn_away;
 

@@ -16,6 +16,7 @@ use crate::subscription::{Resource, Role};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -23,10 +24,10 @@ use std::time::Duration;
 /// A request's body, from its first to its last byte.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) struct Fault {
-    pub(super) status: StatusCode,
-    pub(super) code: String,
-    pub(super) message: String,
+pub(crate) struct Fault {
+    pub(crate) status: StatusCode,
+    pub(crate) code: String,
+    pub(crate) message: String,
 }
 
 impl Fault {
@@ -44,19 +45,19 @@ impl From<StoreError> for Fault {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Retry {
+pub(crate) struct Retry {
     id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Devices {
+pub(crate) struct Devices {
     count: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Take {
+pub(crate) struct Take {
     unit: Option<String>,
 }
 
@@ -234,9 +235,18 @@ pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T
     let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
     let body = body.map_err(|_| bad("the body did not come in time".to_owned()))?;
     let body = body.map_err(|e| bad(format!("the body cannot be read: {e}")))?.to_bytes();
+    parse(&body)
+}
+
+pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault> {
     // The body may hold a code: what is wrong with it is told by place alone.
-    serde_json::from_slice(&body).map_err(|e| {
-        bad(format!("the body is not as it should be, at line {} column {}", e.line(), e.column()))
+    serde_json::from_slice(body).map_err(|e| {
+        let place = format!("at line {} column {}", e.line(), e.column());
+        Fault::new(
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            format!("the body is not as it should be, {place}"),
+        )
     })
 }
 
@@ -299,20 +309,29 @@ async fn run_updates(api: &Api) -> Result<Value, Fault> {
 
 /// What time alone will bring; a year ahead where no end is given.
 fn foretold(api: &Api, query: &str) -> Result<Value, Fault> {
-    let bad = |code: &str, message: String| Fault::new(StatusCode::BAD_REQUEST, code, message);
-    let until = match query.split_once('=') {
-        None if query.is_empty() => None,
-        Some(("until", text)) => Some(text.parse().map_err(|_| {
-            bad("bad_instant", "until takes an instant such as 2027-01-01T00:00:00Z".to_owned())
-        })?),
-        _ => return Err(bad("bad_request", "the query takes until=INSTANT alone".to_owned())),
-    };
+    let until = until(query)?;
     let state = api.engine.picture.borrow().state.as_ref().clone();
     let rows = forecast(state, &api.settings.rules, api.clock.now(), until);
-    Ok(json!(rows.map_err(|e| bad("bad_instant", e.to_string()))?))
+    Ok(json!(rows.map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_instant", e.to_string()))?))
+}
+
+pub(crate) fn until(query: &str) -> Result<Option<Timestamp>, Fault> {
+    let bad = |code: &str, message: &str| Fault::new(StatusCode::BAD_REQUEST, code, message);
+    match query.split_once('=') {
+        None if query.is_empty() => Ok(None),
+        Some(("until", text)) => {
+            let instant = text.parse().map(Some);
+            instant.map_err(|_| bad("bad_instant", "until takes an instant such as 2027-01-01T00:00:00Z"))
+        }
+        _ => Err(bad("bad_request", "the query takes until=INSTANT alone")),
+    }
 }
 
 async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
+    Ok(json!({"events": api.store.events(listing(query)?).await?}))
+}
+
+pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
     let mut listing = Listing { most: 50, ..Listing::default() };
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let wrong = || {
@@ -333,7 +352,7 @@ async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
             _ => return Err(wrong()),
         }
     }
-    Ok(json!({"events": api.store.events(listing).await?}))
+    Ok(listing)
 }
 
 async fn event(api: &Api, id: &str) -> Result<Value, Fault> {

@@ -14,7 +14,7 @@ const MOST_ANSWER: usize = 256 * 1024;
 
 /// What follows from an attempt.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The receiver has everything up to this sequence number.
     Delivered { upto: u64 },
     /// It may go better later.
@@ -132,7 +132,7 @@ fn is_html(answer: &reqwest::Response) -> bool {
 }
 
 /// What was kept counts as far as it goes without a hole: the order is never changed.
-fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
+pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
     let Ok(receipt) = serde_json::from_slice::<Receipt>(body) else {
         return Outcome::hold(
             "no_receipt",
@@ -164,13 +164,13 @@ fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
 const OF_ANOTHER: &str = "token_of_another_source";
 
 /// The code of an error of `svm-collector`.
-fn code(body: &[u8]) -> Option<String> {
+pub(crate) fn code(body: &[u8]) -> Option<String> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
     Some(answer.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
 /// The beginning of an answer's text, on one line, for a log.
-fn said(body: &[u8]) -> String {
+pub(crate) fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     if line.trim().is_empty() { "no explanation".to_owned() } else { line.trim().to_owned() }

@@ -231,7 +231,7 @@ impl Line {
 }
 
 /// An event in binary mode: its attributes become headers, its data the body (HTTP protocol binding, section 3.1).
-fn binary(event: &Outgoing, headers: &mut HeaderMap) -> String {
+pub(crate) fn binary(event: &Outgoing, headers: &mut HeaderMap) -> String {
     #[derive(Deserialize)]
     struct Event<'a> {
         #[serde(borrow)]

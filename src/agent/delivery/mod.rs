@@ -4,8 +4,8 @@
 //! receiver has them; meanwhile the next are made ready, and those after them are read. What an answer means is decided in `answer.rs`;
 //! nothing else looks at it. `docs/delivery.md` has the table.
 
-mod answer;
-mod cloudevents;
+pub(crate) mod answer;
+pub(crate) mod cloudevents;
 mod doubt;
 mod probe;
 mod sender;
@@ -67,11 +67,11 @@ pub struct Delivery {
 
 /// What is remembered of failures over a restart, until something is delivered.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Retry {
+pub(crate) struct Retry {
     /// How often in a row.
     failures: u32,
     /// When to try again.
-    until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
     /// Whether it is a matter of configuration, which a restart may have changed.
     held: bool,
     outage: Option<Outage>,
@@ -357,7 +357,7 @@ impl Delivery {
 
 /// How long it is until an instant. It is waited for as a span: a clock that is stepped meanwhile neither shortens nor
 /// lengthens it.
-fn left(now: Timestamp, until: Timestamp) -> Duration {
+pub(crate) fn left(now: Timestamp, until: Timestamp) -> Duration {
     until.duration_since(now).clamp(SignedDuration::ZERO, LONGEST_WAIT).unsigned_abs()
 }
 

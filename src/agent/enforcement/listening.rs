@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// More processes are not looked at; then the answer is an error.
@@ -97,18 +97,21 @@ fn open_to_all(net: &Path) -> std::io::Result<BTreeMap<u64, String>> {
             Err(error) if error.kind() == ErrorKind::NotFound && table != "tcp" => continue,
             text => text?,
         };
-        for line in text.lines().skip(1) {
-            let fields: Vec<_> = line.split_ascii_whitespace().collect();
-            let field = |at: usize| fields.get(at).copied().unwrap_or_default();
-            let Some((address, port)) = address(field(1)).filter(|_| field(3) == state) else { continue };
-            let Ok(inode) = field(9).parse() else { continue };
-            if !address.to_canonical().is_loopback() {
-                let socket = std::net::SocketAddr::new(address, port);
-                open.insert(inode, format!("{} {socket}", table.trim_end_matches('6')));
-            }
-        }
+        let table = table.trim_end_matches('6');
+        open.extend(rows(&text, state).map(|(inode, socket)| (inode, format!("{table} {socket}"))));
     }
     Ok(open)
+}
+
+/// The sockets of a table in this state that are open to more than the loopback.
+pub(crate) fn rows(text: &str, state: &str) -> impl Iterator<Item = (u64, SocketAddr)> {
+    text.lines().skip(1).filter_map(move |line| {
+        let fields: Vec<_> = line.split_ascii_whitespace().collect();
+        let field = |at: usize| fields.get(at).copied().unwrap_or_default();
+        let (address, port) = address(field(1)).filter(|_| field(3) == state)?;
+        let open = !address.to_canonical().is_loopback();
+        Some((field(9).parse().ok()?, SocketAddr::new(address, port))).filter(|_| open)
+    })
 }
 
 /// An address as `/proc/net` has it: words of 32 bits in the order of this machine.

@@ -143,7 +143,11 @@ impl PermitFile {
         // Root asks here too, in a folder of the agent's user: no more is read than a permit has, and of nothing but a file.
         let text = super::gates::text(&path(folder, resource))?;
         let text = text.ok_or(std::io::ErrorKind::NotFound)?;
-        let permit: Self = serde_json::from_str(&text)?;
+        Self::parse(&text, resource)
+    }
+
+    pub(crate) fn parse(text: &str, resource: Resource) -> std::io::Result<Self> {
+        let permit: Self = serde_json::from_str(text)?;
         if permit.resource == resource {
             Ok(permit)
         } else {

@@ -181,7 +181,7 @@ pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, Sys
 
 /// Blocks of `Name=value` with an empty line between; a value may hold `=`. What is told more than once, such as each
 /// command of `ExecCondition=`, is a line each.
-fn read(text: &str) -> Vec<UnitState> {
+pub(crate) fn read(text: &str) -> Vec<UnitState> {
     let block = |block: &str| {
         let mut properties = BTreeMap::<String, String>::new();
         for (name, value) in block.lines().filter_map(|line| line.split_once('=')) {
@@ -225,11 +225,15 @@ async fn lines_of(of: String, since: Option<String>, most: usize) -> Result<Vec<
     // The newest first: of what is too long for an answer, the oldest is left out.
     command.args(["--quiet", "--no-pager", "--output=cat", "--reverse", "--lines"]).arg(most.to_string());
     command.args(since).arg(of);
-    let text = ask("journalctl", "read", command, PATIENCE).await?;
+    Ok(plain_lines(&ask("journalctl", "read", command, PATIENCE).await?, most))
+}
+
+/// Of lines that come newest first.
+pub(crate) fn plain_lines(text: &str, most: usize) -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let plain =
         |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
-    Ok(lines.iter().take(most).rev().map(plain).collect())
+    lines.iter().take(most).rev().map(plain).collect()
 }
 
 /// How systemd told that a run ended.
@@ -282,7 +286,7 @@ pub async fn last_run_since(unit: &str, since_us: i64) -> Result<Option<String>,
 }
 
 /// Of an entry of the journal as JSON; all values are texts.
-fn run_told(entry: &str, since_us: i64) -> Option<String> {
+pub(crate) fn run_told(entry: &str, since_us: i64) -> Option<String> {
     let entry: BTreeMap<String, serde_json::Value> = serde_json::from_str(entry.lines().next()?).ok()?;
     let field = |name: &str| entry.get(name)?.as_str();
     let told = field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| field("__REALTIME_TIMESTAMP"))?;
@@ -292,7 +296,7 @@ fn run_told(entry: &str, since_us: i64) -> Option<String> {
 }
 
 /// Of the kinds of messages of `sd-messages.h`.
-fn told(kinds: &str) -> Option<Told> {
+pub(crate) fn told(kinds: &str) -> Option<Told> {
     let has = |kind: &str| kinds.lines().any(|line| line.trim() == kind);
     if has("0e4284a0caca4bfc81c0bb6786972673") {
         Some(Told::Skipped)

@@ -22,12 +22,12 @@ pub(super) use crate::agent::store::CERTIFICATES_NOTE as NOTE;
 
 /// What was told of each destination's certificate: its end and the nearest mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Told(BTreeMap<String, (Timestamp, u64)>);
+pub(crate) struct Told(BTreeMap<String, (Timestamp, u64)>);
 
 impl Told {
     /// Whether it is to be told now that a certificate ends: each mark once, of several that were passed the
     /// nearest. Another end begins anew.
-    fn is_due(&mut self, destination: &str, ends_at: Timestamp, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&mut self, destination: &str, ends_at: Timestamp, now: Timestamp) -> bool {
         let left = days_left(now, ends_at);
         let Some(mark) = MARKS.iter().copied().filter(|mark| left <= *mark).min() else {
             self.0.remove(destination);

@@ -4,11 +4,11 @@
 //! One exception, for safety: a permit that gets tighter is written before the transaction, so that stopping
 //! never waits for a disk that is full or broken; giving back does wait. It sleeps until the next due instant.
 
-mod certificates;
+pub(crate) mod certificates;
 mod doubt;
 mod handle;
 mod permits;
-mod reverts;
+pub(crate) mod reverts;
 
 pub use handle::{Handle, Offered, Order, Picture, Run, Tell, Turn};
 

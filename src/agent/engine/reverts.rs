@@ -19,11 +19,11 @@ const WHILE: SignedDuration = SignedDuration::from_hours(24);
 
 /// When each destination's numbers were taken above others, lately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Reverts(BTreeMap<String, Vec<Timestamp>>);
+pub(crate) struct Reverts(BTreeMap<String, Vec<Timestamp>>);
 
 impl Reverts {
     /// The same with one more now; `None` where that is too often.
-    fn with(&self, destination: &str, now: Timestamp) -> Option<Self> {
+    pub(crate) fn with(&self, destination: &str, now: Timestamp) -> Option<Self> {
         let mut with = self.clone();
         let times = with.0.entry(destination.to_owned()).or_default();
         // One that lies ahead is by a clock that was wrong.

@@ -57,7 +57,7 @@ pub type Refresh = oneshot::Sender<Looked>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct Memory {
+pub(crate) struct Memory {
     /// Of which published file; another one makes this void.
     sub: String,
     etag: Option<String>,

@@ -9,7 +9,7 @@ mod bounds;
 mod history;
 mod open;
 mod outbox;
-mod recovery;
+pub(crate) mod recovery;
 mod sql;
 mod worker;
 

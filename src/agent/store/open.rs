@@ -223,8 +223,9 @@ impl Store {
             sql::set_bond(&db, &kept.bond).ok();
         }
         // A start is a change: where the log of this run is lost, the next one sees that. Without room it is left.
-        if sql::set_note(&db, CHANGES_NOTE, &(kept.changes + 1).to_string()).is_ok() {
-            kept.changes += 1;
+        let changes = kept.changes.saturating_add(1);
+        if sql::set_note(&db, CHANGES_NOTE, &changes.to_string()).is_ok() {
+            kept.changes = changes;
         }
         let untold = sql::note(&db, REBUILT_NOTE)?;
         let rebuilt = rebuilt.or_else(|| serde_json::from_str(&untold?).ok());

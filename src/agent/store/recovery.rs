@@ -13,9 +13,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Sequence numbers are promised in blocks of so many, so that the file is not written for each event.
 const BLOCK: u64 = 1000;
 
+/// No number that was counted comes near this: a higher one is damage, and one above SQLite's integers could not be gone
+/// on from.
+const MOST_NUMBER: u64 = 1 << 53;
+
 /// What the file holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// The SVM's id.
     pub(super) id: String,
     /// To what it is bound.
@@ -65,13 +69,15 @@ impl Recovery {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((None, None)),
             read => read.map_err(failed)?,
         };
-        match serde_json::from_slice(&text) {
-            Ok(contents) => Ok((Some(contents), None)),
-            Err(error) => {
-                std::fs::rename(path, path.with_extension("damaged")).map_err(failed)?;
-                Ok((None, Some(format!("the recovery file was damaged too ({error})"))))
+        let problem = match serde_json::from_slice::<Contents>(&text) {
+            Ok(contents) if contents.ceiling.max(contents.changes) <= MOST_NUMBER => {
+                return Ok((Some(contents), None));
             }
-        }
+            Ok(_) => "it has a number that was never used".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        std::fs::rename(path, path.with_extension("damaged")).map_err(failed)?;
+        Ok((None, Some(format!("the recovery file was damaged too ({problem})"))))
     }
 
     /// Promises sequence numbers up to the next block, where `used` reaches the ceiling.
@@ -134,5 +140,22 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> std::io::Res
     match path.parent() {
         Some(folder) => std::fs::File::open(folder)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_cannot_be_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recovery.json");
+        for (ceiling, changes, good) in [(1 << 53, 7, true), (1 << 54, 7, false), (1000, u64::MAX, false)] {
+            let contents = Contents { id: "a".to_owned(), ceiling, changes, ..Contents::default() };
+            std::fs::write(&path, serde_json::to_vec(&contents).unwrap()).unwrap();
+            let (read, problem) = Recovery::read(&path).unwrap();
+            assert_eq!((read.is_some(), problem.is_none(), path.exists()), (good, good, good), "{problem:?}");
+        }
     }
 }

@@ -450,3 +450,15 @@ proptest! {
         }
     }
 }
+
+/// Clocks do not show that, but a damaged note may hold it.
+#[test]
+fn the_ends_of_the_clocks_do_no_harm() {
+    let dwell = SignedDuration::from_hours(24);
+    for wall in [Timestamp::MIN, Timestamp::MAX] {
+        let reading = Reading { wall, boot: SignedDuration::MAX };
+        let mut time = TrustedTime::new("a", reading, dwell).resumed("b", reading);
+        assert_eq!(time.observe(reading, dwell), wall);
+        assert_eq!(time.observe(reading, dwell), wall);
+    }
+}

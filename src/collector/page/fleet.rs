@@ -10,20 +10,20 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 /// Everything the page shows.
-pub(super) struct View {
-    pub(super) query: FleetQuery,
-    pub(super) page: u32,
-    pub(super) rows: u32,
-    pub(super) svms: Vec<Svm>,
-    pub(super) total: u64,
-    pub(super) counts: Counts,
-    pub(super) keys: Vec<KeySum>,
-    pub(super) now: Timestamp,
-    pub(super) silent_before: Timestamp,
+pub(crate) struct View {
+    pub(crate) query: FleetQuery,
+    pub(crate) page: u32,
+    pub(crate) rows: u32,
+    pub(crate) svms: Vec<Svm>,
+    pub(crate) total: u64,
+    pub(crate) counts: Counts,
+    pub(crate) keys: Vec<KeySum>,
+    pub(crate) now: Timestamp,
+    pub(crate) silent_before: Timestamp,
 }
 
 impl View {
-    pub(super) fn render(&self) -> Markup {
+    pub(crate) fn render(&self) -> Markup {
         html! {
             h1 class="visually-hidden" { "Fleet of security virtual machines" }
             div class="summary" {

@@ -3,9 +3,9 @@
 //! Promises: text of events is escaped and never becomes a link; nothing inline that the Content-Security-Policy
 //! would have to allow. The script only asks for the same page again and puts its live part in place.
 
-mod fleet;
-mod svm;
-mod words;
+pub(crate) mod fleet;
+pub(crate) mod svm;
+pub(crate) mod words;
 
 use super::App;
 use super::answer::Refusal;

@@ -14,23 +14,23 @@ use serde_json::Value;
 const RANGES: usize = 12;
 
 /// Everything the page shows.
-pub(super) struct View {
-    pub(super) svm: Svm,
-    pub(super) report: Option<String>,
-    pub(super) events: Vec<Event>,
-    pub(super) older: Option<i64>,
-    pub(super) newest: bool,
-    pub(super) now: Timestamp,
-    pub(super) silent_before: Timestamp,
+pub(crate) struct View {
+    pub(crate) svm: Svm,
+    pub(crate) report: Option<String>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) older: Option<i64>,
+    pub(crate) newest: bool,
+    pub(crate) now: Timestamp,
+    pub(crate) silent_before: Timestamp,
 }
 
 impl View {
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let hostname = self.svm.told.as_ref().and_then(|told| told.hostname.as_deref());
         clean(hostname.unwrap_or(&self.svm.id))
     }
 
-    pub(super) fn render(&self) -> Markup {
+    pub(crate) fn render(&self) -> Markup {
         let path = format!("/svms/{}", encoded(&self.svm.id));
         html! {
             nav class="crumbs" aria-label="Where you are" { a href="/" { "Fleet" } " / " bdi { (self.name()) } }

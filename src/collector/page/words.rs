@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 /// Text of an event: control characters and those that change the direction of what follows are made visible.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let hides = |c: char| {
         c.is_control()
             || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
@@ -17,7 +17,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// A path segment of a link to one SVM.
-pub(super) fn encoded(id: &str) -> String {
+pub(crate) fn encoded(id: &str) -> String {
     use std::fmt::Write;
     id.bytes().fold(String::new(), |mut text, byte| {
         match byte {

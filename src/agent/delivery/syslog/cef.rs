@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 /// The message for an event that is sent from this address.
-pub(super) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
+pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
     let facts = Facts::of(kept);
     let mut cut = Cut::default();
     let mut message = header(&facts);

@@ -4,9 +4,9 @@
 //! of it (`wire.rs` says how that is known); else nothing counts, and all of it is to be sent again under the same ids
 //! and numbers. TLS files are read anew when they were replaced. Must not know: the store, the backoff, the log.
 
-mod cef;
+pub(crate) mod cef;
 mod facts;
-mod rfc5424;
+pub(crate) mod rfc5424;
 mod wire;
 
 use crate::clock::Clock;

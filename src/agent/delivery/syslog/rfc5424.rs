@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 /// Bytes of a message at most. Receivers of RFC 5425 should take 8192; rsyslog takes 8096 if it is told nothing.
-pub(super) const LONGEST: usize = 8000;
+pub(crate) const LONGEST: usize = 8000;
 
 /// Bytes of the sentence for people.
 pub(super) const MOST_TEXT: usize = 2000;
@@ -26,7 +26,7 @@ const BESIDE: usize = 4;
 const PARAMETERS: usize = 9;
 
 /// The message for an event that is sent from this address.
-pub(super) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
+pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
     let facts = Facts::of(kept);
     let mut cut = Cut::default();
 

@@ -1,0 +1,36 @@
+//! What receivers and the vendor's host answer.
+
+use super::bytes::{Bytes, text};
+use crate::agent::delivery::answer::{Outcome, code, receipt, said};
+use crate::agent::store::Outgoing;
+use crate::http::{retry_after, told_time};
+use std::time::Duration;
+
+pub(super) fn answers(data: &[u8]) {
+    let sent: Vec<Outgoing> = (5..9)
+        .map(|n| Outgoing { sequence: n, skipped_from: None, id: format!("id{n}"), body: String::new() })
+        .collect();
+    match receipt(data, &sent) {
+        Outcome::Delivered { upto } => assert!((5..9).contains(&upto)),
+        Outcome::Conflict { sequence, .. } => assert_eq!(sequence, 5),
+        Outcome::Again { .. } | Outcome::Hold { .. } => {}
+        Outcome::Refused { .. } => panic!("a receipt refuses nothing"),
+    }
+    code(data);
+    let line = said(data);
+    assert!(line.chars().count() <= 200 && !line.chars().any(char::is_control));
+
+    let mut bytes = Bytes::new(data);
+    let now = bytes.instant();
+    let rest = text(bytes.rest());
+    let mut lines = rest.lines();
+    let mut answer = hyper::Response::builder();
+    for name in ["retry-after", "date", "age"] {
+        if let Ok(value) = hyper::header::HeaderValue::from_str(lines.next().unwrap_or_default()) {
+            answer = answer.header(name, value);
+        }
+    }
+    let answer = reqwest::Response::from(answer.body(String::new()).unwrap());
+    assert!(retry_after(&answer, now).is_none_or(|wait| wait <= Duration::from_secs(3600)));
+    told_time(&answer);
+}

@@ -1,0 +1,103 @@
+//! What a damaged database may hold: each note, read, and used as after a restart.
+
+use super::bytes::Bytes;
+use super::life::holds;
+use crate::agent::activation::pending::Waiting;
+use crate::agent::delivery::{Retry, left};
+use crate::agent::enforcement::updates::driver::Course;
+use crate::agent::enforcement::updates::schedule::Schedule;
+use crate::agent::enforcement::updates::{Memory, age};
+use crate::agent::engine::{certificates, reverts};
+use crate::agent::settings::Missed;
+use crate::agent::source::poller;
+use crate::agent::source::schedule::{Facts, next_on_grid};
+use crate::agent::store::recovery::Contents;
+use crate::clock::trust::{Reading, TrustedTime};
+use crate::collector::fleet::{LastConflict, Told};
+use crate::collector::machines::Machines;
+use crate::subscription::{Input, Settings, State, step};
+use jiff::SignedDuration;
+use serde::de::DeserializeOwned;
+
+/// Read, and written as it was read.
+fn read<T: DeserializeOwned + serde::Serialize>(text: &[u8]) -> Option<T> {
+    let read: T = serde_json::from_slice(text).ok()?;
+    let again = serde_json::to_string(&read).unwrap();
+    let back: T = serde_json::from_str(&again).unwrap();
+    assert_eq!(serde_json::to_string(&back).unwrap(), again);
+    Some(read)
+}
+
+pub(super) fn notes(data: &[u8]) {
+    let mut bytes = Bytes::new(data);
+    let (kind, now) = (bytes.byte() % 9, bytes.instant());
+    let text = bytes.rest();
+    match kind {
+        0 => {
+            let Some(state) = read::<State>(text) else { return };
+            let settings = Settings::new("6.1".parse().unwrap());
+            Facts::of(&state, now, 0.3);
+            let (state, _) = step(state, &settings, now, Input::Look);
+            if state.active.as_ref().map(|a| &a.statement.key)
+                != state.reserve.as_ref().map(|r| &r.statement.key)
+            {
+                holds(&state, &settings, now);
+            }
+        }
+        1 => {
+            let Some(time) = read::<TrustedTime>(text) else { return };
+            let reading = Reading { wall: now, boot: SignedDuration::from_hours(30) };
+            for boot_id in ["a", ""] {
+                let mut time = time.clone().resumed(boot_id, reading);
+                let floor = time.floor();
+                let told = time.observe(reading, SignedDuration::from_hours(24));
+                assert!(floor.is_none_or(|floor| told >= floor));
+                time.at_least(now, reading, SignedDuration::from_hours(24));
+                time.confirm(now, true, reading, SignedDuration::from_hours(24));
+                time.proven_for(reading);
+                time.dwell_left(reading, SignedDuration::from_hours(24));
+            }
+        }
+        2 => {
+            let Some(mut waiting) = read::<Waiting>(text) else { return };
+            if let Some(pending) = waiting.active.as_mut().or(waiting.reserve.as_mut()) {
+                assert!(pending.due(now) <= now.max(pending.next_try_at));
+                let failure = pending.failure.clone();
+                pending.failed(now, failure, std::time::Duration::MAX);
+                pending.is_hopeless(now);
+            }
+            waiting.shown();
+        }
+        3 => {
+            let Some(memory) = read::<Memory>(text) else { return };
+            let schedule = Schedule::parse(&["*/15 * * * *".to_owned()], "UTC").unwrap();
+            Course::new(schedule, Missed::RunOnce, memory.followed, now).look(now);
+            let limits = age::Limits { warning: u32::MAX, critical: 7 };
+            limits.judge(memory.last_succeeded_at, now);
+            limits.next_turn(memory.last_succeeded_at, now);
+            memory.last_succeeded_at.map(|of| age::days(of, now));
+        }
+        4 => {
+            let Some(retry) = read::<Retry>(text) else { return };
+            retry.until.map(|until| left(now, until));
+        }
+        5 => {
+            if let Some(mut told) = read::<certificates::Told>(text) {
+                told.is_due("a", now, now);
+            }
+            if let Some(reverts) = read::<reverts::Reverts>(text) {
+                reverts.with("a", now);
+            }
+        }
+        6 => drop(read::<poller::Memory>(text)),
+        7 => drop(read::<Contents>(text)),
+        _ => {
+            if let Some(machines) = read::<Machines>(text) {
+                machines.side_by_side(now);
+            }
+            read::<Told>(text);
+            read::<LastConflict>(text);
+        }
+    }
+    next_on_grid(now, SignedDuration::from_hours(6), 0.9);
+}

@@ -1,0 +1,35 @@
+//! Settings: files, with variables after a line of a single `%`.
+
+use super::bytes::text;
+use crate::agent::settings::Settings;
+use crate::collector;
+use crate::settings::SettingsError;
+use std::io::Write;
+
+fn read<T>(
+    data: &[u8],
+    of: impl Fn(&[std::path::PathBuf], Vec<(String, String)>) -> Result<T, SettingsError>,
+) {
+    let text = text(data);
+    let (file, variables) = text.split_once("\n%\n").unwrap_or((&text, ""));
+    let variables = variables.lines().filter_map(|line| line.split_once('='));
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut path = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+    path.write_all(file.as_bytes()).unwrap();
+    if let Err(SettingsError(problems)) = of(&[path.path().to_owned()], variables) {
+        assert!(!problems.is_empty());
+        for problem in problems {
+            let shown = problem.to_string();
+            assert!(!problem.place.is_empty() && !problem.message.is_empty());
+            assert!(shown.len() < 20 * data.len() + 4000, "{} for {}", shown.len(), data.len());
+        }
+    }
+}
+
+pub(super) fn agent(data: &[u8]) {
+    read(data, Settings::read);
+}
+
+pub(super) fn collector(data: &[u8]) {
+    read(data, collector::Settings::load);
+}

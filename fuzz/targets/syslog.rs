@@ -1,0 +1,19 @@
+//! Events as they are told, whatever the store holds.
+
+use super::bytes::{Bytes, text};
+use crate::agent::delivery::cloudevents::binary;
+use crate::agent::delivery::syslog::{Kept, cef, rfc5424};
+use crate::agent::store::Outgoing;
+
+pub(super) fn syslog(data: &[u8]) {
+    let mut bytes = Bytes::new(data);
+    let (sequence, skipped_from) = (bytes.number(), bytes.maybe(Bytes::number));
+    let body = text(bytes.rest());
+    let kept = || Kept { sequence, skipped_from, body: &body };
+    for message in [rfc5424::message(kept(), None), cef::message(kept(), "2001:db8::1".parse().ok())] {
+        assert!(message.len() <= rfc5424::LONGEST, "{} bytes", message.len());
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+    let event = Outgoing { sequence, skipped_from, id: "a".to_owned(), body: body.clone().into_owned() };
+    binary(&event, &mut reqwest::header::HeaderMap::new());
+}
