@@ -137,6 +137,7 @@ pub async fn run(
     }
     let settings = Arc::new(settings);
     let board = Arc::new(Board::default());
+    board.show_start(clock.now());
     let (mut engine, handle) =
         Engine::new(settings.clone(), clock, store.clone(), board.clone(), &id, (state, papers));
     engine.begin(changed, rebuilt).await;
@@ -262,6 +263,13 @@ pub async fn run(
         bond: Arc::new(bond),
         hostname,
     };
+    if api.settings.metrics.textfile.is_some() {
+        let api = api.clone();
+        parts.spawn(async move {
+            control::keep_metrics_file(api).await;
+            "metrics file"
+        });
+    }
     for (door, listener) in listeners {
         let api = api.clone();
         parts.spawn(async move {

@@ -4,6 +4,7 @@
 pub mod client;
 mod keys;
 mod metrics;
+mod metrics_file;
 mod routes;
 mod sockets;
 
@@ -27,6 +28,7 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+pub use metrics_file::keep as keep_metrics_file;
 pub use sockets::{Door, SocketError, open};
 
 /// Connections on one socket at a time.
