@@ -259,6 +259,7 @@ fn wrong_settings_are_told_and_the_rest_is_looked_at() {
     find(&findings, "service", &["runs, version"]);
     find(&findings, "subscription", &["active"]);
     find(&findings, "trust", &["document of SUB-1", "is signed by"]);
+    find(&findings, "delivery", &["not looked at: the settings are wrong"]);
     std::fs::write(&world.agent.config, "this is = = no TOML").unwrap();
     let (code, findings) = doctor(&world.agent);
     assert_eq!(code, 5);
@@ -370,6 +371,114 @@ fn certificates_names_and_silence_are_told_in_words() {
         !json!(findings).to_string().contains("no answer within 9 s"),
         "all were looked at: {findings:#?}"
     );
+}
+
+/// Digits change, words do not.
+fn masked(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_ascii_digit() { '#' } else { c })
+        .collect::<String>()
+        .replace("##", "#")
+        .replace("##", "#")
+}
+
+const PAGE: &str = include_str!("../docs/troubleshooting.md");
+
+/// The lines of the page that stand below this mark.
+fn said_on_the_page(mark: &str) -> Vec<String> {
+    let (_, after) =
+        PAGE.split_once(&format!("<!-- said: {mark} -->\n```console\n")).unwrap_or_else(|| panic!("{mark}"));
+    after.split_once("```").unwrap().0.lines().map(masked).collect()
+}
+
+fn says(agent: &Agent, mark: &str) {
+    let command = mark.rsplit(' ').next().unwrap();
+    let output = agent.command(&[command]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<String> = text.lines().map(masked).collect();
+    for line in said_on_the_page(mark) {
+        assert!(lines.contains(&line), "{mark}: {line}\nnot in\n{text}");
+    }
+}
+
+#[test]
+fn what_the_page_shows_is_what_is_said() {
+    let world = World::new("");
+    let program = world.agent.start_ready();
+    says(&world.agent, "bare status");
+    world.agent.ask(&["activate", &world.vendor.code]).unwrap();
+    world.vendor.provider.pause(&world.vendor.key, now()).unwrap();
+    world.vendor.publish();
+    world.agent.ask(&["refresh"]).unwrap();
+    says(&world.agent, "paused status");
+    drop(program);
+    let text = std::fs::read_to_string(&world.agent.config).unwrap();
+    std::fs::write(
+        &world.agent.config,
+        text.replace(&format!(":{}/\"\nreceiver", world.receiver.port), ":1/\"\nreceiver"),
+    )
+    .unwrap();
+    says(&world.agent, "failing doctor");
+}
+
+/// Every `svm-agent …` of the pages is a command with these options.
+#[test]
+fn every_command_of_the_pages_is_one() {
+    let mut seen = 0;
+    for page in [PAGE, include_str!("../docs/monitoring.md")] {
+        let spans = page.split('`').chain(page.lines());
+        let commands = spans.filter_map(|text| {
+            let text = text.trim().trim_start_matches("sudo ").trim_start_matches("$ ");
+            text.strip_prefix("svm-agent ").filter(|rest| !rest.contains('|') && !rest.contains('…'))
+        });
+        for command in commands {
+            let words: Vec<&str> =
+                command.split('#').next().unwrap().split(['`', ' ', ',', ';', '.', ')']).collect();
+            let plain =
+                |word: &&&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+            let names: Vec<&str> =
+                words.iter().take_while(plain).copied().filter(|word| !word.starts_with('-')).collect();
+            // What follows the command may be an argument, such as the name of a resource.
+            let help = (1..=names.len().min(2)).rev().find_map(|most| {
+                let mut program = Command::new(env!("CARGO_BIN_EXE_svm-agent"));
+                let output = program.args(&names[..most]).arg("--help").output().unwrap();
+                let text = String::from_utf8(output.stdout).unwrap();
+                (output.status.success() && text.contains(&format!("svm-agent {}", names[..most].join(" "))))
+                    .then_some(text)
+            });
+            let help = help.unwrap_or_else(|| panic!("no such command: svm-agent {command}"));
+            assert!(!help.contains("\nCommands:"), "svm-agent {command}: of what?\n{help}");
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                assert!(help.contains(option), "svm-agent {command}: {option} is not in\n{help}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen} commands were found");
+}
+
+#[test]
+fn each_link_of_the_page_leads_somewhere() {
+    let anchor = |title: &str| -> String {
+        let plain = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        plain.collect::<String>().to_lowercase().replace(' ', "-")
+    };
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in ["troubleshooting.md", "monitoring.md"] {
+        let text = std::fs::read_to_string(docs.join(page)).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let file = if file.is_empty() { page } else { file };
+            let there =
+                std::fs::read_to_string(docs.join(file)).unwrap_or_else(|e| panic!("{page}: {link}: {e}"));
+            let titles: Vec<String> = there
+                .lines()
+                .filter(|l| l.starts_with('#'))
+                .map(|l| anchor(l.trim_start_matches(['#', ' '])))
+                .collect();
+            assert!(place.is_empty() || titles.iter().any(|title| title == place), "{page}: {link}");
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Files: who may read and write what, room on the disk, whether the database is whole, who is trusted.
 
-use super::{Area, Finding, Findings, Grade, ONE, as_root};
+use super::{Area, Finding, Findings, Grade, ONE, Patient, as_root};
 use crate::agent::control::Door;
 use crate::agent::settings::Settings;
 use crate::agent::store::{InspectError, Inspection, Paper, inspect};
@@ -11,14 +11,15 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-pub(super) fn look(settings: &Settings) -> Vec<Finding> {
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let settings = &patient.settings;
     let mut found = Findings::of(Area::Files);
     state_folder(&mut found, &settings.state_dir);
     runtime_folder(&mut found, &settings.runtime_dir);
     trust_folder(&mut found, &settings.trust_dir);
     secrets(&mut found, settings);
-    textfile(&mut found, settings);
-    let seen = inspect(&settings.state_dir, runs(settings), ONE);
+    textfile(&mut found, settings, patient.runs);
+    let seen = inspect(&settings.state_dir, patient.runs, ONE);
     let mut disk = Findings::of(Area::Disk);
     room(&mut disk, settings, seen.as_ref().map_or(0, |seen| seen.bytes));
     database(&mut disk, &seen);
@@ -28,7 +29,7 @@ pub(super) fn look(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Whether somebody listens; a connection that waits is none of the agent's affairs.
-pub(super) fn runs(settings: &Settings) -> bool {
+pub(super) fn listens(settings: &Settings) -> bool {
     let socket = settings.runtime_dir.join(Door::Query.file_name());
     let flags = rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC;
     let family = rustix::net::AddressFamily::UNIX;
@@ -176,7 +177,7 @@ fn secrets(found: &mut Findings, settings: &Settings) {
     }
 }
 
-fn textfile(found: &mut Findings, settings: &Settings) {
+fn textfile(found: &mut Findings, settings: &Settings, runs: bool) {
     let Some(file) = &settings.metrics.textfile else { return };
     let (about, name) = ("metrics.textfile", file.display());
     let folder = file.parent().unwrap_or(Path::new("/"));
@@ -190,7 +191,7 @@ fn textfile(found: &mut Findings, settings: &Settings) {
             format!("{}: {error}", folder.display()),
             format!("mkdir -p {}", folder.display()),
         ),
-        (Ok(_), Err(_)) if runs(settings) => {
+        (Ok(_), Err(_)) if runs => {
             found.fail(about, format!("the agent does not write {name}: it has no leave to"), drop_in);
         }
         (Ok(_), Err(_)) => found.note(about, format!("{name} is not there: the agent does not run")),
@@ -198,7 +199,7 @@ fn textfile(found: &mut Findings, settings: &Settings) {
             let now = crate::clock::Clock::system().now();
             let age = now.as_second() - file.mtime();
             let late = age > 2 * settings.metrics.every.as_secs() + 60;
-            match late && runs(settings) {
+            match late && runs {
                 true => found.fail(about, format!("{name} was last written {age} s ago"), drop_in),
                 false => found.ok(about, format!("{name} was last written {} s ago", age.max(0))),
             }

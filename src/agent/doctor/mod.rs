@@ -117,37 +117,55 @@ fn as_root() -> String {
     "not seen: only root and the agent may (sudo svm-agent doctor)".to_owned()
 }
 
-type Look = Box<dyn FnOnce() -> Vec<Finding> + Send>;
+/// What all looks begin with.
+struct Patient {
+    settings: Settings,
+    settings_are_right: bool,
+    /// The agent does not run, and systemd listens for it: whoever asks would start it.
+    asleep: bool,
+    /// Whether an agent listens.
+    runs: bool,
+}
+
+type Look = fn(&Patient) -> Vec<Finding>;
 
 /// Looks at everything. `files` are the layers of settings, `read` what became of them.
 pub fn examine(files: &[PathBuf], read: Result<Settings, SettingsError>) -> Vec<Finding> {
     let mut found = settings::look(files, &read);
-    let whole = read.is_ok();
-    let Some(settings) = read.ok().or_else(|| settings::places_of(files)).map(Arc::new) else { return found };
-    let looks: Vec<(Area, &str, Look)> = vec![
-        (Area::Service, "the agent", look_with(&settings, running::look)),
-        (Area::Service, "systemd", look_with(&settings, move |settings| system::look(settings, whole))),
-        (Area::Files, "files", look_with(&settings, files::look)),
-        (Area::Delivery, "the network", look_with(&settings, network::look)),
-    ];
+    let settings_are_right = read.is_ok();
+    let Some(settings) = read.ok().or_else(|| settings::places_of(files)) else { return found };
     let spent = crate::clock::stopwatch();
+    let asleep = system::asleep(&settings);
+    let runs = !asleep && files::listens(&settings);
+    let patient = Arc::new(Patient { settings, settings_are_right, asleep, runs });
+    let looks: [(Area, &str, Look); 4] = [
+        (Area::Service, "the agent", running::look),
+        (Area::Service, "systemd", system::look),
+        (Area::Files, "files", files::look),
+        (Area::Delivery, "the network", network::look),
+    ];
     let (tell, told) = channel();
     let mut open: Vec<(usize, Area, &str)> = Vec::new();
     for (number, (area, name, look)) in looks.into_iter().enumerate() {
         let tell = tell.clone();
         open.push((number, area, name));
-        std::thread::spawn(move || tell.send((number, look())).ok());
+        let patient = patient.clone();
+        std::thread::spawn(move || tell.send((number, look(&patient))).ok());
     }
     drop(tell);
+    let mut looked = Vec::new();
     while !open.is_empty() {
         match told.recv_timeout(ALL.saturating_sub(spent())) {
             Ok((number, of)) => {
                 open.retain(|(open, ..)| *open != number);
-                found.extend(of);
+                looked.push((number, of));
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }
     }
+    // Whichever was the first to end.
+    looked.sort_by_key(|(number, _)| *number);
+    found.extend(looked.into_iter().flat_map(|(_, found)| found));
     for (_, area, name) in open {
         let mut late = Findings::of(area);
         let message = format!("no answer within {} s", ALL.as_secs());
@@ -161,14 +179,6 @@ pub fn examine(files: &[PathBuf], read: Result<Settings, SettingsError>) -> Vec<
     // Stable: within a part in the order in which it was looked at.
     found.sort_by_key(|finding| finding.area);
     found
-}
-
-fn look_with(
-    settings: &Arc<Settings>,
-    look: impl FnOnce(&Settings) -> Vec<Finding> + Send + 'static,
-) -> Look {
-    let settings = settings.clone();
-    Box::new(move || look(&settings))
 }
 
 /// Waits for something on a runtime of its own, which is left to itself afterwards: a look-up of a name may hang on.

@@ -1,8 +1,7 @@
 //! The network: for the source, each destination and each upstream its name, its port, its certificate, its answer. All at
 //! once, each step within a few seconds. Nothing is sent but questions.
 
-use super::files::runs;
-use super::{Area, Finding, Findings, ONE, wait};
+use super::{Area, Finding, Findings, ONE, Patient, wait};
 use crate::agent::delivery::probe;
 use crate::agent::settings::{Destination, Settings, Speaks};
 use crate::agent::source::{Answer, SourceError, fetch};
@@ -45,8 +44,14 @@ impl Place {
     }
 }
 
-pub(super) fn look(settings: &Settings) -> Vec<Finding> {
-    let papers = held_papers(&settings.state_dir, runs(settings)).unwrap_or_default();
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let settings = &patient.settings;
+    if !patient.settings_are_right {
+        let mut none = Findings::of(Area::Delivery);
+        none.note("the network", "source and destinations are not looked at: the settings are wrong");
+        return none.found;
+    }
+    let papers = held_papers(&settings.state_dir, patient.runs).unwrap_or_default();
     let found = wait(async {
         let mut looks = tokio::task::JoinSet::new();
         let (of_source, all) = (settings.clone(), papers);

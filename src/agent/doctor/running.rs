@@ -1,31 +1,37 @@
 //! What the running agent says of itself.
 
-use super::{Area, Finding, Findings, Grade, ONE, wait};
+use super::{Area, Finding, Findings, Grade, ONE, Patient, wait};
 use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask_within};
 use crate::agent::remedy;
-use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::error_chain::Chain;
 use crate::subscription::{DeviceStatus, Permit, Phase};
 use reqwest::Method;
 use serde_json::Value;
 
-pub(super) fn look(settings: &Settings) -> Vec<Finding> {
-    let dir = &settings.runtime_dir;
+const START: &str = "systemctl start svm-agent; if it does not stay: journalctl -u svm-agent -n 20";
+
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let dir = &patient.settings.runtime_dir;
+    let mut service = Findings::of(Area::Service);
+    if patient.asleep {
+        let told = "does not run; systemd starts it once somebody asks it something";
+        service.fail("agent", told, START);
+        return service.found;
+    }
     let asked = wait(async {
         tokio::join!(
             ask_within::<Status>(dir, Door::Query, Method::GET, "v1/status", None, ONE),
             ask_within::<Value>(dir, Door::Query, Method::GET, "v1/identity", None, ONE)
         )
     });
-    let mut service = Findings::of(Area::Service);
     let (status, identity) = match asked {
         Ok((Ok(status), identity)) => (status, identity.ok()),
         Ok((Err(error), _)) => {
             let remedy = match &error {
                 AskError::Answer(_) => "the running agent is of another version: systemctl restart svm-agent",
-                _ => "systemctl start svm-agent; if it does not stay: journalctl -u svm-agent -n 20",
+                _ => START,
             };
             service.fail("agent", Chain(&error).to_string(), remedy);
             return service.found;

@@ -1,6 +1,6 @@
 //! What systemd says: of the service, its sockets, the unit of updates, the gates, and of who keeps the time.
 
-use super::{Area, Finding, Findings, ONE, wait};
+use super::{Area, Finding, Findings, ONE, Patient, wait};
 use crate::agent::enforcement::gate_install::Places;
 use crate::agent::enforcement::gate_rules;
 use crate::agent::enforcement::gates::installed;
@@ -19,12 +19,31 @@ const TIME: [&str; 6] = [
     "open-vm-tools.service",
 ];
 
+/// Where its sockets are when systemd makes them.
+const RUNTIME_DIR: &str = "/run/svm-agent";
+
 /// The service and its sockets.
 const OURS: [&str; 3] = ["svm-agent.service", "svm-agent.socket", "svm-agent-query.socket"];
 
-pub(super) fn look(settings: &Settings, settings_are_right: bool) -> Vec<Finding> {
+/// Whether the agent does not run and systemd would start it for whoever connects to its sockets: the doctor changes
+/// nothing, so it does not ask then.
+pub(super) fn asleep(settings: &Settings) -> bool {
+    if !booted() || settings.runtime_dir != Path::new(RUNTIME_DIR) {
+        return false;
+    }
+    let units = wait(show(&OURS, &[])).ok().and_then(Result::ok).unwrap_or_default();
+    let is = |name: &str, runs: bool| units.iter().any(|unit| unit.id == name && unit.runs() == runs);
+    is("svm-agent.service", false) && OURS.iter().any(|name| name.ends_with(".socket") && is(name, true))
+}
+
+fn booted() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let settings = &patient.settings;
     let mut service = Findings::of(Area::Service);
-    if !Path::new("/run/systemd/system").exists() {
+    if !booted() {
         service.note("systemd", "does not run here: units, gates and the time service are not looked at");
         return service.found;
     }
@@ -47,7 +66,7 @@ pub(super) fn look(settings: &Settings, settings_are_right: bool) -> Vec<Finding
         time_service(&mut clock, &time);
     }
     let mut update = Findings::of(Area::Updates);
-    if settings_are_right && !settings.updates.schedule.is_empty() {
+    if patient.settings_are_right && !settings.updates.schedule.is_empty() {
         let unit = &settings.updates.unit;
         match updates {
             Ok(Err(NoStart::Failed(failure))) => {

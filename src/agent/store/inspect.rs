@@ -103,3 +103,55 @@ fn open(folder: &Path, running: bool) -> Result<(Connection, u64), InspectError>
     db.busy_timeout(Duration::from_secs(1)).map_err(failed)?;
     Ok((db, bytes + log))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn made(folder: &Path) -> Connection {
+        let db = super::super::open::connect(&folder.join("agent.db")).unwrap();
+        sql::create(&db, "id", &Default::default(), &Default::default()).unwrap();
+        db
+    }
+
+    #[test]
+    fn a_database_is_read_beside_whoever_writes_it_and_left_as_it_is() {
+        let outer = tempfile::tempdir().unwrap();
+        // A name that would mean something in a URI.
+        let folder = outer.path().join("a b?mode=rwc#%41");
+        fs::create_dir(&folder).unwrap();
+        assert!(matches!(inspect(&folder, false, PATIENCE), Err(InspectError::Missing)));
+        let db = made(&folder);
+        db.execute("INSERT INTO documents VALUES ('K', 'i', 's', 'j')", []).unwrap();
+        // Whoever writes holds its lock, and the look is not kept waiting.
+        db.execute_batch("BEGIN IMMEDIATE; INSERT INTO documents VALUES ('L', 'i', 's', 'j')").unwrap();
+        let seen = inspect(&folder, true, PATIENCE).unwrap();
+        assert_eq!((seen.problem, seen.papers.len()), (None, 1));
+        assert_eq!(held_papers(&folder, true).unwrap().len(), 1);
+        db.execute_batch("COMMIT").unwrap();
+        assert!(
+            matches!(inspect(&folder, false, PATIENCE), Err(InspectError::Left)),
+            "its log is not ours to read"
+        );
+        drop(db);
+        let names = || {
+            let mut names: Vec<_> =
+                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let before = names();
+        assert_eq!(inspect(&folder, false, PATIENCE).unwrap().papers.len(), 2);
+        assert_eq!(names(), before, "no index is made");
+        fs::write(
+            folder.join("agent.db"),
+            "this is no database, and as long as the head of one is at least, is it not? Now it is.",
+        )
+        .unwrap();
+        let told = inspect(&folder, false, PATIENCE).unwrap_err().to_string();
+        assert!(told.contains("damaged"), "{told}");
+    }
+}

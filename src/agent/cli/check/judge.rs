@@ -68,7 +68,7 @@ impl Verdict {
         findings.sort_by_key(|(state, _)| std::cmp::Reverse(*state));
         let mut sentence: Vec<&str> = findings.iter().map(|(_, text)| text.as_str()).collect();
         if sentence.is_empty() {
-            sentence = self.facts.iter().map(String::as_str).take(2).collect();
+            sentence = self.facts.iter().map(String::as_str).take(1).collect();
         }
         let perfdata =
             if self.perfdata.is_empty() { String::new() } else { format!(" | {}", self.perfdata.join(" ")) };
