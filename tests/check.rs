@@ -13,7 +13,7 @@ mod support;
 
 use jiff::SignedDuration;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use support::server::{Server, whole};
 use support::{Agent, Vendor, now, unpacked, wait_for};
 
@@ -182,7 +182,10 @@ fn whatever_cannot_be_asked_is_unknown_and_nothing_hangs() {
         });
         full = filler.join().unwrap();
     });
-    let (code, lines) = check(&agent, &["-t", "1"]);
+    let mut held =
+        agent.command(&["check", "-t", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("an answer although nobody takes the connection", 30, || held.try_wait().unwrap());
+    let (code, lines) = said(&held.wait_with_output().unwrap());
     assert_eq!(code, 3, "{lines:?} with {} connections", full.len());
     assert!(lines[0].contains("no answer within 1 s") || lines[0].contains("answer"), "{lines:?}");
     program.signal(rustix::process::Signal::CONT);
