@@ -4,6 +4,8 @@
 //! the file, what is wrong with it and what to do. Files are read when they are asked for and never kept: whoever
 //! holds a [`ClientConfig`] compares [`TlsFiles::state`] and asks again when it changed. Private keys are never shown.
 
+mod shown;
+
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,6 +20,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+pub use shown::{Shown, shown};
 
 /// The largest file that is read. The bundle of a whole system has about 200 KiB.
 const MOST_FILE: u64 = 1024 * 1024;
@@ -313,8 +317,13 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 /// What is wrong with the text; no file is named in it.
 pub fn certificate_ends_at(pem: &[u8]) -> Result<Timestamp, String> {
     let first = CertificateDer::from_pem_slice(pem).map_err(|e| format!("there is no certificate: {e}"))?;
+    ends_at(&first)
+}
+
+/// When a certificate ends.
+fn ends_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, String> {
     let unusable = |error: webpki::Error| format!("the first certificate cannot be read: {error}");
-    let certificate = webpki::EndEntityCert::try_from(&first).map_err(unusable)?;
+    let certificate = webpki::EndEntityCert::try_from(certificate).map_err(unusable)?;
     let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     let client = webpki::KeyUsage::client_auth();
     match certificate.verify_for_usage(&[], &[], &[], end_of_time, client, None, None) {

@@ -8,6 +8,7 @@ use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How the source is.
@@ -70,6 +71,8 @@ pub struct Board {
     updates: Mutex<UpdatesHealth>,
     activations: Mutex<Vec<PendingActivation>>,
     reserve_problem: Mutex<Option<String>>,
+    started: OnceLock<Timestamp>,
+    dropped: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -111,6 +114,26 @@ impl Board {
     /// Why the reserve key would be of no use; never held over a wait.
     pub fn reserve_problem(&self) -> MutexGuard<'_, Option<String>> {
         lock(&self.reserve_problem)
+    }
+
+    /// When the agent began; the first word counts.
+    pub fn show_start(&self, at: Timestamp) {
+        self.started.set(at).ok();
+    }
+
+    /// When the agent began.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started.get().copied()
+    }
+
+    /// So many more events were dropped, and that was told.
+    pub fn count_dropped(&self, events: u64) {
+        self.dropped.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// How many events were dropped since the agent began.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// How database updates are; never held over a wait.

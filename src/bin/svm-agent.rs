@@ -1,11 +1,10 @@
 //! The agent: see `svm-agent --help`.
 
-use clap::Parser;
 use std::process::ExitCode;
 use svm::agent::cli::Cli;
 
 fn main() -> ExitCode {
     svm::memory::keep_small();
     svm::http::install_tls();
-    ExitCode::from(Cli::parse().run())
+    ExitCode::from(Cli::read(std::env::args_os()).map_or_else(|code| code, Cli::run))
 }

@@ -48,6 +48,20 @@ pub fn have(program: &str, package: &str) -> bool {
     there
 }
 
+/// A program that `tests/monitoring/tools.sh` unpacked, where it did; else as [`have`] says.
+pub fn unpacked(program: &str) -> Option<PathBuf> {
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/monitoring");
+    let folder = std::env::var_os("SVM_TEST_MONITORING").map_or_else(usual, PathBuf::from);
+    let path = folder.join(program);
+    if path.exists() {
+        return Some(path);
+    }
+    let message = format!("not run: {program} is not there (tests/monitoring/tools.sh {})", folder.display());
+    assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+    println!("{message}");
+    None
+}
+
 /// A port that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -13,6 +13,34 @@ journalctl -u svm-agent --no-pager | grep -q ready || fail "not ready"
 [ "$(stat -c %a:%U /var/lib/svm-agent)" = 700:svm-agent ] || fail "state"
 [ "$(find /var/lib/svm-agent -type f -perm /077 | wc -l)" = 0 ] || fail "open files in the state folder"
 
+say "the doctor sees the service, and that nothing is trusted"
+doctor() { code=0; svm-agent doctor > /tmp/doctor || code=$?; cat /tmp/doctor; }
+doctor
+[ $code = 5 ] || fail "the doctor ends with $code"
+for line in "ok       svm-agent.service: active" "ok       svm-agent.socket: active" "FAILURE  signers: no vendor is trusted" \
+  "ok       /run/svm-agent/control.sock: mode 0660" "ok       database: opens and is whole" "WARNING  time service: none is active"; do
+  grep -qF "$line" /tmp/doctor || fail "the doctor does not say: $line"
+done
+setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent doctor | grep -q "database: not seen: only root" || fail "nobody sees the database"
+setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent check > /tmp/check && fail "check is OK"
+grep -q "^SVM CRITICAL - device status critical: not_activated" /tmp/check || fail "check: $(cat /tmp/check)"
+
+say "metrics as a file need leave"
+mkdir -p /srv/metrics && chown svm-agent /srv/metrics
+mkdir -p /etc/svm-agent/conf.d
+printf '[metrics]\ntextfile = "/srv/metrics/svm-agent.prom"\nevery = "10s"\n' > /etc/svm-agent/conf.d/metrics.toml
+systemctl restart svm-agent
+until_true 'journalctl -u svm-agent --no-pager | grep -q "writing the metrics file fails: .*Read-only file system"'
+doctor
+grep -qF "FAILURE  metrics.textfile: the agent does not write /srv/metrics/svm-agent.prom" /tmp/doctor || fail "the doctor does not see the sandbox"
+mkdir -p /etc/systemd/system/svm-agent.service.d
+printf '[Service]\nReadWritePaths=/srv/metrics\n' > /etc/systemd/system/svm-agent.service.d/metrics.conf
+systemctl daemon-reload && systemctl restart svm-agent
+until_true '[ -e /srv/metrics/svm-agent.prom ]'
+[ "$(stat -c %a:%U /srv/metrics/svm-agent.prom)" = 644:svm-agent ] || fail "the file of metrics"
+doctor
+grep -qF "ok       metrics.textfile: /srv/metrics/svm-agent.prom was last written" /tmp/doctor || fail "the doctor does not see the file"
+
 say "permits"
 svm-agent permit ksn && fail "a permit without a key"
 [ "$(tr -d - < /proc/sys/kernel/random/boot_id)" = "$(sed 's/.*"boot_id":"\([0-9a-f]*\)".*/\1/' /run/svm-agent/permits/ksn)" ] || fail "boot id"
@@ -45,6 +73,9 @@ systemctl kill -s KILL svm-agent
 svm-agent permit database-updates || fail "the permit went with the agent"
 until_true '[ "$(systemctl show -P NRestarts svm-agent)" = 1 ] && svm-agent status | grep -q SUB-1'
 systemctl stop svm-agent
+doctor
+grep -qF "agent: does not run" /tmp/doctor || fail "the doctor does not see that it does not run"
+[ "$(systemctl show -P ActiveState svm-agent)" = inactive ] || fail "the doctor started it"
 svm-agent permit database-updates || fail "the permit went with the service"
 systemctl start svm-agent
 
@@ -56,6 +87,11 @@ svm-agent permit database-updates && fail "a blocked key has a permit"
 systemctl start job || fail "a refused job must be skipped, not failed"
 [ "$(journalctl -u job --no-pager | grep -c 'the job ran')" = 1 ] || fail "the job ran without a permit"
 
+say "a unit that is not enabled"
+systemctl disable svm-agent 2> /dev/null
+doctor
+grep -qF "WARNING  svm-agent.service: is active, but not started at boot (disabled)" /tmp/doctor || fail "the doctor does not see it"
+
 say "wrong settings end it once, with 78"
 printf '[log]\nlevle = "info"\n' > /etc/svm-agent/agent.toml
 systemctl restart svm-agent && fail "it started with wrong settings"
@@ -63,4 +99,8 @@ systemctl restart svm-agent && fail "it started with wrong settings"
 sleep 2
 [ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "it is restarted in vain"
 journalctl -u svm-agent --no-pager | grep -q "agent.toml:2: unknown key .levle.; did you mean .level." || fail "the log does not name it"
+doctor
+[ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "the doctor started it"
+grep -qF "FAILURE  svm-agent.service: failed (exit-code), exit code 78" /tmp/doctor || fail "the doctor does not see that it failed"
+grep -qF "did you mean" /tmp/doctor || fail "nor why"
 say "done"

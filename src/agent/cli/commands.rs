@@ -30,6 +30,8 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
         Command::Config { command } => super::config::run(&cli, command, out),
         Command::Reload { .. } => super::config::reload(&cli, out),
+        Command::Doctor { .. } => super::doctor::run(&cli, out),
+        Command::Check(asked) => super::check::run(&cli, asked),
         Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
@@ -235,6 +237,8 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
             super::timeline::forecast(until.as_deref(), dir, out).await?;
         }
         Command::Renewal(_)
+        | Command::Doctor { .. }
+        | Command::Check(_)
         | Command::Identity { .. }
         | Command::Run
         | Command::Reload { .. }

@@ -1,10 +1,13 @@
 //! The command line of `svm-agent`.
 
+mod check;
 mod clock;
 mod commands;
 mod config;
+mod doctor;
 mod events;
 mod gate;
+mod headline;
 mod identity;
 mod keys;
 mod output;
@@ -136,6 +139,13 @@ enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Look at everything that this SVM needs, say what is wrong and what to do; changes nothing
+    Doctor {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Answer as a plug-in of Nagios or Icinga does
+    Check(check::Asked),
     /// Show this SVM's id, or give it up before an image is made
     Identity {
         #[command(subcommand)]
@@ -428,7 +438,37 @@ impl CliError {
     }
 }
 
+/// Whether the command is `check`; `config check` is not.
+fn is_check(arguments: &[std::ffi::OsString]) -> bool {
+    let mut words = arguments.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.to_string_lossy() {
+            word if word == "--config" => drop(words.next()),
+            word if word.starts_with('-') => {}
+            word => return word == "check",
+        }
+    }
+    false
+}
+
 impl Cli {
+    /// Reads the program's arguments; wrong ones, and questions for help, are answered here: the exit code is the error.
+    ///
+    /// # Errors
+    /// What is left to do is to end with this code.
+    pub fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, u8> {
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        Self::try_parse_from(&arguments).map_err(|error| {
+            // A host of plug-ins takes 2, which is a wrong use elsewhere, for CRITICAL.
+            if error.use_stderr() && is_check(&arguments) {
+                return check::misused(&error.render().to_string());
+            }
+            // Where not even this can be written, the exit code remains.
+            error.print().ok();
+            u8::try_from(error.exit_code()).unwrap_or(2)
+        })
+    }
+
     /// Does what was asked, and gives the exit code. Errors are told here, in the form that was asked for.
     pub fn run(self) -> u8 {
         let json = self.command.wants_json();
@@ -453,13 +493,14 @@ impl Cli {
 impl Command {
     fn wants_json(&self) -> bool {
         match self {
-            Self::Run => false,
+            Self::Run | Self::Check(_) => false,
             Self::Status { json, .. }
             | Self::Activate { json, .. }
             | Self::Refresh { json }
             | Self::Permit { json, .. }
             | Self::Simulate { json, .. }
             | Self::Report { json }
+            | Self::Doctor { json }
             | Self::Reload { json } => json.json,
             Self::Key { command } => match command {
                 KeyCommand::Add { json, .. }

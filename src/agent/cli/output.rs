@@ -11,9 +11,30 @@ use std::io::{self, IsTerminal, Write};
 pub(super) const WIDTH: usize = 80;
 
 /// What steers a terminal, and what hides its neighbours or turns their direction.
-fn hides(c: char) -> bool {
+pub(super) fn hides(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// A colour of a word, for a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paint {
+    Plain,
+    Green,
+    Yellow,
+    Red,
+}
+
+/// Whether colours are wanted: on a terminal that has them, unless `NO_COLOR` is set and not empty (no-color.org).
+fn colours() -> bool {
+    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    unset("NO_COLOR")
+        && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+        && io::stdout().is_terminal()
 }
 
 /// Standard output and error.
@@ -37,8 +58,23 @@ impl Out {
     /// # Errors
     /// Of standard output.
     pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
-        let clean: String = text.as_ref().chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect();
-        writeln!(io::stdout().lock(), "{clean}")
+        writeln!(io::stdout().lock(), "{}", clean(text.as_ref()))
+    }
+
+    /// One line of two parts, the second in a colour where standard output is a terminal.
+    ///
+    /// # Errors
+    /// Of standard output.
+    pub(super) fn painted(&mut self, paint: Paint, first: &str, text: &str) -> io::Result<()> {
+        let code = match paint {
+            Paint::Plain => return self.line(format!("{first}{text}")),
+            _ if !colours() => return self.line(format!("{first}{text}")),
+            Paint::Green => 32,
+            Paint::Yellow => 33,
+            Paint::Red => 31,
+        };
+        let (first, text) = (clean(first), clean(text));
+        writeln!(io::stdout().lock(), "{first}\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
     /// A text of any length, in lines of at most 80 characters: `first` stands before the first of them, and as

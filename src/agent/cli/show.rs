@@ -56,17 +56,8 @@ fn permit(permit: &PermitStatus) -> String {
 
 /// The status.
 pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Result<()> {
+    super::headline::print(out, status)?;
     let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
-    let reasons =
-        if status.reasons.is_empty() { String::new() } else { format!(": {}", status.reasons.join(", ")) };
-    row("Device status", format!("{}{reasons}", status.device_status.as_str().to_uppercase()))?;
-    let cause = status.cause.map(|c| format!(" ({})", c.as_str())).unwrap_or_default();
-    let left = match (status.phase, status.days_left) {
-        (Phase::Grace, Some(days)) => format!(", {days} days of grace left"),
-        (_, Some(days)) => format!(", {days} days left"),
-        _ => String::new(),
-    };
-    row("Subscription", format!("{}{cause}{left}", status.phase.as_str()))?;
     for key in &status.keys {
         let name = if key.role == Role::Active { "Active key" } else { "Reserve key" };
         row(name, format!("{} ({}, revision {}): {}", key.key, key.kind.as_str(), key.rev, dates(key)))?;

@@ -4,6 +4,7 @@
 pub mod client;
 pub(crate) mod keys;
 mod metrics;
+mod metrics_file;
 pub(crate) mod routes;
 mod sockets;
 mod turn_away;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+pub use metrics_file::keep as keep_metrics_file;
 pub use sockets::{Door, SocketError, open};
 pub use turn_away::turn_away;
 

@@ -68,7 +68,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     if request.method() == Method::GET && request.uri().path() == "/metrics" {
-        let mut response = Response::new(Full::new(Bytes::from(metrics::text(&status(api).await))));
+        let mut response = Response::new(Full::new(Bytes::from(metrics::now(api).await)));
         let kind = hyper::header::HeaderValue::from_static(metrics::CONTENT_TYPE);
         response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
         return response;
@@ -210,7 +210,7 @@ async fn take(api: &Api, resource: Resource, peer: &Peer, Take { unit }: Take) -
     Ok(json!(decision))
 }
 
-async fn status(api: &Api) -> Status {
+pub(super) async fn status(api: &Api) -> Status {
     // A store that cannot be read is in the status already.
     let waiting = api.store.waiting().await.unwrap_or_default();
     let picture = api.engine.picture.borrow();

@@ -90,6 +90,7 @@ impl Session {
         let settings = Arc::new(settings);
         let (nudge, nudged) = watch::channel(0);
         let board = Arc::new(Board::default());
+        board.show_start(clock.now());
         let (mut engine, handle) = Engine::new(
             settings.clone(),
             clock,
@@ -233,6 +234,13 @@ impl Session {
             bond: Arc::new(bond),
             hostname,
         };
+        if api.settings.metrics.textfile.is_some() {
+            let api = api.clone();
+            parts.spawn(async move {
+                control::keep_metrics_file(api).await;
+                "metrics file"
+            });
+        }
         for (door, listener) in &home.listeners {
             let (api, door, listener) = (api.clone(), *door, listener.clone());
             parts.spawn(async move {

@@ -274,8 +274,12 @@ impl Engine {
     /// Tells what was dropped; where that cannot be kept, the store's note remembers it.
     async fn tell_drops(&mut self) {
         if !self.drops.is_empty() && self.retry.is_none() {
-            let also = vec![Operational::EventsDropped(std::mem::take(&mut self.drops))];
-            self.turn(Step { also, ..Step::new(Input::Look) }).await.ok();
+            let drops = std::mem::take(&mut self.drops);
+            let count = drops.dropped.iter().map(|drop| drop.count).sum();
+            let also = vec![Operational::EventsDropped(drops)];
+            if self.turn(Step { also, ..Step::new(Input::Look) }).await.is_ok() {
+                self.board.count_dropped(count);
+            }
         }
     }
 

@@ -61,6 +61,8 @@ pub struct Settings {
     pub actions: BTreeMap<String, Action>,
     /// How often the whole status is sent.
     pub report_every: SignedDuration,
+    /// Metrics as a file.
+    pub metrics: MetricsSettings,
     /// How much is kept of events.
     pub outbox: Bounds,
     /// What waits longer is dropped.
@@ -78,6 +80,15 @@ pub struct IdentitySettings {
     pub machine_id_file: Option<PathBuf>,
     /// The product UUID of firmware or hypervisor, which only root may read.
     pub product_uuid_file: Option<PathBuf>,
+}
+
+/// Metrics as a file, for node_exporter's textfile collector.
+#[derive(Clone, Debug)]
+pub struct MetricsSettings {
+    /// Where it is written; `None`: nowhere.
+    pub textfile: Option<PathBuf>,
+    /// How often, where nothing changes.
+    pub every: SignedDuration,
 }
 
 /// Where documents are published, and how to look.
@@ -112,6 +123,7 @@ struct Raw {
     #[serde(default)]
     actions: BTreeMap<String, enforcement::RawAction>,
     report: RawReport,
+    metrics: RawMetrics,
     outbox: RawOutbox,
     #[serde(default)]
     destinations: BTreeMap<String, destination::Raw>,
@@ -167,6 +179,11 @@ struct RawDevices {
 }
 #[derive(Deserialize)]
 struct RawReport {
+    every: String,
+}
+#[derive(Deserialize)]
+struct RawMetrics {
+    textfile: String,
     every: String,
 }
 #[derive(Deserialize)]
@@ -314,6 +331,7 @@ impl Check<'_> {
         let permit_max_age =
             self.span("enforcement.permit_max_age", &raw.enforcement.permit_max_age, 60, 30 * 86_400);
         let report_every = self.span("report.every", &raw.report.every, 60, 7 * 86_400);
+        let metrics = self.metrics(&raw.metrics);
         let megabytes = raw.outbox.max_megabytes;
         let megabytes = self.take(
             "outbox.max_megabytes",
@@ -371,11 +389,23 @@ impl Check<'_> {
             gateway: gateway?,
             actions,
             report_every: report_every?,
+            metrics: metrics?,
             outbox: Bounds { history: raw.outbox.history, bytes: megabytes? * 1_000_000 },
             outbox_max_age: max_age?,
             destinations,
             shown,
         })
+    }
+
+    fn metrics(&mut self, raw: &RawMetrics) -> Option<MetricsSettings> {
+        let textfile = path(&raw.textfile);
+        let fits = textfile
+            .as_deref()
+            .is_none_or(|file| file.is_absolute() && file.extension().is_some_and(|end| end == "prom"));
+        let wrong = "must be an absolute path that ends in .prom: node_exporter reads no other files";
+        let textfile = self.take("metrics.textfile", fits.then_some(textfile).ok_or(wrong));
+        let every = self.span("metrics.every", &raw.every, 10, 86_400);
+        Some(MetricsSettings { textfile: textfile?, every: every? })
     }
 
     fn product_version(&mut self, raw: &RawProduct) -> Option<Version> {

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod history;
+mod inspect;
 mod open;
 mod outbox;
 pub(crate) mod recovery;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use bounds::Bounds;
 pub use history::{EventRow, EventShown, Listing, Place, Waiting};
+pub use inspect::{InspectError, Inspection, held_papers, inspect};
 pub use open::{CHANGED_NOTE, Opened, REBUILT_NOTE, Rebuilt};
 pub use outbox::{Above, Outgoing, Reading};
 pub use recovery::write_atomically;

@@ -1,0 +1,191 @@
+//! What systemd says: of the service, its sockets, the unit of updates, the gates, and of who keeps the time.
+
+use super::{Area, Finding, Findings, ONE, Patient, wait};
+use crate::agent::enforcement::gate_install::Places;
+use crate::agent::enforcement::gate_rules;
+use crate::agent::enforcement::gates::installed;
+use crate::agent::enforcement::systemctl::{self, UnitState};
+use crate::agent::enforcement::updates::run::{NoStart, may_begin};
+use crate::agent::settings::Settings;
+use std::path::Path;
+
+/// Services that keep the time, by their names in Debian.
+const TIME: [&str; 6] = [
+    "systemd-timesyncd.service",
+    "chrony.service",
+    "ntpsec.service",
+    "openntpd.service",
+    "ntp.service",
+    "open-vm-tools.service",
+];
+
+/// Where its sockets are when systemd makes them.
+const RUNTIME_DIR: &str = "/run/svm-agent";
+
+/// The service and its sockets.
+const OURS: [&str; 3] = ["svm-agent.service", "svm-agent.socket", "svm-agent-query.socket"];
+
+/// Whether the agent does not run and systemd would start it for whoever connects to its sockets: the doctor changes
+/// nothing, so it does not ask then.
+pub(super) fn asleep(settings: &Settings) -> bool {
+    if !booted() || settings.runtime_dir != Path::new(RUNTIME_DIR) {
+        return false;
+    }
+    let units = wait(show(&OURS, &[])).ok().and_then(Result::ok).unwrap_or_default();
+    let is = |name: &str, runs: bool| units.iter().any(|unit| unit.id == name && unit.runs() == runs);
+    is("svm-agent.service", false) && OURS.iter().any(|name| name.ends_with(".socket") && is(name, true))
+}
+
+fn booted() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let settings = &patient.settings;
+    let mut service = Findings::of(Area::Service);
+    if !booted() {
+        service.note("systemd", "does not run here: units, gates and the time service are not looked at");
+        return service.found;
+    }
+    let asked = wait(async {
+        let (units, time, updates) = tokio::join!(
+            show(&OURS, &["UnitFileState", "NRestarts"]),
+            show(&TIME, &[]),
+            tokio::time::timeout(ONE, may_begin(&settings.updates.unit)),
+        );
+        let gates = tokio::time::timeout(ONE, gates(settings)).await;
+        (units, time, updates, gates)
+    });
+    let Ok((units, time, updates, gates)) = asked else { return service.found };
+    match units {
+        Ok(units) => ours(&mut service, &units),
+        Err(problem) => service.note("systemd", format!("cannot be asked: {problem}")),
+    }
+    let mut clock = Findings::of(Area::Clock);
+    if let Ok(time) = time {
+        time_service(&mut clock, &time);
+    }
+    let mut update = Findings::of(Area::Updates);
+    if patient.settings_are_right && !settings.updates.schedule.is_empty() {
+        let unit = &settings.updates.unit;
+        match updates {
+            Ok(Err(NoStart::Failed(failure))) => {
+                update.fail(
+                    unit,
+                    failure.message,
+                    format!("systemctl status {unit}; sudo svm-agent gate install {unit}"),
+                );
+            }
+            Ok(_) => update.ok(unit, "is there and asks its permit"),
+            Err(_) => update.note(unit, format!("systemd did not answer within {} s", ONE.as_secs())),
+        }
+    }
+    let mut gated = Findings::of(Area::Enforcement);
+    match gates {
+        Ok(gates) => gated.found = gates,
+        Err(_) => gated.note("gates", format!("systemd did not answer within {} s", ONE.as_secs())),
+    }
+    [service.found, clock.found, update.found, gated.found].concat()
+}
+
+async fn show(units: &[&str], more: &[&str]) -> Result<Vec<UnitState>, String> {
+    let units: Vec<String> = units.iter().map(|unit| (*unit).to_owned()).collect();
+    match tokio::time::timeout(ONE, systemctl::show(&units, more)).await {
+        Ok(shown) => shown.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", ONE.as_secs())),
+    }
+}
+
+fn ours(found: &mut Findings, units: &[UnitState]) {
+    for unit in units {
+        let text = |name: &str| unit.properties.get(name).map(String::as_str).unwrap_or_default();
+        let (name, enabled) = (unit.id.as_str(), text("UnitFileState"));
+        match (unit.load.as_str(), unit.active.as_str()) {
+            ("not-found", _) => found.note(name, "is not installed here"),
+            ("masked", _) => found.fail(name, "is masked", format!("systemctl unmask {name}")),
+            ("loaded", "failed") => found.fail(
+                name,
+                format!("failed ({}), exit code {}", unit.result, unit.exit_status),
+                format!("journalctl -u {name} -n 20; then: systemctl restart {name}"),
+            ),
+            ("loaded", _)
+                if name.ends_with(".service") && !matches!(enabled, "enabled" | "enabled-runtime") =>
+            {
+                found.warn(
+                    name,
+                    format!("is {}, but not started at boot ({enabled})", unit.active),
+                    format!("systemctl enable {name}"),
+                );
+            }
+            ("loaded", active) => {
+                let restarts = text("NRestarts").parse::<u32>().unwrap_or(0);
+                match restarts {
+                    0 => found.ok(name, active),
+                    _ => found.warn(
+                        name,
+                        format!("{active}; it was restarted {restarts} times"),
+                        format!("journalctl -u {name}"),
+                    ),
+                }
+            }
+            (load, _) => found.fail(
+                name,
+                format!("systemd cannot read it ({load})"),
+                format!("systemctl status {name}"),
+            ),
+        }
+    }
+}
+
+fn time_service(found: &mut Findings, units: &[UnitState]) {
+    let active: Vec<&str> =
+        units.iter().filter(|unit| unit.active == "active").map(|unit| unit.id.as_str()).collect();
+    match active.as_slice() {
+        [] => found.warn(
+            "time service",
+            "none is active: the clock may go wrong",
+            "apt install systemd-timesyncd && timedatectl set-ntp true",
+        ),
+        active => found.ok("time service", format!("{} is active", active.join(", "))),
+    }
+}
+
+/// Every gate, and whether systemd heeds it.
+async fn gates(settings: &Settings) -> Vec<Finding> {
+    let mut found = Findings::of(Area::Enforcement);
+    let places = Places { systemd_dir: settings.enforcement.gates_dir.clone(), ..Places::installed() };
+    let gates = match installed(&places.systemd_dir) {
+        Ok(gates) => gates,
+        Err(error) => {
+            found.note("gates", format!("{} cannot be listed: {error}", places.systemd_dir.display()));
+            return found.found;
+        }
+    };
+    let names: Vec<String> = gates.iter().map(|gate| gate.unit.clone()).collect();
+    let Ok(states) = systemctl::show(&names, gate_rules::EFFECTIVE).await else {
+        found.note("gates", "systemd cannot be asked");
+        return found.found;
+    };
+    for (gate, state) in gates.iter().zip(&states) {
+        let name = format!("gate of {}", gate.unit);
+        let undone = match state.load.as_str() {
+            "loaded" => gate_rules::in_force(gate, state).err(),
+            "not-found" => Some("there is no such unit".to_owned()),
+            load => Some(format!("the unit is {load}")),
+        };
+        match (undone, places.has_rule(&gate.unit)) {
+            (Some(why), _) => found.fail(
+                name,
+                format!("is not in force: {why}"),
+                format!("sudo svm-agent gate install {}; or gate remove", gate.unit),
+            ),
+            (None, Some(false)) => found.warn(
+                name,
+                "its polkit rule is missing: the agent can neither stop nor start it",
+                format!("sudo svm-agent gate install {}", gate.unit),
+            ),
+            (None, _) => found.ok(name, "is in force"),
+        }
+    }
+    found.found
+}

@@ -1,0 +1,144 @@
+//! The status: what a person reads first, and the form that programs rely on (`docs/status.schema.json`), in each phase.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+#![allow(dead_code, reason = "the support is shared")]
+
+mod support;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use support::{Agent, Vendor, free_port, now, wait_for};
+use svm::vendor::Cancel;
+
+/// What is wrong with a value, by path; nothing where it is as the schema says. As much of JSON Schema as ours needs, and
+/// stricter in one thing: a field that the schema does not name is wrong.
+fn faults(schema: &Value, value: &Value, root: &Value, path: &str) -> Vec<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return faults(root.pointer(reference.trim_start_matches('#')).unwrap(), value, root, path);
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        let each: Vec<Vec<String>> = any.iter().map(|one| faults(one, value, root, path)).collect();
+        return match each.iter().any(Vec::is_empty) {
+            true => Vec::new(),
+            false => each.concat(),
+        };
+    }
+    let mut wrong = Vec::new();
+    let is = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_i64() || n.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let may_be = |kind: &Value| kind == is;
+    let fits =
+        schema["type"].as_array().map_or_else(|| may_be(&schema["type"]), |kinds| kinds.iter().any(may_be));
+    if !fits {
+        return vec![format!("{path} is {is}: {value}")];
+    }
+    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+        wrong.push(format!("{path} is {value}"));
+    }
+    if schema["minimum"].as_i64().is_some_and(|least| value.as_i64().is_some_and(|n| n < least)) {
+        wrong.push(format!("{path} is {value}"));
+    }
+    if schema["format"] == "date-time"
+        && value.as_str().is_some_and(|t| t.parse::<jiff::Timestamp>().is_err())
+    {
+        wrong.push(format!("{path} is no instant: {value}"));
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        wrong.extend(faults(&schema["items"], item, root, &format!("{path}/{index}")));
+    }
+    let Some(object) = value.as_object() else { return wrong };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if !object.contains_key(name.as_str().unwrap()) {
+            wrong.push(format!("{path} has no {name}"));
+        }
+    }
+    for (name, item) in object {
+        let path = format!("{path}/{name}");
+        match schema["properties"].get(name).or_else(|| schema.get("additionalProperties")) {
+            Some(schema) => wrong.extend(faults(schema, item, root, &path)),
+            None => wrong.push(format!("{path} is not in the schema")),
+        }
+    }
+    wrong
+}
+
+fn as_in_the_schema(status: &Value) {
+    let schema: Value = serde_json::from_str(include_str!("../docs/status.schema.json")).unwrap();
+    let faults = faults(&schema, status, &schema, "");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The first three lines, without what they are called.
+fn headline(agent: &Agent) -> [String; 3] {
+    let output = agent.command(&["status"]).env("TERM", "xterm").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains('\u{1b}'), "no terminal, no colours: {text:?}");
+    let line = |name: &str, line: &str| {
+        line.strip_prefix(name).unwrap_or_else(|| panic!("{name}: {text}")).trim().to_owned()
+    };
+    let mut lines = text.lines();
+    ["Subscription", "Stopped", "Do now"].map(|name| line(name, lines.next().unwrap()))
+}
+
+#[test]
+fn each_phase_has_the_form_of_the_schema_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(folder.path(), now() + SignedDuration::from_hours(90 * 24), 3);
+    // A destination that is not there, and a gateway whose upstream is not either.
+    let more = format!(
+        "{}[gateway]\nlisten = \"127.0.0.1:{}\"\nupstreams = [\"127.0.0.1:1\"]\n\
+         [destinations.console]\nurl = \"http://127.0.0.1:1/\"\n",
+        vendor.source(),
+        free_port()
+    );
+    let agent = Agent::new(folder.path(), &vendor.trust(), &more);
+    let _program = agent.start_ready();
+    let failing = wait_for("a failing destination", 20, || {
+        let status = agent.status();
+        status["destinations"]["console"]["outage"].is_object().then_some(status)
+    });
+    as_in_the_schema(&failing);
+    assert_eq!(failing["phase"], "not_activated");
+    let [stands, stopped, todo] = headline(&agent);
+    assert_eq!(stands, "not_activated");
+    assert_eq!(stopped, "database updates and KSN: the SVM is not activated; protection goes on");
+    assert_eq!(todo, "activate it: svm-agent activate CODE");
+
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    let status = agent.status();
+    as_in_the_schema(&status);
+    assert_eq!((&status["phase"], &status["keys"][0]["key"]), (&json!("active"), &json!("SUB-1")));
+    assert_eq!(headline(&agent)[..2], ["active, 90 days left".to_owned(), "nothing".to_owned()]);
+
+    let seen = |phase: &str, stopped: &str, todo: &str| {
+        vendor.publish();
+        let said = wait_for(phase, 30, || {
+            agent.ask(&["refresh"]).ok();
+            let said = headline(&agent);
+            (said[0] == phase).then_some(said)
+        });
+        assert!(said[1].starts_with(stopped) && said[2].starts_with(todo), "{said:?}");
+        as_in_the_schema(&agent.status());
+    };
+    vendor.provider.pause(&vendor.key, now()).unwrap();
+    seen(
+        "grace (paused), 3 days of grace left",
+        "nothing",
+        "ask the vendor to resume it; then: svm-agent refresh",
+    );
+    vendor.provider.cancel(&vendor.key, Cancel::Now, now()).unwrap();
+    let why = "database updates and KSN: the subscription is restricted";
+    seen("restricted (cancelled)", why, "renew it with the vendor (svm-agent renewal says how)");
+}
