@@ -9,6 +9,7 @@
 
 mod support;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use support::running::Running;
@@ -29,9 +30,14 @@ struct World {
 impl World {
     /// With `SUB-1` and `COM-1` ready to be added from `SUB-1.jws` and `COM-1.jws`; `COM-1` activates 6.1 and later.
     fn new(more: &str) -> Self {
+        Self::blocked(None, more)
+    }
+
+    /// The same, where the vendor has said already from when it blocks `COM-1`.
+    fn blocked(blocked_since: Option<Timestamp>, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 0);
-        let mut order = IssueOrder::new(Terms::Licence(Licence { period_days: 365, blocked_since: None }));
+        let mut order = IssueOrder::new(Terms::Licence(Licence { period_days: 365, blocked_since }));
         order.key_id = Some(KeyId::try_from("COM-1".to_owned()).unwrap());
         order.min_product_version = Some("6.1".parse().unwrap());
         let reserve = vendor.provider.issue(order, now()).unwrap().0.reveal();
@@ -165,15 +171,16 @@ fn a_key_that_was_blocked_before_it_was_added_is_told_at_once() {
     world.until_told(&["reserve.unusable \"blocked\""]);
 }
 
+/// Nothing that can be seen changes on the day from which it is blocked: only the daily look finds it.
 #[test]
-fn it_is_looked_at_once_a_day_though_nothing_happens() {
-    let world = World::new("[report]\nevery = \"7d\"\n");
+fn it_is_looked_at_once_a_day() {
+    let since = now().checked_add(SignedDuration::from_hours(48)).unwrap();
+    let world = World::blocked(Some(since), "");
     // Twelve hours a second.
     let running = Running::start(&world.agent, Clock::fast(now(), 43_200));
     world.both();
     let before = world.told();
-    world.retire_the_signer();
-    wait_for("the daily look", 30, || (world.told() == [RETIRED]).then_some(()));
+    wait_for("the daily look", 30, || (world.told() == ["reserve.unusable \"blocked\""]).then_some(()));
     running.stop();
     assert!(before.is_empty(), "{before:?}");
 }

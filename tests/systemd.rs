@@ -1,4 +1,4 @@
-//! The service in a real systemd: installed as the README says, in its sandbox.
+//! The service in a real systemd: installed from its package as the README and `docs/install.md` say, in its sandbox.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -42,14 +42,51 @@ fn have_faketime() -> bool {
     there
 }
 
+/// The text of a block in a document, by the comment above it.
+fn block<'a>(document: &'a str, comment: &str) -> &'a str {
+    let (_, after) = document.split_once(&format!("<!-- {comment} -->\n```")).expect(comment);
+    after.split_once('\n').unwrap().1.split_once("```").unwrap().0
+}
+
 /// The commands of the README that install the agent.
 fn install_commands() -> String {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, after) = readme.split_once("<!-- install -->\n```sh\n").expect("the README's install block");
-    after.split_once("```").unwrap().0.to_owned()
+    block(&readme, "install").to_owned()
 }
 
-/// Runs a script of `tests/systemd/` in a system that is booted for it, with the sources to install at `/src`.
+/// What `docs/install.md` has people do, as functions of a shell: `doc_NAME`; and the file that they edit, `doc_file`.
+fn documented() -> String {
+    let document = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let names =
+        ["collector", "token", "agent", "configure", "activate", "look", "upgrade", "remove", "purge"];
+    let steps =
+        names.map(|name| format!("doc_{name}() {{\n{}}}\n", block(&document, &format!("run: {name}"))));
+    let file = block(&document, "file: /etc/svm-agent/agent.toml");
+    format!("{}doc_file() {{ cat <<'END'\n{file}END\n}}\n", steps.concat())
+}
+
+/// The packages: those of `SVM_TEST_PACKAGES`, else made once from the programs under test.
+fn packages() -> &'static Path {
+    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    MADE.get_or_init(|| {
+        if let Some(made) = std::env::var_os("SVM_TEST_PACKAGES") {
+            return made.into();
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
+        std::fs::remove_dir_all(&folder).ok();
+        let output = Command::new(root().join("packaging/build.sh"))
+            .arg(&folder)
+            .env("BINARIES", Path::new(env!("CARGO_BIN_EXE_svm-manual")).parent().unwrap())
+            // As quick as it goes.
+            .env("COMPRESS", "-Znone")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        folder
+    })
+}
+
+/// Runs a script of `tests/systemd/` in a system that is booted for it, with the packages and the sources at `/src`.
 fn in_a_real_systemd(script: &str) {
     boots(script, 1);
 }
@@ -59,15 +96,16 @@ fn boots(script: &str, times: u32) {
     let Some(rootfs) = rootfs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path();
-    std::fs::create_dir_all(source.join("target/release")).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_svm-agent"), source.join("target/release/svm-agent")).unwrap();
-    for name in ["systemd", "config"] {
-        let copied = Command::new("cp").arg("-r").arg(root().join(name)).arg(source).status().unwrap();
+    for copied in [root().join("systemd"), root().join("config"), root().join("docs"), packages().join(".")] {
+        let copied = Command::new("cp").arg("-r").arg(copied).arg(source).status().unwrap();
         assert!(copied.success());
     }
     let script = std::fs::read_to_string(root().join("tests/systemd").join(script)).unwrap();
     let flood = std::env::var("SVM_TEST_FLOOD").unwrap_or_else(|_| "200000000".to_owned());
-    let script = format!("INSTALL='{}'\nFLOOD={flood}\n{script}", install_commands());
+    // There is no network: what the package recommends cannot be fetched.
+    let alone = "export DEBIAN_FRONTEND=noninteractive\necho 'APT::Install-Recommends \"false\";' > /etc/apt/apt.conf.d/test";
+    let script =
+        format!("INSTALL='{}'\nFLOOD={flood}\n{alone}\n{}{script}", install_commands(), documented());
     // A temporary folder may be in memory, which holds no overlay.
     let disk = tempfile::tempdir_in("/var/tmp").unwrap();
     for _ in 0..times {
@@ -107,6 +145,11 @@ fn the_service_lives_in_a_real_systemd() {
 }
 
 #[test]
+fn the_commands_of_the_operations_page_work() {
+    in_a_real_systemd("operations.sh");
+}
+
+#[test]
 fn gates_hold_units_to_their_permits() {
     in_a_real_systemd("gates.sh");
 }
@@ -128,6 +171,39 @@ fn no_permit_outlasts_a_reboot() {
     if have_faketime() {
         boots("reboot.sh", 2);
     }
+}
+
+#[test]
+fn the_sandbox_is_as_tight_as_documented() {
+    let analyze = |arguments: &[&str]| {
+        let units =
+            ["svm-agent.service", "svm-collector.service"].map(|name| root().join("systemd").join(name));
+        Command::new("systemd-analyze").args(arguments).args(units).output()
+    };
+    if analyze(&["--version"]).is_err() {
+        let message = "not run: there is no systemd-analyze (Debian's package systemd)";
+        assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+        println!("{message}");
+        return;
+    }
+    // 1.1, as docs/install.md says; in tenths.
+    let output = analyze(&["security", "--no-pager", "--offline=true", "--threshold=11"]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn packages_are_installed_used_removed_and_purged() {
+    in_a_real_systemd("package.sh");
+}
+
+#[test]
+fn nothing_is_refused_or_lost_over_restarts_and_upgrades() {
+    in_a_real_systemd("package_upgrade.sh");
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_and_heals() {
+    in_a_real_systemd("package_disk.sh");
 }
 
 #[test]

@@ -442,6 +442,60 @@ fn the_vendor_s_own_host_confirms_denies_and_puts_right() {
     assert!(refused["error"]["message"].as_str().unwrap().contains("signed at"), "{refused}");
 }
 
+/// A host behind a cache that does not say how old its answers are: `Date` is two days old, but for who asks past it.
+const CACHE: &str = "import http.server, ssl, sys, time
+from email.utils import formatdate
+class Cache(http.server.BaseHTTPRequestHandler):
+    def answer(self, body):
+        age = 0 if self.headers.get('Cache-Control') == 'no-cache' else 2 * 86400
+        self.send_response_only(200 if body else 404)
+        self.send_header('Date', formatdate(time.time() - age, usegmt=True))
+        self.send_header('Content-Length', str(len(body or b'')))
+        self.end_headers()
+        if self.command == 'GET' and body: self.wfile.write(body)
+    def do_GET(self):
+        try: self.answer(open(sys.argv[1] + self.path, 'rb').read())
+        except OSError: self.answer(None)
+    do_HEAD = do_GET
+    def log_message(self, *a): pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[2])), Cache)
+tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+tls.load_cert_chain(sys.argv[3], sys.argv[4])
+server.socket = tls.wrap_socket(server.socket, server_side=True)
+server.serve_forever()";
+
+#[test]
+fn what_a_cache_kept_does_not_take_time_back() {
+    if !(faketime()
+        && have("python3", "python3")
+        && have("openssl", "openssl")
+        && have("nginx", "nginx-light"))
+    {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut site = Site::new(folder.path());
+    let cached = site.authority.issue("cache", "IP:127.0.0.1", 60);
+    site.port = free_port();
+    let mut cache = Command::new("python3");
+    cache.args(["-c", CACHE]).arg(folder.path().join("published")).arg(site.port.to_string());
+    cache.arg(&cached.certificate).arg(&cached.key);
+    let _cache = Program::start(&mut cache, &folder.path().join("cache.log"));
+    wait_for("the cache", 20, || std::net::TcpStream::connect(("127.0.0.1", site.port)).ok());
+    let code = site.issue("SUB-1", now().checked_sub(SignedDuration::from_hours(90 * 24)).unwrap());
+    let mut machine = Machine::new(folder.path(), &site.trust(), &site.source());
+    machine.start();
+    machine.agent.ask(&["activate", &code]).unwrap();
+    machine.agent.ask(&["refresh"]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!((machine.doubt(), machine.clock()["proven_at"].is_string()), ("none", true));
+    // Where time is wrong, the true answer is asked for as well.
+    machine.set(-20 * DAY);
+    machine.agent.ask(&["refresh"]).unwrap();
+    close(machine.off(), 0);
+    assert_eq!(machine.doubt(), "behind");
+}
+
 #[test]
 fn a_doubt_has_the_vendor_s_host_asked() {
     if !(faketime() && have("nginx", "nginx-light") && have("openssl", "openssl")) {

@@ -88,7 +88,7 @@ fn each_run_waits_at_random_and_a_wait_outlasts_a_restart() {
     agent.ask(&["key", "add", document.to_str().unwrap()]).unwrap();
     let into_hour = |at: Timestamp| at.as_second().rem_euclid(3600);
     // Stopped and started in the middle of waits, for some hours.
-    for _ in 0..4 {
+    for _ in 0..5 {
         wait_for("the beginning of an hour", 20, || {
             (60..300).contains(&into_hour(clock.now())).then_some(())
         });

@@ -5,9 +5,13 @@ pub mod backlog;
 pub mod gateway;
 pub mod haproxy;
 pub mod lapse;
+pub mod life;
 pub mod permit;
+pub mod publishing;
 pub mod sink;
 pub mod syslog_ng;
+pub mod ten_years;
+pub mod verifying;
 
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -19,6 +23,9 @@ use svm::documents::SigningKey;
 use svm::subscription::{AfterGrace, Subscription, Term, Terms, VendorState};
 use svm::vendor::{Contact, IssueOrder, Profile, Provider};
 
+/// Figures by their names.
+pub type Figures = std::collections::BTreeMap<&'static str, Value>;
+
 /// Builds the release binary; answers where it is. `SVM_BENCH_BINARY` names another one, such as one with symbols.
 pub fn build() -> PathBuf {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
@@ -29,14 +36,17 @@ fn build_once() -> PathBuf {
     if let Some(other) = std::env::var_os("SVM_BENCH_BINARY") {
         return other.into();
     }
+    build_program("svm-agent")
+}
+
+/// Builds another of the programs as it is shipped; answers where it is.
+pub fn build_program(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--bin", "svm-agent"])
-        .current_dir(root)
-        .status();
+    let built =
+        Command::new(env!("CARGO")).args(["build", "--release", "--bin", name]).current_dir(root).status();
     assert!(built.unwrap().success());
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("release/svm-agent")
+    target.join("release").join(name)
 }
 
 /// An agent of its own: `folder` has its settings, and `state` and `run` under it.
@@ -279,6 +289,17 @@ pub fn disk_mb(folder: &Path) -> f64 {
     use std::os::unix::fs::MetadataExt;
     let files = std::fs::read_dir(folder).unwrap();
     files.map(|file| file.unwrap().metadata().unwrap().blocks() as f64 * 512.0 / 1e6).sum()
+}
+
+/// Seconds of this thread's own time on a processor that `work` takes: what others on the machine take is not in it.
+pub fn own_seconds(work: impl FnOnce()) -> f64 {
+    let now = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    };
+    let began = now();
+    work();
+    now() - began
 }
 
 /// The value below which this share (0 to 1) of the values is.

@@ -28,6 +28,9 @@ const NOTE: &str = "reserve";
 /// How often it is looked at, whatever happens.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 
+/// After so long it is told again what could not be kept.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
 /// What was told and still holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Told {
@@ -93,9 +96,11 @@ impl ReserveWatch {
                 let problem = held.and_then(|(held, paper)| self.problem(&state, held, paper, &mut problems));
                 if self.tell(&state, &mut told, held.map(|(held, _)| held), problem).await {
                     (seen, next) = (looked_at, next_on_grid(now, EVERY, self.spread));
+                } else {
+                    next = now.checked_add(AGAIN).unwrap_or(Timestamp::MAX);
                 }
             }
-            let (clock, due) = (self.clock, if seen.is_some() { next } else { Timestamp::MAX });
+            let (clock, due) = (self.clock, next);
             tokio::select! {
                 changed = self.engine.picture.changed() => if changed.is_err() { return },
                 () = clock.sleep_until(due) => {}

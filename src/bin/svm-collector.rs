@@ -1,59 +1,15 @@
 //! The collector: parse, call, exit code.
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use svm::clock::Clock;
-use svm::collector::{Collector, Settings, settings::DEFAULT_FILE, tokens};
+use svm::collector::cli::{Cli, Command, ConfigCommand, Files};
+use svm::collector::{Collector, Settings, tokens};
 use svm::error_chain::Chain;
 use svm::logging;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// The receiving end for agents' events: keeps them and shows the fleet.
-#[derive(Parser)]
-#[command(name = "svm-collector", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Take events and show the fleet until told to stop
-    Run(Files),
-    /// Look after the settings
-    Config {
-        #[command(subcommand)]
-        command: ConfigCommand,
-    },
-    /// Make a token for a sender, and the line that lets it in
-    Token,
-}
-
-#[derive(Subcommand)]
-enum ConfigCommand {
-    /// Tell everything that is wrong with the settings
-    Check(Files),
-}
-
-#[derive(Args)]
-struct Files {
-    /// Settings files, later ones win [default: /etc/svm-collector/collector.toml, where it is there]
-    #[arg(long = "config", value_name = "FILE", num_args = 1..)]
-    config: Vec<PathBuf>,
-}
-
-impl Files {
-    fn named(self) -> Vec<PathBuf> {
-        let usual = Path::new(DEFAULT_FILE);
-        match self.config.is_empty() && usual.exists() {
-            true => vec![usual.to_owned()],
-            false => self.config,
-        }
-    }
-}
 
 /// As systemd's `RestartPreventExitStatus=` has it: the settings are wrong, trying again is no use.
 const WRONG_SETTINGS: u8 = 78;

@@ -7,6 +7,7 @@
 //! A request goes `serve` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back. Readers go
 //! `serve` → `api`, `page` or `live` → `store`.
 
+pub mod cli;
 pub mod fleet;
 pub mod gaps;
 pub mod machines;

@@ -88,12 +88,30 @@ pub enum SignerProblem {
     Issuer,
 }
 
+/// A file, and the signer in it or what is wrong with it.
+pub type SignerFile = (PathBuf, Result<TrustedSigner, TrustError>);
+
 impl TrustStore {
     /// Reads every `*.pem` of a folder; other files are passed over.
     ///
     /// # Errors
     /// Where the folder itself cannot be read. Bad files are in [`Loaded::problems`].
     pub fn load(folder: &Path) -> Result<Loaded, TrustError> {
+        let mut loaded = Loaded { store: Self::default(), problems: Vec::new() };
+        for (_, signer) in Self::files(folder)? {
+            match signer {
+                Ok(signer) => loaded.store.add(signer),
+                Err(problem) => loaded.problems.push(problem),
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// The same, each signer with its file, in the order of the files' names.
+    ///
+    /// # Errors
+    /// Where the folder itself cannot be read.
+    pub fn files(folder: &Path) -> Result<Vec<SignerFile>, TrustError> {
         let failed = |source| TrustError::Io { path: folder.to_owned(), source };
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder).map_err(failed)? {
@@ -103,15 +121,15 @@ impl TrustStore {
             }
         }
         paths.sort();
-        let mut loaded = Loaded { store: Self::default(), problems: Vec::new() };
-        for path in paths {
-            match read_file(&path) {
-                Ok(Ok(signer)) => loaded.store.add(signer),
-                Ok(Err(problem)) => loaded.problems.push(TrustError::File { path, problem }),
-                Err(source) => loaded.problems.push(TrustError::Io { path, source }),
-            }
-        }
-        Ok(loaded)
+        let read = |path: PathBuf| {
+            let signer = match read_file(&path) {
+                Ok(Ok(signer)) => Ok(signer),
+                Ok(Err(problem)) => Err(TrustError::File { path: path.clone(), problem }),
+                Err(source) => Err(TrustError::Io { path: path.clone(), source }),
+            };
+            (path, signer)
+        };
+        Ok(paths.into_iter().map(read).collect())
     }
 
     /// A store of keys that are at hand, each with an issuer.

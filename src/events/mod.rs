@@ -81,6 +81,8 @@ impl Snapshot {
 pub enum Operational {
     /// The agent began to work.
     AgentStarted { version: &'static str },
+    /// These settings changed while the agent ran.
+    SettingsReloaded { keys: Vec<String> },
     /// The whole status.
     AgentReport { report: Value },
     /// The database was damaged or missing, and was made anew from the files beside it.
@@ -169,6 +171,7 @@ impl Operational {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::AgentStarted { .. } => "agent.started",
+            Self::SettingsReloaded { .. } => "settings.reloaded",
             Self::AgentReport { .. } => REPORT,
             Self::StoreRebuilt { .. } => "store.rebuilt",
             Self::IdentityChanged { .. } => "identity.changed",
@@ -201,6 +204,7 @@ impl Operational {
     pub fn severity(&self) -> Severity {
         match self {
             Self::AgentStarted { .. }
+            | Self::SettingsReloaded { .. }
             | Self::AgentReport { .. }
             | Self::UpdatesSucceeded { .. }
             | Self::ClockTrusted { .. }

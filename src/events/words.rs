@@ -154,6 +154,10 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
 pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str, String) {
     match event {
         Operational::AgentStarted { version } => ("Agent started", format!("svm-agent {version} started")),
+        Operational::SettingsReloaded { keys } => (
+            "Settings changed",
+            format!("the settings of svm-agent were reloaded; changed: {}", keys.join(", ")),
+        ),
         Operational::AgentReport { .. } => (
             "Agent report",
             format!(

@@ -190,6 +190,12 @@ impl Step<'_> {
     fn tell(&mut self, since: Since) {
         let view = View::of(&self.state, self.settings, self.now);
         self.tell_expiry();
+        // Most looks change nothing: those have only marks to look at, and copy nothing.
+        if view == self.state.told {
+            self.remind(view.phase, view.phase, since);
+            self.tell_stale();
+            return;
+        }
         let told = self.state.told.clone();
         if (view.phase, view.cause) != (told.phase, told.cause) {
             let course = self.state.course();
@@ -249,9 +255,9 @@ impl Step<'_> {
     fn tell_expiry(&mut self) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
         let Some(ends_at) = course.expires_at().filter(|end| *end <= self.now) else { return };
-        let (key, kind) = (held.statement.key.clone(), held.statement.kind());
-        if marks::note(&mut self.state.marks, &key, Deadline::End, ends_at, 0) {
-            let kind = match kind {
+        if marks::note(&mut self.state.marks, &held.statement.key, Deadline::End, ends_at, 0) {
+            let key = held.statement.key.clone();
+            let kind = match held.statement.kind() {
                 KeyKind::Subscription => Kind::SubscriptionExpired { key, ends_at },
                 KeyKind::Commercial => Kind::LicenceExpired { key, ends_at },
             };
@@ -262,8 +268,8 @@ impl Step<'_> {
     fn tell_stale(&mut self) {
         let Some(held) = &self.state.active else { return };
         let Some(fresh_until) = held.statement.fresh_until.filter(|at| *at <= self.now) else { return };
-        let key = held.statement.key.clone();
-        if marks::note(&mut self.state.marks, &key, Deadline::Fresh, fresh_until, 0) {
+        if marks::note(&mut self.state.marks, &held.statement.key, Deadline::Fresh, fresh_until, 0) {
+            let key = held.statement.key.clone();
             self.happened_at(Kind::SourceStale { key, fresh_until }, Some(fresh_until));
         }
     }
@@ -278,8 +284,6 @@ impl Step<'_> {
     /// was not told, and is caught up with here.
     fn remind(&mut self, was: Phase, is: Phase, since: Since) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
-        let (key, auto_renew, role_since) =
-            (held.statement.key.clone(), held.statement.auto_renew(), held.role_since);
         let (deadline, at, list) = match (is, course.ends_at, course.lapses_at) {
             (Phase::Active, Some(end), _) => (Deadline::End, end, &self.settings.reminder_days),
             (Phase::Grace, _, Some((lapse, _))) => {
@@ -288,9 +292,11 @@ impl Step<'_> {
             _ => return,
         };
         let Some(days) = marks::reached(list, at, self.now) else { return };
-        if !marks::note(&mut self.state.marks, &key, deadline, at, days) {
+        if !marks::note(&mut self.state.marks, &held.statement.key, deadline, at, days) {
             return;
         }
+        let (key, auto_renew, role_since) =
+            (held.statement.key.clone(), held.statement.auto_renew(), held.role_since);
         let days_left = days_left(self.now, at);
         let kind = match deadline {
             Deadline::Grace if was != Phase::Grace => return,

@@ -19,6 +19,8 @@ pub enum Change {
     Block,
     /// Anything else that a document says.
     Parameters(Parameters),
+    /// Nothing of the key: the same is signed anew, by the present signing key and with the present `provider.toml`.
+    Resign,
 }
 
 /// Until when a subscription is renewed.
@@ -82,6 +84,7 @@ impl Change {
             Self::Cancel(Cancel::Now) => "cancelled at once",
             Self::Block => "blocked",
             Self::Parameters(_) => "parameters changed",
+            Self::Resign => "signed anew",
         }
     }
 
@@ -89,6 +92,7 @@ impl Change {
     pub(super) fn apply(&self, held: &Statement, now: Timestamp) -> Result<Statement, VendorError> {
         let mut next = held.clone();
         match (self, &mut next.terms) {
+            (Self::Resign, _) => return Ok(next),
             (Self::Parameters(parameters), _) => parameters.apply(&mut next)?,
             (Self::Block, Terms::Licence(licence)) => {
                 if licence.blocked_since.replace(now).is_some() {
@@ -165,7 +169,7 @@ impl Change {
             (Self::Block, S::Blocked) => return not_possible("the key is blocked already"),
             (Self::Block, _) => S::Blocked,
             // Handled before the kinds part.
-            (Self::Parameters(_), _) => return Ok(()),
+            (Self::Parameters(_) | Self::Resign, _) => return Ok(()),
         };
         subscription.state = state;
         subscription.state_since = Some(now);

@@ -26,6 +26,9 @@ pub struct Done {
     pub at: Timestamp,
     /// What was done.
     pub what: String,
+    /// Why, where somebody said so; for the provider alone, no document has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// A key and its newest document.
@@ -51,47 +54,51 @@ struct File {
     document: String,
 }
 
-/// A file that was read but not verified: enough to look for a key among many.
-pub(super) struct Unverified {
-    path: PathBuf,
-    file: File,
+/// What is read of a file to find a key among many.
+#[derive(Deserialize)]
+struct Label {
+    key: KeyId,
 }
 
-impl Unverified {
-    /// Reads a file of the ledger.
-    pub(super) fn read(path: &Path) -> Result<Self, VendorError> {
-        let text = fs::read(path).map_err(VendorError::io("read", path))?;
-        let file = serde_json::from_slice(&text).map_err(|error| VendorError::Damaged {
-            path: path.to_owned(),
-            problem: format!("is not as it was written ({error})"),
-        })?;
-        Ok(Self { path: path.to_owned(), file })
-    }
+/// The key that a file says it is of, verified or not; of a damaged file, too, where that much of it is left.
+pub(super) fn label(path: &Path) -> Option<KeyId> {
+    let text = fs::read(path).ok()?;
+    serde_json::from_slice::<Label>(&text).ok().map(|label| label.key).or_else(|| key_in_ruins(&text))
+}
 
-    /// The key it says it is.
-    pub(super) fn key(&self) -> &KeyId {
-        &self.file.key
-    }
+/// The key of a file that is no JSON any more. The line with it is the same on both sides of a conflict.
+fn key_in_ruins(text: &[u8]) -> Option<KeyId> {
+    let text = String::from_utf8_lossy(text);
+    let (_, rest) = text.split_once("\"key\": \"")?;
+    KeyId::try_from(rest.split('"').next()?.to_owned()).ok()
+}
 
-    /// Verifies the document, and that everything beside it says the same.
-    pub(super) fn verified(self, trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
-        let Self { path, file } = self;
-        let damaged = |problem: String| VendorError::Damaged { path: path.clone(), problem };
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        let sub: Sub =
-            name.parse().map_err(|_| damaged("does not have the name of a document".to_owned()))?;
-        let document = verify(&file.document, trust, Expect { sub: Some(&sub), issuer: Some(iss) })
-            .map_err(|error| damaged(format!("has a document that is refused ({error})")))?;
-        if document.claims() != file.claims || document.statement.key != file.key {
-            return Err(damaged("was edited by hand: its claims are not those that were signed".to_owned()));
-        }
-        Ok(Entry { document, fresh_for_days: file.fresh_for_days, history: file.history })
+fn not_as_written(path: &Path, text: &[u8], error: &serde_json::Error) -> VendorError {
+    let path = path.to_owned();
+    if text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"<<<<<<< ")) {
+        return VendorError::Conflict { path };
     }
+    VendorError::Damaged { path, problem: format!("is not as it was written ({error})") }
+}
+
+/// Reads a file of the ledger and verifies the document, and that everything beside it says the same.
+pub(super) fn read(path: &Path, trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
+    let text = fs::read(path).map_err(VendorError::io("read", path))?;
+    let file: File = serde_json::from_slice(&text).map_err(|error| not_as_written(path, &text, &error))?;
+    let damaged = |problem: String| VendorError::Damaged { path: path.to_owned(), problem };
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let sub: Sub = name.parse().map_err(|_| damaged("does not have the name of a document".to_owned()))?;
+    let document = verify(&file.document, trust, Expect { sub: Some(&sub), issuer: Some(iss) })
+        .map_err(|error| damaged(format!("has a document that is refused ({error})")))?;
+    if document.claims() != file.claims || document.statement.key != file.key {
+        return Err(damaged("was edited by hand: its claims are not those that were signed".to_owned()));
+    }
+    Ok(Entry { document, fresh_for_days: file.fresh_for_days, history: file.history })
 }
 
 impl Entry {
-    /// Writes it into the folder of keys, in one step and waiting for the disk.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), VendorError> {
+    /// Writes it beside its name in the folder of keys, and answers the name, for a [`files::Batch`].
+    pub(super) fn write_beside(&self, folder: &Path) -> Result<PathBuf, VendorError> {
         let path = path_of(folder, &self.document.sub);
         let file = File {
             key: self.document.statement.key.clone(),
@@ -106,8 +113,8 @@ impl Entry {
             source: error.into(),
         })?;
         text.push(b'\n');
-        files::write_atomic(&path, &text, 0o600, None)?;
-        files::sync_folder(folder)
+        files::write_beside(&path, &text, files::Form { mode: 0o600, after: None })?;
+        Ok(path)
     }
 }
 

@@ -85,6 +85,57 @@ pub enum VendorError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file of the ledger that git could not merge.
+    #[error(
+        "{} has a merge conflict in it: take the side with the higher `rev` whole (`git checkout --ours` or `--theirs` \
+         with this path, then `git add`), then make the other side's change again with svm-vendor", path.display()
+    )]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two keys have one id, as when two clones of the ledger issued it.
+    #[error(
+        "two keys have the id {id}: block one of them by its file, {} or {}, and issue another", paths[0].display(), paths[1].display()
+    )]
+    KeyIdTwice {
+        /// The id.
+        id: KeyId,
+        /// Their files.
+        paths: [PathBuf; 2],
+    },
+    /// What is published is not older than what the ledger has, and is another document.
+    #[error(
+        "the published document of {id} has revision {published} and is not the ledger's, which has {held}: {}",
+        if published > held { "this ledger is behind, `git pull` first or take the newer side of the merge" }
+        else { "two clones changed the key, `svm-vendor resign` with its id makes a revision above both" }
+    )]
+    PublishedElsewhere {
+        /// The key.
+        id: KeyId,
+        /// The revision that is published.
+        published: u64,
+        /// The revision of the ledger.
+        held: u64,
+    },
+    /// A signer that still is needed.
+    #[error("{0}")]
+    SignerInUse(String),
+    /// No signer of the ledger has this key id.
+    #[error("no signer of the ledger has the key id {kid}: `svm-vendor signers` shows them")]
+    NoSuchSigner {
+        /// As it was asked for, escaped and cut.
+        kid: String,
+    },
+    /// Something about one of many keys.
+    #[error("{which}")]
+    OfKey {
+        /// Which, by its id or its place among those that were named.
+        which: String,
+        /// What.
+        #[source]
+        problem: Box<VendorError>,
+    },
     /// `provider.toml` cannot be used.
     #[error("{} cannot be used: {problem}", path.display())]
     Profile {
@@ -96,7 +147,7 @@ pub enum VendorError {
     /// A file could not be read or written.
     #[error("cannot {verb} {}", path.display())]
     Io {
-        /// `read`, `write`, `lock`.
+        /// `read`, `write`, `lock`, `close`, `remove`.
         verb: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -124,6 +175,12 @@ impl VendorError {
             Self::NotALedger { .. } => "not_a_ledger",
             Self::Issuer(_) => "issuer",
             Self::Damaged { .. } => "ledger_damaged",
+            Self::Conflict { .. } => "ledger_conflict",
+            Self::KeyIdTwice { .. } => "key_id_twice",
+            Self::PublishedElsewhere { .. } => "published_elsewhere",
+            Self::SignerInUse(_) => "signer_in_use",
+            Self::NoSuchSigner { .. } => "no_such_signer",
+            Self::OfKey { problem, .. } => problem.code(),
             Self::Profile { .. } => "provider_file",
             Self::Io { .. } => "io",
         }

@@ -1,15 +1,15 @@
 //! The ledger folder: which keys there are. Reading it needs no signing key.
 
 use super::{
-    Entry, Profile, VendorError,
-    entry::{Unverified, path_of},
+    Entry, KeyRef, Profile, VendorError,
+    entry::{self, label, path_of},
+    parallel::each,
 };
-use crate::{
-    documents::{ActivationCode, TrustStore},
-    subscription::KeyId,
-};
+use crate::{documents::TrustStore, subscription::KeyId};
 use std::{
-    fs,
+    collections::HashMap,
+    fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -21,37 +21,13 @@ pub struct Ledger {
     trust: TrustStore,
 }
 
-/// How a command names a key.
-#[derive(Clone, Debug)]
-pub enum KeyRef {
-    /// By its code.
-    Code(ActivationCode),
-    /// By its id.
-    Id(KeyId),
-}
-
 /// The keys that could be read, by their ids, and what was wrong with the others.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// Ordered by key id.
     pub entries: Vec<Entry>,
-    /// One for each bad file.
+    /// One for each bad file, and for each id that two keys have.
     pub problems: Vec<VendorError>,
-}
-
-impl KeyRef {
-    /// Reads what a person typed: a code, or else the id of a key.
-    ///
-    /// # Errors
-    /// [`VendorError::UnknownKey`] where it can be neither.
-    pub fn parse(typed: &str) -> Result<Self, VendorError> {
-        match ActivationCode::parse(typed) {
-            Ok(code) => Ok(Self::Code(code)),
-            Err(typing) => KeyId::try_from(typed.trim().to_owned())
-                .map(Self::Id)
-                .map_err(|_| VendorError::UnknownKey { typing: Some(typing) }),
-        }
-    }
 }
 
 impl Ledger {
@@ -87,6 +63,21 @@ impl Ledger {
         self.folder.join("keys")
     }
 
+    /// Whether other users of the machine can read the folder of keys. A clone by git leaves it so: git keeps no
+    /// such modes.
+    pub fn is_open_to_others(&self) -> bool {
+        fs::metadata(self.keys()).is_ok_and(|folder| folder.permissions().mode() & 0o077 != 0)
+    }
+
+    /// Closes the folder of keys to others.
+    ///
+    /// # Errors
+    /// Where it belongs to somebody else.
+    pub fn close_to_others(&self) -> Result<(), VendorError> {
+        let keys = self.keys();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).map_err(VendorError::io("close", &keys))
+    }
+
     /// Keeps other processes from changing or publishing meanwhile; over when the value is dropped.
     pub(super) fn lock(&self) -> Result<fs::File, VendorError> {
         let path = self.folder.join(Profile::FILE);
@@ -95,12 +86,16 @@ impl Ledger {
         Ok(file)
     }
 
-    /// The paths of all keys.
-    fn paths(&self) -> Result<Vec<PathBuf>, VendorError> {
+    /// The paths of all keys. Git keeps no empty folder, so there may be none.
+    pub(super) fn paths(&self) -> Result<Vec<PathBuf>, VendorError> {
         let folder = self.keys();
         let failed = VendorError::io("read", &folder);
+        let items = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(&failed)?,
+        };
         let mut paths = Vec::new();
-        for item in fs::read_dir(&folder).map_err(&failed)? {
+        for item in items {
             let path = item.map_err(&failed)?.path();
             if path.extension().is_some_and(|extension| extension == "json") {
                 paths.push(path);
@@ -110,19 +105,30 @@ impl Ledger {
         Ok(paths)
     }
 
+    /// The key of a file, verified.
+    pub(super) fn read(&self, path: &Path) -> Result<Entry, VendorError> {
+        entry::read(path, &self.trust, &self.profile.iss)
+    }
+
     /// All keys, each verified.
     ///
     /// # Errors
     /// Where the folder cannot be read; bad files are in [`Listing::problems`].
     pub fn list(&self) -> Result<Listing, VendorError> {
         let mut listing = Listing::default();
-        for path in self.paths()? {
-            match Unverified::read(&path).and_then(|file| file.verified(&self.trust, &self.profile.iss)) {
+        for read in each(&self.paths()?, |path| self.read(path)) {
+            match read {
                 Ok(entry) => listing.entries.push(entry),
                 Err(problem) => listing.problems.push(problem),
             }
         }
-        listing.entries.sort_by(|a, b| a.document.statement.key.cmp(&b.document.statement.key));
+        let id = |entry: &Entry| entry.document.statement.key.clone();
+        listing.entries.sort_by_cached_key(|entry| (id(entry), entry.document.sub.clone()));
+        let twice = listing.entries.iter().zip(listing.entries.iter().skip(1));
+        for (one, other) in twice.filter(|(one, other)| id(one) == id(other)) {
+            let paths = [one, other].map(|entry| path_of(&self.keys(), &entry.document.sub));
+            listing.problems.push(VendorError::KeyIdTwice { id: id(one), paths });
+        }
         Ok(listing)
     }
 
@@ -131,32 +137,46 @@ impl Ledger {
     /// # Errors
     /// [`VendorError::UnknownKey`], and a file that is not as it was written.
     pub fn find(&self, key: &KeyRef) -> Result<Entry, VendorError> {
-        let found = match key {
-            KeyRef::Code(code) => {
-                let path = path_of(&self.keys(), &code.sub());
-                if path.exists() { Some(Unverified::read(&path)?) } else { None }
-            }
-            KeyRef::Id(id) => self.with_id(id)?,
-        };
-        let unknown = || VendorError::UnknownKey {
-            // What looks like a code may be one with a typing error.
-            typing: match key {
-                KeyRef::Id(id) if id.as_str().len() >= 15 => ActivationCode::parse(id.as_str()).err(),
-                _ => None,
-            },
-        };
-        found.ok_or_else(unknown)?.verified(&self.trust, &self.profile.iss)
+        match self.find_paths(std::slice::from_ref(key))?.pop() {
+            Some(found) => self.read(&found?),
+            None => Err(VendorError::UnknownKey { typing: None }),
+        }
     }
 
-    /// The key with an id. Every file is read, so that none hides behind another's damage.
-    pub(super) fn with_id(&self, id: &KeyId) -> Result<Option<Unverified>, VendorError> {
-        let mut found = None;
-        for path in self.paths()? {
-            let file = Unverified::read(&path)?;
-            if file.key() == id {
-                found = Some(file);
+    /// The files of many keys, in one look through the ledger.
+    pub(super) fn find_paths(
+        &self,
+        keys: &[KeyRef],
+    ) -> Result<Vec<Result<PathBuf, VendorError>>, VendorError> {
+        // An id is in no file's name, so every file is looked at; but only where one is asked for.
+        let by_id = keys.iter().any(|key| matches!(key, KeyRef::Id(_)));
+        let mut labelled: HashMap<KeyId, Vec<PathBuf>> = HashMap::new();
+        if by_id {
+            let paths = self.paths()?;
+            let labels = each(&paths, |path| label(path));
+            for (key, path) in labels.into_iter().zip(paths).filter_map(|(key, path)| Some((key?, path))) {
+                labelled.entry(key).or_default().push(path);
             }
         }
-        Ok(found)
+        let unknown = |key: &KeyRef| VendorError::UnknownKey { typing: key.typing() };
+        let known = |path: PathBuf, key: &KeyRef| if path.exists() { Ok(path) } else { Err(unknown(key)) };
+        let find = |key: &KeyRef| match key {
+            KeyRef::Code(code) => known(path_of(&self.keys(), &code.sub()), key),
+            KeyRef::File(sub) => known(path_of(&self.keys(), sub), key),
+            KeyRef::Id(id) => match labelled.get(id).map(Vec::as_slice) {
+                None | Some([]) => Err(unknown(key)),
+                // What is wrong with it is said when it is read.
+                Some([path]) => Ok(path.clone()),
+                Some([one, other, ..]) => {
+                    Err(VendorError::KeyIdTwice { id: id.clone(), paths: [one.clone(), other.clone()] })
+                }
+            },
+        };
+        Ok(keys.iter().map(find).collect())
+    }
+
+    /// Whether a key has this id, its file damaged or not.
+    pub(super) fn has_id(&self, id: &KeyId) -> Result<bool, VendorError> {
+        Ok(each(&self.paths()?, |path| label(path)).iter().flatten().any(|key| key == id))
     }
 }

@@ -13,21 +13,32 @@
 
 mod change;
 pub mod cli;
+mod difference;
 mod entry;
 mod error;
 mod files;
+mod issuing;
+mod key_ref;
 mod ledger;
 mod order;
+mod parallel;
 mod profile;
 mod provider;
 mod publish;
+mod published_index;
+mod sense;
 pub mod serve;
+mod signers;
 
 pub use change::{Cancel, Change, Parameters, Renewal, Until};
+pub use difference::{Difference, differences};
 pub use entry::{Done, Entry};
 pub use error::VendorError;
-pub use ledger::{KeyRef, Ledger, Listing};
-pub use order::{IssueOrder, MAX_GRACE_DAYS};
+pub use key_ref::KeyRef;
+pub use ledger::{Ledger, Listing};
+pub use order::IssueOrder;
 pub use profile::{Contact, Profile};
-pub use provider::Provider;
-pub use publish::Published;
+pub use provider::{Changed, Provider};
+pub use publish::{Published, ToPublish};
+pub use sense::{MAX_DAYS, MAX_DEVICES};
+pub use signers::Signer;

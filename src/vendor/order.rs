@@ -1,14 +1,11 @@
-//! What a provider orders, and what is too senseless to sign though a reader would take it.
+//! What a provider orders.
 
-use super::VendorError;
 use crate::{
     documents::ActivationCode,
-    subscription::{KeyId, Statement, Subscription, Term, Terms, VendorState, Version, add_days},
+    subscription::{KeyId, Subscription, Term, Terms, Version, add_days},
 };
 use jiff::Timestamp;
 
-/// The most days of grace that are signed: more is a slip of the hand.
-pub const MAX_GRACE_DAYS: u64 = 3650;
 /// How long after what is paid for an unlimited subscription's word stays fresh, where nothing else is ordered.
 const FRESH_DAYS: u64 = 30;
 
@@ -42,6 +39,11 @@ impl IssueOrder {
             fresh_for_days: None,
         }
     }
+
+    /// What is doubtful of it, though it is taken.
+    pub fn warnings(&self) -> Vec<String> {
+        super::sense::warnings(&self.terms)
+    }
 }
 
 /// Until when the vendor's word is fresh, for a document signed at `iat`.
@@ -57,48 +59,10 @@ pub(super) fn fresh_until(terms: &Terms, for_days: Option<u64>, iat: Timestamp) 
     }
 }
 
-fn refused<T>(message: impl Into<String>) -> Result<T, VendorError> {
-    Err(VendorError::Order(message.into()))
-}
-
-/// Limits on a number of days that come from one who types them.
-pub(super) fn check_days(what: &str, days: u64, least: u64) -> Result<(), VendorError> {
-    if (least..=MAX_GRACE_DAYS).contains(&days) {
-        return Ok(());
-    }
-    refused(format!("{what} must be {least} to {MAX_GRACE_DAYS} days, not {days}"))
-}
-
-/// What holds for every revision.
-pub(super) fn check_statement(statement: &Statement) -> Result<(), VendorError> {
-    match &statement.terms {
-        Terms::Subscription(subscription) => check_days("the grace period", subscription.grace_days, 0),
-        Terms::Licence(licence) => check_days("the period of a commercial key", licence.period_days, 1),
-    }
-}
-
-/// What holds for a new key.
-pub(super) fn check_new(statement: &Statement, now: Timestamp) -> Result<(), VendorError> {
-    let Terms::Subscription(subscription) = &statement.terms else {
-        return Ok(());
-    };
-    if subscription.state != VendorState::Active {
-        return refused("a new subscription begins active: issue it, then pause, cancel or block it");
-    }
-    match subscription.term {
-        Term::Limited { ends_at } if ends_at <= now => {
-            refused(format!("the subscription would end at {ends_at}, which has passed: it is {now}"))
-        }
-        Term::Unlimited { paid_until: Some(paid) } if paid <= now => {
-            refused(format!("the subscription would be paid until {paid}, which has passed: it is {now}"))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscription::Statement;
     use serde_json::json;
 
     fn terms(term: serde_json::Value) -> Terms {

@@ -39,11 +39,54 @@ impl Contact {
         *self == Self::default()
     }
 
+    /// Whether it can stand in documents.
+    ///
+    /// # Errors
+    /// The field, what is wrong with it, and the way out.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { name, support_url, phone, renewal_url } = self;
+        let rows = [
+            ("name", name, false),
+            ("support_url", support_url, true),
+            ("phone", phone, false),
+            ("renewal_url", renewal_url, true),
+        ];
+        for (field, text, is_url) in rows {
+            let Some(text) = text else { continue };
+            let length = text.chars().count();
+            if text.chars().any(char::is_control) {
+                return Err(format!(
+                    "`{field}` holds control characters: write it in one line of plain text"
+                ));
+            }
+            if !(1..=200).contains(&length) {
+                return Err(format!(
+                    "`{field}` must be 1 to 200 characters, not {length}: shorten it or leave it out"
+                ));
+            }
+            if is_url && !is_web_address(text) {
+                return Err(format!(
+                    "`{field}` must be a web address, such as https://provider.example/help \
+                     (a host with other letters in its xn-- form)"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// For a statement; `None` where nothing is known.
     pub fn to_vendor(&self) -> Option<Vendor> {
         let Self { name, support_url, phone, renewal_url } = self.clone();
         (!self.is_empty()).then_some(Vendor { name, support_url, phone, renewal_url })
     }
+}
+
+fn is_web_address(text: &str) -> bool {
+    let url = reqwest::Url::parse(text);
+    // A parser passes over spaces and mends what it can; what stands in a document is as it was typed.
+    !text.contains(char::is_whitespace)
+        && url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        && text.contains("://")
 }
 
 impl Profile {
@@ -95,6 +138,44 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_stand_in_a_document_is_named() {
+        let text = |text: &str| Some(text.to_owned());
+        let plain = Contact::default;
+        let rows = [
+            (Contact { name: text("A\u{1b}[2J"), ..plain() }, "`name` holds control"),
+            (Contact { name: text(""), ..plain() }, "`name` must be 1 to 200"),
+            (Contact { phone: text(&"1".repeat(201)), ..plain() }, "`phone` must be 1 to 200"),
+            (
+                Contact { support_url: text("provider.example/help"), ..plain() },
+                "`support_url` must be a web",
+            ),
+            (
+                Contact { support_url: text("https:provider.example"), ..plain() },
+                "`support_url` must be a web",
+            ),
+            (
+                Contact { renewal_url: text("ftp://provider.example"), ..plain() },
+                "`renewal_url` must be a web",
+            ),
+            (Contact { renewal_url: text("https://a b"), ..plain() }, "`renewal_url` must be a web"),
+            (Contact { renewal_url: text("https://"), ..plain() }, "`renewal_url` must be a web"),
+            (Contact { renewal_url: text("javascript://x"), ..plain() }, "`renewal_url` must be a web"),
+        ];
+        for (contact, word) in rows {
+            let problem = contact.check().unwrap_err();
+            assert!(problem.contains(word), "{problem}");
+        }
+        let good = Contact {
+            name: text("ООО «Провайдер»"),
+            support_url: text("https://xn--e1afmkfd.example:8443/help?x=1"),
+            phone: text("+7 (000) 000-00-00"),
+            renewal_url: text("http://provider.example"),
+        };
+        good.check().unwrap();
+        plain().check().unwrap();
+    }
 
     #[test]
     fn what_is_written_is_read_and_a_wrong_name_is_told() {

@@ -1,21 +1,36 @@
 //! Changes keys: signs when a change is made, and keeps the document in the ledger.
 
 use super::{
-    Cancel, Change, Done, Entry, IssueOrder, KeyRef, Ledger, Parameters, Profile, Published, Renewal,
-    VendorError, entry::path_of, files, order,
+    Cancel, Change, Difference, Done, Entry, KeyRef, Ledger, Parameters, Profile, Published, Renewal,
+    VendorError, differences, entry::label, files, order, parallel::each, sense,
 };
 use crate::{
-    documents::{ActivationCode, Document, Draft, SigningKey, random_text, sign},
-    subscription::{KeyId, Statement, Terms},
+    documents::{Document, Draft, SigningKey, Sub, random_text, sign},
+    subscription::Statement,
 };
 use jiff::Timestamp;
-use std::{fs, io, path::Path};
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// A ledger with the key that signs for it.
 #[derive(Debug)]
 pub struct Provider {
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     key: SigningKey,
+    /// Everything is done but the writing.
+    pub(super) rehearses: bool,
+}
+
+/// A change that was made.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The key as it is now.
+    pub entry: Entry,
+    /// What its document says otherwise than the one before.
+    pub differences: Vec<Difference>,
 }
 
 impl Provider {
@@ -25,6 +40,7 @@ impl Provider {
     /// A ledger of another issuer, and what cannot be written.
     pub fn create(folder: &Path, profile: &Profile, key: SigningKey) -> Result<Self, VendorError> {
         profile.check()?;
+        profile.vendor.check().map_err(VendorError::Order)?;
         match Profile::read(folder) {
             Ok(held) if held.iss == profile.iss => {}
             Ok(held) => {
@@ -36,7 +52,7 @@ impl Provider {
             Err(VendorError::NotALedger { .. }) => {
                 files::make_folder(folder, 0o700)?;
                 let path = folder.join(Profile::FILE);
-                files::write_atomic(&path, profile.to_text()?.as_bytes(), 0o644, None)?;
+                files::write_atomic(&path, profile.to_text()?.as_bytes(), 0o644)?;
             }
             Err(error) => return Err(error),
         }
@@ -45,9 +61,7 @@ impl Provider {
         files::make_folder(&folder.join("keys"), 0o700)?;
         let public = key.public();
         let path = trust.join(format!("{}.pem", public.thumbprint()));
-        files::write_atomic(&path, public.to_pem(&profile.iss).as_bytes(), 0o644, None)?;
-        files::sync_folder(&trust)?;
-        files::sync_folder(folder)?;
+        files::write_atomic(&path, public.to_pem(&profile.iss).as_bytes(), 0o644)?;
         Self::open(folder, key)
     }
 
@@ -62,7 +76,7 @@ impl Provider {
         if !ledger.trust().signer(&kid).is_some_and(|signer| speaks(&signer.issuers)) {
             return Err(VendorError::UnknownSigner { kid });
         }
-        Ok(Self { ledger, key })
+        Ok(Self { ledger, key, rehearses: false })
     }
 
     /// The ledger.
@@ -70,54 +84,15 @@ impl Provider {
         &self.ledger
     }
 
-    /// Issues a key. The code is in the answer and nowhere else: the ledger keeps its hash.
-    ///
-    /// # Errors
-    /// An order that makes no sense, and an id or a code that is used already. Nothing is kept then.
-    pub fn issue(&self, order: IssueOrder, now: Timestamp) -> Result<(ActivationCode, Entry), VendorError> {
-        let now = whole_second(now);
-        let _lock = self.ledger.lock()?;
-        if let Some(days) = order.fresh_for_days {
-            order::check_days("the freshness", days, 1)?;
-        }
-        // Looking for an id reads every file. One that is made has 62 bits of chance, and is not looked for: so
-        // issuing a hundred thousand keys is no slower a key than issuing one.
-        let chosen = order.key_id.is_some();
-        let id = match order.key_id {
-            Some(id) => id,
-            None => new_id(&order.terms)?,
-        };
-        if ActivationCode::parse(id.as_str()).is_ok() {
-            return Err(VendorError::Order(
-                "the key id has the form of an activation code: choose another".to_owned(),
-            ));
-        }
-        let code = match order.code {
-            Some(code) => code,
-            None => ActivationCode::generate()?,
-        };
-        let statement = Statement {
-            rev: 1,
-            key: id,
-            fresh_until: order::fresh_until(&order.terms, order.fresh_for_days, now),
-            terms: order.terms,
-            devices: order.devices,
-            min_product_version: order.min_product_version,
-            vendor: self.ledger.profile().vendor.to_vendor(),
-        };
-        order::check_statement(&statement)?;
-        order::check_new(&statement, now)?;
-        if chosen && self.ledger.with_id(&statement.key)?.is_some() {
-            return Err(VendorError::KeyIdTaken { id: statement.key });
-        }
-        if path_of(&self.ledger.keys(), &code.sub()).exists() {
-            return Err(VendorError::CodeTaken);
-        }
-        let history = vec![Done { rev: 1, at: now, what: "issued".to_owned() }];
-        let document = self.sign(&statement, &code.sub(), now)?;
-        let entry = Entry { document, fresh_for_days: order.fresh_for_days, history };
-        entry.write(&self.ledger.keys())?;
-        Ok((code, entry))
+    /// The same, but nothing is written: what is done is checked and answered, and forgotten.
+    #[must_use]
+    pub fn rehearsing(self, rehearses: bool) -> Self {
+        Self { rehearses, ..self }
+    }
+
+    /// The key id of the key that signs.
+    pub fn kid(&self) -> String {
+        self.key.public().thumbprint()
     }
 
     /// Makes the next revision of a key.
@@ -126,9 +101,71 @@ impl Provider {
     /// [`VendorError::NotPossible`] in the key's state, [`VendorError::Order`] for what makes no sense,
     /// [`VendorError::ClockBehind`] where `now` is before the revision held. The key stays as it is then.
     pub fn change(&self, key: &KeyRef, change: &Change, now: Timestamp) -> Result<Entry, VendorError> {
+        let changed = self.change_each(std::slice::from_ref(key), change, None, now)?.pop();
+        Ok(changed.unwrap_or(Err(VendorError::UnknownKey { typing: None }))?.entry)
+    }
+
+    /// Makes the next revision of many keys, each for itself: what is refused of one is its answer, in the order in
+    /// which they were named. A key that is named twice is changed once. `why` stands in the history of each.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read or written as a whole.
+    pub fn change_each(
+        &self,
+        keys: &[KeyRef],
+        change: &Change,
+        why: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Changed, VendorError>>, VendorError> {
         let now = whole_second(now);
+        why.map_or(Ok(()), sense::check_why)?;
         let _lock = self.ledger.lock()?;
-        let mut entry = self.ledger.find(key)?;
+        let mut seen = HashSet::new();
+        let found: Vec<_> = self
+            .ledger
+            .find_paths(keys)?
+            .into_iter()
+            .zip(1..)
+            .filter(|(path, _)| path.as_ref().map_or(true, |path| seen.insert(path.clone())))
+            .collect();
+        let folder = self.keys()?;
+        let changed = each(&found, |(path, _)| {
+            let Ok(path) = path else { return None };
+            let next = self.next(path, change, why, now);
+            // What is not written is not changed.
+            Some(next.and_then(|changed| {
+                let path = if self.rehearses { None } else { Some(changed.entry.write_beside(&folder)?) };
+                Ok((changed, path))
+            }))
+        });
+        let mut batch = files::Batch::new(&folder);
+        let mut answers = Vec::with_capacity(found.len());
+        for ((path, at), changed) in found.into_iter().zip(changed) {
+            answers.push(match (path, changed) {
+                (_, Some(Ok((changed, path)))) => {
+                    path.into_iter().for_each(|path| batch.add(path));
+                    Ok(changed)
+                }
+                (path, Some(Err(problem))) => Err(name(problem, path.as_deref().ok(), at, keys.len())),
+                (Err(problem), None) => Err(name(problem, None, at, keys.len())),
+                (Ok(_), None) => Err(VendorError::UnknownKey { typing: None }),
+            });
+        }
+        if !self.rehearses {
+            batch.put()?;
+        }
+        Ok(answers)
+    }
+
+    /// The next revision of the key in a file, not written yet.
+    fn next(
+        &self,
+        path: &Path,
+        change: &Change,
+        why: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Changed, VendorError> {
+        let mut entry = self.ledger.read(path)?;
         let held = &entry.document;
         if now < held.iat {
             return Err(VendorError::ClockBehind { now, last: held.iat });
@@ -137,11 +174,26 @@ impl Provider {
         next.rev = held.statement.rev.saturating_add(1);
         next.fresh_until = order::fresh_until(&next.terms, entry.fresh_for_days, now);
         next.vendor = self.ledger.profile().vendor.to_vendor();
-        order::check_statement(&next)?;
+        let differences = differences(&held.statement, &next);
         entry.document = self.sign(&next, &held.sub, now)?;
-        entry.history.push(Done { rev: next.rev, at: now, what: change.as_str().to_owned() });
-        entry.write(&self.ledger.keys())?;
-        Ok(entry)
+        let (what, why) = (change.as_str().to_owned(), why.map(str::to_owned));
+        entry.history.push(Done { rev: next.rev, at: now, what, why });
+        Ok(Changed { entry, differences })
+    }
+
+    /// The keys whose document is not by the present signing key, or does not have the present `provider.toml`; with
+    /// how many are as they should be, and what could not be read.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read.
+    pub fn to_resign(&self) -> Result<(Vec<KeyRef>, u64, Vec<VendorError>), VendorError> {
+        let listing = self.ledger.list()?;
+        let (kid, vendor) = (self.kid(), self.ledger.profile().vendor.to_vendor());
+        let is_so = |entry: &&Entry| entry.document.kid == kid && entry.document.statement.vendor == vendor;
+        let so = listing.entries.iter().filter(is_so).count();
+        let others = listing.entries.iter().filter(|entry| !is_so(entry));
+        let keys = others.map(|entry| KeyRef::File(entry.document.sub.clone())).collect();
+        Ok((keys, u64::try_from(so).unwrap_or(u64::MAX), listing.problems))
     }
 
     /// [`Change::Renew`].
@@ -197,19 +249,44 @@ impl Provider {
     /// # Errors
     /// As there.
     pub fn publish(&self, folder: &Path) -> Result<Published, VendorError> {
-        self.ledger.publish(folder)
+        self.ledger.publish(folder, self.rehearses)
     }
 
-    fn sign(
+    /// The folder of keys, which a clone of a new ledger does not have.
+    pub(super) fn keys(&self) -> Result<PathBuf, VendorError> {
+        let folder = self.ledger.keys();
+        if !self.rehearses {
+            files::make_folder(&folder, 0o700)?;
+        }
+        Ok(folder)
+    }
+
+    pub(super) fn sign(
         &self,
         statement: &Statement,
-        sub: &crate::documents::Sub,
+        sub: &Sub,
         now: Timestamp,
     ) -> Result<Document, VendorError> {
+        sense::check_statement(statement, now)?;
+        self.ledger.profile().vendor.check().map_err(|problem| VendorError::Profile {
+            path: self.ledger.folder().join(Profile::FILE),
+            problem,
+        })?;
         let jti = random_text(24)?;
         let iss = &self.ledger.profile().iss;
         Ok(sign(&Draft { iss, sub, jti: &jti, iat: now, statement }, &self.key)?)
     }
+}
+
+/// Says which of many keys a problem is of.
+fn name(problem: VendorError, path: Option<&Path>, at: usize, of: usize) -> VendorError {
+    let which = match path.and_then(label) {
+        _ if of == 1 => return problem,
+        Some(id) => id.to_string(),
+        // What was not found may be a code, and is not quoted.
+        None => format!("key {at} of those named"),
+    };
+    VendorError::OfKey { which, problem: problem.into() }
 }
 
 /// Reads the signing key, or makes one and writes it. It must not lie in the ledger. Tells whether it was made.
@@ -217,7 +294,7 @@ impl Provider {
 /// # Errors
 /// [`VendorError::KeyInLedger`], and what cannot be read or written.
 pub(super) fn read_or_make_key(path: &Path, ledger: &Path) -> Result<(SigningKey, bool), VendorError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = files::folder_of(path);
     files::make_folder(folder, 0o700)?;
     let real = |path: &Path| fs::canonicalize(path).map_err(VendorError::io("read", path));
     if ledger.exists() && real(folder)?.starts_with(real(ledger)?) {
@@ -233,15 +310,6 @@ pub(super) fn read_or_make_key(path: &Path, ledger: &Path) -> Result<(SigningKey
         }
         Err(error) => Err(VendorError::io("read", path)(error)),
     }
-}
-
-/// A new id that no other key has: 12 characters of chance.
-fn new_id(terms: &Terms) -> Result<KeyId, VendorError> {
-    let kind = match terms {
-        Terms::Subscription(_) => "SUB",
-        Terms::Licence(_) => "COM",
-    };
-    KeyId::try_from(format!("{kind}-{}", random_text(12)?)).map_err(VendorError::Order)
 }
 
 /// Documents carry whole seconds, so everything that is signed counts in them.

@@ -15,10 +15,12 @@ impl Running {
         let settings =
             Settings::read(&[agent.folder.join("machine.toml"), agent.config.clone()], []).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let (_, nudge) = tokio::sync::watch::channel(0);
+        let (_, hangup) = tokio::sync::watch::channel(0);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let work = daemon::run(settings, clock, || (), nudge, async { drop(stopped.await) });
+            let again = settings.clone();
+            let reread = || Ok(again.clone());
+            let work = daemon::run(settings, clock, reread, || (), hangup, async { drop(stopped.await) });
             runtime.block_on(work).unwrap();
         });
         wait_for("the agent", 20, || agent.ask(&["status"]).ok());

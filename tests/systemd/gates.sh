@@ -131,7 +131,7 @@ until_true '[ "$(systemctl show -P ActiveState updater)" = activating ] && journ
 say "what the agent may do, in its sandbox"
 sed -e 's|^ExecStart=.*|ExecStart=/bin/sh -c "systemctl --quiet --no-ask-password $$(cat /run/probe)"|' -e 's/^Type=.*/Type=oneshot/' \
   -e '/^Sockets=/d;/^Restart/d;/^RuntimeDirectory/d;/^StateDirectory/d;/^Wants=/d;/^After=/d;/^\[Install\]/,$d' \
-  -e 's|^User=|StandardError=truncate:/run/probe.err\n&|' /etc/systemd/system/svm-agent.service | unit probe.service
+  -e 's|^User=|StandardError=truncate:/run/probe.err\n&|' /usr/lib/systemd/system/svm-agent.service | unit probe.service
 systemctl daemon-reload
 agent() { printf '%s\n' "$*" > /run/probe; chmod 644 /run/probe; systemctl start probe 2> /dev/null; }
 until_true 'agent stop updater.service'

@@ -117,11 +117,10 @@ pub struct Activations {
 
 impl Activations {
     /// Works until whoever may wish anything is gone.
-    pub async fn run(mut self, mut wishes: mpsc::Receiver<Wish>) {
+    pub async fn run(self, mut wishes: mpsc::Receiver<Wish>) {
         let note = self.store.note(NOTE).await.ok().flatten();
         let mut waiting: Waiting = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
         loop {
-            self.forget_what_is_held(&mut waiting).await;
             self.show(&waiting);
             let due = waiting.first().map(|pending| pending.due(self.clock.now()));
             let clock = self.clock;
@@ -130,7 +129,6 @@ impl Activations {
                     None => return,
                     Some(wish) => self.grant(&mut waiting, wish).await,
                 },
-                changed = self.engine.picture.changed() => if changed.is_err() { return },
                 () = clock.sleep_until(due.unwrap_or(jiff::Timestamp::MAX)) => {
                     let Some(pending) = waiting.first().cloned() else { continue };
                     // A long wait is cut into hours.
@@ -155,21 +153,6 @@ impl Activations {
 
     fn show(&self, waiting: &Waiting) {
         *self.board.activations() = waiting.shown();
-    }
-
-    /// What came by another way, such as a file, is pending no more.
-    async fn forget_what_is_held(&mut self, waiting: &mut Waiting) {
-        let before = waiting.clone();
-        {
-            let picture = self.engine.picture.borrow_and_update();
-            let active = picture.active.as_ref().map(|(sub, _)| sub);
-            waiting.active.take_if(|pending| active == Some(&pending.sub));
-            let reserve = picture.reserve.as_ref().map(|paper| paper.sub.as_str());
-            waiting.reserve.take_if(|pending| reserve == Some(pending.sub.as_str()));
-        }
-        if *waiting != before {
-            self.note(waiting).await;
-        }
     }
 
     async fn grant(&self, waiting: &mut Waiting, wish: Wish) {
@@ -216,6 +199,8 @@ impl Activations {
         let event = Operational::ActivationPending { role, since: shown.since, code, message, replaces };
         self.tell(&next, if again { Vec::new() } else { vec![event] }).await?;
         *waiting = next;
+        // Whoever hears of it may look at once.
+        self.show(waiting);
         Ok((shown, replaces))
     }
 
@@ -244,6 +229,7 @@ impl Activations {
         if !ended.is_empty() {
             self.tell(&next, ended.iter().map(told).collect()).await?;
             *waiting = next;
+            self.show(waiting);
         }
         Ok(ended.iter().map(Pending::shown).collect())
     }

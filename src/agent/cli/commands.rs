@@ -1,18 +1,15 @@
 //! What each command does.
 
-use super::{Cli, CliError, Command, ConfigCommand, DevicesCommand, KeyCommand, Out, show};
-use crate::agent::control::Door;
+use super::{Cli, CliError, Command, DevicesCommand, KeyCommand, Out, show};
 use crate::agent::control::client::{AskError, ask, ask_within};
+use crate::agent::control::{Door, turn_away};
 use crate::agent::daemon;
-use crate::agent::delivery::probe;
+use crate::agent::enforcement::owed;
 use crate::agent::enforcement::permit_file::{self, Decision, WhenDown};
-use crate::agent::enforcement::updates::run::{NoStart, may_begin};
-use crate::agent::enforcement::{gate_rules, owed, systemctl};
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
-use crate::documents::TrustStore;
-use crate::settings::{Problem, SettingsError};
+use crate::settings::SettingsError;
 use crate::subscription::{Permit, Resource};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -31,17 +28,16 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
             permit(&cli, resource, take.as_ref(), out)
         }
         Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
-        Command::Config { command: ConfigCommand::Check { offline, .. } } => {
-            wait(check_settings(&cli, *offline, out))?
-        }
         Command::Doctor { .. } => super::doctor::run(&cli, out),
         Command::Check(asked) => super::check::run(&cli, asked),
+        Command::Config { command } => super::config::run(&cli, command, out),
+        Command::Reload { .. } => super::config::reload(&cli, out),
         Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
-            let settings = cli.settings()?;
-            wait(serve(settings))??;
+            let settings = cli.settings().inspect_err(|_| turn_away())?;
+            wait(serve(settings, || cli.settings()))??;
             Ok(0)
         }
         command => {
@@ -56,22 +52,21 @@ pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     Ok(runtime.block_on(work))
 }
 
-async fn serve(settings: Settings) -> Result<(), CliError> {
+async fn serve(
+    settings: Settings,
+    reread: impl Fn() -> Result<Settings, SettingsError>,
+) -> Result<(), CliError> {
     let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     crate::logging::start(settings.log_format, settings.log_level, under_systemd);
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
-    let (nudge, nudged) = tokio::sync::watch::channel(0_u64);
+    let (hung_up, reload) = tokio::sync::watch::channel(0_u64);
     let stop = async {
         loop {
             tokio::select! {
                 _ = term.recv() => break,
                 _ = int.recv() => break,
-                // It must not end the agent, as it would by default: systemd takes that for a wish and starts it no more.
-                _ = hangup.recv() => {
-                    tracing::info!("every destination is tried and every permit carried out anew; settings are read at the start only: systemctl restart svm-agent");
-                    nudge.send_modify(|n| *n += 1);
-                }
+                _ = hangup.recv() => hung_up.send_modify(|n| *n += 1),
             }
         }
         tracing::info!("stopping; permits stay good until their own end");
@@ -81,7 +76,7 @@ async fn serve(settings: Settings) -> Result<(), CliError> {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     };
-    Ok(daemon::run(settings, Clock::system(), ready, nudged, stop).await?)
+    Ok(daemon::run(settings, Clock::system(), reread, ready, reload, stop).await?)
 }
 
 /// So long a unit that starts waits for an agent that hangs.
@@ -174,75 +169,6 @@ pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
     Ok(text)
 }
 
-/// Where the programs of actions are (`systemd/svm-agent-action@.service`).
-const ACTIONS: &str = "/etc/svm-agent/actions";
-
-/// Whether the unit of the schedule is there and asks its permit, where a systemd runs.
-async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
-    let unit = &settings.updates.unit;
-    let booted = Path::new("/run/systemd/system").exists();
-    if settings.updates.schedule.is_empty() || !booted {
-        return Ok(());
-    }
-    let Err(NoStart::Failed(failure)) = may_begin(unit).await else { return Ok(()) };
-    let nearest = match failure.code {
-        "not_found" => systemctl::services().await.ok().and_then(|there| gate_rules::nearest(unit, &there)),
-        _ => None,
-    };
-    let nearest = nearest.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();
-    let message = format!("\"{unit}\": {}{nearest}", failure.message);
-    Err(SettingsError(vec![Problem { place: "`updates.unit`".to_owned(), message }]))
-}
-
-async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, CliError> {
-    let settings = cli.settings()?;
-    let mut remarks = Vec::new();
-    match TrustStore::load(&settings.trust_dir) {
-        Ok(loaded) => {
-            remarks.extend(loaded.problems.iter().map(|p| crate::error_chain::Chain(p).to_string()));
-            if loaded.store.is_empty() {
-                remarks.push(format!(
-                    "no vendor is trusted: put its public key into {}",
-                    settings.trust_dir.display()
-                ));
-            }
-        }
-        Err(error) => remarks.push(crate::error_chain::Chain(&error).to_string()),
-    }
-    remarks.extend(settings.unreadable());
-    if settings.destinations.is_empty() {
-        remarks.push("no destination is configured: no console hears of this SVM".to_owned());
-    }
-    if !offline {
-        units_can_work(&settings).await?;
-        remarks.extend(settings.actions.keys().filter_map(|name| {
-            let program = Path::new(ACTIONS).join(name);
-            (!program.exists()).then(|| format!("`actions.{name}`: there is no {}", program.display()))
-        }));
-        let mut looks = tokio::task::JoinSet::new();
-        for (name, destination) in settings.destinations {
-            looks.spawn(async move {
-                let looked = probe(&destination).await;
-                looked
-                    .err()
-                    .map(|problem| format!("destination {name} ({}): {problem}", destination.address()))
-            });
-        }
-        let mut looked = looks.join_all().await;
-        looked.sort();
-        remarks.extend(looked.into_iter().flatten());
-    }
-    if out.json() {
-        out.value(&json!({"ok": true, "remarks": remarks}))?;
-    } else {
-        out.line("the settings are good")?;
-        for remark in remarks {
-            out.line(format!("but: {remark}"))?;
-        }
-    }
-    Ok(0)
-}
-
 async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result<u8, CliError> {
     let dir = &settings.runtime_dir;
     match command {
@@ -265,7 +191,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         Command::Activate { cancel: true, reserve, .. } => super::keys::cancel(*reserve, dir, out).await?,
         Command::Activate { code, reserve, until_published, .. } => {
             let code = code.as_deref().unwrap_or("-");
-            return super::keys::activate(code, *reserve, *until_published, dir, out).await;
+            return super::keys::activate(code, *reserve, *until_published, settings, out).await;
         }
         Command::Key { command: KeyCommand::Add { file, reserve, .. } } => {
             super::keys::add(file, *reserve, dir, out).await?;
@@ -315,6 +241,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         | Command::Check(_)
         | Command::Identity { .. }
         | Command::Run
+        | Command::Reload { .. }
         | Command::Permit { .. }
         | Command::Gate { .. }
         | Command::Config { .. } => {}

@@ -4,12 +4,14 @@ use super::commands::{happened, read_bounded, typed};
 use super::{CliError, Out, paste, show};
 use crate::agent::activation::PendingActivation;
 use crate::agent::control::Door;
-use crate::agent::control::client::ask;
+use crate::agent::control::client::{PATIENCE, ask, ask_within};
+use crate::agent::settings::Settings;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 /// The exit code of an activation that goes on by itself.
 const PENDING: u8 = 3;
@@ -21,7 +23,7 @@ pub(super) async fn activate(
     code: &str,
     reserve: bool,
     until_published: bool,
-    dir: &Path,
+    settings: &Settings,
     out: &mut Out,
 ) -> Result<u8, CliError> {
     let code = SecretString::from(if code == "-" {
@@ -34,7 +36,9 @@ pub(super) async fn activate(
     let code = ActivationCode::parse(code.expose_secret())
         .map_err(|e| CliError::given("bad_code", e.to_string()))?;
     let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});
-    changed(dir, Method::POST, "v1/keys", Some(&body), out).await
+    // The agent asks the vendor first, and is heard out: whoever hung up would not know what came of it.
+    let patience = PATIENCE + settings.source.connection.timeout;
+    changed(&settings.runtime_dir, Method::POST, "v1/keys", (Some(&body), patience), out).await
 }
 
 pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {
@@ -58,7 +62,7 @@ pub(super) async fn add(file: &Path, reserve: bool, dir: &Path, out: &mut Out) -
     let pasted = read_bounded(file, MAX_PASTE_BYTES)?;
     let document = paste::document(&pasted).map_err(|e| CliError::given(e.code(), e.to_string()))?;
     let body = json!({"document": document, "reserve": reserve});
-    changed(dir, Method::POST, "v1/keys", Some(&body), out).await.map(drop)
+    changed(dir, Method::POST, "v1/keys", (Some(&body), PATIENCE), out).await.map(drop)
 }
 
 pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), CliError> {
@@ -69,17 +73,17 @@ pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), C
             "no key of this name is held; `svm-agent key list` shows those that are",
         ));
     }
-    changed(dir, Method::DELETE, &format!("v1/keys/{key}"), None, out).await.map(drop)
+    changed(dir, Method::DELETE, &format!("v1/keys/{key}"), (None, PATIENCE), out).await.map(drop)
 }
 
 async fn changed(
     dir: &Path,
     method: Method,
     path: &str,
-    body: Option<&Value>,
+    (body, patience): (Option<&Value>, Duration),
     out: &mut Out,
 ) -> Result<u8, CliError> {
-    let value: Value = ask(dir, Door::Control, method, path, body).await?;
+    let value: Value = ask_within(dir, Door::Control, method, path, body, patience).await?;
     let pending = value.get("pending").cloned();
     let exit = if pending.is_some() { PENDING } else { 0 };
     if out.json() {

@@ -3,6 +3,7 @@
 mod check;
 mod clock;
 mod commands;
+mod config;
 mod doctor;
 mod events;
 mod gate;
@@ -150,7 +151,12 @@ enum Command {
         #[command(subcommand)]
         command: IdentityCommand,
     },
-    /// Check the settings
+    /// Have the agent read its settings again; where they are wrong, it keeps the old ones
+    Reload {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Check and show the settings
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
@@ -362,6 +368,19 @@ enum ConfigCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Every key with its value, and the file and line where it is said
+    Show {
+        /// Only what differs from the defaults
+        #[arg(long)]
+        changed: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// The form of the settings as JSON Schema
+    Schema {
+        #[command(flatten)]
+        json: Json,
+    },
 }
 
 /// Why a command failed; says which exit code the program ends with.
@@ -370,6 +389,9 @@ pub enum CliError {
     /// Wrong settings: 78, on which systemd does not loop.
     #[error("the settings are wrong:\n{0}")]
     Settings(#[from] SettingsError),
+    /// Wrong settings, by the agent's word, which keeps its old ones.
+    #[error("{0}")]
+    NotReloaded(String),
     /// The agent refused, or is not there.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -397,7 +419,7 @@ impl CliError {
     /// The exit code; the table is in `docs/configuration.md`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) => 78,
+            Self::Settings(_) | Self::NotReloaded(_) => 78,
             Self::Ask(AskError::Unreachable { .. }) => 69,
             Self::Ask(_) | Self::Run(_) | Self::Given { .. } => 1,
             Self::Write(_) => 74,
@@ -407,7 +429,7 @@ impl CliError {
     /// A short name for `--json`.
     pub fn code(&self) -> &str {
         match self {
-            Self::Settings(_) => "bad_settings",
+            Self::Settings(_) | Self::NotReloaded(_) => "bad_settings",
             Self::Ask(error) => error.code(),
             Self::Run(_) => "cannot_run",
             Self::Given { code, .. } => code,
@@ -478,7 +500,8 @@ impl Command {
             | Self::Permit { json, .. }
             | Self::Simulate { json, .. }
             | Self::Doctor { json }
-            | Self::Report { json } => json.json,
+            | Self::Report { json }
+            | Self::Reload { json } => json.json,
             Self::Key { command } => match command {
                 KeyCommand::Add { json, .. }
                 | KeyCommand::Remove { json, .. }
@@ -507,7 +530,11 @@ impl Command {
                 IdentityCommand::Show { json } | IdentityCommand::Reset { json, .. } => json.json,
                 IdentityCommand::HandOver => false,
             },
-            Self::Config { command: ConfigCommand::Check { json, .. } } => json.json,
+            Self::Config { command } => match command {
+                ConfigCommand::Check { json, .. }
+                | ConfigCommand::Show { json, .. }
+                | ConfigCommand::Schema { json } => json.json,
+            },
         }
     }
 }

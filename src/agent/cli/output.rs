@@ -77,7 +77,7 @@ impl Out {
         writeln!(io::stdout().lock(), "{first}\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
-    /// A text of any length, in lines of at most [`WIDTH`] characters: `first` stands before the first of them, and as
+    /// A text of any length, in lines of at most 80 characters: `first` stands before the first of them, and as
     /// much space before the others.
     ///
     /// # Errors

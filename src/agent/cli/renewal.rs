@@ -114,7 +114,7 @@ fn known(number: Option<OrderNumber>, status: Option<&Status>) -> Known {
         number: number.or(its),
         channel: order.and_then(|order| order.channel),
         placed_on: order.and_then(|order| order.placed_on),
-        key: Some(KeyFacts::of(key, status.at)),
+        key: Some(KeyFacts::of(key, status.cause, status.at)),
         another_order: false,
     }
 }

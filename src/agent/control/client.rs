@@ -44,8 +44,8 @@ impl AskError {
     }
 }
 
-/// The agent may have to ask the vendor first.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// So long the agent may take for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks the agent through one of its sockets.
 ///

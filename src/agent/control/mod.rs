@@ -7,9 +7,11 @@ mod metrics;
 mod metrics_file;
 mod routes;
 mod sockets;
+mod turn_away;
 
 use super::activation::Wish;
 use super::board::Board;
+use super::daemon::Reload;
 use super::enforcement::updates::RunNow;
 use super::engine::Handle;
 use super::identity::Bond;
@@ -30,6 +32,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use metrics_file::keep as keep_metrics_file;
 pub use sockets::{Door, SocketError, open};
+pub use turn_away::turn_away;
 
 /// Connections on one socket at a time.
 const CONNECTIONS: usize = 64;
@@ -58,6 +61,8 @@ pub struct Api {
     pub look: watch::Sender<u64>,
     /// Asks for a database update.
     pub run_now: mpsc::Sender<RunNow>,
+    /// Has the settings read again.
+    pub reload: mpsc::Sender<Reload>,
     /// The SVM's id.
     pub id: Arc<str>,
     /// To what it is bound.
@@ -89,7 +94,7 @@ impl Peer {
 }
 
 /// Serves one socket for as long as the program runs.
-pub async fn serve(api: Api, door: Door, listener: UnixListener) {
+pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };

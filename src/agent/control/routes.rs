@@ -108,7 +108,7 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             [
                 "v1",
                 "keys" | "activations" | "refresh" | "devices" | "events" | "report" | "updates"
-                | "enforcement" | "clock",
+                | "enforcement" | "clock" | "reload",
                 ..,
             ]
             | ["v1", "permits", _, "take"],
@@ -132,6 +132,7 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             Ok(json!({"looking": true}))
         }
         (&Method::POST, ["v1", "clock", "reset"]) => reset_clock(api, peer).await,
+        (&Method::POST, ["v1", "reload"]) => reload(api).await,
         (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
         (&Method::POST, ["v1", "updates", "run"]) => run_updates(api).await,
         (&Method::PUT, ["v1", "devices"]) => {
@@ -147,7 +148,7 @@ async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -
             [
                 "v1",
                 "status" | "permits" | "keys" | "activations" | "refresh" | "devices" | "events" | "report"
-                | "updates" | "enforcement" | "clock" | "identity",
+                | "updates" | "enforcement" | "clock" | "identity" | "reload",
                 ..,
             ],
         ) => Err(Fault::new(
@@ -270,6 +271,19 @@ async fn reset_clock(api: &Api, peer: &Peer) -> Result<Value, Fault> {
             "root_only",
             "only root may have the clock of the machine trusted: sudo svm-agent clock reset",
         )),
+    }
+}
+
+/// Reads the settings again; what is answered has come into force.
+async fn reload(api: &Api) -> Result<Value, Fault> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
+    api.reload.send(reply).await.map_err(|_| gone())?;
+    match answer.await.map_err(|_| gone())? {
+        Ok(reloaded) => Ok(json!(reloaded)),
+        Err(refused) => {
+            Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, refused.code(), refused.to_string()))
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Order {
     Enforced(Resource, Permit, Vec<String>),
     /// Spend one run of a permit, if there is one; a unit that is refused is owed a start.
     Take(Resource, Option<String>),
+    /// Nothing but an answer.
+    Alive,
     /// Go by the wall clock, whatever is held against it.
     ResetClock,
     /// These units wait for their permit no more.

@@ -69,6 +69,22 @@ impl Step {
     }
 }
 
+/// How an engine comes to begin.
+pub enum Begin {
+    /// The agent started.
+    Start {
+        /// The SVM has a new id.
+        changed: Option<Changed>,
+        /// The database was rebuilt.
+        rebuilt: Option<Rebuilt>,
+    },
+    /// These settings changed.
+    Reloaded {
+        /// By their names.
+        keys: Vec<String>,
+    },
+}
+
 /// The engine.
 pub struct Engine {
     settings: Arc<Settings>,
@@ -105,7 +121,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine over what the store holds.
+    /// An engine over what the store holds. It tells `permits` those that it writes.
     pub fn new(
         settings: Arc<Settings>,
         clock: Clock,
@@ -113,6 +129,7 @@ impl Engine {
         board: Arc<Board>,
         id: &str,
         (state, papers): (State, Vec<Paper>),
+        permits: &watch::Sender<Vec<PermitFile>>,
     ) -> (Self, Handle) {
         let (orders, queue) = mpsc::channel(64);
         let shown = Picture {
@@ -126,7 +143,7 @@ impl Engine {
         let (picture, picture_seen) = watch::channel(shown);
         let (outbox, outbox_seen) = watch::channel(0);
         let outbox_changed = outbox.clone();
-        let (permits_shown, permits_seen) = watch::channel(Vec::new());
+        let (permits_shown, permits_seen) = (permits.clone(), permits.subscribe());
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let origin = Origin {
             source: format!("urn:svm:{id}"),
@@ -174,14 +191,19 @@ impl Engine {
 
     /// Tells what was slept through and that the agent started, and writes the permits: after this they are
     /// right. A store that fails is told and tried again later; the permits do not wait for it.
-    pub async fn begin(&mut self, changed: Option<Changed>, rebuilt: Option<Rebuilt>) {
+    pub async fn begin(&mut self, begin: Begin) {
         let mut told = Vec::new();
-        if let Some(Changed { old_id, new_id, why }) = changed {
-            told.push(Operational::IdentityChanged { old_id, new_id, why: why.as_str() });
-        }
-        told.push(Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") });
-        if let Some(Rebuilt { problem, set_aside, .. }) = rebuilt {
-            told.push(Operational::StoreRebuilt { problem, set_aside });
+        match begin {
+            Begin::Start { changed, rebuilt } => {
+                if let Some(Changed { old_id, new_id, why }) = changed {
+                    told.push(Operational::IdentityChanged { old_id, new_id, why: why.as_str() });
+                }
+                told.push(Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") });
+                if let Some(Rebuilt { problem, set_aside, .. }) = rebuilt {
+                    told.push(Operational::StoreRebuilt { problem, set_aside });
+                }
+            }
+            Begin::Reloaded { keys } => told.push(Operational::SettingsReloaded { keys }),
         }
         // The error was told and is shown in the status.
         let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
@@ -309,6 +331,9 @@ impl Engine {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
+            Order::Alive => {
+                return Ok(Turn { at: self.now(), events: Vec::new(), taken: false, run: None });
+            }
             Order::ResetClock => return self.reset_clock().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
             Order::GoOnAbove { destination, sequence, highest } => {

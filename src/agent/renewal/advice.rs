@@ -4,7 +4,7 @@ use super::order_number::{LookAlike, OrderNumber};
 use super::sellers::{Form, Route, Seller, WriteTo};
 use super::words::{self, Lang};
 use crate::agent::status::KeyStatus;
-use crate::subscription::{Channel, KeyKind, Vendor};
+use crate::subscription::{Cause, Channel, KeyKind, Vendor};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 
@@ -38,13 +38,15 @@ pub struct KeyFacts {
     pub grace_ends_at: Option<Timestamp>,
     /// Whether it renews by itself.
     pub auto_renew: bool,
+    /// Whether the vendor cancelled or blocked it.
+    pub withdrawn: bool,
     /// Who sells it.
     pub vendor: Option<Vendor>,
 }
 
 impl KeyFacts {
-    /// Of a held key at `now`.
-    pub fn of(key: &KeyStatus, now: Timestamp) -> Self {
+    /// Of the active key at `now`; `cause` is that of its phase.
+    pub fn of(key: &KeyStatus, cause: Option<Cause>, now: Timestamp) -> Self {
         let ends_at = key.ends_at.or(key.paid_until);
         Self {
             key: key.key.clone(),
@@ -53,7 +55,8 @@ impl KeyFacts {
             ended: ends_at.is_some_and(|end| end <= now),
             grace_ends_at: key.grace_ends_at,
             // An unlimited one goes on for as long as it is paid.
-            auto_renew: key.auto_renew || key.paid_until.is_some(),
+            auto_renew: key.auto_renew || (key.kind == KeyKind::Subscription && key.ends_at.is_none()),
+            withdrawn: matches!(cause, Some(Cause::Cancelled | Cause::Blocked)),
             vendor: key.vendor.clone(),
         }
     }
@@ -167,6 +170,10 @@ fn notes(known: &Known, form: Option<&Form>, look_alikes: &[LookAlike], lang: La
     say(form.is_some_and(|form| !form.sure), words::UNSURE);
     say(known.another_order, words::ANOTHER_ORDER);
     let subscription = known.key.as_ref().filter(|key| key.kind == KeyKind::Subscription);
+    if known.key.as_ref().is_some_and(|key| key.withdrawn) {
+        say(true, words::WITHDRAWN);
+        return notes;
+    }
     say(subscription.is_some_and(|key| key.auto_renew), words::RENEWS);
     say(subscription.is_some_and(|key| !key.auto_renew), words::RENEWS_NOT);
     notes.push(usable(known.key.as_ref(), lang));

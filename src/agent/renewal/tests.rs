@@ -19,6 +19,7 @@ fn subscription() -> KeyFacts {
         ended: false,
         grace_ends_at: Some("2027-01-15T00:00:00Z".parse().unwrap()),
         auto_renew: true,
+        withdrawn: false,
         vendor: Some(Vendor {
             name: Some("Example ISP".to_owned()),
             support_url: Some("https://provider.example/help".to_owned()),
@@ -166,6 +167,8 @@ fn what_it_stays_good_for_is_said_with_its_dates() {
     assert!(off.contains("nothing has to be switched off") && !off.contains("grace"), "{off}");
     let ended = key(KeyFacts { ended: true, ..subscription() });
     assert!(ended.contains("The term has ended, on 2027-01-01"), "{ended}");
+    let cancelled = key(KeyFacts { withdrawn: true, ..subscription() });
+    assert!(cancelled.contains("over already") && !cancelled.contains("2027"), "{cancelled}");
     let vendor = Vendor { renewal_url: Some("https://a.example/{end}".to_owned()), ..Vendor::default() };
     let renew = key(KeyFacts { vendor: Some(vendor), ..subscription() });
     assert!(renew.contains("https://a.example/{end}"), "what comes from outside is not filled in: {renew}");

@@ -121,6 +121,8 @@ texts! {
         "Отключение продления ничего не прекращает сразу: подписка действует до своего окончания.";
     USABLE_UNTIL: "To switch renewal off ends nothing at once: the subscription stays usable until its end, {end}.",
         "Отключение продления ничего не прекращает сразу: подписка действует до своего окончания, {end}.";
+    WITHDRAWN: "The vendor has cancelled or blocked it: it is over already, without a grace period. To go on, buy an activation code and enter it by hand (svm-agent activate CODE); it is taken at once. The letter is for the case that it is charged all the same.",
+        "Поставщик отменил или заблокировал её: она уже не действует, льготного периода нет. Чтобы продолжить, купите код активации и введите его вручную (svm-agent activate КОД); он будет принят сразу. Письмо — на случай, если деньги всё же списывают.";
     ENDED: "The term has ended, on {end}.", "Срок закончился {end}.";
     COMMERCIAL_UNTIL: "It stays usable until {end}.", "Он действует до {end}.";
     GRACE: "Then comes a grace period, with everything working, until {grace}.",

@@ -6,14 +6,12 @@
 
 pub mod poller;
 pub mod schedule;
+mod vendor_clock;
 
 use crate::agent::settings::SourceSettings;
 use crate::clock::Clock;
-use crate::clock::trust::SLACK;
 use crate::documents::{MAX_DOCUMENT_BYTES, Sub, published_path};
 use crate::http::{self, ClientError, Failure};
-use crate::tls::Good;
-use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use std::time::Duration;
@@ -94,25 +92,6 @@ pub enum Answer {
     },
 }
 
-/// Has the clock go by what the vendor's own host told.
-fn believe(told: Timestamp, good: Good, clock: &Clock) {
-    match good {
-        Good::Now => clock.confirm(told, false),
-        // It has just begun, so it is not earlier; an old one that was stolen would say no more.
-        Good::Later => clock.confirm(told, true),
-        // One that has ended by the time that is gone by says nothing alone. The wall clock is the second witness.
-        Good::ByWallClock => {
-            let wall = clock.standing().wall;
-            if told.duration_since(wall).abs() <= SLACK {
-                clock.confirm(told, false);
-            }
-        }
-    }
-}
-
-/// An answer that took longer says little of what time it is.
-const PROMPT: Duration = Duration::from_secs(30);
-
 /// Looks for a published document; `etag` is that of the accepted one. Whatever the vendor's own host answers over
 /// verified TLS tells `clock` the time.
 ///
@@ -128,18 +107,14 @@ pub async fn fetch(
     // Made anew for each look: certificates may have changed, and hours lie between.
     let (client, good) = http::client_for_signed(base, &settings.connection, *clock)
         .map_err(|e: ClientError| SourceError::Client(crate::error_chain::Chain(&e).to_string()))?;
-    let mut request = client.get(format!("{base}/{}", published_path(sub)));
+    let url = format!("{base}/{}", published_path(sub));
+    let mut request = client.get(&url);
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);
     }
     let asked = crate::clock::stopwatch();
     let answer = request.send().await.map_err(|e| Failure::of(&e))?;
-    if http::is_secure(base)
-        && asked() <= PROMPT
-        && let Some(told) = http::told_time(&answer)
-    {
-        believe(told, good.get(), clock);
-    }
+    vendor_clock::heed(&answer, asked(), (&client, &url, &good), clock).await;
     let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     match answer.status() {
         StatusCode::OK => {}

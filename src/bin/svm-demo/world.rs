@@ -97,8 +97,10 @@ impl World {
         let ((ready, is_ready), (stop, stopped)) = (oneshot::channel(), oneshot::channel());
         let agent = tokio::spawn(async move {
             let ready = || ready.send(()).unwrap_or_default();
-            let (_, nudge) = tokio::sync::watch::channel(0);
-            daemon::run(settings, clock, ready, nudge, async { drop(stopped.await) }).await
+            let (_hang_up, hangup) = tokio::sync::watch::channel(0);
+            let again = settings.clone();
+            let reread = || Ok(again.clone());
+            daemon::run(settings, clock, reread, ready, hangup, async { drop(stopped.await) }).await
         });
         if is_ready.await.is_err() {
             agent.await??;

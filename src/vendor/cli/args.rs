@@ -1,13 +1,15 @@
 //! What can be typed, and what it means in the library's words.
 
-use crate::subscription::{
-    AfterGrace, Allowance, Channel, KeyId, Licence, Order, Subscription, Term, Terms, VendorState, Version,
-    add_days,
+use super::{
+    issue_args::Issue,
+    select::ListArgs,
+    which::{Resign, Which},
 };
-use crate::vendor::{Contact, IssueOrder, Parameters, Renewal, Until, VendorError};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use crate::subscription::{AfterGrace, Allowance, KeyId, Version};
+use crate::vendor::{Contact, Parameters, Renewal, Until, VendorError};
+use clap::{Args, Parser, Subcommand};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// Issues signed subscription documents and publishes them as static files.
 #[derive(Debug, Parser)]
@@ -34,24 +36,39 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Make a signing key, and the ledger where there is none; or register a key that is there
     Keygen(Keygen),
-    /// Issue a key and print its activation code, once
+    /// Issue a key and print its activation code, once; or many keys alike
     Issue(Box<Issue>),
-    /// Move the end date or the paid date of a subscription
+    /// Move the end date or the paid date of subscriptions
     Renew(Renew),
-    /// Interrupt a subscription; its grace begins
+    /// Interrupt subscriptions; their grace begins
     Pause(Which),
     /// Take back a pause, a cancellation or a block
     Resume(Which),
-    /// Cancel a subscription: at the end of its term, or at once
+    /// Cancel subscriptions: at the end of their term, or at once
     Cancel(CancelArgs),
-    /// Withdraw a key at once, without grace
+    /// Withdraw keys at once, without grace
     Block(Which),
-    /// Change the devices, the grace or another parameter of a key
+    /// Change the devices, the grace or another parameter of keys
     Change(ChangeArgs),
+    /// Sign documents anew, with another signing key or a changed provider.toml
+    Resign(Resign),
     /// Write what changed below DIR, for any web server to serve
     Publish {
         /// The root of the published files
         dir: PathBuf,
+        #[command(flatten)]
+        dry: Dry,
+    },
+    /// Serve what was published, for trials: plain HTTP, on this machine
+    Serve {
+        /// The root of the published files
+        dir: PathBuf,
+        /// Where to listen; port 0 takes one that is free
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8470")]
+        listen: SocketAddr,
+        /// Listen on an address that other machines reach, too
+        #[arg(long)]
+        public: bool,
     },
     /// Verify a document and print what it says
     Inspect {
@@ -61,8 +78,25 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         trust: Option<PathBuf>,
     },
-    /// List the keys of the ledger
-    List,
+    /// List the keys of the ledger, all or some
+    List(ListArgs),
+    /// Show who signs, and how many documents each signed
+    Signers,
+    /// Take a signer that signs no document any more out of trust.d
+    Retire {
+        /// Its key id, as `signers` shows it
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+        #[command(flatten)]
+        dry: Dry,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Dry {
+    /// Check everything and print what would be; write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -85,88 +119,12 @@ pub(super) struct Keygen {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Which {
-    /// The key's id, or its activation code (other users of this machine see a code that is typed here)
-    #[arg(value_name = "KEY|CODE")]
-    pub(super) key: String,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct CancelArgs {
     #[command(flatten)]
     pub(super) which: Which,
     /// At once and without grace, instead of at the end of the term
     #[arg(long)]
     pub(super) now: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Kind {
-    Subscription,
-    Commercial,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ChannelArg {
-    Website,
-    Portal,
-    Isp,
-    Partner,
-    Corporate,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Issue {
-    /// The key's id [default: one is made]
-    #[arg(long, value_name = "ID", value_parser = key_id)]
-    key_id: Option<KeyId>,
-    /// What kind of key
-    #[arg(long, value_enum, default_value = "subscription")]
-    kind: Kind,
-    /// The end date: 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with_all = ["days", "unlimited"])]
-    ends_at: Option<Timestamp>,
-    /// Ends so many days from now
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=36500), conflicts_with = "unlimited")]
-    days: Option<u64>,
-    /// Without an end date: runs while it is paid for
-    #[arg(long)]
-    unlimited: bool,
-    /// Until when an unlimited subscription is paid
-    #[arg(long, value_name = "TIME", value_parser = instant, requires = "unlimited")]
-    paid_until: Option<Timestamp>,
-    /// Unlimited without a paid date: nothing ends it but a revision that reaches the SVM
-    #[arg(long, requires = "unlimited", conflicts_with = "paid_until")]
-    open_ended: bool,
-    /// Days of grace after the end, the pause or the unpaid date [default: 0]
-    #[arg(long, value_name = "N")]
-    grace_days: Option<u64>,
-    /// You renew it without being asked
-    #[arg(long)]
-    auto_renew: bool,
-    #[command(flatten)]
-    after_grace: AfterGraceArgs,
-    /// How many devices it protects [default: without limit]
-    #[arg(long, value_name = "N")]
-    devices: Option<u64>,
-    /// The lowest version of the product that it activates
-    #[arg(long, value_name = "VERSION")]
-    min_product_version: Option<Version>,
-    /// The customer's order number
-    #[arg(long, value_name = "NUMBER")]
-    order_number: Option<String>,
-    /// Through which channel it was ordered
-    #[arg(long, value_enum)]
-    channel: Option<ChannelArg>,
-    /// The day of the order: 2026-12-31
-    #[arg(long, value_name = "DATE")]
-    placed_on: Option<Date>,
-    /// Days after each signing for which your word is fresh [default for unlimited: 30 after the paid date]
-    #[arg(long, value_name = "DAYS")]
-    fresh_for: Option<u64>,
-    /// Days of a commercial key, from its first use
-    #[arg(long, value_name = "N")]
-    period_days: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -223,12 +181,12 @@ pub(super) struct ChangeArgs {
     min_product_version: Option<Version>,
 }
 
-fn key_id(text: &str) -> Result<KeyId, String> {
+pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
     KeyId::try_from(text.to_owned())
 }
 
 /// A time as RFC 3339 has it, or a date, which is its midnight in UTC.
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
@@ -239,7 +197,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a time is 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned())
 }
 
-fn usage<T>(message: &str) -> Result<T, VendorError> {
+pub(super) fn usage<T>(message: &str) -> Result<T, VendorError> {
     Err(VendorError::Usage(message.to_owned()))
 }
 
@@ -255,89 +213,12 @@ impl Keygen {
 }
 
 impl AfterGraceArgs {
-    fn allowances(&self) -> Option<AfterGrace> {
+    pub(super) fn allowances(&self) -> Option<AfterGrace> {
         let rate = |n: Option<u64>| n.map_or(Allowance::Stop, Allowance::Rate);
         (self.after_grace_updates.is_some() || self.after_grace_ksn.is_some()).then(|| AfterGrace {
             database_updates: rate(self.after_grace_updates),
             ksn: rate(self.after_grace_ksn),
         })
-    }
-}
-
-impl Issue {
-    /// The order, where everything goes together.
-    pub(super) fn order(&self, now: Timestamp) -> Result<IssueOrder, VendorError> {
-        let terms = match self.kind {
-            Kind::Subscription => Terms::Subscription(self.subscription(now)?),
-            Kind::Commercial => Terms::Licence(self.licence()?),
-        };
-        Ok(IssueOrder {
-            key_id: self.key_id.clone(),
-            code: None,
-            terms,
-            devices: self.devices,
-            min_product_version: self.min_product_version.clone(),
-            fresh_for_days: self.fresh_for,
-        })
-    }
-
-    /// Warnings about an order that is taken all the same.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let open_ended =
-            "open-ended: an SVM that is cut off from you runs on for ever; --paid-until bounds that";
-        if self.open_ended { vec![open_ended.to_owned()] } else { Vec::new() }
-    }
-
-    fn subscription(&self, now: Timestamp) -> Result<Subscription, VendorError> {
-        if self.period_days.is_some() {
-            return usage(
-                "--period-days is for --kind commercial; a subscription has --ends-at, --days or --unlimited",
-            );
-        }
-        let term = match (self.ends_at, self.days, self.unlimited) {
-            (Some(ends_at), ..) => Term::Limited { ends_at },
-            (None, Some(days), _) => Term::Limited { ends_at: add_days(now, days) },
-            (None, None, true) if self.paid_until.is_some() || self.open_ended => {
-                Term::Unlimited { paid_until: self.paid_until }
-            }
-            (None, None, true) => {
-                return usage(
-                    "an unlimited subscription needs --paid-until, or an SVM that is cut off from you runs on for ever; --open-ended where that is meant",
-                );
-            }
-            (None, None, false) => return usage("say how long it runs: --ends-at, --days or --unlimited"),
-        };
-        let channel = self.channel.map(|channel| match channel {
-            ChannelArg::Website => Channel::Website,
-            ChannelArg::Portal => Channel::Portal,
-            ChannelArg::Isp => Channel::Isp,
-            ChannelArg::Partner => Channel::Partner,
-            ChannelArg::Corporate => Channel::Corporate,
-        });
-        let order = Order { number: self.order_number.clone(), channel, placed_on: self.placed_on };
-        let some = order.number.is_some() || order.channel.is_some() || order.placed_on.is_some();
-        Ok(Subscription {
-            state: VendorState::Active,
-            state_since: None,
-            term,
-            grace_days: self.grace_days.unwrap_or(0),
-            auto_renew: self.auto_renew,
-            after_grace: self.after_grace.allowances().unwrap_or_default(),
-            order: some.then_some(order),
-        })
-    }
-
-    fn licence(&self) -> Result<Licence, VendorError> {
-        let term = self.ends_at.is_some() || self.days.is_some() || self.unlimited;
-        let grace = self.grace_days.is_some() || self.auto_renew || self.after_grace.allowances().is_some();
-        let order = self.order_number.is_some() || self.channel.is_some() || self.placed_on.is_some();
-        if term || grace || order {
-            return usage("a commercial key has --period-days, and no end date, grace, renewal or order");
-        }
-        match self.period_days {
-            Some(period_days) => Ok(Licence { period_days, blocked_since: None }),
-            None => usage("a commercial key needs --period-days"),
-        }
     }
 }
 

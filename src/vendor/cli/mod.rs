@@ -4,10 +4,16 @@
 //! done, 1 refused or failed, 2 wrong usage. An activation code is printed once, by `issue`, and nowhere else.
 
 mod args;
+mod desk;
+mod issue_args;
 mod report;
+mod select;
+mod trial;
+mod which;
+mod words;
 
 use super::{
-    Cancel, Change, KeyRef, Ledger, Profile, Provider, VendorError,
+    Cancel, Change, Ledger, Profile, Provider, VendorError,
     provider::{read_or_make_key, whole_second},
 };
 use crate::{
@@ -17,8 +23,9 @@ use crate::{
 };
 use args::{Cli, Command, Keygen};
 use clap::Parser;
+use desk::Desk;
 use jiff::Timestamp;
-use report::Report;
+use report::{Done, Report};
 use serde_json::json;
 use std::{
     ffi::OsString,
@@ -30,6 +37,11 @@ use std::{
 
 const REFUSED: u8 = 1;
 const USAGE: u8 = 2;
+
+/// The command line, for its manual page.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
 
 /// Runs a command line, with the name of the program first, and gives its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clock: Clock) -> ExitCode {
@@ -51,10 +63,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
         Ok(()) => ExitCode::from(REFUSED),
         Err(error) => {
             // What was done is done; where a code is lost with it, that key is of no use to anybody.
-            let way_out = match &report.issued {
-                Some(id) => format!("; its activation code is lost: block the key {id} and issue another"),
-                None => String::new(),
-            };
+            let way_out = report.if_lost.map(|lost| format!("; {lost}")).unwrap_or_default();
             let _ =
                 writeln!(io::stderr(), "svm-vendor: it was done, but cannot be printed: {error}{way_out}");
             ExitCode::from(REFUSED)
@@ -95,30 +104,66 @@ fn print_error(code: &str, message: &str, as_json: bool) {
 }
 
 fn run(cli: &Cli, home: Option<&Path>, now: Timestamp) -> Result<Report, VendorError> {
-    let change = |key: &str, change: Change| {
-        let entry = provider(cli, home)?.change(&KeyRef::parse(key)?, &change, now)?;
-        Ok(Report::changed(&entry, change.as_str()))
-    };
+    let desk = Desk { cli, home, now };
     match &cli.command {
         Command::Keygen(args) => keygen(cli, args, home),
-        Command::Issue(args) => {
-            let order = args.order(now)?;
-            let (code, entry) = provider(cli, home)?.issue(order, now)?;
-            Ok(Report::issued(&code, &entry, args.warnings()))
-        }
-        Command::Renew(args) => change(&args.which.key, Change::Renew(args.renewal())),
-        Command::Pause(which) => change(&which.key, Change::Pause),
-        Command::Resume(which) => change(&which.key, Change::Resume),
+        Command::Issue(args) => desk.issue(args),
+        Command::Renew(args) => desk.change(&args.which, &Change::Renew(args.renewal())),
+        Command::Pause(which) => desk.change(which, &Change::Pause),
+        Command::Resume(which) => desk.change(which, &Change::Resume),
         Command::Cancel(args) => {
             let how = if args.now { Cancel::Now } else { Cancel::AtTheEnd };
-            change(&args.which.key, Change::Cancel(how))
+            desk.change(&args.which, &Change::Cancel(how))
         }
-        Command::Block(which) => change(&which.key, Change::Block),
-        Command::Change(args) => change(&args.which.key, Change::Parameters(args.parameters()?)),
-        Command::Publish { dir } => Ok(Report::published(Ledger::open(&cli.ledger)?.publish(dir)?, dir)),
+        Command::Block(which) => desk.change(which, &Change::Block),
+        Command::Change(args) => desk.change(&args.which, &Change::Parameters(args.parameters()?)),
+        Command::Resign(args) => desk.resign(args),
+        Command::Publish { dir, dry } => {
+            let (ledger, warnings) = ledger(cli, dry.dry_run)?;
+            let published = ledger.publish(dir, dry.dry_run)?;
+            Ok(Report::published(published, dir, done(dry.dry_run)).with_warnings(warnings))
+        }
+        Command::Serve { dir, listen, public } => trial::serve(dir, *listen, *public, cli.json),
         Command::Inspect { file, trust } => inspect(cli, file, trust.as_deref()),
-        Command::List => Ok(Report::listed(Ledger::open(&cli.ledger)?.list()?)),
+        Command::List(args) => {
+            let (ledger, warnings) = ledger(cli, false)?;
+            Ok(args.report(ledger.list()?, now, cli.json).with_warnings(warnings))
+        }
+        Command::Signers => {
+            let (signers, problems) = Ledger::open(&cli.ledger)?.signers()?;
+            Ok(Report::signers(&signers, problems))
+        }
+        Command::Retire { kid, dry } => {
+            let files = Ledger::open(&cli.ledger)?.retire(kid, dry.dry_run)?;
+            Ok(Report::retired(kid, &files, done(dry.dry_run)))
+        }
     }
+}
+
+fn done(rehearsed: bool) -> Done {
+    if rehearsed { Done::Rehearsed } else { Done::Really }
+}
+
+/// Opens the ledger, and closes its keys to others where a clone by git left them open.
+fn ledger(cli: &Cli, rehearsed: bool) -> Result<(Ledger, Vec<String>), VendorError> {
+    let ledger = Ledger::open(&cli.ledger)?;
+    let warnings = close(&ledger, rehearsed);
+    Ok((ledger, warnings))
+}
+
+fn close(ledger: &Ledger, rehearsed: bool) -> Vec<String> {
+    if !ledger.is_open_to_others() {
+        return Vec::new();
+    }
+    let open = "other users of this machine could read the folder of keys, as git leaves it";
+    let then = match rehearsed {
+        true => ": without --dry-run it is closed".to_owned(),
+        false => match ledger.close_to_others() {
+            Ok(()) => ": closed, it has mode 0700 now".to_owned(),
+            Err(error) => format!(", and it is still open: {}; `chmod 700` it", Chain(&error)),
+        },
+    };
+    vec![format!("{open}{then}")]
 }
 
 fn provider(cli: &Cli, home: Option<&Path>) -> Result<Provider, VendorError> {
@@ -173,6 +218,7 @@ fn keygen(cli: &Cli, args: &Keygen, home: Option<&Path>) -> Result<Report, Vendo
         }
     };
     profile.check()?;
+    profile.vendor.check().map_err(VendorError::Order)?;
     let path = key_path(cli, home, &profile.iss)?;
     let (key, made) = read_or_make_key(&path, &cli.ledger)?;
     let public = key.public();

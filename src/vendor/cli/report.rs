@@ -1,13 +1,21 @@
 //! What a command answers: for people, and the same as JSON.
 
+use super::words::{facts, lines};
 use crate::{
-    documents::{ActivationCode, Document, PublicKey, TrustError, published_path},
+    documents::{ActivationCode, Document, PublicKey, TrustError},
     error_chain::Chain,
-    subscription::{KeyId, Statement, Term, Terms, VendorState},
-    vendor::{Entry, Listing, Published},
+    subscription::VendorState,
+    vendor::{Changed, Difference, Entry, Published, Signer, ToPublish, VendorError},
 };
 use serde_json::{Map, Value, json};
-use std::{error::Error, io, path::Path};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Of more keys than these, people are told how many, and JSON each.
+const FEW: usize = 20;
 
 /// An answer.
 #[derive(Debug, Default)]
@@ -18,12 +26,28 @@ pub(super) struct Report {
     pub(super) notes: Vec<String>,
     /// What could not be done, though the rest was: the exit code says it.
     pub(super) problems: Vec<String>,
-    /// The key whose code is in the answer.
-    pub(super) issued: Option<KeyId>,
+    /// What is lost where the answer cannot be printed.
+    pub(super) if_lost: Option<String>,
+}
+
+/// Whether something was done or only tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Done {
+    Really,
+    Rehearsed,
+}
+
+impl Done {
+    fn says(self, what: &str, then: &str) -> String {
+        match self {
+            Self::Really => format!("{what}{then}\n"),
+            Self::Rehearsed => format!("would be {what}; nothing was written (--dry-run)\n"),
+        }
+    }
 }
 
 impl Report {
-    fn new(json: Value, text: String) -> Self {
+    pub(super) fn new(json: Value, text: String) -> Self {
         let json = match json {
             Value::Object(json) => json,
             other => Map::from_iter([("answer".to_owned(), other)]),
@@ -33,7 +57,9 @@ impl Report {
 
     /// Prints the facts.
     pub(super) fn print(&self, as_json: bool, to: &mut impl io::Write) -> io::Result<()> {
-        if as_json {
+        if self.json.is_empty() {
+            // All was said before, as by `serve`.
+        } else if as_json {
             serde_json::to_writer_pretty(&mut *to, &self.json)?;
             writeln!(to)?;
         } else {
@@ -42,10 +68,27 @@ impl Report {
         to.flush()
     }
 
-    fn with_problems<E: Error>(mut self, problems: &[E]) -> Self {
+    pub(super) fn with_problems<E: Error>(mut self, problems: &[E]) -> Self {
         self.problems = problems.iter().map(|problem| Chain(problem).to_string()).collect();
         self.json.insert("problems".to_owned(), json!(self.problems));
         self.notes.extend(self.problems.iter().map(|problem| format!("problem: {problem}")));
+        self
+    }
+
+    /// Adds warnings; in the JSON they stand together.
+    pub(super) fn with_warnings(mut self, warnings: Vec<String>) -> Self {
+        self.notes.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
+        let all = self.json.entry("warnings").or_insert_with(|| json!([]));
+        if let Value::Array(all) = all {
+            all.extend(warnings.into_iter().map(Value::from));
+        }
+        self
+    }
+
+    fn done(mut self, done: Done) -> Self {
+        if done == Done::Rehearsed {
+            self.json.insert("dry_run".to_owned(), true.into());
+        }
         self
     }
 
@@ -65,36 +108,132 @@ impl Report {
         Self::new(json, text)
     }
 
-    pub(super) fn issued(code: &ActivationCode, entry: &Entry, warnings: Vec<String>) -> Self {
+    pub(super) fn issued(code: &ActivationCode, entry: &Entry) -> Self {
         let document = &entry.document;
         let code = code.reveal();
         let mut json = facts(document);
         json.insert("code".to_owned(), code.as_str().into());
-        json.insert("warnings".to_owned(), json!(warnings));
-        let text = format!("activation code  {code} (shown this once)\n{}", lines(&document.statement, 17));
-        let notes = warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
-        Self { notes, issued: Some(document.statement.key.clone()), ..Self::new(json.into(), text) }
+        let text = format!("activation code  {code} (shown this once)\n{}", lines(&document.statement));
+        let key = &document.statement.key;
+        let if_lost = format!("its activation code is lost: block the key {key} and issue another");
+        Self { if_lost: Some(if_lost), ..Self::new(json.into(), text) }
     }
 
-    pub(super) fn changed(entry: &Entry, what: &str) -> Self {
+    /// Codes one a line, each with its key; or how many stand in a file.
+    pub(super) fn issued_many(keys: &[(ActivationCode, Entry)], file: Option<&Path>) -> Self {
+        if let Some(file) = file {
+            let json = json!({"issued": keys.len(), "codes": file.to_string_lossy()});
+            let text = format!(
+                "{} issued; their codes are in {} and nowhere else; publish to let them count\n",
+                keys.len(),
+                file.display()
+            );
+            return Self::new(json, text);
+        }
+        let of = |(code, entry): &(ActivationCode, Entry)| {
+            let mut json = facts(&entry.document);
+            json.insert("code".to_owned(), code.reveal().into());
+            Value::Object(json)
+        };
+        let all: Vec<Value> = keys.iter().map(of).collect();
+        let if_lost =
+            "their activation codes are lost: block the keys, `svm-vendor list` shows them".to_owned();
+        let report = Self::new(json!({"issued": keys.len(), "keys": all}), code_lines(keys));
+        Self { if_lost: Some(if_lost), ..report }
+    }
+
+    /// What would be issued: no code is shown, as there is none.
+    pub(super) fn would_issue(entry: &Entry, count: usize) -> Self {
+        let mut claims = entry.document.statement.to_claims();
+        claims.insert("iss".to_owned(), entry.document.iss.as_str().into());
+        let what = Done::Rehearsed.says(&format!("{count} issued"), "");
+        let text = format!("{what}{:#}\n", Value::Object(claims.clone()));
+        Self::new(json!({"would_issue": count, "claims": claims}), text).done(Done::Rehearsed)
+    }
+
+    /// One key that was named alone.
+    pub(super) fn changed(changed: &Changed, what: &str, done: Done) -> Self {
+        let Changed { entry, differences } = changed;
         let statement = &entry.document.statement;
         let mut warnings = Vec::new();
         if what == "renewed" && statement.subscription().is_some_and(|s| s.state == VendorState::Paused) {
             warnings.push("the subscription is still paused: `svm-vendor resume` lets it run".to_owned());
         }
         let mut json = facts(&entry.document);
+        if done == Done::Rehearsed {
+            // It was made up for this once.
+            json.remove("jti");
+        }
         json.insert("done".to_owned(), what.into());
-        json.insert("warnings".to_owned(), json!(warnings));
-        let text = format!("{what}; publish to let it count\n{}", lines(statement, 17));
-        let notes = warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
-        Self { notes, ..Self::new(json.into(), text) }
+        json.insert("changes".to_owned(), json!(differences));
+        let text = done.says(what, "; publish to let it count");
+        let text = match done {
+            Done::Really => text + &lines(statement),
+            Done::Rehearsed => text + &changes(differences, ""),
+        };
+        Self::new(json.into(), text).with_warnings(warnings).done(done)
     }
 
-    pub(super) fn published(published: Published, dir: &Path) -> Self {
+    /// Many keys; what was refused of some is a problem.
+    pub(super) fn changed_many(
+        answers: Vec<Result<Changed, VendorError>>,
+        what: &str,
+        unchanged: Option<u64>,
+        done: Done,
+    ) -> Self {
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        let mut text = String::new();
+        let count = answers.iter().filter(|answer| answer.is_ok()).count();
+        for answer in answers {
+            let changed = match answer {
+                Ok(changed) => changed,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            let statement = &changed.entry.document.statement;
+            if done == Done::Rehearsed || count <= FEW {
+                text += &format!("{} rev {}\n", statement.key, statement.rev);
+                text += &changes(&changed.differences, "    ");
+            }
+            all.push(json!({"id": statement.key, "rev": statement.rev, "changes": changed.differences}));
+        }
+        let mut json = Map::from_iter([
+            ("done".to_owned(), what.into()),
+            ("count".to_owned(), count.into()),
+            ("keys".to_owned(), all.into()),
+        ]);
+        let mut says = format!("{count} {what}");
+        if let Some(unchanged) = unchanged {
+            json.insert("unchanged".to_owned(), unchanged.into());
+            says += &format!(", {unchanged} as they should be");
+        }
+        text += &done.says(&says, "; publish to let it count");
+        Self::new(json.into(), text).with_problems(&problems).done(done)
+    }
+
+    pub(super) fn published(published: Published, dir: &Path, done: Done) -> Self {
         let Published { written, unchanged, problems } = published;
-        let json = json!({"written": written, "unchanged": unchanged, "folder": dir.to_string_lossy()});
-        let text = format!("{written} written, {unchanged} unchanged in {}\n", dir.display());
-        Self::new(json, text).with_problems(&problems)
+        let count = written.len();
+        let folder = dir.to_string_lossy().into_owned();
+        let mut json = Map::from_iter([
+            ("written".to_owned(), count.into()),
+            ("unchanged".to_owned(), unchanged.into()),
+            ("folder".to_owned(), folder.into()),
+        ]);
+        let mut text = String::new();
+        if done == Done::Rehearsed {
+            let is = |is_new| if is_new { "new" } else { "changed" };
+            let mut files = Vec::new();
+            for ToPublish { key, rev, path, is_new } in &written {
+                text += &format!("{key} rev {rev} ({})\n", is(*is_new));
+                files.push(json!({"id": key, "rev": rev, "path": path, "is": is(*is_new)}));
+            }
+            json.insert("files".to_owned(), files.into());
+        }
+        text += &done.says(&format!("{count} written, {unchanged} unchanged in {}", dir.display()), "");
+        Self::new(json.into(), text).with_problems(&problems).done(done)
     }
 
     pub(super) fn inspected(document: &Document, problems: Vec<TrustError>) -> Self {
@@ -107,90 +246,43 @@ impl Report {
             document.kid,
             document.iss,
             document.iat,
-            lines(&document.statement, 17)
+            lines(&document.statement)
         );
         Self::new(json.into(), text).with_problems(&problems)
     }
 
-    pub(super) fn listed(listing: Listing) -> Self {
-        let keys: Vec<Value> = listing
-            .entries
-            .iter()
-            .map(|entry| {
-                let mut json = facts(&entry.document);
-                json.insert("history".to_owned(), json!(entry.history));
-                json.into()
-            })
-            .collect();
-        let mut text =
-            format!("{:<24} {:<14} {:<32} {:>7} {:>5}\n", "KEY", "STATE", "TERM", "DEVICES", "REV");
-        for entry in &listing.entries {
-            let statement = &entry.document.statement;
-            text += &format!(
-                "{:<24} {:<14} {:<32} {:>7} {:>5}\n",
-                statement.key.as_str(),
-                state(statement),
-                term(statement),
-                devices(statement),
-                statement.rev
-            );
+    pub(super) fn signers(signers: &[Signer], problems: Vec<VendorError>) -> Self {
+        let mut text = format!("{:<43}  {:>9}  {}\n", "KEY ID", "DOCUMENTS", "ISSUERS");
+        for signer in signers {
+            text += &format!("{}  {:>9}  {}\n", signer.kid, signer.documents, signer.issuers.join(" "));
         }
-        Self::new(json!({ "keys": keys }), text).with_problems(&listing.problems)
+        let of = |signer: &Signer| {
+            let files: Vec<_> = signer.files.iter().map(|file| file.to_string_lossy()).collect();
+            json!({"kid": signer.kid, "documents": signer.documents, "issuers": signer.issuers, "files": files})
+        };
+        let json = json!({"signers": signers.iter().map(of).collect::<Vec<_>>()});
+        Self::new(json, text).with_problems(&problems)
+    }
+
+    pub(super) fn retired(kid: &str, files: &[PathBuf], done: Done) -> Self {
+        let names: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+        let what = format!("taken out of the ledger: {}", names.join(", "));
+        let then =
+            "; have your customers take the same key out of their trust.d, and destroy the private key";
+        Self::new(json!({"kid": kid, "removed": names}), done.says(&what, then)).done(done)
     }
 }
 
-/// What every answer about a key has.
-fn facts(document: &Document) -> Map<String, Value> {
-    let mut json = document.statement.to_claims();
-    json.insert("iat".to_owned(), document.iat.to_string().into());
-    json.insert("jti".to_owned(), document.jti.as_str().into());
-    json.insert("path".to_owned(), published_path(&document.sub).into());
-    json.insert("state".to_owned(), state(&document.statement).into());
-    json
-}
-
-fn lines(statement: &Statement, width: usize) -> String {
-    let grace = statement.subscription().map(|s| format!("{} days", s.grace_days));
-    let fresh = statement.fresh_until.map(|at| at.to_string());
-    let rows = [
-        ("key", Some(statement.key.to_string())),
-        ("revision", Some(statement.rev.to_string())),
-        ("state", Some(state(statement).to_owned())),
-        ("term", Some(term(statement))),
-        ("grace", grace),
-        ("devices", Some(devices(statement))),
-        ("fresh until", fresh),
-    ];
-    let rows = rows.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    rows.map(|(name, value)| format!("{name:<width$}{value}\n")).collect()
-}
-
-fn state(statement: &Statement) -> &'static str {
-    let state = match &statement.terms {
-        Terms::Subscription(subscription) => subscription.state,
-        Terms::Licence(licence) if licence.blocked_since.is_some() => VendorState::Blocked,
-        Terms::Licence(_) => VendorState::Active,
-    };
-    match state {
-        VendorState::Active => "active",
-        VendorState::Paused => "paused",
-        VendorState::SoftCancelled => "soft_cancelled",
-        VendorState::HardCancelled => "hard_cancelled",
-        VendorState::Blocked => "blocked",
+fn changes(differences: &[Difference], indent: &str) -> String {
+    if differences.is_empty() {
+        return format!("{indent}(every claim stays as it is)\n");
     }
+    differences.iter().map(|difference| format!("{indent}{difference}\n")).collect()
 }
 
-fn term(statement: &Statement) -> String {
-    match &statement.terms {
-        Terms::Licence(licence) => format!("{} days from first use", licence.period_days),
-        Terms::Subscription(subscription) => match subscription.term {
-            Term::Limited { ends_at } => format!("ends {ends_at}"),
-            Term::Unlimited { paid_until: Some(paid) } => format!("paid until {paid}"),
-            Term::Unlimited { paid_until: None } => "open-ended".to_owned(),
-        },
-    }
-}
-
-fn devices(statement: &Statement) -> String {
-    statement.devices.map_or_else(|| "any".to_owned(), |devices| devices.to_string())
+/// A code and the id of its key, with a tab between, one a line.
+pub(super) fn code_lines(keys: &[(ActivationCode, Entry)]) -> String {
+    keys.iter()
+        .map(|(code, entry)| format!("{}\t{}\n", code.reveal(), entry.document.statement.key))
+        .collect()
 }

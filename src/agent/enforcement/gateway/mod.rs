@@ -31,7 +31,7 @@ const STACK_BYTES: usize = 256 * 1024;
 const LOOKUPS: usize = 2;
 
 /// How the gateway is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewaySettings {
     /// Where it listens.
     pub listen: SocketAddr,

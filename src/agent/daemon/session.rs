@@ -1,0 +1,285 @@
+//! The parts of the daemon, put together in the order in which they can rely on each other, under one set of settings. A
+//! reload ends them all and starts them anew: there is one way into new settings, and it is that of a start.
+
+use super::home::Home;
+use super::{Reload, RunError, watchdog};
+use crate::agent::activation::Activations;
+use crate::agent::board::Board;
+use crate::agent::control::{self, Api};
+use crate::agent::delivery::Delivery;
+use crate::agent::enforcement::gateway::{self, Gateway, GatewaySettings};
+use crate::agent::enforcement::keeper::{Dues, Keeper};
+use crate::agent::enforcement::updates::Updates;
+use crate::agent::engine::{Begin, Engine, Handle, Order};
+use crate::agent::identity;
+use crate::agent::reserve::ReserveWatch;
+use crate::agent::settings::{Destination, Settings};
+use crate::agent::source::{poller::Poller, schedule::spread_of};
+use crate::agent::store::{Commit, Opened, Plan, Route, Store, TIME_NOTE};
+use crate::clock::Clock;
+use crate::subscription::Resource;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// A gateway that runs, and under which settings.
+pub(super) type RunningGateway = Option<(GatewaySettings, Arc<Gateway>)>;
+
+pub(super) struct Session {
+    pub(super) settings: Arc<Settings>,
+    pub(super) clock: Clock,
+    pub(super) engine: Handle,
+    /// What is held or waited for is tried at once.
+    pub(super) nudge: watch::Sender<u64>,
+    store: Store,
+    gateway: RunningGateway,
+    parts: JoinSet<&'static str>,
+}
+
+impl Session {
+    /// Starts all parts: what was slept through is told, the permits are right, sockets and outbox stand.
+    ///
+    /// `reloaded` names the keys that a reload changed; `gateway` is the one of before, which stays where its settings do.
+    ///
+    /// # Errors
+    /// [`RunError`]: what it cannot work without.
+    pub(super) async fn start(
+        settings: Settings,
+        clock: Clock,
+        home: &Home,
+        reload: mpsc::Sender<Reload>,
+        reloaded: Option<Vec<String>>,
+        gateway: RunningGateway,
+    ) -> Result<Self, RunError> {
+        let route = |(name, destination): (&String, &Destination)| Route {
+            name: name.clone(),
+            filter: destination.filter.clone(),
+        };
+        let routes = settings.destinations.iter().map(route).collect();
+        let plan = Plan { routes, bounds: settings.outbox };
+        let make_id = || uuid::Uuid::now_v7().to_string();
+        let machine = identity::of_this_machine(&settings.identity, &settings.runtime_dir);
+        let (store, opened) = Store::open(&settings.state_dir, plan, clock.now(), &machine, make_id)?;
+        let Opened { id, new_id, bond, changed, state, papers, source_note, time_note, rebuilt, left } =
+            opened;
+        let clock = clock.trusted(time_note.as_deref(), settings.clock_dwell);
+        if new_id {
+            tracing::info!(id, "this SVM has a new id");
+        }
+        if let Some(changed) = &changed {
+            tracing::warn!(
+                id,
+                old_id = changed.old_id,
+                why = changed.why.as_str(),
+                "this SVM has a new id: the one that it had is another machine's, or was reset; its keys are kept, and what waited under the old id is dropped"
+            );
+        }
+        if let Some(rebuilt) = &rebuilt {
+            tracing::error!(set_aside = rebuilt.set_aside, "the database was rebuilt: {}", rebuilt.problem);
+        }
+        for (name, events) in &left {
+            tracing::warn!(
+                destination = name,
+                events,
+                "the destination is configured no more; what waits for it is kept as history, and goes on if it comes back"
+            );
+        }
+        if settings.destinations.is_empty() {
+            tracing::warn!("no destination is configured: no console hears of this SVM");
+        }
+        let settings = Arc::new(settings);
+        let (nudge, nudged) = watch::channel(0);
+        let board = Arc::new(Board::default());
+        board.show_start(clock.now());
+        let (mut engine, handle) = Engine::new(
+            settings.clone(),
+            clock,
+            store.clone(),
+            board.clone(),
+            &id,
+            (state, papers),
+            &home.permits,
+        );
+        let begin = match reloaded {
+            None => Begin::Start { changed, rebuilt },
+            Some(keys) => Begin::Reloaded { keys },
+        };
+        engine.begin(begin).await;
+
+        let mut parts = JoinSet::new();
+        parts.spawn(async move {
+            clock.watch_steps().await;
+            "clock"
+        });
+        for (name, destination) in &settings.destinations {
+            let delivery = Delivery {
+                name: name.clone(),
+                settings: destination.clone(),
+                store: store.clone(),
+                engine: handle.clone(),
+                clock,
+                board: board.clone(),
+                nudge: nudged.clone(),
+            };
+            parts.spawn(async move {
+                delivery.run().await;
+                "delivery"
+            });
+        }
+        let (refresh, refresh_asked) = mpsc::channel(8);
+        let poller = Poller {
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            store: store.clone(),
+            board: board.clone(),
+            spread: spread_of(&id),
+        };
+        parts.spawn(async move {
+            poller.run(source_note, refresh_asked).await;
+            "poller"
+        });
+        let watch_reserve = ReserveWatch {
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            store: store.clone(),
+            board: board.clone(),
+            spread: spread_of(&id),
+        };
+        parts.spawn(async move {
+            watch_reserve.run().await;
+            "reserve"
+        });
+        let (wishes, wished) = mpsc::channel(8);
+        let activations = Activations {
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            store: store.clone(),
+            board: board.clone(),
+        };
+        parts.spawn(async move {
+            activations.run(wished).await;
+            "activations"
+        });
+        let gateway = match (&settings.gateway, gateway) {
+            (Some(wanted), Some((is, running))) if *wanted == is => Some((is, running)),
+            (Some(wanted), before) => {
+                // Its port is free only after it ended.
+                drop(before);
+                let started = gateway::start(wanted.clone(), clock, handle.permits.clone());
+                Some((wanted.clone(), Arc::new(started.map_err(RunError::Gateway)?)))
+            }
+            (None, _) => None,
+        };
+        if let Some((_, running)) = &gateway {
+            board.show_gateway(running.clone());
+        }
+        let (look, look_asked) = watch::channel(0);
+        let (look_too, mut nudged) = (look.clone(), nudged);
+        parts.spawn(async move {
+            while nudged.changed().await.is_ok() {
+                look_too.send_modify(|n| *n += 1);
+            }
+            std::future::pending().await
+        });
+        let (run_now, run_asked) = mpsc::channel(8);
+        for resource in Resource::ALL {
+            let keeper = Keeper {
+                resource,
+                settings: settings.clone(),
+                clock,
+                engine: handle.clone(),
+                board: board.clone(),
+                gateway: gateway
+                    .as_ref()
+                    .filter(|_| resource == Resource::Ksn)
+                    .map(|(_, running)| running.clone()),
+                updates: run_now.clone(),
+                look: look_asked.clone(),
+                dues: Dues::default(),
+                untold: Vec::new(),
+            };
+            parts.spawn(async move {
+                keeper.run().await;
+                "keeper"
+            });
+        }
+        let updates = Updates {
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            store: store.clone(),
+            board: board.clone(),
+            asked: run_asked,
+        };
+        parts.spawn(async move {
+            updates.run().await;
+            "updates"
+        });
+        let hostname = rustix::system::uname().nodename().to_string_lossy().into();
+        let api = Api {
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            store: store.clone(),
+            board,
+            refresh,
+            activations: wishes,
+            look,
+            run_now,
+            reload,
+            id: id.into(),
+            bond: Arc::new(bond),
+            hostname,
+        };
+        if settings.metrics.textfile.is_some() {
+            let api = api.clone();
+            parts.spawn(async move {
+                control::keep_metrics_file(api).await;
+                "metrics file"
+            });
+        }
+        for (door, listener) in &home.listeners {
+            let (api, door, listener) = (api.clone(), *door, listener.clone());
+            parts.spawn(async move {
+                control::serve(api, door, listener).await;
+                "socket"
+            });
+        }
+        let watched = handle.clone();
+        parts.spawn(async move {
+            watchdog::feed(watched).await;
+            "watchdog"
+        });
+        parts.spawn(async move {
+            engine.run().await;
+            "engine"
+        });
+        Ok(Self { settings, clock, engine: handle, nudge, store, gateway, parts })
+    }
+
+    /// What ended, which never should.
+    pub(super) async fn broken(&mut self) -> RunError {
+        let part = self.parts.join_next().await;
+        let name =
+            part.map_or_else(|| "all".to_owned(), |part| part.map_or_else(|e| e.to_string(), str::to_owned));
+        RunError::Ended(name)
+    }
+
+    /// Sends the whole status: it says what the console may have missed. A store that fails is told by the engine.
+    pub(super) async fn report(&self) {
+        self.engine.order(Order::Report).await.ok();
+    }
+
+    /// Ends all parts but the gateway, which is handed on.
+    pub(super) async fn end(mut self) -> RunningGateway {
+        self.parts.shutdown().await;
+        // So that the next start knows as well as can be when this one ended; what was kept with the last event will do.
+        let notes = vec![(TIME_NOTE, self.clock.memory())];
+        self.store.commit(Commit { notes, ..Commit::default() }).await.ok();
+        self.store.close().await;
+        self.gateway
+    }
+}

@@ -1,0 +1,83 @@
+//! How commands are told which keys they are for.
+
+use super::args::{Dry, usage};
+use crate::vendor::{KeyRef, VendorError};
+use clap::Args;
+use std::io::{self, Read};
+
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Ids, activation codes (other users of this machine see a code that is typed here) or files of the ledger;
+    /// `-` reads them from standard input, one a line
+    #[arg(value_name = "KEY", required = true)]
+    keys: Vec<String>,
+    /// The reason, for the history of the key; no document has it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+    #[command(flatten)]
+    pub(super) dry: Dry,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Resign {
+    /// As of the other commands: ids, codes, files, or `-`
+    #[arg(value_name = "KEY", conflicts_with = "all")]
+    keys: Vec<String>,
+    /// Every key whose document is by another signing key, or has not the present provider.toml
+    #[arg(long)]
+    pub(super) all: bool,
+    /// The reason, for the history of the key; no document has it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) why: Option<String>,
+    #[command(flatten)]
+    pub(super) dry: Dry,
+}
+
+/// The keys that were named, and whether they may be more than one.
+pub(super) struct Named {
+    pub(super) keys: Vec<KeyRef>,
+    pub(super) one: bool,
+}
+
+/// Reads the keys that were typed, or come on standard input. What cannot be a key is refused as a whole: it is
+/// known before anything is changed.
+fn named(keys: &[String]) -> Result<Named, VendorError> {
+    let [key] = keys else {
+        let all: Result<_, _> = keys.iter().zip(1..).map(|(key, at)| parse(key, at)).collect();
+        return Ok(Named { keys: all?, one: false });
+    };
+    if key != "-" {
+        return Ok(Named { keys: vec![KeyRef::parse(key)?], one: true });
+    }
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text).map_err(|source| VendorError::Io {
+        verb: "read",
+        path: "standard input".into(),
+        source,
+    })?;
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    let all: Result<_, _> = lines.map(|(key, at)| parse(key, at)).collect();
+    Ok(Named { keys: all?, one: false })
+}
+
+fn parse(key: &str, at: usize) -> Result<KeyRef, VendorError> {
+    KeyRef::parse(key).map_err(|problem| VendorError::OfKey {
+        which: format!("key {at} of those named"),
+        problem: problem.into(),
+    })
+}
+
+impl Which {
+    pub(super) fn keys(&self) -> Result<Named, VendorError> {
+        named(&self.keys)
+    }
+}
+
+impl Resign {
+    pub(super) fn keys(&self) -> Result<Named, VendorError> {
+        if self.keys.is_empty() {
+            return usage("say which keys are to be signed anew, or --all");
+        }
+        named(&self.keys)
+    }
+}
