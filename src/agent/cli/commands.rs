@@ -28,10 +28,10 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
             permit(&cli, resource, take.as_ref(), out)
         }
         Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
-        Command::Config { command } => super::config::run(&cli, command, out),
-        Command::Reload { .. } => super::config::reload(&cli, out),
         Command::Doctor { .. } => super::doctor::run(&cli, out),
         Command::Check(asked) => super::check::run(&cli, asked),
+        Command::Config { command } => super::config::run(&cli, command, out),
+        Command::Reload { .. } => super::config::reload(&cli, out),
         Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),

@@ -11,7 +11,7 @@ mod headline;
 mod identity;
 mod keys;
 mod output;
-pub(crate) mod paste;
+mod paste;
 mod renewal;
 mod show;
 mod timeline;
@@ -499,8 +499,8 @@ impl Command {
             | Self::Refresh { json }
             | Self::Permit { json, .. }
             | Self::Simulate { json, .. }
-            | Self::Report { json }
             | Self::Doctor { json }
+            | Self::Report { json }
             | Self::Reload { json } => json.json,
             Self::Key { command } => match command {
                 KeyCommand::Add { json, .. }

@@ -41,7 +41,11 @@ pub(super) fn text(status: &Status, process: &Process) -> String {
     let build = [("version", status.agent_version.as_str()), ("product_version", &status.product_version)];
     out.sample("svm_agent_build_info", &build, 1);
     // Not `process_start_time_seconds`: in a file for node_exporter that would be taken for its own, and refused.
-    out.instant("svm_agent_start_timestamp_seconds", "When the agent began.", process.started);
+    out.instant(
+        "svm_agent_start_timestamp_seconds",
+        "When the agent began, or took new settings.",
+        process.started,
+    );
     subscription(&mut out, status);
     keys(&mut out, &status.keys);
     permits(&mut out, &status.permits);

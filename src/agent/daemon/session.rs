@@ -234,7 +234,7 @@ impl Session {
             bond: Arc::new(bond),
             hostname,
         };
-        if api.settings.metrics.textfile.is_some() {
+        if settings.metrics.textfile.is_some() {
             let api = api.clone();
             parts.spawn(async move {
                 control::keep_metrics_file(api).await;
