@@ -11,7 +11,7 @@ mod headline;
 mod identity;
 mod keys;
 mod output;
-mod paste;
+pub(crate) mod paste;
 mod renewal;
 mod show;
 mod timeline;
