@@ -3,6 +3,9 @@
 //! `cargo bench --bench footprint` prints the figures; with `-- --json` the last line is one JSON object. The
 //! work: 1,000 events delivered to a real collector, 100 looks at published documents, a whole life of a
 //! subscription; then a minute of idleness is measured, and five starts over that database.
+//!
+//! `-- --packages FOLDER` measures as well what `packaging/build.sh FOLDER` made: installed in a booted systemd, in its
+//! sandbox, with everything on (watchdog, schedule, gateway, metrics as a file), by `tests/systemd/footprint.sh`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -37,13 +40,40 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|e| panic!("{e}"));
-    let figures = runtime.block_on(measure(&binary, folder.path()));
+    let mut figures = runtime.block_on(measure(&binary, folder.path()));
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--packages").skip(1);
+    if let Some(packages) = arguments.next() {
+        figures.extend(packaged(Path::new(&packages)));
+    }
     for (name, value) in &figures {
         println!("{name:<18}{value}");
     }
     if json {
         println!("{}", json!(figures));
     }
+}
+
+/// The figures of the packages, in a system that is booted for them.
+fn packaged(packages: &Path) -> Vec<(&'static str, Value)> {
+    const NAMES: [&str; 4] = ["first_event_s", "packaged_pss_mb", "packaged_wakeups_per_min", "status_ms"];
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd");
+    let rootfs =
+        std::env::var_os("SVM_TEST_ROOTFS").expect("SVM_TEST_ROOTFS: what tests/systemd/rootfs.sh made");
+    let output = std::process::Command::new(tests.join("boot.sh"))
+        .arg(rootfs)
+        .arg(std::fs::read_to_string(tests.join("footprint.sh")).unwrap())
+        .arg(format!("{}:/src", packages.canonicalize().unwrap().display()))
+        .arg(format!("{}:/usr/bin/svm-vendor", build().with_file_name("svm-vendor").display()))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told}");
+    let figure = |line: &str| {
+        let (name, value) = line.strip_prefix("figure ")?.split_once(' ')?;
+        let name = NAMES.into_iter().find(|known| *known == name)?;
+        Some((name, rounded(value.parse().ok()?)))
+    };
+    told.lines().filter_map(figure).collect()
 }
 
 struct Bench {
