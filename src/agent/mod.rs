@@ -10,6 +10,7 @@ pub mod enforcement;
 pub mod engine;
 pub mod forecast;
 pub mod identity;
+pub mod lines;
 pub mod outage;
 pub mod renewal;
 pub mod reserve;

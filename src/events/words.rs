@@ -14,7 +14,8 @@ fn resource(resource: Resource) -> &'static str {
     }
 }
 
-fn new_id_because(why: &str) -> &'static str {
+/// Why an SVM has a new id, for a sentence.
+pub fn new_id_because(why: &str) -> &'static str {
     match why {
         "machine_id" => "its machine-id is another one, as on a copy",
         "product_uuid" => "its product UUID is another one, as on a copy",
