@@ -11,8 +11,8 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// A library that tells what it does as if it mattered: only what goes wrong there is told.
-const TALKATIVE: &str = "tokio_cron_scheduler";
+/// What lines of this package come from: its library and its programs. Of other libraries only what goes wrong is told.
+const OWN: &str = "svm";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
@@ -71,8 +71,8 @@ impl<S> Filter<S> for Heard {
     fn enabled(&self, about: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         let Some(level) = LogLevel::of(*about.level()) else { return false };
         let least = LEAST.load(Ordering::Relaxed);
-        let talkative = about.target().starts_with(TALKATIVE);
-        level as u8 <= if talkative { least.min(LogLevel::Warn as u8) } else { least }
+        let own = about.target().starts_with(OWN);
+        level as u8 <= if own { least } else { least.min(LogLevel::Warn as u8) }
     }
 
     /// It may change at any time.

@@ -37,7 +37,7 @@ ExecStart=/bin/true
 UNIT
 systemctl daemon-reload
 svm-agent gate install updater.service > /dev/null
-svm-agent gate install --ksn long.service > /dev/null
+svm-agent gate install --ksn --not-listening long.service > /dev/null
 systemctl restart svm-agent
 
 say "a subscription's life"
@@ -86,7 +86,9 @@ journalctl -x -u svm-agent --no-pager | grep -q "Subject: delivery to NAME fails
 say "the level changes at run time"
 printf '[log]\nlevel = "debug"\n' > /etc/svm-agent/conf.d/30-log.toml
 svm-agent reload > /dev/null
+svm-agent report > /dev/null
 until_true '[ "$(field agent.report PRIORITY)" = 7 ]'
+journalctl -u svm-agent --no-pager -o cat | grep -q 'connected to' && fail "a library talks"
 
 say "where standard error leads elsewhere, lines go there"
 printf '[Service]\nStandardError=file:/run/agent.log\n' > /run/systemd/system/x.conf; mkdir -p /run/systemd/system/svm-agent.service.d
