@@ -154,3 +154,59 @@ impl Outage {
 fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    /// Level and name of each line.
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Told {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            struct Name(String);
+            impl tracing::field::Visit for Name {
+                fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+                    if field.name() == "event" {
+                        self.0.push_str(value);
+                    }
+                }
+                fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+            }
+            let mut name = Name(String::new());
+            event.record(&mut name);
+            self.0.lock().unwrap().push(format!("{} {}", event.metadata().level(), name.0));
+        }
+    }
+
+    #[test]
+    fn each_kind_of_trouble_is_told_three_times_a_day_of_it() {
+        let troubles = [
+            (Trouble::Delivery("x"), "delivery"),
+            (Trouble::Source, "source"),
+            (Trouble::Permits, "permits"),
+            (Trouble::Enforcing(Resource::Ksn, Permit::Full), "enforcing"),
+            (Trouble::Action("x"), "action"),
+            (Trouble::Port("x"), "gateway_port"),
+            (Trouble::Upstream("x"), "ksn_upstream"),
+        ];
+        for (trouble, name) in troubles {
+            let told = Told::default();
+            let subscriber = tracing_subscriber::registry().with(told.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                let (start, mut now) = (Timestamp::UNIX_EPOCH, None);
+                for second in 0..86_400 {
+                    let at = start + SignedDuration::from_secs(second);
+                    Outage::note(&mut now, at, trouble, "code", "why".to_owned());
+                }
+                Outage::over(&mut now, trouble);
+            });
+            let wanted = [("WARN", "fails"), ("ERROR", "still_fails"), ("INFO", "works")]
+                .map(|(level, line)| format!("{level} {name}.{line}"));
+            assert_eq!(*told.0.lock().unwrap(), wanted);
+        }
+    }
+}

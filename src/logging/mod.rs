@@ -64,6 +64,15 @@ pub fn set_level(level: LogLevel) {
     LEAST.store(level as u8, Ordering::Relaxed);
 }
 
+/// The least severe level that is written now.
+pub fn level() -> LogLevel {
+    let least = LEAST.load(Ordering::Relaxed);
+    [LogLevel::Error, LogLevel::Warn, LogLevel::Info]
+        .into_iter()
+        .find(|level| *level as u8 == least)
+        .unwrap_or(LogLevel::Debug)
+}
+
 /// The lines that are written.
 struct Heard;
 

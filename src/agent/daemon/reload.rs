@@ -67,7 +67,9 @@ pub(super) fn plan(
     let planned = look(session, reread);
     match &planned {
         Err(refused) => {
-            say!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {refused}")
+            // One line, however many faults.
+            let faults = refused.to_string().replace(":\n", ": ").replace('\n', "; ");
+            say!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {faults}");
         }
         Ok(Plan { reloaded, next }) => {
             for Change { key, old, new } in &reloaded.changes {

@@ -10,6 +10,7 @@ mod tests;
 
 use crate::clock::boot_time;
 use crate::events::Record;
+use crate::logging::LogLevel;
 use crate::subscription::Severity;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -93,7 +94,7 @@ static COUNTS: Mutex<BTreeMap<&'static str, Count>> = Mutex::new(BTreeMap::new()
 
 /// Whether a line of this name is written now, or was told too often. Where `debug` is written, everything is.
 pub fn may(id: &'static str, level: Level) -> bool {
-    if level == Level::DEBUG || tracing::enabled!(Level::DEBUG) {
+    if level == Level::DEBUG || crate::logging::level() == LogLevel::Debug {
         return true;
     }
     let told = {
