@@ -118,6 +118,7 @@ service systemd/svm-agent.service systemd/svm-agent{,-query}.socket systemd/svm-
 put 644 /usr/share/polkit-1/rules.d/50-svm-agent.rules systemd/svm-agent.rules
 put 644 /etc/svm-agent/agent.toml packaging/svm-agent/agent.toml
 mkdir -p "$stage"/etc/svm-agent/{trust.d,conf.d,actions}
+put 644 /usr/lib/systemd/catalog/svm-agent.catalog systemd/svm-agent.catalog
 put 644 /usr/share/doc/svm-agent/examples/agent.toml config/agent.toml
 put 755 /usr/share/svm-agent/actions/ config/actions/*
 put 644 /usr/share/doc/svm-agent/ README.md docs/{install,configuration,lifecycle,enforcement,delivery,syslog,logs,time-and-identity,documents,operations,phases,renewal,threat-model,monitoring,troubleshooting}.md docs/{svm-agent,status}.schema.json monitoring/svm-agent.rules.yml

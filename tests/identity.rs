@@ -174,7 +174,10 @@ fn a_copy_on_another_machine_takes_a_new_id_and_keeps_the_keys() {
         (&json!(old), &json!(new), &json!("machine_id"), &json!(2))
     );
     assert!(!changed.to_string().contains("2222222222"), "{changed}");
-    assert!(two.log().contains("WARN") && two.log().contains("this SVM has a new id: the one that it had"));
+    assert!(
+        two.log().contains("WARN")
+            && two.log().contains("its keys are kept, and what waited under the old id")
+    );
     assert_eq!(world.events(&old).len(), before, "what waited is not the copy's to tell");
     assert_eq!(find(&told, "devices.limit"), None);
     assert!(two.told().iter().all(|kind| kind != "key.added"), "the history is the original's");

@@ -68,9 +68,7 @@ fn what_changed_is_told_and_in_force_and_nothing_else_happens() {
     agent.settled();
     wait_for("a debug line", 20, || agent.log().contains("DEBUG").then_some(()));
     assert!(
-        agent
-            .log()
-            .contains("a setting changed key=\"log.level\" old=\"\\\"info\\\"\" new=\"\\\"debug\\\"\""),
+        agent.log().contains("setting log.level: \"debug\" (was \"info\") event=\"settings.changed\""),
         "{}",
         agent.log()
     );

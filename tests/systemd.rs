@@ -92,7 +92,8 @@ fn in_a_real_systemd(script: &str) {
 }
 
 /// The same in one that is booted so often over one disk.
-fn boots(script: &str, times: u32) {
+fn boots(name: &str, times: u32) {
+    let script = name;
     let Some(rootfs) = rootfs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path();
@@ -105,11 +106,12 @@ fn boots(script: &str, times: u32) {
     // There is no network: what the package recommends cannot be fetched.
     let alone = "export DEBIAN_FRONTEND=noninteractive\necho 'APT::Install-Recommends \"false\";' > /etc/apt/apt.conf.d/test";
     let script =
-        format!("INSTALL='{}'\nFLOOD={flood}\n{alone}\n{}{script}", install_commands(), documented());
+        format!("INSTALL='{}'\nFLOOD={flood}\n{alone}\n{}{script}\n{SEEN}", install_commands(), documented());
     // A temporary folder may be in memory, which holds no overlay.
     let disk = tempfile::tempdir_in("/var/tmp").unwrap();
+    let mut told = String::new();
     for _ in 0..times {
-        boot(&rootfs, &script, source, (times > 1).then_some(disk.path()));
+        told += &boot(&rootfs, &script, source, (times > 1).then_some(disk.path()));
         // It is down until then.
         let until = std::fs::read_to_string(disk.path().join("upper/srv/end")).unwrap_or_default();
         let until: u64 = until.trim().parse().unwrap_or(0);
@@ -118,9 +120,20 @@ fn boots(script: &str, times: u32) {
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
     }
+    for wanted in LINES.lines().filter_map(|line| line.strip_prefix(name)) {
+        for event in wanted.split_whitespace() {
+            assert!(told.contains(&format!("== line {event}\n")), "{name} saw no line {event}");
+        }
+    }
 }
 
-fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) {
+/// Which lines of the agent are seen where; `tests/logs.rs` counts them as seen.
+const LINES: &str = include_str!("systemd/lines.txt");
+
+/// What each script ends with: every kind of line that the agent wrote into the journal.
+const SEEN: &str = r#"journalctl -u svm-agent -o json --no-pager | sed -n 's/.*"SVM_EVENT":"\([a-z_.]*\)".*/== line \1/p' | sort -u"#;
+
+fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) -> String {
     let output = Command::new(root().join("tests/systemd/boot.sh"))
         .env("DISK", disk.unwrap_or(Path::new("")))
         .arg(rootfs)
@@ -137,6 +150,7 @@ fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) {
         "{told}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    told.into_owned()
 }
 
 #[test]
@@ -147,6 +161,13 @@ fn the_service_lives_in_a_real_systemd() {
 #[test]
 fn the_commands_of_the_operations_page_work() {
     in_a_real_systemd("operations.sh");
+}
+
+#[test]
+fn the_log_is_in_the_journal_with_its_fields_and_explained() {
+    if have_faketime() {
+        in_a_real_systemd("logs.sh");
+    }
 }
 
 #[test]

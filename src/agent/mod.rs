@@ -11,6 +11,7 @@ pub mod enforcement;
 pub mod engine;
 pub mod forecast;
 pub mod identity;
+pub mod lines;
 pub mod outage;
 pub mod remedy;
 pub mod renewal;

@@ -37,8 +37,7 @@ fn run(files: Files) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return complain(&error.to_string(), WRONG_SETTINGS),
     };
-    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    logging::start(settings.log.format, settings.log.level, under_systemd);
+    logging::start("svm-collector", settings.log.format, settings.log.level);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(serve(settings)),

@@ -226,9 +226,12 @@ impl Clock {
 
     /// Has everybody who waits look again at once where the wall clock is set or the machine wakes up, for as long as
     /// the program runs.
-    pub async fn watch_steps(&self) {
+    ///
+    /// # Errors
+    /// The kernel has no such timers: then steps are noticed within the hour.
+    pub async fn watch_steps(&self) -> std::io::Result<()> {
         if let (Some(trusted), None) = (self.trusted, self.fast) {
-            steps::watch(|| trusted.stepped.send_modify(|n| *n += 1)).await;
+            steps::watch(|| trusted.stepped.send_modify(|n| *n += 1)).await?;
         }
         std::future::pending().await
     }

@@ -12,14 +12,8 @@ use tokio::io::unix::AsyncFd;
 /// So far ahead the timer stands that it never ends by itself.
 const NEVER: i64 = i64::MAX / 2_000_000_000;
 
-/// Calls `stepped` for each step. Ends where the kernel has no such timers: then steps are noticed within the hour.
-pub(super) async fn watch(stepped: impl Fn()) {
-    if let Err(error) = follow(&stepped).await {
-        tracing::warn!(%error, "steps of the clock are not told by the kernel: they are noticed within an hour");
-    }
-}
-
-async fn follow(stepped: &impl Fn()) -> std::io::Result<()> {
+/// Calls `stepped` for each step. Ends where the kernel has no such timers.
+pub(super) async fn watch(stepped: impl Fn()) -> std::io::Result<()> {
     let timer = timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     #[expect(
         deprecated,

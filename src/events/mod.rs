@@ -8,6 +8,7 @@ mod filter;
 mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
+pub use words::new_id_because;
 
 use crate::subscription::{
     Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Role, Severity, State, View,

@@ -7,6 +7,15 @@ fn days(count: u64) -> String {
     if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }
 
+/// Some of a list, and how many more there are.
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 fn resource(resource: Resource) -> &'static str {
     match resource {
         Resource::DatabaseUpdates => "database updates",
@@ -14,7 +23,8 @@ fn resource(resource: Resource) -> &'static str {
     }
 }
 
-fn new_id_because(why: &str) -> &'static str {
+/// Why an SVM has a new id, for a sentence.
+pub fn new_id_because(why: &str) -> &'static str {
     match why {
         "machine_id" => "its machine-id is another one, as on a copy",
         "product_uuid" => "its product UUID is another one, as on a copy",
@@ -88,7 +98,7 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
         }
         Kind::ParametersChanged { key, fields, .. } => (
             "Subscription parameters changed",
-            format!("the vendor changed {} of key {key}", fields.join(", ")),
+            format!("the vendor changed the terms of key {key}: {}", fields.join(", ")),
         ),
         Kind::Expiring { key, days_left, ends_at, auto_renew } => (
             "Subscription expires soon",
@@ -142,9 +152,9 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
         Kind::DeviceStatusChanged { to, reasons, .. } => (
             "Device status changed",
             if reasons.is_empty() {
-                format!("the SVM is {}", to.as_str())
+                format!("the status of this SVM is {}", to.as_str())
             } else {
-                format!("the SVM is {}: {}", to.as_str(), reasons.join(", "))
+                format!("the status of this SVM is {}: {}", to.as_str(), reasons.join(", "))
             },
         ),
     }
@@ -154,10 +164,9 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
 pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str, String) {
     match event {
         Operational::AgentStarted { version } => ("Agent started", format!("svm-agent {version} started")),
-        Operational::SettingsReloaded { keys } => (
-            "Settings changed",
-            format!("the settings of svm-agent were reloaded; changed: {}", keys.join(", ")),
-        ),
+        Operational::SettingsReloaded { keys } => {
+            ("Settings changed", format!("the settings of svm-agent were reloaded; changed: {}", some(keys)))
+        }
         Operational::AgentReport { .. } => (
             "Agent report",
             format!(

@@ -109,7 +109,7 @@ say "a gate that refuses is no failure"
 failures=$(events updates.failed)
 updater svm-agent-update 'echo never' ExecCondition=/bin/false
 run
-until_true 'has "gate refused it"'
+until_true 'has "refused the update"'
 settle
 
 say "no gate"
@@ -155,11 +155,11 @@ svm-agent key add published/v1/keys/*.jws > /dev/null
 svm-agent status | grep -q 'limited to 1 per day' || fail "not limited"
 settle
 updater svm-agent-update 'echo a trickle'
-trickle=$(events updates.succeeded); refusals=$(log | grep -c "gate refused it" || true)
+trickle=$(events updates.succeeded); refusals=$(log | grep -c "refused the update" || true)
 run
 until_true '[ "$(events updates.succeeded)" = '$((trickle + 1))' ]'
 run
-until_true '[ "$(log | grep -c "gate refused it")" -gt '$refusals' ]'
+until_true '[ "$(log | grep -c "refused the update")" -gt '$refusals' ]'
 spent() { journalctl -u svm-agent-update -o cat --no-pager | grep -c "a trickle" || true; }
 # The journal may have its lines a moment later.
 until_true '[ "$(spent)" -ge 1 ]'
@@ -198,7 +198,7 @@ until_true '[ "$(events updates.succeeded)" = '$((done_before + 1))' ]' 700
 touch /var/lib/bases
 updater other 'echo never' ExecCondition=/bin/false
 run
-until_true '[ "$(log | grep -c "gate refused it")" -ge 2 ]'
+until_true '[ "$(log | grep -c "refused the update")" -ge 2 ]'
 [ "$(events updates.failed)" = "$failures" ] || fail "a forgotten refusal was told as a failure"
 svm-agent status | grep -q 'databases_outdated' && fail "the device status is still told"
 [ "$(events databases.outdated)" = 1 ] || fail "told twice"

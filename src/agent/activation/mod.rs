@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::source::poller::verify_now;
 use super::source::{Answer, SourceError, fetch, schedule};
 use super::store::{Commit, Store, StoreError};
+use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::documents::{Expect, Sub};
 use crate::events::Operational;
@@ -169,7 +170,7 @@ impl Activations {
                     }
                     Some(false) if added => {
                         if let Err(error) = self.end(waiting, &[role], "replaced").await {
-                            tracing::debug!(%error, "a pending activation was not dropped; it will be refused");
+                            say!(ACTIVATION_NOT_DROPPED, %error, "a pending activation was not dropped; it will be refused: {error}");
                         }
                     }
                     _ => {}
@@ -260,7 +261,13 @@ impl Activations {
                 }
             },
         };
-        tracing::debug!(code = failure.code, role = role.as_str(), "the pending activation waits on");
+        say!(
+            ACTIVATION_WAITS,
+            code = failure.code,
+            role = role.as_str(),
+            "the pending activation waits on: {}",
+            failure.code
+        );
         self.put_off(&mut pending, failure);
         if pending.is_hopeless(self.clock.now()) {
             let PendingActivation { since, code, message, .. } = pending.shown();
@@ -288,7 +295,7 @@ impl Activations {
         let note = serde_json::to_string(waiting).unwrap_or_default();
         let commit = Commit { notes: vec![(NOTE, note)], ..Commit::default() };
         if let Err(error) = self.store.commit(commit).await {
-            tracing::debug!(%error, "the note of pending activations was not kept");
+            say!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
         }
     }
 }

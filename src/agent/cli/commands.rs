@@ -6,6 +6,7 @@ use crate::agent::control::{Door, turn_away};
 use crate::agent::daemon;
 use crate::agent::enforcement::owed;
 use crate::agent::enforcement::permit_file::{self, Decision, WhenDown};
+use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
@@ -56,8 +57,7 @@ async fn serve(
     settings: Settings,
     reread: impl Fn() -> Result<Settings, SettingsError>,
 ) -> Result<(), CliError> {
-    let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    crate::logging::start(settings.log_format, settings.log_level, under_systemd);
+    crate::logging::start("svm-agent", settings.log_format, settings.log_level);
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let (hung_up, reload) = tokio::sync::watch::channel(0_u64);
@@ -69,11 +69,11 @@ async fn serve(
                 _ = hangup.recv() => hung_up.send_modify(|n| *n += 1),
             }
         }
-        tracing::info!("stopping; permits stay good until their own end");
+        say!(AGENT_STOPPING, "stopping; permits stay good until their own end");
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     };
     let ready = || {
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+        say!(AGENT_READY, version = env!("CARGO_PKG_VERSION"), "ready");
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     };
     Ok(daemon::run(settings, Clock::system(), reread, ready, reload, stop).await?)
@@ -129,10 +129,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     // A permit is read without the agent and whatever its settings are worth.
     let runtime_dir = match cli.settings() {
         Ok(settings) => settings.runtime_dir,
-        Err(error) if cli.config.is_empty() => {
-            tracing::debug!(%error, "the settings are wrong");
-            "/run/svm-agent".into()
-        }
+        Err(_) if cli.config.is_empty() => "/run/svm-agent".into(),
         Err(error) => return Err(error.into()),
     };
     let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);

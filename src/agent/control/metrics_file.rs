@@ -4,7 +4,7 @@
 //! after the engine changed something; a failure is told as an outage, once.
 
 use super::{Api, metrics};
-use crate::agent::outage::Outage;
+use crate::agent::outage::{Outage, Trouble};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -12,8 +12,6 @@ use std::time::Duration;
 
 /// Changes that come together are written together; so often it is written at most.
 const TOGETHER: Duration = Duration::from_secs(10);
-
-const WHAT: &str = "writing the metrics file";
 
 /// Writes the file for as long as the program runs; without `metrics.textfile` it ends at once.
 pub async fn keep(api: Api) {
@@ -24,10 +22,11 @@ pub async fn keep(api: Api) {
     loop {
         picture.mark_unchanged();
         match write(&path, metrics::now(&api).await.as_bytes()) {
-            Ok(()) => Outage::over(&mut outage, WHAT),
+            Ok(()) => Outage::over(&mut outage, Trouble::MetricsFile),
             Err(error) => {
                 let message = format!("{}: {error}; svm-agent doctor says what to do", path.display());
-                Outage::note(&mut outage, api.clock.now(), WHAT, "metrics_not_written", message);
+                let now = api.clock.now();
+                Outage::note(&mut outage, now, Trouble::MetricsFile, "metrics_not_written", message);
             }
         }
         api.clock.sleep(TOGETHER.min(every)).await;

@@ -18,6 +18,7 @@ use super::identity::Bond;
 use super::settings::Settings;
 use super::source::poller::Refresh;
 use super::store::Store;
+use crate::agent::lines::say;
 use crate::clock::Clock;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -96,17 +97,22 @@ impl Peer {
 /// Serves one socket for as long as the program runs.
 pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut refused = false;
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Such as no file descriptors left: the listener itself stands.
-                tracing::warn!(%error, "a connection to {} could not be accepted", door.file_name());
+                if !std::mem::replace(&mut refused, true) {
+                    let socket = door.file_name();
+                    say!(SOCKET_ACCEPT, socket, %error, "a connection to {socket} could not be accepted: {error}");
+                }
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             }
         };
+        refused = false;
         let api = api.clone();
         let peer = Arc::new(Peer::of(&stream));
         tokio::spawn(async move {
@@ -123,7 +129,8 @@ pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
                 .max_buf_size(64 * 1024)
                 .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = served.await {
-                tracing::debug!(%error, "a connection to {} broke", door.file_name());
+                let socket = door.file_name();
+                say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
             }
             drop(place);
         });

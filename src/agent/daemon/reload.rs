@@ -2,6 +2,7 @@
 //! differs is logged.
 
 use super::session::Session;
+use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::logging;
 use crate::settings::{Change, SettingsError, changes};
@@ -65,21 +66,33 @@ pub(super) fn plan(
 ) -> Result<Plan, Refused> {
     let planned = look(session, reread);
     match &planned {
-        Err(refused) => tracing::error!(code = refused.code(), "the settings were not reloaded: {refused}"),
+        Err(refused) => {
+            // One line, however many faults.
+            let faults = refused.to_string().replace(":\n", ": ").replace('\n', "; ");
+            say!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {faults}");
+        }
         Ok(Plan { reloaded, next }) => {
             for Change { key, old, new } in &reloaded.changes {
                 let none = || "not set".to_owned();
                 let (old, new) = (old.clone().unwrap_or_else(none), new.clone().unwrap_or_else(none));
-                tracing::info!(key, old, new, "a setting changed");
+                say!(SETTING_CHANGED, key, old, new, "setting {key}: {new} (was {old})");
             }
             for key in &reloaded.at_restart {
-                tracing::warn!(key, "this counts from the next restart only: systemctl restart svm-agent");
+                say!(
+                    SETTING_AT_RESTART,
+                    key,
+                    "setting {key} counts from the next restart only: systemctl restart svm-agent"
+                );
             }
             let changed = reloaded.changes.len();
-            tracing::info!(
+            let so = match changed {
+                0 if next.is_none() => ", and say what they said".to_owned(),
+                n => format!(", with {n} changed"),
+            };
+            say!(
+                SETTINGS_TAKEN,
                 changed,
-                "the settings were reloaded{}; every destination is tried and every permit carried out anew",
-                if next.is_none() && changed == 0 { ", and say what they said" } else { "" }
+                "the settings were reloaded{so}; every destination is tried and every permit carried out anew"
             );
         }
     }

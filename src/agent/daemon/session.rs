@@ -12,6 +12,7 @@ use crate::agent::enforcement::keeper::{Dues, Keeper};
 use crate::agent::enforcement::updates::Updates;
 use crate::agent::engine::{Begin, Engine, Handle, Order};
 use crate::agent::identity;
+use crate::agent::lines::say;
 use crate::agent::reserve::ReserveWatch;
 use crate::agent::settings::{Destination, Settings};
 use crate::agent::source::{poller::Poller, schedule::spread_of};
@@ -64,28 +65,37 @@ impl Session {
             opened;
         let clock = clock.trusted(time_note.as_deref(), settings.clock_dwell);
         if new_id {
-            tracing::info!(id, "this SVM has a new id");
+            say!(IDENTITY_NEW, id, "this SVM has a new id: {id}");
         }
         if let Some(changed) = &changed {
-            tracing::warn!(
+            let (old_id, why) = (&changed.old_id, changed.why.as_str());
+            let because = crate::events::new_id_because(why);
+            say!(
+                IDENTITY_TAKEN,
                 id,
-                old_id = changed.old_id,
-                why = changed.why.as_str(),
-                "this SVM has a new id: the one that it had is another machine's, or was reset; its keys are kept, and what waited under the old id is dropped"
+                old_id,
+                why,
+                "this SVM has a new id, {id}, because {because}; its keys are kept, and what waited under the old id {old_id} is dropped"
             );
         }
         if let Some(rebuilt) = &rebuilt {
-            tracing::error!(set_aside = rebuilt.set_aside, "the database was rebuilt: {}", rebuilt.problem);
+            say!(
+                STORE_REBUILT,
+                set_aside = rebuilt.set_aside,
+                "the database was rebuilt: {}",
+                rebuilt.problem
+            );
         }
         for (name, events) in &left {
-            tracing::warn!(
+            say!(
+                DESTINATION_LEFT,
                 destination = name,
                 events,
-                "the destination is configured no more; what waits for it is kept as history, and goes on if it comes back"
+                "the destination {name} is configured no more; {events} events that wait for it are kept as history, and go on if it comes back"
             );
         }
         if settings.destinations.is_empty() {
-            tracing::warn!("no destination is configured: no console hears of this SVM");
+            say!(DESTINATION_NONE, "no destination is configured: no console hears of this SVM");
         }
         let settings = Arc::new(settings);
         let (nudge, nudged) = watch::channel(0);
@@ -108,7 +118,9 @@ impl Session {
 
         let mut parts = JoinSet::new();
         parts.spawn(async move {
-            clock.watch_steps().await;
+            if let Err(error) = clock.watch_steps().await {
+                say!(CLOCK_STEPS, %error, "steps of the clock are not told by the kernel: {error}; they are noticed within an hour");
+            }
             "clock"
         });
         for (name, destination) in &settings.destinations {

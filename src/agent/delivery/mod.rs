@@ -15,9 +15,10 @@ pub use probe::probe;
 
 use super::board::{Board, DestinationHealth};
 use super::engine::{Handle, Order};
-use super::outage::Outage;
+use super::outage::{Outage, Trouble};
 use super::settings::Destination;
 use super::store::{Outgoing, Quarantined, Reading, Store, StoreError};
+use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::http::jitter;
 use answer::Outcome;
@@ -150,7 +151,14 @@ impl Delivery {
             if let Outcome::Delivered { upto } = outcome {
                 retry = Retry::default();
                 self.note_delivered();
-                tracing::debug!(destination = self.name, upto, partly = upto < last, "delivered");
+                say!(
+                    DELIVERED,
+                    destination = self.name,
+                    upto,
+                    partly = upto < last,
+                    "delivered to {} up to {upto}",
+                    self.name
+                );
                 continue;
             }
             // Certificates and tokens may have changed: the next try reads them anew.
@@ -173,7 +181,7 @@ impl Delivery {
         health.outage.clone_from(&retry.outage);
         self.board.destinations().insert(self.name.clone(), health);
         if let Some(outage) = &retry.outage {
-            outage.resumed(&self.what());
+            outage.resumed(&self.name);
         }
         let now = self.clock.now();
         if let Some(until) = retry.until
@@ -268,13 +276,13 @@ impl Delivery {
         }
     }
 
-    fn what(&self) -> String {
-        format!("delivery to {}", self.name)
+    fn trouble(&self) -> Trouble<'_> {
+        Trouble::Delivery(&self.name)
     }
 
     fn note_delivered(&self) {
         if let Some(health) = self.board.destinations().get_mut(&self.name) {
-            Outage::over(&mut health.outage, &self.what());
+            Outage::over(&mut health.outage, self.trouble());
             health.last_delivered_at = Some(self.clock.now());
         }
     }
@@ -343,7 +351,7 @@ impl Delivery {
         let outage = {
             let mut board = self.board.destinations();
             let outage = &mut board.entry(self.name.clone()).or_default().outage;
-            Outage::note(outage, now, &self.what(), &code, message);
+            Outage::note(outage, now, self.trouble(), &code, message);
             outage.clone()
         };
         *retry = Retry { failures: retry.failures.saturating_add(1), until: Some(until), held, outage };

@@ -23,6 +23,7 @@ use super::store::{
     Above, CHANGED_NOTE, Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError,
     TIME_NOTE,
 };
+use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::documents::Document;
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
@@ -118,6 +119,8 @@ pub struct Engine {
     /// After the store failed: when to try again, and how often it failed.
     retry: Option<(Timestamp, u32)>,
     store_problem: Option<String>,
+    /// What is wrong with the file of devices, and was told.
+    devices_problem: Option<String>,
 }
 
 impl Engine {
@@ -178,6 +181,7 @@ impl Engine {
             drops: Drops::default(),
             retry: None,
             store_problem: None,
+            devices_problem: None,
         };
         let handle = Handle {
             orders,
@@ -313,10 +317,16 @@ impl Engine {
             text.lines().next().unwrap_or_default().trim().parse::<u64>().map_err(|e| e.to_string())
         });
         match count {
-            Ok(count) if self.state.protected_devices == Some(count) => {}
-            Ok(count) => drop(self.turn(Step::new(Input::ProtectedDevices(Some(count)))).await),
+            Ok(count) => {
+                self.devices_problem = None;
+                if self.state.protected_devices != Some(count) {
+                    drop(self.turn(Step::new(Input::ProtectedDevices(Some(count)))).await);
+                }
+            }
+            Err(error) if self.devices_problem.as_ref() == Some(&error) => {}
             Err(error) => {
-                tracing::warn!(file = %file.display(), %error, "the number of protected devices cannot be read; the last one stands")
+                say!(DEVICES_UNREADABLE, file = %file.display(), %error, "the number of protected devices cannot be read from {}: {error}; the last one stands", file.display());
+                self.devices_problem = Some(error);
             }
         }
     }
@@ -369,13 +379,14 @@ impl Engine {
     async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Turn, StoreError> {
         let told = |(refused, r#type): &(Quarantined, String)| {
             let Quarantined { destination, sequence, id, code, answer, .. } = refused;
-            tracing::warn!(
+            say!(
+                EVENT_REFUSED,
                 destination,
                 sequence,
                 id,
                 r#type,
                 code,
-                "the event is refused and stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
+                "{destination} refuses an event, which stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
             );
             let sequence = format!("{sequence:020}");
             (r#type != QUARANTINED).then(|| Refused {
@@ -432,7 +443,7 @@ impl Engine {
             self.outbox.send_modify(|n| *n += 1);
         }
         for record in &told {
-            log(record);
+            super::lines::kept(record);
         }
         outcome
     }
@@ -510,7 +521,7 @@ impl Engine {
     fn kept(&mut self) {
         self.retry = None;
         if let Some(problem) = self.store_problem.take() {
-            tracing::info!(was = problem, "the store works again; what was held back is kept now");
+            say!(STORE_WORKS, was = problem, "the store works again; what was held back is kept now");
         }
     }
 
@@ -541,7 +552,7 @@ impl Engine {
             self.retry = Some((at.unwrap_or(now), times));
         }
         if self.store_problem.is_none() {
-            tracing::error!(%error, "nothing can be kept: no event is told and nothing is given back until the store works; what must stop is stopped");
+            say!(STORE_FAILS, %error, "nothing can be kept: {error}; no event is told and nothing is given back until the store works; what must stop is stopped");
         }
         self.store_problem = Some(error.to_string());
     }
@@ -600,20 +611,4 @@ impl Engine {
 fn instance() -> String {
     let id = uuid::Uuid::now_v7().simple().to_string();
     id.get(16..).unwrap_or_default().to_owned()
-}
-
-/// One line for each event that was kept.
-fn log(record: &Record) {
-    let Record { id, type_name, subject, description, .. } = record;
-    let key = subject.as_deref();
-    match record.severity {
-        _ if *type_name == crate::events::REPORT => {
-            tracing::debug!(event = type_name, %id, key, "{description}")
-        }
-        Severity::Info => tracing::info!(event = type_name, %id, key, "{description}"),
-        Severity::Warning => tracing::warn!(event = type_name, %id, key, "{description}"),
-        Severity::Failure | Severity::Critical => {
-            tracing::error!(event = type_name, %id, key, "{description}")
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::{Engine, Run, Step, Turn};
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::PermitFile;
-use crate::agent::outage::Outage;
+use crate::agent::outage::{Outage, Trouble};
 use crate::agent::store::StoreError;
 use crate::subscription::{Input, Permit, Resource, State, Terms, permit_until};
 use jiff::Timestamp;
@@ -60,15 +60,20 @@ impl Engine {
         if !stands || self.permits_left().is_zero() {
             let written: std::io::Result<()> =
                 permits.iter().map(|permit| permit.put(&self.permits)).fold(Ok(()), Result::and);
-            let what = "writing the permits";
             let again = match written {
                 Ok(()) => {
-                    Outage::over(&mut self.permit_outage, what);
+                    Outage::over(&mut self.permit_outage, Trouble::Permits);
                     self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2)
                 }
                 Err(error) => {
                     let message = format!("{}: {error}", self.permits.display());
-                    Outage::note(&mut self.permit_outage, now, what, "permit_not_written", message);
+                    Outage::note(
+                        &mut self.permit_outage,
+                        now,
+                        Trouble::Permits,
+                        "permit_not_written",
+                        message,
+                    );
                     WRITE_AGAIN
                 }
             };

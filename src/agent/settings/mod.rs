@@ -319,7 +319,12 @@ impl Check<'_> {
             self.at_most("enforcement.ksn_after_grace", Resource::Ksn, &raw.enforcement.ksn_after_grace);
         let source = self.source(raw.source);
         let clock_dwell = self.span("clock.dwell", &raw.clock.dwell, 1, 86_400);
-        let formats = [("plain", LogFormat::Plain), ("json", LogFormat::Json)];
+        let formats = [
+            ("auto", LogFormat::Auto),
+            ("plain", LogFormat::Plain),
+            ("json", LogFormat::Json),
+            ("journal", LogFormat::Journal),
+        ];
         let log_format = self.take("log.format", choice(&raw.log.format, &formats));
         let levels = [
             ("error", LogLevel::Error),

@@ -7,7 +7,8 @@ use super::schedule::{self, Facts};
 use super::{Answer, SourceError, fetch};
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order};
-use crate::agent::outage::Outage;
+use crate::agent::lines::say;
+use crate::agent::outage::{Outage, Trouble};
 use crate::agent::settings::Settings;
 use crate::agent::store::{Commit, SOURCE_NOTE, Store};
 use crate::clock::Clock;
@@ -78,7 +79,7 @@ impl Memory {
     /// What is published now is what is held: a refusal stands no more.
     fn accepted(&mut self) {
         if let Some((_, code, _)) = self.refused.take() {
-            tracing::info!(code, "the published document is good again");
+            say!(DOCUMENT_GOOD, code, "the published document is good again");
         }
     }
 }
@@ -138,7 +139,7 @@ pub fn verify_now(
             for problem in &loaded.problems {
                 let problem = Chain(problem).to_string();
                 if !told.contains(&problem) {
-                    tracing::warn!("{problem}");
+                    say!(SIGNER_USELESS, "{problem}");
                 }
                 wrong.push(problem);
             }
@@ -147,7 +148,7 @@ pub fn verify_now(
         Err(error) => {
             let error = Chain(&error).to_string();
             if !told.contains(&error) {
-                tracing::error!("{error}");
+                say!(SIGNERS_UNREADABLE, "{error}");
             }
             wrong.push(error);
             TrustStore::default()
@@ -250,23 +251,17 @@ impl Poller {
                 if memory.not_before.is_none_or(|at| at <= now) {
                     memory.not_before = Some(self.later(now, memory.failures, None));
                 }
-                Outage::note(
-                    &mut memory.outage,
-                    now,
-                    "looking at the vendor's documents",
-                    code,
-                    message.clone(),
-                );
+                Outage::note(&mut memory.outage, now, Trouble::Source, code, message.clone());
             }
             _ => {
-                Outage::over(&mut memory.outage, "looking at the vendor's documents");
+                Outage::over(&mut memory.outage, Trouble::Source);
                 (memory.failures, memory.not_before, memory.last_heard) = (0, None, Some(now));
             }
         }
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
         if let Err(error) = self.store.commit(commit).await {
-            tracing::debug!(%error, "the poller's note was not kept");
+            say!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
         }
         looked
     }

@@ -2,6 +2,7 @@
 //! untold.
 
 use super::{Commit, DROPS_NOTE, sql};
+use crate::agent::lines::say;
 use crate::events::{DropCount, Drops};
 use rusqlite::{CachedStatement, Connection, Result, params};
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds, sweep: &Sw
         match serde_json::from_str(&untold) {
             Ok(counted) => drops = counted,
             Err(error) => {
-                tracing::error!(%error, "how much was dropped before cannot be read, and is counted anew");
+                say!(DROPS_UNREADABLE, %error, "how much was dropped before cannot be read, and is counted anew: {error}");
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use super::{Commit, Paper, StoreError, TIME_NOTE};
 use crate::agent::identity::Bond;
+use crate::agent::lines::say;
 use crate::subscription::State;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -116,9 +117,15 @@ impl Recovery {
         };
         let written =
             contents.map_err(std::io::Error::other).and_then(|text| write_atomically(&path, &text, 0o600));
-        lock(shared).missed = written.is_err();
-        if let Err(error) = written {
-            tracing::warn!(path = %path.display(), %error, "the recovery file was not written; the next change tries again");
+        let missed_before = std::mem::replace(&mut lock(shared).missed, written.is_err());
+        match written {
+            Err(error) if !missed_before => {
+                say!(RECOVERY_FAILS, path = %path.display(), %error, "the recovery file {} was not written: {error}; each change tries again", path.display());
+            }
+            Ok(()) if missed_before => {
+                say!(RECOVERY_WORKS, path = %path.display(), "the recovery file is written again");
+            }
+            _ => {}
         }
     }
 }

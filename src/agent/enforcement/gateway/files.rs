@@ -1,5 +1,6 @@
 //! Open files: each connection takes two.
 
+use crate::agent::lines::say;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What the rest of the process may have open.
@@ -21,11 +22,12 @@ pub(super) fn make_room(connections: usize) -> usize {
     }
     let room = room(connections, now);
     if room < connections {
-        tracing::warn!(
+        say!(
+            GATEWAY_SMALL,
             connections = room,
             wanted = connections,
             open_files = now,
-            "the gateway takes fewer connections than its settings say: the limit of open files is too low"
+            "the gateway takes {room} connections, fewer than the {connections} of its settings: the limit of open files is too low"
         );
     }
     room

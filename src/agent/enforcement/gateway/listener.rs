@@ -1,6 +1,7 @@
 //! The door: a listening socket that is there as soon as its port is free, and that is not overrun.
 
-use crate::agent::outage::Outage;
+use crate::agent::lines::say;
+use crate::agent::outage::{Outage, Trouble};
 use crate::clock::Clock;
 use std::future::poll_fn;
 use std::io;
@@ -42,7 +43,7 @@ impl Door {
     pub(super) fn new(listen: SocketAddr, clock: Clock) -> Self {
         Self {
             listen,
-            name: format!("the gateway's port {listen}"),
+            name: listen.to_string(),
             clock,
             listener: None,
             outage: None,
@@ -66,13 +67,19 @@ impl Door {
             Ok(listener) => {
                 self.listener = Some(listener);
                 self.retry = FIRST_RETRY;
-                Outage::over(&mut self.outage, &self.name);
-                tracing::info!(listen = %self.listen, "the gateway for KSN listens");
+                Outage::over(&mut self.outage, Trouble::Port(&self.name));
+                say!(GATEWAY_LISTENS, listen = %self.listen, "the gateway for KSN listens on {}", self.listen);
                 true
             }
             Err(error) => {
                 let message = format!("cannot listen on {}: {error}", self.listen);
-                Outage::note(&mut self.outage, self.clock.now(), &self.name, "listen", message);
+                Outage::note(
+                    &mut self.outage,
+                    self.clock.now(),
+                    Trouble::Port(&self.name),
+                    "listen",
+                    message,
+                );
                 self.closed_until = Some(Instant::now() + self.retry);
                 self.retry = (self.retry * 2).min(LAST_RETRY);
                 false
@@ -103,7 +110,7 @@ impl Door {
         match taken {
             Ok((client, _)) => {
                 if self.outage.is_some() {
-                    Outage::over(&mut self.outage, &self.name);
+                    Outage::over(&mut self.outage, Trouble::Port(&self.name));
                 }
                 Some(client)
             }
@@ -111,7 +118,13 @@ impl Door {
             Err(error) if is_of_the_connection(&error) => None,
             Err(error) => {
                 let message = format!("cannot take connections on {}: {error}", self.listen);
-                Outage::note(&mut self.outage, self.clock.now(), &self.name, "accept", message);
+                Outage::note(
+                    &mut self.outage,
+                    self.clock.now(),
+                    Trouble::Port(&self.name),
+                    "accept",
+                    message,
+                );
                 self.closed_until = Some(Instant::now() + FAILED);
                 None
             }

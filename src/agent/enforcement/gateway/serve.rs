@@ -6,6 +6,7 @@ use super::upstream::Targets;
 use super::{GatewayHealth, GatewaySettings};
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::{PermitFile, last_written};
+use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
@@ -194,10 +195,19 @@ impl Server {
             self.tasks.shutdown().await;
             self.shared.closed_by_permit.fetch_add(closed, Relaxed);
             if before != verdict {
-                tracing::info!(closed, "the gateway refuses look-ups: their permit is over or stopped");
+                say!(
+                    GATEWAY_SHUT,
+                    closed,
+                    "the gateway refuses look-ups: their permit is over or stopped; {closed} connections were closed"
+                );
             }
         } else if before != verdict {
-            tracing::info!(permit = verdict.as_str(), "the gateway lets look-ups through");
+            say!(
+                GATEWAY_OPEN,
+                permit = verdict.as_str(),
+                "the gateway lets look-ups through: {}",
+                verdict.as_str()
+            );
         }
         self.told.send_if_modified(|told| std::mem::replace(told, verdict) != verdict);
     }

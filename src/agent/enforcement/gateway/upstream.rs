@@ -1,6 +1,6 @@
 //! Where look-ups go: the first upstream that works, and when one that did not is tried again.
 
-use crate::agent::outage::Outage;
+use crate::agent::outage::{Outage, Trouble};
 use crate::clock::Clock;
 use jiff::Timestamp;
 use rustix::net::sockopt::set_tcp_quickack;
@@ -184,12 +184,12 @@ impl Target {
             Some(made) => made,
             None => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}"))),
         };
-        let name = || format!("the KSN upstream {}", self.upstream);
+        let name = self.upstream.to_string();
         let mut failing = self.failing();
         match made {
             Ok(stream) => {
                 if failing.outage.is_some() {
-                    Outage::over(&mut failing.outage, &name());
+                    Outage::over(&mut failing.outage, Trouble::Upstream(&name));
                     *failing = Failing::default();
                 }
                 Some(stream)
@@ -198,7 +198,13 @@ impl Target {
             Err(error) if is_of_this_process(&error) => None,
             Err(error) => {
                 let message = format!("cannot connect to {}: {error}", self.upstream);
-                Outage::note(&mut failing.outage, clock.now(), &name(), "unreachable", message);
+                Outage::note(
+                    &mut failing.outage,
+                    clock.now(),
+                    Trouble::Upstream(&name),
+                    "unreachable",
+                    message,
+                );
                 if failing.retry.is_none() {
                     failing.wait = FIRST_RETRY;
                     failing.retry = Some(Instant::now() + FIRST_RETRY);

@@ -14,7 +14,7 @@ use super::permit_file::{self, PermitFile};
 use super::updates::RunNow;
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
-use crate::agent::outage::Outage;
+use crate::agent::outage::{Outage, Trouble};
 use crate::agent::settings::Settings;
 use crate::clock::Clock;
 use crate::events::Operational;
@@ -185,7 +185,7 @@ impl Keeper {
 
     /// Writes what came of it onto the board.
     fn show(&self, verdict: Permit, outcome: &Outcome, an_action_fails: bool) {
-        let what = format!("making {} {}", self.resource.as_str(), verdict.as_str());
+        let trouble = Trouble::Enforcing(self.resource, verdict);
         let mut shown = self.board.enforcement();
         let shown = shown.entry(self.resource).or_default();
         shown.verdict = Some(verdict);
@@ -193,9 +193,9 @@ impl Keeper {
         match outcome.problems.as_slice() {
             // One that is contested is not over because it is left alone.
             [] if an_action_fails && shown.outage.as_ref().is_some_and(|o| o.code == ACTION_FAILED) => {}
-            [] => Outage::over(&mut shown.outage, &what),
+            [] => Outage::over(&mut shown.outage, trouble),
             problems => {
-                Outage::note(&mut shown.outage, self.clock.now(), &what, FAILED, problems.join("; "));
+                Outage::note(&mut shown.outage, self.clock.now(), trouble, FAILED, problems.join("; "));
             }
         }
     }
@@ -325,7 +325,13 @@ impl Keeper {
             match &problem {
                 Some(problem) => {
                     shown.enforced_by.retain(|by| *by != what);
-                    Outage::note(&mut shown.outage, self.clock.now(), &what, ACTION_FAILED, problem.clone());
+                    Outage::note(
+                        &mut shown.outage,
+                        self.clock.now(),
+                        Trouble::Action(&name),
+                        ACTION_FAILED,
+                        problem.clone(),
+                    );
                 }
                 None => {
                     if !shown.enforced_by.contains(&what) {
@@ -333,7 +339,7 @@ impl Keeper {
                     }
                     let this = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
                     if this && !others_fail {
-                        Outage::over(&mut shown.outage, &what);
+                        Outage::over(&mut shown.outage, Trouble::Action(&name));
                     }
                 }
             }

@@ -5,6 +5,7 @@ use crate::agent::enforcement::systemctl::{self, UnitState};
 use crate::agent::enforcement::updates::Asked;
 use crate::agent::enforcement::{gates, governed_by_schedule, owed};
 use crate::agent::engine::Order;
+use crate::agent::lines::say;
 use crate::subscription::{Permit, Resource};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -111,7 +112,8 @@ impl Keeper {
             }
             if began.elapsed() >= patience && !killed {
                 killed = true;
-                tracing::warn!(units = running.join(" "), "asked to stop and still there: killed");
+                let units = running.join(" ");
+                say!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
                 if let Err(error) = systemctl::kill(&running).await {
                     outcome.problems.push(error.to_string());
                     return outcome;
@@ -143,7 +145,7 @@ impl Keeper {
             }
             match self.start(unit).await {
                 Ok(()) => {
-                    tracing::info!(unit, "the permit is back: started what waited for it");
+                    say!(UNIT_STARTED, unit, "the permit is back: started {unit}, which waited for it");
                     self.dues.started(unit);
                     owed::forget(&self.settings.runtime_dir, std::slice::from_ref(unit));
                 }

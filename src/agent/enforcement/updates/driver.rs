@@ -6,6 +6,7 @@
 //! clock for time that passed. Must not know: permits, units.
 
 use super::schedule::Schedule;
+use crate::agent::lines::say;
 use crate::agent::settings::Missed;
 use chrono::{DateTime, Utc};
 use jiff::{SignedDuration, Timestamp};
@@ -136,7 +137,7 @@ impl Jobs {
                 if let Err(error) =
                     ticks.set_next_and_last_tick(*id, next.and_then(chrono), chrono(due.slot)).await
                 {
-                    tracing::debug!(%error, "a job of the schedule is not noted");
+                    say!(UPDATE_NOT_NOTED, %error, "a job of the schedule is not noted: {error}");
                 }
                 context.job_activation_tx.send(*id).is_ok()
             }

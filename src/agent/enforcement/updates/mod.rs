@@ -18,6 +18,7 @@ pub use memory::{Failed, Memory, UpdatesHealth};
 
 use crate::agent::board::Board;
 use crate::agent::engine::Handle;
+use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::agent::store::Store;
 use crate::clock::Clock;
@@ -89,7 +90,9 @@ impl Updates {
                     memory.followed = Some(follows.followed().clone());
                     course = Some((follows, jobs));
                 }
-                Err(error) => tracing::error!(%error, "the schedule of database updates cannot be followed"),
+                Err(error) => {
+                    say!(SCHEDULE_FAILS, %error, "the schedule of database updates cannot be followed: {error}")
+                }
             }
         }
         let waiting = memory.waiting.filter(|_| course.is_some());

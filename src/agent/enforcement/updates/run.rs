@@ -6,6 +6,7 @@
 
 use crate::agent::enforcement::permit_file::PermitFile;
 use crate::agent::enforcement::systemctl::{self, SystemctlError, Told, UnitState};
+use crate::agent::lines::say;
 use crate::clock::{self, Clock};
 use crate::subscription::Resource;
 use jiff::{SignedDuration, Timestamp};
@@ -299,21 +300,25 @@ pub async fn follow(
                 Some(End::Known(outcome)) => break outcome,
                 Some(End::Forgotten) => break forgotten(&run).await,
             },
-            Err(error) => tracing::debug!(unit = run.unit, %error, "the unit cannot be looked at"),
+            Err(error) => {
+                say!(UPDATE_UNSEEN, unit = run.unit, %error, "{} cannot be looked at: {error}", run.unit)
+            }
         }
         if Instant::now() >= deadline {
             let done = if stopped {
                 kills += 1;
                 systemctl::kill(&units).await
             } else {
-                tracing::warn!(
+                say!(
+                    UPDATE_LONG,
                     unit = run.unit,
-                    "the update lasts longer than updates.timeout and is stopped"
+                    "the update lasts longer than updates.timeout and is stopped: {}",
+                    run.unit
                 );
                 systemctl::stop(&units).await
             };
             if let Err(error) = done {
-                tracing::warn!(unit = run.unit, %error, "the update cannot be ended");
+                say!(UPDATE_UNENDED, unit = run.unit, %error, "the update cannot be ended: {error}");
             }
             if kills > KILLS {
                 let mut failure = late();
@@ -351,7 +356,7 @@ async fn last_lines(run: &Underway) -> Vec<String> {
             Ok(lines) if lines.is_empty() => {}
             Ok(lines) => return lines,
             Err(error) => {
-                tracing::warn!(unit = run.unit, %error, "the journal of the update cannot be read; is svm-agent in the group systemd-journal?");
+                say!(UPDATE_JOURNAL, unit = run.unit, %error, "the journal of the update cannot be read: {error}; is svm-agent in the group systemd-journal?");
                 return Vec::new();
             }
         }

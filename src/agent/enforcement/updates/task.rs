@@ -7,6 +7,7 @@ use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
 use super::{Asked, RunNow};
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
+use crate::agent::lines::say;
 use crate::agent::settings::{Missed, Settings, Updates as Config};
 use crate::clock::{self, Clock};
 use crate::events::Operational;
@@ -129,7 +130,8 @@ impl Task {
         let since = self.memory.underway.as_ref().map(|underway| underway.started_at.to_string());
         match self.memory.underway.clone() {
             Some(underway) if !underway.invocation.is_empty() => {
-                tracing::info!(
+                say!(
+                    UPDATE_UNDER_WAY,
                     unit = underway.unit,
                     since,
                     "a database update was under way before the agent's start"
@@ -197,11 +199,11 @@ impl Task {
         let (unit, slot) = (self.config().unit.clone(), due.slot);
         if self.run.is_some() || self.starts_at.is_some() {
             self.memory.waiting = self.starts_at.map(|(_, due)| due);
-            tracing::info!(unit, %slot, "a database update is due while the one before goes on; it is skipped");
+            say!(UPDATE_OVERLAPS, unit, %slot, "a database update is due while the one before goes on; it is skipped");
             return;
         }
         if due.missed {
-            tracing::info!(unit, %slot, "a database update was missed and is made up for");
+            say!(UPDATE_MISSED, unit, %slot, "the database update of {slot} was missed and is made up for");
         }
         let delay = self.config().random_delay.unsigned_abs();
         if delay.is_zero() {
@@ -231,9 +233,9 @@ impl Task {
             if let Some(reply) = reply {
                 reply.send(Asked::Refused { code: "no_permit".to_owned(), message: why }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
-                tracing::info!(unit, "database updates are skipped until they have a permit: {why}");
+                say!(UPDATE_NO_PERMIT, unit, "database updates are skipped until they have a permit: {why}");
             } else {
-                tracing::debug!(unit, "a database update is skipped: {why}");
+                say!(UPDATE_SKIPPED, unit, "a database update is skipped: {why}");
             }
             return;
         }
@@ -278,16 +280,17 @@ impl Task {
             Next::MayBegin(Err(NoStart::Runs)) => match reply {
                 Some(reply) => drop(reply.send(Asked::AlreadyRuns { unit })),
                 None => {
-                    tracing::info!(
+                    say!(
+                        UPDATE_FOREIGN,
                         unit,
                         slot,
-                        "the unit runs already, started by somebody else; the database update is skipped"
+                        "{unit} runs already, started by somebody else; the database update is skipped"
                     );
                 }
             },
             Next::MayBegin(Err(NoStart::Failed(failure))) => self.failed(now, failure, reply),
             Next::Began(Ok(invocation)) => {
-                tracing::info!(unit, slot, invocation, "a database update began");
+                say!(UPDATE_BEGAN, unit, slot, invocation, "a database update began: {unit}");
                 if let Some(reply) = reply {
                     reply.send(Asked::Started { unit }).ok();
                 }
@@ -319,9 +322,11 @@ impl Task {
                 self.untold.push(Operational::UpdatesSucceeded { unit, took_seconds });
             }
             Outcome::Refused => {
-                tracing::info!(unit, "the update's gate refused it: svm-agent permit database-updates")
+                say!(UPDATE_GATED, unit, "the gate of {unit} refused the update")
             }
-            Outcome::WithPermit => tracing::info!(unit, "the database update was stopped with its permit"),
+            Outcome::WithPermit => {
+                say!(UPDATE_STOPPED, unit, "the database update was stopped with its permit")
+            }
             Outcome::Failed(failure) => self.failed(now, failure, reply),
         }
     }
@@ -333,7 +338,7 @@ impl Task {
             reply.send(Asked::Refused { code: code.to_owned(), message: format!("{unit}: {message}") }).ok();
         }
         if !lines.is_empty() {
-            tracing::warn!(unit, code, "the journal of the update ends with: {}", lines.join(" | "));
+            say!(UPDATE_LAST_LINES, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
         }
         self.memory.last_failed = Some(Failed { at, code: code.to_owned(), message: message.clone() });
         self.untold.push(Operational::UpdatesFailed { unit, code, message, lines });
@@ -346,7 +351,7 @@ impl Task {
         if let (Some(file), Some(problem)) = (file, &problem)
             && self.file_problem.as_ref() != Some(problem)
         {
-            tracing::warn!(file = %file.display(), "the time of the databases cannot be seen: {problem}");
+            say!(DATABASES_UNSEEN, file = %file.display(), "the time of the databases cannot be seen in {}: {problem}", file.display());
         }
         (self.databases_of, self.file_problem) = (of, problem);
         let outdated = self.limits().judge(of, now);
@@ -387,7 +392,7 @@ impl Task {
             }
             // The engine says why nothing can be kept.
             Err(error) => {
-                tracing::debug!(%error, "what database updates came to is not kept yet");
+                say!(UPDATE_NOT_KEPT, %error, "what database updates came to is not kept yet: {error}");
                 self.tell_at = Some(Instant::now() + TELL_AGAIN);
             }
         }

@@ -1,0 +1,123 @@
+//! Logs: one line for each thing that matters, to systemd's journal or to standard error, plain or as JSON.
+
+mod journal;
+
+pub use journal::message_id;
+
+use serde::Deserialize;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata};
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// What lines of this package come from: its library and its programs. Of other libraries only what goes wrong is told.
+const OWN: &str = "svm";
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// To systemd's journal where standard error is connected to it, else plain.
+    #[default]
+    Auto,
+    /// For people. Under systemd without a time of its own: the journal has it.
+    Plain,
+    /// One JSON object a line.
+    Json,
+    /// To systemd's journal, each field as one of its own.
+    Journal,
+}
+
+/// The least severe lines that are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What did not work.
+    Error,
+    /// And what should be looked at.
+    Warn,
+    /// And what happened.
+    #[default]
+    Info,
+    /// And why.
+    Debug,
+}
+
+impl LogLevel {
+    fn of(level: Level) -> Option<Self> {
+        Some(match level {
+            Level::ERROR => Self::Error,
+            Level::WARN => Self::Warn,
+            Level::INFO => Self::Info,
+            Level::DEBUG => Self::Debug,
+            Level::TRACE => return None,
+        })
+    }
+}
+
+/// The least severe level that is written, as a [`LogLevel`] is numbered: of the process, as its log is.
+static LEAST: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
+
+/// Has lines of this level and above written, from now on.
+pub fn set_level(level: LogLevel) {
+    LEAST.store(level as u8, Ordering::Relaxed);
+}
+
+/// The least severe level that is written now.
+pub fn level() -> LogLevel {
+    let least = LEAST.load(Ordering::Relaxed);
+    [LogLevel::Error, LogLevel::Warn, LogLevel::Info]
+        .into_iter()
+        .find(|level| *level as u8 == least)
+        .unwrap_or(LogLevel::Debug)
+}
+
+/// The lines that are written.
+struct Heard;
+
+impl<S> Filter<S> for Heard {
+    fn enabled(&self, about: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        let Some(level) = LogLevel::of(*about.level()) else { return false };
+        let least = LEAST.load(Ordering::Relaxed);
+        let own = about.target().starts_with(OWN);
+        level as u8 <= if own { least } else { least.min(LogLevel::Warn as u8) }
+    }
+
+    /// It may change at any time.
+    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+}
+
+/// Starts logging for this process, by the name that the journal has for it; a second call changes nothing but the level.
+pub fn start(program: &'static str, format: LogFormat, level: LogLevel) {
+    set_level(level);
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let into_journal = match format {
+        LogFormat::Journal => true,
+        LogFormat::Auto => stream.as_deref().is_some_and(leads_to_stderr),
+        LogFormat::Plain | LogFormat::Json => false,
+    };
+    if into_journal && let Ok(journal) = journal::Journal::new(program) {
+        tracing_subscriber::registry().with(journal.with_filter(Heard)).try_init().ok();
+        return;
+    }
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    let lines = match (format, stream) {
+        (LogFormat::Json, _) => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        (_, Some(_)) => lines.without_time().boxed(),
+        (_, None) => lines.boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(Heard)).try_init().ok();
+}
+
+/// Whether standard error is the stream that `JOURNAL_STREAM` names: a program may have been given another one since
+/// (`systemd.exec(5)`).
+fn leads_to_stderr(stream: &str) -> bool {
+    let own = rustix::fs::fstat(std::io::stderr()).map(|stat| (stat.st_dev, stat.st_ino));
+    let named =
+        stream.split_once(':').and_then(|(device, inode)| Some((device.parse().ok()?, inode.parse().ok()?)));
+    named.is_some_and(|named| own == Ok(named))
+}
