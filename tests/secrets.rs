@@ -128,7 +128,7 @@ fn no_output_has_a_secret() {
     for request in console.requests() {
         said.push(("an event's body".to_owned(), String::from_utf8_lossy(&request.content()).into_owned()));
     }
-    let settings = Settings::read(&[agent.config.clone()], []).unwrap();
+    let settings = Settings::read(std::slice::from_ref(&agent.config), []).unwrap();
     said.push(("settings for debugging".to_owned(), format!("{settings:?}")));
     said.push((
         "a code for debugging".to_owned(),

@@ -249,7 +249,7 @@ fn a_receiver_that_does_not_want_to_hear_of_refusals_is_not_told_of_them_without
     let told = agent.told();
     assert_eq!(told.iter().filter(|kind| *kind == "events.quarantined").count(), 2, "{told:?}");
     assert_eq!(listed(&agent, &["--quarantined"]).len(), 3, "the event, and two that tell of it");
-    assert_eq!(logged(&agent, "the event is refused and stays here in quarantine"), 6, "{}", agent.log());
+    assert_eq!(logged(&agent, "refuses an event, which stays here in quarantine"), 6, "{}", agent.log());
     assert_eq!(without_a_gap("one", &one.taken()).len(), 3);
 }
 
