@@ -40,6 +40,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("delivery.still_fails", "ten minutes: src/agent/outage.rs"),
     ("source.still_fails", "ten minutes: src/agent/outage.rs"),
     ("permits.still_fails", "ten minutes: src/agent/outage.rs"),
+    ("metrics_file.still_fails", "ten minutes: src/agent/outage.rs"),
     ("enforcing.still_fails", "ten minutes: src/agent/outage.rs"),
     ("action.still_fails", "ten minutes: src/agent/outage.rs"),
     ("gateway_port.still_fails", "ten minutes: src/agent/outage.rs"),
@@ -365,6 +366,19 @@ fn hammered() -> Agent {
     agent
 }
 
+/// A metrics file whose folder is not there, and then is.
+fn metrics() -> Agent {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let there = folder.join("node-exporter");
+    let more = format!("{DEBUG}[metrics]\ntextfile = {:?}\nevery = \"10s\"\n", there.join("svm-agent.prom"));
+    let agent = Agent::new(&folder, &folder, &more);
+    let _program = agent.start_ready();
+    line(&agent, "metrics_file.fails");
+    std::fs::create_dir(there).unwrap();
+    line(&agent, "metrics_file.works");
+    agent
+}
+
 #[test]
 fn each_line_of_the_table_is_written_by_the_program() {
     let worlds: Vec<std::thread::JoinHandle<Option<Agent>>> = vec![
@@ -373,6 +387,7 @@ fn each_line_of_the_table_is_written_by_the_program() {
         std::thread::spawn(disks),
         std::thread::spawn(|| Some(gateway())),
         std::thread::spawn(|| Some(hammered())),
+        std::thread::spawn(|| Some(metrics())),
     ];
     let mut seen = BTreeSet::new();
     for world in worlds {

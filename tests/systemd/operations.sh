@@ -35,7 +35,7 @@ while IFS= read -r line; do
 done < /src/docs/operations.md
 [ "$number" -ge 13 ] || fail "only $number blocks were found"
 svm-agent config show --changed | grep -q 'expiring_status_days = 14' || fail "the setting"
-journalctl -u svm-agent -o cat --no-pager | grep -q 'a setting changed' || fail "the reload is not in the log"
+journalctl -u svm-agent -o cat --no-pager | grep -q 'setting reminders.expiring_status_days: 14' || fail "the reload is not in the log"
 svm-agent events list | grep -q 'the reserve key' || fail "no reserve"
 svm-agent status | grep -q not_activated || fail "keys are left"
 

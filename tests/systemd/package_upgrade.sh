@@ -5,8 +5,8 @@ fail() { echo "FAILED: $*"; journalctl -o short-precise -u svm-agent --no-pager 
 until_true() { for _ in $(seq 300); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
 # The ids of the events that a text of the collector's holds.
 ids() { tr ',{' '\n\n' | sed -n 's/^"id":"\(0[0-9a-f-]*\)".*/\1/p'; }
-# Those of the events that the agent's log says were kept.
-logged() { journalctl -u svm-agent -o cat --no-pager | sed -n 's/.* event="[^"]*" id=\([0-9a-f-]*\).*/\1/p' | sort; }
+# Those of the events that the agent has kept; of its reports only the latest waits.
+kept() { svm-agent events list --limit 1000 --json | grep -v '"agent.report"' | sed -n 's/.*"id":"\([0-9a-f-]*\)".*/\1/p' | sort; }
 # higher VERSION [COMMAND]: the package with a higher version, in /srv; COMMAND changes its files first.
 higher() {
   rm -rf /srv/package && dpkg-deb -R /src/svm-agent_*.deb /srv/package
@@ -27,7 +27,7 @@ svm-vendor --ledger ledger --signing-key key.pem issue --key-id SUB-1 --days 30 
 svm-vendor --ledger ledger publish published > /dev/null
 install -m 644 ledger/trust.d/*.pem /etc/svm-agent/trust.d/
 # For nobody yet.
-logged > /srv/work/before
+kept > /srv/work/before
 printf '# edited\n[destinations.console]\nurl = "http://127.0.0.1:8480/v1/events"\n' > /etc/svm-agent/agent.toml
 systemctl restart svm-agent
 svm-agent key add published/v1/keys/*.jws > /dev/null
@@ -94,8 +94,8 @@ cat refusals errors 2> /dev/null | grep "it does not run" && fail "the sockets w
 [ ! -e failed ] || fail "$(wc -l < failed) starts failed"
 tried=$(wc -l < tried) ran=$(wc -l < ran)
 [ "$tried" = "$ran" ] || fail "$((tried - ran)) of $tried starts were refused: $(journalctl -u job --no-pager | grep -v 'Starting\|Finished\|Deactivated' | tail -5)"
-# What the log says was kept, and what commands were told.
-logged | comm -23 - before > told.ids
+# What was kept, and what commands were told.
+kept | comm -23 - before > told.ids
 [ -s told.ids ] || fail "nothing was told"
 svm=$(svm-agent identity show --json | sed 's/.*"id":"\([^"]*\)".*/\1/')
 collected() {
