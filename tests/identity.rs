@@ -416,6 +416,7 @@ fn a_machine_that_was_reverted_goes_on_above_the_numbers_that_it_used() {
     for event in &first_life {
         assert!(events.contains(event), "{event}");
     }
+    agent.wrote(&["sequence.reverted"]);
     let reverted = find(&events, "sequence.reverted").unwrap();
     let data = &reverted["data"];
     assert_eq!((&data["destination"], &data["severity"]), (&json!("console"), &json!(2)));

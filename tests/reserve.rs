@@ -158,6 +158,10 @@ fn another_reason_is_told_anew() {
     std::fs::write(&downgraded, text).unwrap();
     restarted(&mut program, &world.agent);
     world.until_told(&[too_old, RETIRED, GOOD]);
+    let keys = world.agent.ask(&["key", "list"]).unwrap();
+    let active = keys.as_array().unwrap().iter().find(|key| key["role"] == "active").unwrap();
+    world.agent.ask(&["key", "remove", active["key"].as_str().unwrap()]).unwrap();
+    world.agent.wrote(&["reserve.unusable", "reserve.usable", "key.reserve_applied"]);
 }
 
 #[test]

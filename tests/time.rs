@@ -196,6 +196,7 @@ fn a_clock_set_back_is_not_obeyed_over_restarts_and_boots_and_heals_at_once() {
         collector.events()?.iter().any(|e| e["type"] == "svm.clock.trusted").then_some(())
     });
     assert!(!machine.has_reason("clock_suspect"));
+    machine.agent.wrote(&["clock.suspect", "clock.trusted"]);
     // Events never went back in time, whatever the clock showed.
     let times: Vec<String> =
         collector.events().unwrap().iter().map(|e| e["time"].as_str().unwrap().to_owned()).collect();
@@ -300,6 +301,7 @@ fn a_boot_explains_a_long_power_off_and_nothing_before_it() {
     machine.agent.ask(&["clock", "reset"]).unwrap();
     assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "none"));
     assert_eq!((machine.told("clock.reset"), machine.agent.permit("ksn")), (1, 0));
+    machine.agent.wrote(&["clock.reset"]);
 }
 
 #[test]
@@ -321,6 +323,51 @@ fn a_suspend_is_time_that_passed() {
     machine.set(0);
     close(machine.off(), 20 * DAY);
     assert_eq!(machine.doubt(), "behind");
+}
+
+/// What is known only after days, and what lasts over a boot that explains them.
+#[test]
+fn what_days_bring_is_told_after_them() {
+    if !faketime() {
+        return;
+    }
+    use svm::subscription::{Licence, Terms};
+    let folder = tempfile::tempdir().unwrap();
+    let end = now().checked_add(SignedDuration::from_hours(300 * 24)).unwrap();
+    let vendor = Vendor::new(folder.path(), end, 0);
+    let mut order = support::order("SUB-2", end, 0);
+    order.fresh_for_days = Some(5);
+    let (fresh, _) = vendor.provider.issue(order, now()).unwrap();
+    let (licence, _) = vendor
+        .provider
+        .issue(
+            svm::vendor::IssueOrder::new(Terms::Licence(Licence { period_days: 30, blocked_since: None })),
+            now(),
+        )
+        .unwrap();
+    vendor.publish();
+    let file = |code: &ActivationCode| {
+        let file = folder.path().join("document.jws");
+        std::fs::write(&file, vendor.document(&code.reveal())).unwrap();
+        file.display().to_string()
+    };
+    // Neither vendor nor console can be reached, all the time.
+    let dead = "[source]\nurl = \"http://127.0.0.1:1\"\ninterval = \"1s\"\nurgent_interval = \"1s\"\n\
+                [destinations.console]\nurl = \"http://127.0.0.1:1/\"\n";
+    let mut machine = Machine::new(folder.path(), &vendor.trust(), dead);
+    machine.start();
+    machine.agent.ask(&["key", "add", &file(&licence)]).unwrap();
+    // This code is never to be had.
+    let pending = machine.agent.command(&["activate", "--reserve", &vendor.code]).output().unwrap();
+    assert_eq!(pending.status.code(), Some(3));
+    machine.agent.wrote(&["delivery.fails", "source.fails"]);
+    machine.reboot(2);
+    machine.set(60 * DAY);
+    machine.start();
+    let lines = ["licence.expired", "activation.failed", "delivery.still_fails", "source.still_fails"];
+    machine.agent.wrote(&lines);
+    machine.agent.ask(&["key", "add", &file(&fresh)]).unwrap();
+    machine.agent.wrote(&["source.stale"]);
 }
 
 /// A provider whose files nginx serves over TLS, with the true time in each answer.

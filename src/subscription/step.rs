@@ -139,7 +139,8 @@ impl Step<'_> {
         let (now, settings) = (self.now, self.settings);
         self.state.marks.retain_mut(|mark| {
             let list: &[u32] = match mark.deadline {
-                _ if sub_days(mark.at, mark.days.into()) <= now => return true,
+                // The first is nearly always so, and costs next to nothing.
+                _ if mark.at <= now || sub_days(mark.at, mark.days.into()) <= now => return true,
                 Deadline::End => &settings.reminder_days,
                 Deadline::Grace => &settings.grace_reminder_days,
                 Deadline::Fresh => &[],

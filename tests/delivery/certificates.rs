@@ -83,6 +83,7 @@ fn a_client_certificate_is_told_before_it_ends_and_replaced_without_a_restart() 
         let of = |event: &&Value| event["type"] == "svm.destination.certificate_expiring";
         events.iter().filter(of).cloned().collect::<Vec<_>>()
     };
+    agent.wrote(&["destination.certificate_expiring"]);
     let [event] = &told()[..] else { panic!("told {} times", told().len()) };
     let data = &event["data"];
     assert_eq!((&data["severity"], &data["destination"]), (&2.into(), &"console".into()));

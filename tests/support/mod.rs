@@ -297,6 +297,14 @@ impl Agent {
         std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
     }
 
+    /// Holds the log to have these lines, by their names; `tests/logs.rs` counts on it.
+    pub fn wrote(&self, lines: &[&str]) {
+        for line in lines {
+            let wanted = format!("event=\"{line}\"");
+            wait_for(&format!("the line {line}"), 30, || self.log().contains(&wanted).then_some(()));
+        }
+    }
+
     /// Types of all events that are kept, oldest first.
     pub fn told(&self) -> Vec<String> {
         let events = self.ask(&["events", "list", "--limit", "1000"]).unwrap();

@@ -11,6 +11,7 @@ vendor() { svm-vendor --ledger ledger --signing-key key.pem "$@"; }
 vendor keygen --iss provider.example --name Example > /dev/null
 vendor issue --key-id SUB-1 --days 30 --grace-days 7 --order-number A221234065 --channel website | grep -oE '([0-9A-Z]{5}-){3}[0-9A-Z]{5}' > code.txt
 vendor issue --kind commercial --period-days 365 | grep -oE '([0-9A-Z]{5}-){3}[0-9A-Z]{5}' > reserve-code.txt
+echo a-token-of-this-svm > token.txt
 [ -s code.txt ] && [ -s reserve-code.txt ] || fail "no codes"
 vendor publish published > /dev/null
 svm-vendor serve published > /dev/null 2>&1 &
@@ -36,6 +37,9 @@ done < /src/docs/operations.md
 [ "$number" -ge 13 ] || fail "only $number blocks were found"
 svm-agent config show --changed | grep -q 'expiring_status_days = 14' || fail "the setting"
 journalctl -u svm-agent -o cat --no-pager | grep -q 'setting reminders.expiring_status_days: 14' || fail "the reload is not in the log"
+# Nobody listens there; but whoever cannot read its token does not even connect.
+until_true 'svm-agent status | grep -q "cannot connect"'
+journalctl --no-pager | grep -q a-token-of-this-svm && fail "the token is in the journal"
 svm-agent events list | grep -q 'the reserve key' || fail "no reserve"
 svm-agent status | grep -q not_activated || fail "keys are left"
 
