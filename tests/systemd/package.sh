@@ -123,7 +123,7 @@ svm-agent permit database-updates || fail "the permit went with the agent"
 until_true '[ "$(systemctl show -P NRestarts svm-agent)" = $((restarts + 1)) ] && svm-agent status | grep -q SUB-1'
 
 say "hung, it is ended and comes back"
-[ "$(systemctl show -P WatchdogUSec svm-agent)" = 2min ] || fail "the unit has no watchdog: $(systemctl show -P WatchdogUSec svm-agent)"
+[ "$(systemctl show -P WatchdogUSec svm-agent)" = 4min ] || fail "the unit has no watchdog: $(systemctl show -P WatchdogUSec svm-agent)"
 mkdir -p /etc/systemd/system/svm-agent.service.d
 printf '[Service]\nWatchdogSec=2\n' > /etc/systemd/system/svm-agent.service.d/watchdog.conf
 systemctl daemon-reload && systemctl restart svm-agent

@@ -4,7 +4,7 @@
 use crate::agent::engine::{Handle, Order};
 use std::time::Duration;
 
-/// Tells systemd that the engine answers, three times in its limit; for ever, where there is no limit.
+/// Tells systemd that the engine answers, twice in its limit, as `sd_watchdog_enabled(3)` advises; for ever, where there is no limit.
 pub(super) async fn feed(engine: Handle) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     loop {
@@ -12,6 +12,6 @@ pub(super) async fn feed(engine: Handle) {
         if engine.order(Order::Alive).await.is_ok() {
             sd_notify::notify(&[sd_notify::NotifyState::Watchdog]).ok();
         }
-        tokio::time::sleep((limit / 3).max(Duration::from_millis(100))).await;
+        tokio::time::sleep((limit / 2).max(Duration::from_millis(100))).await;
     }
 }

@@ -228,6 +228,8 @@ impl Engine {
             tokio::select! {
                 request = self.orders.recv() => match request {
                     None => return,
+                    // Nothing was kept, and the store need not be woken for it.
+                    Some((Order::Alive, reply)) => drop(reply.send(Ok(self.nothing()))),
                     Some((order, reply)) => {
                         let outcome = self.carry_out(order).await;
                         self.store.safe().await;
@@ -341,9 +343,7 @@ impl Engine {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
-            Order::Alive => {
-                return Ok(Turn { at: self.now(), events: Vec::new(), taken: false, run: None });
-            }
+            Order::Alive => return Ok(self.nothing()),
             Order::ResetClock => return self.reset_clock().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
             Order::GoOnAbove { destination, sequence, highest } => {
@@ -421,6 +421,11 @@ impl Engine {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What an order comes to that changes nothing.
+    fn nothing(&self) -> Turn {
+        Turn { at: self.now(), events: Vec::new(), taken: false, run: None }
     }
 
     /// One turn: step, persist, then act and tell. What was held back comes before it.
