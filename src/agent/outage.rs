@@ -113,7 +113,7 @@ impl Outage {
                 if !outage.told_lasting && at.duration_since(outage.since) >= LASTS {
                     outage.told_lasting = true;
                     let Self { since, times, message, .. } = outage;
-                    let since = whole(*since);
+                    let (since, message) = (whole(*since), bare(message, &what));
                     if may(lasts.id, lasts.level) {
                         tracing::error!(event = lasts.id, code, destination, resource, action, address, %since, times, "{what} still fails, since {since}: {message}");
                     }
@@ -121,6 +121,7 @@ impl Outage {
             }
             _ => {
                 if may(begins.id, begins.level) {
+                    let message = bare(&message, &what);
                     tracing::warn!(
                         event = begins.id,
                         code,
@@ -154,6 +155,11 @@ impl Outage {
             tracing::info!(event = over.id, code, destination, resource, action, address, %since, times, "{what} works again; it failed since {since}");
         }
     }
+}
+
+/// A sentence that says itself what fails is not to say it twice.
+fn bare<'m>(message: &'m str, what: &str) -> &'m str {
+    message.strip_prefix(what).and_then(|rest| rest.strip_prefix(" fails: ")).unwrap_or(message)
 }
 
 /// Nobody reads parts of a second.

@@ -212,6 +212,7 @@ impl Session {
                 look: look_asked.clone(),
                 dues: Dues::default(),
                 untold: Vec::new(),
+                failing: None,
             };
             parts.spawn(async move {
                 keeper.run().await;

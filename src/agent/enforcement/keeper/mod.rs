@@ -66,6 +66,8 @@ pub struct Keeper {
     pub dues: Dues,
     /// What happened and is not told yet.
     pub untold: Vec<Operational>,
+    /// The action whose outage is shown, where it is an action's.
+    pub failing: Option<String>,
 }
 
 /// What came of carrying a permit out.
@@ -94,7 +96,7 @@ impl Keeper {
                 () = self.other_than(verdict) => continue,
             };
             failures = if outcome.problems.is_empty() { 0 } else { failures.saturating_add(1) };
-            self.show(verdict, &outcome, actions.iter().any(Running::fails));
+            self.show(verdict, &outcome, &actions);
             // Once, and not of what works a second later.
             if failures == 2 {
                 let problems = outcome.problems.clone();
@@ -184,18 +186,27 @@ impl Keeper {
     }
 
     /// Writes what came of it onto the board.
-    fn show(&self, verdict: Permit, outcome: &Outcome, an_action_fails: bool) {
-        let trouble = Trouble::Enforcing(self.resource, verdict);
+    fn show(&self, verdict: Permit, outcome: &Outcome, actions: &[Running]) {
         let mut shown = self.board.enforcement();
         let shown = shown.entry(self.resource).or_default();
         shown.verdict = Some(verdict);
         shown.enforced_by.clone_from(&outcome.by);
-        match outcome.problems.as_slice() {
+        let problems = outcome.problems.as_slice();
+        let an_actions = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
+        let failing = actions.iter().filter(|action| action.fails()).count();
+        // What began with an action goes on as its outage, as long as nothing else fails.
+        let (trouble, code) = match &self.failing {
+            Some(action) if an_actions && problems.len() <= failing => {
+                (Trouble::Action(action), ACTION_FAILED)
+            }
+            _ => (Trouble::Enforcing(self.resource, verdict), FAILED),
+        };
+        match problems {
             // One that is contested is not over because it is left alone.
-            [] if an_action_fails && shown.outage.as_ref().is_some_and(|o| o.code == ACTION_FAILED) => {}
+            [] if an_actions && failing > 0 => {}
             [] => Outage::over(&mut shown.outage, trouble),
             problems => {
-                Outage::note(&mut shown.outage, self.clock.now(), trouble, FAILED, problems.join("; "));
+                Outage::note(&mut shown.outage, self.clock.now(), trouble, code, problems.join("; "));
             }
         }
     }
@@ -325,13 +336,17 @@ impl Keeper {
             match &problem {
                 Some(problem) => {
                     shown.enforced_by.retain(|by| *by != what);
-                    Outage::note(
-                        &mut shown.outage,
-                        self.clock.now(),
-                        Trouble::Action(&name),
-                        ACTION_FAILED,
-                        problem.clone(),
-                    );
+                    // What began when the permit was carried out is one outage with this.
+                    let (trouble, code) = match &shown.outage {
+                        Some(outage) if outage.code == FAILED => {
+                            (Trouble::Enforcing(resource, verdict), FAILED)
+                        }
+                        _ => (Trouble::Action(&name), ACTION_FAILED),
+                    };
+                    if code == ACTION_FAILED {
+                        self.failing = Some(name.clone());
+                    }
+                    Outage::note(&mut shown.outage, self.clock.now(), trouble, code, problem.clone());
                 }
                 None => {
                     if !shown.enforced_by.contains(&what) {
