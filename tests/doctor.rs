@@ -194,7 +194,8 @@ fn what_is_broken_below_is_named_with_the_command() {
     mode(&run.join("control.sock"), 0o666);
     mode(&run.join("query.sock"), 0o600);
     mode(&state, 0o755);
-    let foreign = state.join("recovery.json");
+    // Not the recovery file: it is replaced at each change.
+    let foreign = state.join("agent.db");
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&foreign, Some(65_534), None).unwrap();
     }
@@ -217,7 +218,7 @@ fn what_is_broken_below_is_named_with_the_command() {
         assert_eq!(find(&findings, area, words)["grade"], grade, "{words:?}");
     }
     if rustix::process::geteuid().is_root() {
-        find(&findings, "files", &["recovery.json", "another user", "chown -R"]);
+        find(&findings, "files", &["agent.db", "another user", "chown -R"]);
     }
     assert!(!json!(findings).to_string().contains("secret-token-1"));
     std::fs::create_dir(prom.parent().unwrap()).unwrap();

@@ -127,7 +127,7 @@ fn boots(name: &str, times: u32) {
     }
 }
 
-/// Which lines of the agent are seen where; `tests/logs.rs` counts them as seen.
+/// Which lines of the agent are seen where; `tests/logs/` counts them as seen.
 const LINES: &str = include_str!("systemd/lines.txt");
 
 /// What each script ends with: every kind of line that the agent wrote into the journal.
@@ -185,6 +185,13 @@ fn a_subscription_s_life_is_enforced_on_real_units() {
 #[test]
 fn database_updates_run_in_a_real_systemd() {
     in_a_real_systemd("updates.sh");
+}
+
+#[test]
+fn what_goes_wrong_around_the_agent_is_told_and_heals() {
+    if have_faketime() {
+        in_a_real_systemd("faults.sh");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod disk;
+pub mod machine;
 pub mod running;
 pub mod server;
 pub mod syslog;
@@ -297,7 +298,7 @@ impl Agent {
         std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
     }
 
-    /// Holds the log to have these lines, by their names; `tests/logs.rs` counts on it.
+    /// Holds the log to have these lines, by their names; `tests/logs/` counts on it.
     pub fn wrote(&self, lines: &[&str]) {
         for line in lines {
             let wanted = format!("event=\"{line}\"");

@@ -200,14 +200,10 @@ lines! {
         "Why the update failed is in the journal, which the agent may not read.", "Put svm-agent into the group systemd-journal.";
     UPDATE_UNSEEN: "update.unseen", DEBUG, "UNIT cannot be looked at: PROBLEM", ["unit", "error"],
         "systemd did not answer; it is asked again.", "";
-    UPDATE_NOT_NOTED: "update.not_noted", DEBUG, "a job of the schedule is not noted: PROBLEM", ["error"],
-        "It runs all the same.", "";
     UPDATE_NOT_KEPT: "update.not_kept", DEBUG, "what database updates came to is not kept yet: PROBLEM", ["error"],
         "store.fails says why. It is kept with the next try.", "";
     DATABASES_UNSEEN: "databases.unseen", WARN, "the time of the databases cannot be seen in FILE: PROBLEM", ["file"],
         "Whether they are old is judged by the updates that went through.", "Mend updates.databases_file.";
-    SCHEDULE_FAILS: "schedule.fails", ERROR, "the schedule of database updates cannot be followed: PROBLEM", ["error"],
-        "The settings were checked, and the schedule was refused all the same.", "Tell us; svm-agent updates run works meanwhile.";
 
     // This machine.
     DEVICES_UNREADABLE: "devices.unreadable", WARN, "the number of protected devices cannot be read from FILE: PROBLEM; the last one stands", ["file", "error"],

@@ -6,7 +6,6 @@
 //! clock for time that passed. Must not know: permits, units.
 
 use super::schedule::Schedule;
-use crate::agent::lines::say;
 use crate::agent::settings::Missed;
 use chrono::{DateTime, Utc};
 use jiff::{SignedDuration, Timestamp};
@@ -93,62 +92,62 @@ impl Course {
 
 /// The jobs of a schedule, one for each line.
 pub struct Jobs {
-    scheduler: JobScheduler,
-    ids: Vec<uuid::Uuid>,
+    /// The library's, with its id of each line's job. What is due is told without it where it makes none: the schedule was
+    /// checked with the settings, and is followed whatever the library says.
+    library: Option<(JobScheduler, Vec<uuid::Uuid>)>,
     due: Arc<Mutex<Option<Due>>>,
     told: mpsc::Sender<Due>,
 }
 
 impl Jobs {
     /// Makes the jobs; each tells `told` what is due when it is run.
-    ///
-    /// # Errors
-    /// What the scheduler says.
-    pub async fn new(schedule: &Schedule, told: mpsc::Sender<Due>) -> Result<Self, JobSchedulerError> {
+    pub async fn new(schedule: &Schedule, told: mpsc::Sender<Due>) -> Self {
+        let mut jobs = Self { library: None, due: Arc::new(Mutex::new(None)), told };
+        jobs.library = jobs.made(schedule).await.ok();
+        jobs
+    }
+
+    async fn made(&self, schedule: &Schedule) -> Result<(JobScheduler, Vec<uuid::Uuid>), JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
-        let due = Arc::new(Mutex::new(None));
         let mut ids = Vec::new();
         for line in schedule.lines() {
-            let (due, told) = (due.clone(), told.clone());
+            let (due, told) = (self.due.clone(), self.told.clone());
             let job = JobBuilder::new().with_cron_job_type().with_schedule(line.with_seconds())?;
             let job = job.with_run_async(Box::new(move |_, _| {
                 let (due, told) = (due.clone(), told.clone());
-                Box::pin(async move {
-                    let due = due.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    if let Some(due) = due {
-                        // Whoever waited is gone when the agent stops.
-                        told.send(due).await.ok();
-                    }
-                })
+                Box::pin(async move { tell(&due, &told).await })
             }));
             ids.push(scheduler.add(job.build()?).await?);
         }
-        Ok(Self { scheduler, ids, due, told })
+        Ok((scheduler, ids))
     }
 
     /// Has the job of a line run for what is due, and notes when it runs again.
     pub async fn run(&self, line: usize, due: Due, next: Option<Timestamp>) {
         let chrono = |at: Timestamp| DateTime::<Utc>::from_timestamp(at.as_second(), 0);
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(due);
-        let context = self.scheduler.context();
-        let sent = match self.ids.get(line) {
-            Some(id) => {
+        let job =
+            self.library.as_ref().and_then(|(scheduler, ids)| Some((scheduler.context(), *ids.get(line)?)));
+        let sent = match job {
+            Some((context, id)) => {
                 let mut ticks = context.metadata_storage.write().await;
-                if let Err(error) =
-                    ticks.set_next_and_last_tick(*id, next.and_then(chrono), chrono(due.slot)).await
-                {
-                    say!(UPDATE_NOT_NOTED, %error, "a job of the schedule is not noted: {error}");
-                }
-                context.job_activation_tx.send(*id).is_ok()
+                // Its own note, which nobody reads: how far the schedule was followed is in `Followed`.
+                ticks.set_next_and_last_tick(id, next.and_then(chrono), chrono(due.slot)).await.ok();
+                context.job_activation_tx.send(id).is_ok()
             }
             None => false,
         };
         if !sent {
-            let due = self.due.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(due) = due {
-                self.told.send(due).await.ok();
-            }
+            tell(&self.due, &self.told).await;
         }
+    }
+}
+
+async fn tell(due: &Mutex<Option<Due>>, told: &mpsc::Sender<Due>) {
+    let due = due.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(due) = due {
+        // Whoever waited is gone when the agent stops.
+        told.send(due).await.ok();
     }
 }
 
@@ -232,7 +231,7 @@ mod tests {
     async fn a_job_tells_what_is_due() {
         let (told, mut due) = mpsc::channel(4);
         let lines = ["0 3 * * *".to_owned(), "0 5 31 2 mon".to_owned()];
-        let jobs = Jobs::new(&Schedule::parse(&lines, "UTC").unwrap(), told).await.unwrap();
+        let jobs = Jobs::new(&Schedule::parse(&lines, "UTC").unwrap(), told).await;
         for (line, slot) in
             [(0, "2026-05-05T03:00:00Z"), (1, "2027-02-01T05:00:00Z"), (9, "2027-02-02T05:00:00Z")]
         {

@@ -18,7 +18,6 @@ pub use memory::{Failed, Memory, UpdatesHealth};
 
 use crate::agent::board::Board;
 use crate::agent::engine::Handle;
-use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::agent::store::Store;
 use crate::clock::Clock;
@@ -83,17 +82,10 @@ impl Updates {
         if config.schedule.is_empty() {
             memory.followed = None;
         } else {
-            match Jobs::new(&config.schedule, told).await {
-                Ok(jobs) => {
-                    let before = memory.followed.take();
-                    let follows = Course::new(config.schedule.clone(), config.missed, before, clock.now());
-                    memory.followed = Some(follows.followed().clone());
-                    course = Some((follows, jobs));
-                }
-                Err(error) => {
-                    say!(SCHEDULE_FAILS, %error, "the schedule of database updates cannot be followed: {error}")
-                }
-            }
+            let before = memory.followed.take();
+            let follows = Course::new(config.schedule.clone(), config.missed, before, clock.now());
+            memory.followed = Some(follows.followed().clone());
+            course = Some((follows, Jobs::new(&config.schedule, told).await));
         }
         let waiting = memory.waiting.filter(|_| course.is_some());
         let mut task = Task::new(settings, clock, engine, board, (memory, kept), course);
