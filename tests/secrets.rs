@@ -1,4 +1,4 @@
-//! No secret is in anything that the agent says: planted, and then looked for in every output.
+//! No secret is in anything that the programs say: planted, and then looked for in every output, log, file and `Debug`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,22 +10,38 @@
 
 mod support;
 
+use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::certificates::Authority;
 use support::server::{Server, whole};
-use support::{Agent, Vendor, at, now, order, wait_for};
+use support::{Agent, Program, Vendor, at, have, now, order, wait_for};
 use svm::agent::settings::Settings;
-use svm::documents::ActivationCode;
+use svm::documents::{ActivationCode, SigningKey};
+use svm::vendor::KeyRef;
 
 const TOKEN: &str = "planted-bearer-token-5d1f";
-const HEADER: &str = "planted-token-in-the-environment-77c2";
+const QUERY: &str = "planted-in-a-query-90ab";
+const NEXT_QUERY: &str = "planted-in-the-next-query-1c2d";
+const FROM_ENVIRONMENT: &str = "planted-in-the-environment-77c2";
+const OF_A_PROXY: &str = "planted-password-of-a-proxy-e3f4";
+const INLINE: &str = "planted-inline-by-mistake-0a0b";
 
-/// Every form of a secret that must not be seen.
+/// Every form of a code that must not be seen.
 fn forms(code: &str) -> Vec<String> {
     let sub = ActivationCode::parse(code).unwrap().sub();
     vec![code.to_owned(), code.replace('-', ""), code.to_lowercase(), sub.as_str().to_owned()]
+}
+
+/// The lines of a private key that are not the same in all.
+fn lines_of(key: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(key).unwrap();
+    let lines: Vec<String> = text.lines().filter(|line| !line.contains("-----")).map(str::to_owned).collect();
+    assert!(lines.iter().any(|line| line.len() > 30), "no key");
+    lines.into_iter().filter(|line| line.len() > 15).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -37,8 +53,56 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// What is secret, and everything that was said.
+#[derive(Default)]
+struct Planted {
+    secrets: Vec<String>,
+    said: Vec<(String, String)>,
+}
+
+impl Planted {
+    /// Runs a command to its end; its exit code.
+    fn run(&mut self, command: &mut Command, input: &str) -> i32 {
+        let shown = format!("{:?}", command.get_args().collect::<Vec<_>>());
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        // Whoever reads no input is gone by then.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+        let output = child.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        self.said.push((shown, text.concat()));
+        output.status.code().unwrap()
+    }
+
+    fn debug(&mut self, what: &str, value: &dyn Debug) {
+        self.said.push((format!("{what} for debugging"), format!("{value:?} {value:#?}")));
+    }
+
+    /// Nothing that was said has anything of it.
+    fn is_nowhere(&self) {
+        for (what, text) in &self.said {
+            for secret in &self.secrets {
+                assert!(!text.contains(secret.as_str()), "{what} has {secret}: {text}");
+            }
+        }
+    }
+}
+
 #[test]
-fn no_output_has_a_secret() {
+fn nothing_that_the_agent_says_has_a_secret() {
+    if have("openssl", "openssl") {
+        agent("plain");
+    }
+}
+
+#[test]
+fn nor_with_a_log_in_json() {
+    if have("openssl", "openssl") {
+        agent("json");
+    }
+}
+
+fn agent(format: &str) {
     let folder = tempfile::tempdir().unwrap();
     let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 30);
     let (reserve, _) = vendor.provider.issue(order("SUB-2", at("2041-01-01T00:00:00Z"), 0), now()).unwrap();
@@ -48,71 +112,129 @@ fn no_output_has_a_secret() {
     console.say(whole(&["401 Unauthorized"], "no"));
     let token_file = folder.path().join("token");
     std::fs::write(&token_file, TOKEN).unwrap();
+    let client = Authority::new(folder.path(), "authority").issue("client", "DNS:svm.example", 30);
     let text = format!(
-        "{}[log]\nlevel = \"debug\"\n[destinations.console]\nurl = \"http://127.0.0.1:{}/in\"\ntoken_file = {token_file:?}\n",
+        "{}[log]\nlevel = \"debug\"\nformat = \"{format}\"\n\
+         [destinations.console]\nurl = \"http://127.0.0.1:{}/in?sig={QUERY}\"\ntoken_file = {token_file:?}\n\
+         [destinations.mutual]\nurl = \"https://127.0.0.1:1/in?sig={QUERY}\"\ncertificate_file = {:?}\nkey_file = {:?}\n",
         vendor.source(),
-        console.port
+        console.port,
+        client.certificate,
+        client.key
     );
     let agent = Agent::new(folder.path(), &vendor.trust(), &text);
-    let mut secrets: Vec<String> =
-        [&vendor.code, &reserve].into_iter().flat_map(|code| forms(code)).collect();
-    secrets.extend([TOKEN.to_owned(), HEADER.to_owned()]);
-    // A code that nobody issued, and one that is mistyped.
-    let wrong = svm::documents::ActivationCode::generate().unwrap().reveal();
-    secrets.extend(forms(&wrong));
-    // The signed text of a document: its payload.
-    let document = String::from_utf8(vendor.document(&vendor.code)).unwrap();
-    secrets.push(document.split('.').nth(1).unwrap().to_owned());
-
-    let mut said: Vec<(String, String)> = Vec::new();
-    let mut ask = |arguments: &[&str]| {
-        let output = agent.command(arguments).env("SOME_TOKEN", HEADER).output().unwrap();
-        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        said.push((arguments.join(" ").replace(&vendor.code, "CODE"), text.concat()));
-        output.status.success()
+    let command = |arguments: &[&str]| {
+        let mut command = agent.command(arguments);
+        command.env("SOME_TOKEN", FROM_ENVIRONMENT).env("HTTP_PROXY", format!("http://me:{OF_A_PROXY}@h:1"));
+        command.env("HTTPS_PROXY", format!("http://me:{OF_A_PROXY}@127.0.0.1:1"));
+        command.env("SVM_AGENT__DESTINATIONS__OTHER__URL", format!("http://127.0.0.1:1/?{FROM_ENVIRONMENT}"));
+        command
     };
-    let mut program = agent.start_ready();
+    // A code that nobody issued; and the signed text of a document: its payload.
+    let wrong = ActivationCode::generate().unwrap().reveal();
+    let document = String::from_utf8(vendor.document(&vendor.code)).unwrap();
+    let mut planted = Planted::default();
+    planted.secrets.extend([&vendor.code, &reserve, &wrong].into_iter().flat_map(|code| forms(code)));
+    planted
+        .secrets
+        .extend([TOKEN, QUERY, NEXT_QUERY, FROM_ENVIRONMENT, OF_A_PROXY, INLINE].map(str::to_owned));
+    planted.secrets.push(document.split('.').nth(1).unwrap().to_owned());
+    planted.secrets.extend(lines_of(&client.key));
+
+    let start = || Program::start(&mut command(&["run"]), &folder.path().join("agent.log"));
+    let mut program = start();
+    wait_for("the agent", 20, || agent.ask(&["status"]).ok());
+    let mut ask = |code: i32, arguments: &[&str], input: &str| {
+        assert_eq!(
+            planted.run(&mut command(arguments), input),
+            code,
+            "{arguments:?}: {:?}",
+            planted.said.last()
+        );
+    };
     vendor.server.say(whole(&["500 Oh"], ""));
-    ask(&["activate", &wrong]);
-    ask(&["status", "--json"]);
-    ask(&["activate", "--cancel"]);
-    ask(&["activate", "QQQQQ-QQQQQ-QQQQQ-QQQQQ"]);
+    ask(3, &["activate", &wrong], "");
+    ask(0, &["status", "--json"], "");
+    ask(0, &["activate", "--cancel"], "");
+    ask(1, &["activate", "QQQQQ-QQQQQ-QQQQQ-QQQQQ"], "");
+    ask(1, &["activate", &wrong.replace(&wrong[..1], if wrong.starts_with('A') { "B" } else { "A" })], "");
     vendor.serve();
-    ask(&["activate", &wrong]);
-    assert!(ask(&["activate", &vendor.code]));
-    ask(&["activate", "--reserve", &reserve]);
-    wait_for("the receiver's refusal", 20, || agent.log().contains("http_401").then_some(()));
-    ask(&["key", "remove", "SUB-1"]);
-    assert!(ask(&["activate", &vendor.code]));
-    for arguments in [
-        &["status"][..],
-        &["status", "--json"],
-        &["status", "--explain"],
-        &["key", "list"],
-        &["key", "list", "--json"],
-        &["config", "show"],
-        &["config", "show", "--json"],
-        &["config", "check"],
-        &["events", "list", "--limit", "1000"],
-        &["events", "list", "--limit", "1000", "--json"],
-        &["renewal"],
-        &["renewal", "--json"],
-        &["report"],
-        &["refresh"],
-        &["reload"],
-        &["doctor"],
-        &["doctor", "--json"],
-        &["check"],
-        &["identity", "show"],
-        &["clock", "show"],
-        &["simulate"],
-        &["updates", "status"],
-        &["permit", "ksn", "--json"],
+    ask(1, &["activate", "--json", "-"], &wrong);
+    ask(0, &["activate", "-"], &vendor.code);
+    // A subscription is no reserve key.
+    ask(1, &["activate", "--reserve", &reserve], "");
+    wait_for("the receivers' refusals", 20, || {
+        let log = agent.log();
+        ["http_401", "\"unreachable\""].iter().all(|code| log.contains(code)).then_some(())
+    });
+    ask(0, &["key", "remove", "SUB-1"], "");
+    ask(0, &["activate", &vendor.code], "");
+
+    // Files that hold no token, a token in a place of its own making, and addresses that must not be.
+    for nonsense in
+        [format!("{TOKEN} and more"), format!("\n{TOKEN}"), format!("{TOKEN}\u{1}"), "x".repeat(99_999)]
+    {
+        std::fs::write(&token_file, nonsense).unwrap();
+        ask(0, &["reload"], "");
+        ask(5, &["doctor"], "");
+    }
+    wait_for("the nonsense to be told", 20, || agent.log().contains("is not a token").then_some(()));
+    std::fs::write(&token_file, TOKEN).unwrap();
+    let good = std::fs::read_to_string(&agent.config).unwrap();
+    for wrong in [
+        format!("[destinations.a]\nurl = \"http://me:{INLINE}@h/\"\n"),
+        format!("[destinations.a]\nurl = \"ftp://h/?{INLINE}\"\n"),
+        format!("[destinations.a]\nurl = \"http://h/?{INLINE}\n"),
+        format!("[destinations.a]\nurl = \"http://h/\"\ntoken = \"{INLINE}\"\n"),
+        format!("[destinations.a]\nurl = \"http://h/\"\ntoken_file = [\"{INLINE}\"]\n"),
+        format!("[destinations.a]\nurl = \"http://h/\"\nproxy = \"http://me:{INLINE}@h\"\n"),
+        format!("[destinations.a]\nurl = \"http://h/\"\nproxy = \"http://h/?{INLINE}\"\n"),
     ] {
-        ask(arguments);
+        std::fs::write(&agent.config, good.clone() + &wrong).unwrap();
+        ask(78, &["config", "check"], "");
+        ask(78, &["config", "check", "--json"], "");
+        ask(78, &["config", "show"], "");
+        ask(78, &["reload"], "");
+        ask(5, &["doctor"], "");
+    }
+    let rotated = good.replacen(QUERY, NEXT_QUERY, 1);
+    std::fs::write(&agent.config, &rotated).unwrap();
+    ask(0, &["reload"], "");
+    wait_for("the next query to be used", 20, || {
+        console.requests().iter().any(|request| request.path().contains(NEXT_QUERY)).then_some(())
+    });
+
+    for (code, arguments) in [
+        (0, &["status"][..]),
+        (0, &["status", "--json"]),
+        (0, &["status", "--explain"]),
+        (0, &["key", "list"]),
+        (0, &["key", "list", "--json"]),
+        (0, &["config", "show"]),
+        (0, &["config", "show", "--json"]),
+        (0, &["config", "check"]),
+        (0, &["config", "check", "--offline"]),
+        (0, &["events", "list", "--limit", "1000"]),
+        (0, &["events", "list", "--limit", "1000", "--json"]),
+        (0, &["renewal"]),
+        (0, &["renewal", "--json"]),
+        (0, &["report"]),
+        (0, &["refresh"]),
+        (0, &["reload"]),
+        (5, &["doctor"]),
+        (5, &["doctor", "--json"]),
+        (1, &["check"]),
+        (0, &["identity", "show"]),
+        (0, &["clock", "show"]),
+        (0, &["simulate"]),
+        (0, &["updates", "status"]),
+        (0, &["gate", "list"]),
+        (0, &["permit", "ksn", "--json"]),
+    ] {
+        ask(code, arguments, "");
     }
     for event in agent.ask(&["events", "list", "--limit", "1000"]).unwrap().as_array().unwrap() {
-        ask(&["events", "show", event["id"].as_str().unwrap()]);
+        ask(0, &["events", "show", event["id"].as_str().unwrap()], "");
     }
     for (socket, path) in
         [("query", "/metrics"), ("query", "/v1/status"), ("control", "/v1/status"), ("control", "/v1/keys")]
@@ -121,38 +243,181 @@ fn no_output_has_a_secret() {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        said.push((format!("{socket}.sock {path}"), text));
+        planted.said.push((format!("{socket}.sock {path}"), text));
     }
     assert!(program.terminate().success());
-    said.push(("the log".to_owned(), agent.log()));
+    // Told from the start, by settings that are wrong.
+    std::fs::write(&agent.config, good.clone() + &format!("[destinations.a]\ntoken = \"{INLINE}\"\n"))
+        .unwrap();
+    let mut refused = start();
+    assert_eq!(refused.child.wait().unwrap().code(), Some(78));
+    planted.said.push(("the log".to_owned(), agent.log()));
+    assert!(agent.log().contains("DEBUG") || agent.log().contains("\"level\":\"debug\""), "{}", agent.log());
     for request in console.requests() {
-        said.push(("an event's body".to_owned(), String::from_utf8_lossy(&request.content()).into_owned()));
+        planted.said.push(("an event".to_owned(), String::from_utf8_lossy(&request.content()).into_owned()));
     }
+    std::fs::write(&agent.config, &good).unwrap();
     let settings = Settings::read(std::slice::from_ref(&agent.config), []).unwrap();
-    said.push(("settings for debugging".to_owned(), format!("{settings:?}")));
-    said.push((
-        "a code for debugging".to_owned(),
-        format!("{:?}", ActivationCode::parse(&vendor.code).unwrap()),
-    ));
+    assert!(format!("{settings:?}").contains("token_file"), "there is something to hide");
+    planted.debug("settings", &settings);
+    assert!(planted.said.len() > 80);
+    planted.is_nowhere();
+
     // Files that others may read.
-    for path in files(folder.path()).into_iter().filter(|path| {
-        path.starts_with(folder.path().join("run")) || path.starts_with(folder.path().join("state"))
-    }) {
+    let of = |name: &str| folder.path().join(name);
+    for path in
+        files(folder.path()).into_iter().filter(|p| p.starts_with(of("run")) || p.starts_with(of("state")))
+    {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         let bytes = std::fs::read(&path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        // The code and the token are kept nowhere; the name of the file is, where nobody else may read it.
-        let kept = !path.starts_with(folder.path().join("run")) && mode & 0o077 == 0;
-        for secret in
-            secrets.iter().filter(|secret| !kept || secret.contains(TOKEN) || vendor.code == **secret)
-        {
-            assert!(!text.contains(secret.as_str()), "{} has {secret}", path.display());
+        // Codes and tokens are kept nowhere; the name of the document is, where nobody else may read it.
+        let kept = !path.starts_with(of("run")) && mode & 0o077 == 0;
+        let never = [&vendor.code, &reserve, &wrong].map(String::as_str);
+        for secret in &planted.secrets {
+            let always = never.contains(&secret.as_str()) || secret.starts_with("planted");
+            assert!(kept && !always || !text.contains(secret.as_str()), "{} has {secret}", path.display());
         }
     }
-    assert!(said.len() > 40 && said.iter().any(|(what, text)| what == "the log" && text.contains("DEBUG")));
-    for (what, text) in &said {
-        for secret in &secrets {
-            assert!(!text.contains(secret.as_str()), "{what} has {secret}: {text}");
+}
+
+#[test]
+fn nothing_that_the_vendor_s_tool_says_has_a_private_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let vendor = |key: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-vendor"));
+        command.current_dir(folder.path()).args(["--ledger", "ledger", "--signing-key", key]).args(arguments);
+        command
+    };
+    let mut planted = Planted::default();
+    let keygen = ["keygen", "--iss", "provider.example", "--name", "Example"];
+    assert_eq!(planted.run(&mut vendor("key.pem", &keygen), ""), 0);
+    planted.secrets.extend(lines_of(&at("key.pem")));
+    // That it is secret is found where it is not hidden.
+    let issue = ["issue", "--key-id", "SUB-1", "--days", "30", "--json"];
+    for (code, key, arguments) in [
+        (0, "key.pem", &keygen[..]),
+        (0, "key.pem", &issue),
+        (0, "key.pem", &["list"]),
+        (0, "key.pem", &["list", "--json"]),
+        (0, "key.pem", &["signers"]),
+        (0, "key.pem", &["renew", "SUB-1", "--days", "3"]),
+        (0, "key.pem", &["resign", "--all"]),
+        (0, "key.pem", &["publish", "published"]),
+    ] {
+        let ended = planted.run(&mut vendor(key, arguments), "");
+        assert_eq!(ended, code, "{arguments:?}: {:?}", planted.said.last());
+    }
+    // Keys that cannot be used: cut, turned round, open to all, with words before it.
+    let text = std::fs::read_to_string(at("key.pem")).unwrap();
+    let secret = planted.secrets[0].clone();
+    for (name, broken, mode) in [
+        ("cut.pem", text.replace(&secret, &secret[..secret.len() - 8]), 0o600),
+        ("other.pem", text.replace("PRIVATE KEY", "CERTIFICATE"), 0o600),
+        ("open.pem", text.clone(), 0o644),
+        ("bare.pem", secret.clone(), 0o600),
+        ("words.pem", text.replace("-----BEGIN", "my key: -----BEGIN"), 0o600),
+    ] {
+        std::fs::write(at(name), broken).unwrap();
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        for json in [&[][..], &["--json"]] {
+            planted.run(vendor(name, &["renew", "SUB-1", "--days", "3"]).args(json), "");
         }
     }
+    planted.secrets.push(secret[..secret.len() - 8].to_owned());
+    planted.debug("a signing key", &SigningKey::read(&at("key.pem")).unwrap());
+    planted.is_nowhere();
+    // Nor is it in what the provider keeps and publishes.
+    for path in files(&at("ledger")).into_iter().chain(files(&at("published"))) {
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        assert!(!text.contains(&secret), "{}", path.display());
+    }
+}
+
+#[test]
+fn nothing_that_the_collector_says_has_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let program = || Command::new(env!("CARGO_BIN_EXE_svm-collector"));
+    // The one output that has it: it is made there.
+    let made = String::from_utf8(program().arg("token").output().unwrap().stdout).unwrap();
+    let [token, hash] = made.split_whitespace().filter(|word| word.len() >= 64).collect::<Vec<_>>()[..]
+    else {
+        panic!("{made}");
+    };
+    std::fs::write(at("tokens"), format!("{hash}\n{INLINE} is no line\n")).unwrap();
+    let port = support::free_port();
+    let config = format!(
+        "listen = \"127.0.0.1:{port}\"\n[store]\npath = {:?}\n[tokens]\nfile = {:?}\n[log]\nlevel = \"debug\"\n",
+        at("collector.db"),
+        at("tokens")
+    );
+    std::fs::write(at("collector.toml"), &config).unwrap();
+    let mut planted = Planted::default();
+    planted.secrets.extend([token, TOKEN, INLINE].map(str::to_owned));
+    let run = || {
+        let mut command = program();
+        command.args(["run", "--config"]).arg(at("collector.toml"));
+        command
+    };
+    assert_ne!(planted.run(&mut run(), ""), 0, "a token file that is nonsense");
+    std::fs::write(at("tokens"), format!("{hash}\n")).unwrap();
+    let mut collector = Program::start(&mut run(), &at("collector.log"));
+    wait_for("the collector", 20, || support::get_json(port, "/healthz"));
+
+    // An agent with its token, with a wrong one, and with the right one again.
+    std::fs::create_dir(at("svm")).unwrap();
+    std::fs::write(at("token"), token).unwrap();
+    let destination = format!(
+        "[destinations.console]\nurl = \"http://127.0.0.1:{port}/v1/events\"\ntoken_file = {:?}\n",
+        at("token")
+    );
+    let agent = Agent::new(&at("svm"), folder.path(), &destination);
+    let _agent = agent.start_ready();
+    agent.settled();
+    std::fs::write(at("token"), TOKEN).unwrap();
+    agent.ask(&["report"]).unwrap();
+    wait_for("the refusal", 20, || agent.log().contains("delivery.fails").then_some(()));
+    std::fs::write(at("tokens"), format!("{hash}\n{INLINE} is no line\n")).unwrap();
+    wait_for("the complaint", 20, || {
+        let log = std::fs::read_to_string(at("collector.log")).unwrap();
+        log.contains("token").then_some(())
+    });
+    for path in ["/", "/v1/svms", "/v1/events?limit=1000", "/metrics", "/nothing"] {
+        let (_, body) = support::get(port, path).unwrap();
+        planted.said.push((path.to_owned(), body));
+    }
+    collector.terminate();
+    planted.run(program().args(["config", "check", "--config"]).arg(at("collector.toml")), "");
+    for name in ["collector.log", "collector.db", "collector.db-wal", "svm/agent.log"] {
+        let bytes = std::fs::read(at(name)).unwrap_or_default();
+        planted.said.push((name.to_owned(), String::from_utf8_lossy(&bytes).into_owned()));
+    }
+    let settings = svm::collector::settings::Settings::load(&[at("collector.toml")], []).unwrap();
+    planted.debug("settings", &settings);
+    planted.is_nowhere();
+}
+
+#[test]
+fn what_holds_a_secret_has_none_for_debugging() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 30);
+    let code = ActivationCode::parse(&vendor.code).unwrap();
+    let text = String::from_utf8(vendor.document(&vendor.code)).unwrap();
+    let mut planted = Planted::default();
+    planted.secrets.extend(forms(&vendor.code));
+    planted.secrets.extend(text.split('.').skip(1).map(str::to_owned));
+    let (_, entry) = vendor.provider.issue(order("SUB-2", at("2041-01-01T00:00:00Z"), 0), now()).unwrap();
+    planted.secrets.push(entry.document.sub.as_str().to_owned());
+    planted.debug("a code", &code);
+    planted.debug("its document's name", &code.sub());
+    planted.debug("a key that is meant", &KeyRef::Code(code.clone()));
+    planted.debug("a file that is meant", &KeyRef::File(code.sub()));
+    planted.debug("an entry", &entry);
+    let (key, issuer) = ("SUB-1".to_owned(), "provider.example".to_owned());
+    let sub = code.sub().as_str().to_owned();
+    planted.debug("a paper", &svm::agent::store::Paper { key, issuer, sub, jws: text });
+    planted.debug("a mistyped code", &ActivationCode::parse(&vendor.code[1..]).unwrap_err());
+    planted.is_nowhere();
 }

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
 /// The receiving end for agents' events: keeps them and shows the fleet.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "svm-collector", version)]
 pub struct Cli {
     /// What is asked.
@@ -14,7 +14,7 @@ pub struct Cli {
 }
 
 /// What it can be asked to do.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum Command {
     /// Take events and show the fleet until told to stop
     Run(Files),
@@ -29,14 +29,14 @@ pub enum Command {
 }
 
 /// What it can be asked about its settings.
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Tell everything that is wrong with the settings
     Check(Files),
 }
 
 /// Which settings to read.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub struct Files {
     /// Settings files, later ones win [default: /etc/svm-collector/collector.toml, where it is there]
     #[arg(long = "config", value_name = "FILE", num_args = 1..)]

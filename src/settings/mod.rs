@@ -4,6 +4,7 @@
 //! The defaults are themselves a TOML text, in which every key stands: it is the documentation for people, the
 //! lowest layer, and the form against which all other layers are held. Must not know: any program's keys.
 
+mod address;
 mod form;
 mod schema;
 mod shown;
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+pub use address::Address;
 pub use form::Form;
 pub use schema::schema;
 pub use shown::{Change, Shown, changes};

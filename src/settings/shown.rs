@@ -1,7 +1,11 @@
 //! Settings as they are shown: every key with its value and where that comes from, and what differs between two.
 
 use super::Origins;
+use super::address::without_query;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 /// Every key with its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -14,6 +18,26 @@ pub struct Value {
     pub value: String,
     /// `file:line`, the name of a variable, or `default`.
     pub from: String,
+    /// Of the whole value: what is left out of `value` may differ.
+    #[serde(skip)]
+    whole: Fingerprint,
+}
+
+/// Tells values apart within one process, and nothing else of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Fingerprint(u64);
+
+impl Fingerprint {
+    fn of(value: &toml::Value) -> Self {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(KEYS.hash_one(value.to_string()))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// A key whose value differs.
@@ -39,7 +63,7 @@ impl Shown {
                     toml::Value::Table(inner) => walk.push((key, inner)),
                     leaf => {
                         let from = origins.own_place(&key).unwrap_or("default").to_owned();
-                        shown.insert(key, Value { value: plain(leaf), from });
+                        shown.insert(key, Value { value: plain(leaf), from, whole: Fingerprint::of(leaf) });
                     }
                 }
             }
@@ -53,21 +77,22 @@ impl Shown {
     }
 }
 
-/// A value without what may be a secret: the query of an address, as some webhooks have their token there.
+/// A value without what may be a secret.
 fn plain(value: &toml::Value) -> String {
-    match value
-        .as_str()
-        .and_then(|text| text.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('?'))))
-    {
-        Some((scheme, Some((place, _)))) => toml::Value::from(format!("{scheme}://{place}?…")).to_string(),
-        _ => value.to_string(),
+    match value.as_str() {
+        Some(text) => toml::Value::from(without_query(text).as_ref()).to_string(),
+        None => value.to_string(),
     }
 }
 
-/// What differs, by key.
+/// What differs, by key; also where that is left out of what is shown.
 pub fn changes(old: &Shown, new: &Shown) -> Vec<Change> {
     let keys: std::collections::BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
+    let differs = |key: &&String| {
+        let whole = |shown: &Shown| shown.0.get(*key).map(|value| value.whole);
+        whole(old) != whole(new)
+    };
     let value = |shown: &Shown, key: &String| shown.0.get(key).map(|value| value.value.clone());
     let change = |key: &String| Change { key: key.clone(), old: value(old, key), new: value(new, key) };
-    keys.into_iter().map(change).filter(|change| change.old != change.new).collect()
+    keys.into_iter().filter(differs).map(change).collect()
 }

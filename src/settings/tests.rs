@@ -76,6 +76,9 @@ fn what_is_shown_has_every_key_its_value_and_its_place() {
             ("places.x.url", place, "a.toml:4"),
         ]
     );
+    let other = changes(&first, &shown(&text.replace("secret", "next"), &[]));
+    let [Change { key, old, new }] = &other[..] else { panic!("{other:?}") };
+    assert_eq!((key.as_str(), old.as_deref(), new.as_deref()), ("places.x.url", Some(place), Some(place)));
     let changes = changes(&first, &shown("[log]\nmost = 7\n", &[("P__LOG__LEVEL", "warn")]));
     let told: Vec<_> = changes.iter().map(|c| (c.key.as_str(), c.old.as_deref(), c.new.as_deref())).collect();
     assert_eq!(

@@ -90,6 +90,16 @@ svm-agent report > /dev/null
 until_true '[ "$(field agent.report PRIORITY)" = 7 ]'
 journalctl -u svm-agent --no-pager -o cat | grep -q 'connected to' && fail "a library talks"
 
+say "no field has a secret"
+printf '[destinations.console]\nurl = "http://127.0.0.1:9/?planted-in-a-query"\ntoken_file = "/run/token"\n' > /etc/svm-agent/conf.d/20-dead.toml
+echo planted-token > /run/token && chmod 644 /run/token
+svm-agent reload > /dev/null
+svm-agent report > /dev/null
+until_true 'told settings.changed token_file'
+[ -n "$code" ] && journalctl --sync
+journalctl -o export --no-pager | grep -a -i -e planted- -e "$code" -e "$(echo "$code" | tr -d -)" && fail "the journal has a secret"
+[ "$(systemctl show -P LimitCORE svm-agent)" = 0 ] || fail "a crash would leave memory behind"
+
 say "where standard error leads elsewhere, lines go there"
 printf '[Service]\nStandardError=file:/run/agent.log\n' > /run/systemd/system/x.conf; mkdir -p /run/systemd/system/svm-agent.service.d
 mv /run/systemd/system/x.conf /run/systemd/system/svm-agent.service.d/file.conf

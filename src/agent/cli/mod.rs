@@ -27,7 +27,7 @@ use std::path::PathBuf;
 pub use output::Out;
 
 /// The command line of the agent.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "svm-agent",
     version,
@@ -41,7 +41,7 @@ pub struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Run the agent (the service does this)
     Run,
@@ -163,14 +163,14 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Args)]
 struct Json {
     /// Print JSON, errors included
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum KeyCommand {
     /// Add a key from a document, without a network
     Add {
@@ -196,7 +196,7 @@ enum KeyCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum GateCommand {
     /// Gate a service: it runs only with a permit, and the agent may stop and start it
     Install {
@@ -247,7 +247,7 @@ impl From<ResourceName> for Resource {
     }
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum EventsCommand {
     /// The newest events, newest last
     List {
@@ -299,7 +299,7 @@ enum SeverityName {
     Critical,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum DevicesCommand {
     /// Set the number
     Set {
@@ -310,7 +310,7 @@ enum DevicesCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum ClockCommand {
     /// Show both, and why they differ
     Show {
@@ -324,7 +324,7 @@ enum ClockCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum UpdatesCommand {
     /// When the next one is due, and how the last ones ended
     Status {
@@ -338,7 +338,7 @@ enum UpdatesCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum IdentityCommand {
     /// The id, to what it is bound, and whether this is still that machine
     Show {
@@ -358,7 +358,7 @@ enum IdentityCommand {
     HandOver,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum ConfigCommand {
     /// Read and check the settings as the service would, and whether each destination can be reached
     Check {

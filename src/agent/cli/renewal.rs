@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use reqwest::Method;
 
 /// What is asked.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Asked {
     /// The number of the order, as its confirmation has it [default: that of the key that is held]
     #[arg(long, value_name = "NUMBER")]

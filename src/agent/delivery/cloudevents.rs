@@ -10,13 +10,18 @@ use crate::tls::FilesState;
 use hyper::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::io::Read;
 
 /// A body below this is sent as it is: little is saved, and it can be read on the wire.
 const WORTH_COMPRESSING: usize = 2048;
+
+/// No more is read of the file of a token.
+const LONGEST_TOKEN_FILE: u64 = 16 * 1024;
 
 /// Makes requests of events.
 pub(super) struct Composer {
@@ -148,7 +153,7 @@ impl Line {
         if self.connected.as_ref().is_some_and(|connected| connected.files == files) {
             return Ok(());
         }
-        let client = http::client(&self.settings.url, &self.settings.connection, true, self.clock);
+        let client = http::client(self.settings.url.whole(), &self.settings.connection, true, self.clock);
         let client = client.map_err(|error| {
             Outcome::hold("connection_settings", crate::error_chain::Chain(&error).to_string())
         })?;
@@ -163,7 +168,7 @@ impl Line {
     /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4. Answers the time between requests that
     /// the receiver wants.
     async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<SignedDuration, Outcome> {
-        let request = client.request(reqwest::Method::OPTIONS, &self.settings.url);
+        let request = client.request(reqwest::Method::OPTIONS, self.settings.url.whole());
         let request = self.with_token(request.header("WebHook-Request-Origin", origin))?;
         let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
@@ -194,7 +199,7 @@ impl Line {
             return Outcome::again("unreachable", "there is no connection");
         };
         let gap = *gap;
-        let post = client.post(&self.settings.url).headers(request.headers.clone());
+        let post = client.post(self.settings.url.whole()).headers(request.headers.clone());
         let post = match self.with_token(post.body(request.body.clone())) {
             Ok(post) => post,
             Err(outcome) => return outcome,
@@ -220,10 +225,13 @@ impl Line {
 
     fn token(&self) -> Result<Option<SecretString>, String> {
         let Some(file) = &self.settings.token_file else { return Ok(None) };
-        let text =
-            std::fs::read_to_string(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+        let mut text = Zeroizing::new(String::new());
+        std::fs::File::open(file)
+            .and_then(|opened| opened.take(LONGEST_TOKEN_FILE + 1).read_to_string(&mut text))
+            .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
         let token = text.lines().next().unwrap_or_default().trim();
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        let cut = text.len() as u64 > LONGEST_TOKEN_FILE;
+        if cut || token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(format!("the first line of {} is not a token", file.display()));
         }
         Ok(Some(SecretString::from(token)))

@@ -30,9 +30,9 @@ async fn ask(settings: &CloudEvents) -> Result<(), String> {
         tls: settings.connection.tls.clone(),
         proxy: settings.connection.proxy.clone(),
     };
-    let client = http::client(&settings.url, &connection, false, Clock::system());
+    let client = http::client(settings.url.whole(), &connection, false, Clock::system());
     let client = client.map_err(|error| crate::error_chain::Chain(&error).to_string())?;
-    let answer = client.request(reqwest::Method::OPTIONS, &settings.url).send().await;
+    let answer = client.request(reqwest::Method::OPTIONS, settings.url.whole()).send().await;
     let answer = answer.map_err(|error| Failure::of(&error).to_string())?;
     let status = answer.status();
     match status.as_u16() {

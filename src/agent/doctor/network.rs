@@ -170,7 +170,7 @@ async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> 
     let place = match &destination.speaks {
         Speaks::CloudEvents(settings) => {
             let connection = &settings.connection;
-            Place::of(&settings.url, connection.proxy.as_deref(), &connection.tls)
+            Place::of(settings.url.whole(), connection.proxy.as_deref(), &connection.tls)
         }
         Speaks::Syslog(settings) => Some(Place {
             host: settings.host.trim_matches(['[', ']']).to_owned(),

@@ -13,7 +13,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub type Offered = Result<Document, Refusal>;
 
 /// What can be asked of the engine.
-#[derive(Debug)]
 pub enum Order {
     /// Activate a code or a file.
     Activate(Box<Offered>),
@@ -56,7 +55,7 @@ pub enum Order {
 }
 
 /// What a part of the agent has to tell; kept in one transaction.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Tell {
     /// What happened.
     pub events: Vec<Operational>,

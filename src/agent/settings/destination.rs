@@ -4,7 +4,7 @@ use super::{Check, path};
 use crate::agent::delivery::syslog::{Framing, SyslogFormat, SyslogSettings};
 use crate::events::{Filter, TypePattern};
 use crate::http::Connection;
-use crate::settings::choice;
+use crate::settings::{Address, choice};
 use crate::subscription::Severity;
 use crate::tls::TlsFiles;
 use serde::Deserialize;
@@ -73,7 +73,7 @@ pub enum Mode {
 #[derive(Clone, Debug)]
 pub struct CloudEvents {
     /// Where to POST.
-    pub url: String,
+    pub url: Address,
     /// Who is there.
     pub receiver: Receiver,
     /// How events lie in a request.
@@ -89,10 +89,10 @@ pub struct CloudEvents {
 }
 
 impl Destination {
-    /// Where it is, for people: the `url` of the settings.
+    /// Where it is, for people: the `url` of the settings, without its query.
     pub fn address(&self) -> String {
         match &self.speaks {
-            Speaks::CloudEvents(settings) => settings.url.clone(),
+            Speaks::CloudEvents(settings) => settings.url.to_string(),
             Speaks::Syslog(settings) => {
                 let scheme = if settings.tls { "tls" } else { "tcp" };
                 format!("{scheme}://{}:{}", settings.host, settings.port)
@@ -218,7 +218,7 @@ impl Check<'_> {
         let tls = self.tls_files(key, raw);
         let connection = self.connection(key, &raw.timeout, tls?, &raw.proxy);
         Some(CloudEvents {
-            url: url?,
+            url: url?.into(),
             receiver: receiver?,
             mode: mode?,
             compress: compress?,

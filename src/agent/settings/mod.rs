@@ -479,11 +479,21 @@ impl Check<'_> {
         self.take(key, fits)
     }
 
+    /// An address to which a path is put, or of which the host counts alone.
+    fn base(&mut self, key: &str, text: &str) -> Option<String> {
+        let bare = match text.contains(['?', '#']) {
+            true => Err("must end with the host or its path: nothing may follow behind `?` or `#`"),
+            false => Ok(()),
+        };
+        self.take(key, bare)?;
+        self.url(key, text)
+    }
+
     fn connection(&mut self, key: &str, timeout: &str, tls: TlsFiles, proxy: &str) -> Option<Connection> {
         let timeout = self.span(&format!("{key}.timeout"), timeout, 1, 600);
         let proxy = match proxy {
             "" => Some(None),
-            proxy => self.url(&format!("{key}.proxy"), proxy).map(Some),
+            proxy => self.base(&format!("{key}.proxy"), proxy).map(Some),
         };
         Some(Connection { timeout: timeout?.unsigned_abs(), tls, proxy: proxy? })
     }
@@ -491,7 +501,7 @@ impl Check<'_> {
     fn source(&mut self, raw: RawSource) -> Option<SourceSettings> {
         let url = match raw.url.as_str() {
             "" => Some(None),
-            url => self.url("source.url", url).map(Some),
+            url => self.base("source.url", url).map(Some),
         };
         let interval = self.span("source.interval", &raw.interval, 1, 7 * 86_400);
         let urgent = self.span("source.urgent_interval", &raw.urgent_interval, 1, 86_400);
@@ -578,6 +588,10 @@ mod tests {
             assert!(told.contains(line), "{line}\nnot in\n{told}");
         }
         assert_eq!(told.lines().count(), 8, "{told}");
+        for key in ["url", "proxy"] {
+            let told = read(&format!("[source]\n{key} = \"https://h/?token=planted\"\n")).unwrap_err();
+            assert!(told.contains("nothing may follow") && !told.contains("planted"), "{told}");
+        }
         let text = "[enforcement]\ngoverns = [\"updates\"]\nwhen_agent_is_down = \"full\"\n[updates]\n\
                     schedule = [\"0 0 3 * * *\", \"0 3 31 2 *\"]\ntime_zone = \"Europe/Berln\"\nunit = \"la-scanserver\"\n\
                     [gateway]\nlisten = \"0.0.0.0:13111\"\nupstreams = [\"http://ksn\"]\n[actions.\"a b\"]\nresource = \"KSN\"\n";

@@ -133,7 +133,7 @@ pub struct Quarantined {
 }
 
 /// What is written in one transaction.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Commit {
     /// The state, where it changed.
     pub state: Option<State>,

@@ -12,7 +12,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Issues signed subscription documents and publishes them as static files.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "svm-vendor",
     version,
@@ -32,7 +32,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(super) enum Command {
     /// Make a signing key, and the ledger where there is none; or register a key that is there
     Keygen(Keygen),
@@ -92,14 +92,14 @@ pub(super) enum Command {
     },
 }
 
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Args)]
 pub(super) struct Dry {
     /// Check everything and print what would be; write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Keygen {
     /// Who issues, best your domain: provider.example. Needed for a new ledger
     #[arg(long)]
@@ -118,7 +118,7 @@ pub(super) struct Keygen {
     pub(super) renewal_url: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct CancelArgs {
     #[command(flatten)]
     pub(super) which: Which,
@@ -127,7 +127,7 @@ pub(super) struct CancelArgs {
     pub(super) now: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct AfterGraceArgs {
     /// Database updates a day that stay after the grace [default: none]
     #[arg(long, value_name = "N")]
@@ -137,7 +137,7 @@ pub(super) struct AfterGraceArgs {
     after_grace_ksn: Option<u64>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Renew {
     #[command(flatten)]
     pub(super) which: Which,
@@ -155,7 +155,7 @@ pub(super) struct Renew {
     earlier: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct ChangeArgs {
     #[command(flatten)]
     pub(super) which: Which,

@@ -24,7 +24,7 @@ pub(super) enum ChannelArg {
     Corporate,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Issue {
     /// The key's id [default: one is made]
     #[arg(long, value_name = "ID", value_parser = key_id, conflicts_with = "count")]

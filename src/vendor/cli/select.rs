@@ -20,7 +20,7 @@ enum StateArg {
     Blocked,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct ListArgs {
     /// Only these, by their ids [default: all]
     #[arg(value_name = "KEY")]

@@ -5,7 +5,7 @@ use crate::vendor::{KeyRef, VendorError};
 use clap::Args;
 use std::io::{self, Read};
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Which {
     /// Ids, activation codes (other users of this machine see a code that is typed here) or files of the ledger;
     /// `-` reads them from standard input, one a line
@@ -18,7 +18,7 @@ pub(super) struct Which {
     pub(super) dry: Dry,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct Resign {
     /// As of the other commands: ids, codes, files, or `-`
     #[arg(value_name = "KEY", conflicts_with = "all")]
