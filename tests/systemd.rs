@@ -78,7 +78,7 @@ fn packages() -> &'static Path {
             .arg(&folder)
             .env("BINARIES", Path::new(env!("CARGO_BIN_EXE_svm-manual")).parent().unwrap())
             // As quick as it goes.
-            .env("COMPRESS", "-Znone")
+            .env("COMPRESS", "--fast")
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
