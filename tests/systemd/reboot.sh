@@ -30,7 +30,8 @@ else
   until_true 'svm-agent status > /dev/null 2>&1'
   [ "$(date +%s)" -ge "$(cat /srv/end)" ] || fail "too early"
   # Its gate may still ask.
-  until_true 'systemctl show -P ActiveState long | grep -q inactive' || fail "it started with a permit from before"
+  until_true 'systemctl show -P ActiveState long | grep -q inactive'
+  [ "$(systemctl show -P Result long)" = exec-condition ] || fail "it was not skipped"
   [ "$(began)" = 1 ] || fail "it ran"
   journalctl -u long -o cat --no-pager | grep -q "refused" || fail "it did not ask at the boot"
   svm-agent status | grep -q "restricted (grace_over)" || fail "not restricted"

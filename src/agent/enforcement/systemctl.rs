@@ -72,6 +72,11 @@ impl UnitState {
         matches!(self.active.as_str(), "active" | "activating" | "deactivating" | "reloading" | "refreshing")
     }
 
+    /// Whether its `ExecCondition=` is being asked, its gate among them; where `SubState` was asked for.
+    pub fn asks(&self) -> bool {
+        self.properties.get("SubState").is_some_and(|state| state == "condition")
+    }
+
     /// The words of a property that is a list, such as `Names`. systemd quotes a word with a backslash in it, and doubles
     /// that.
     pub fn words(&self, property: &str) -> Vec<String> {

@@ -140,8 +140,8 @@ impl Keeper {
         let units = async {
             match begun {
                 Begun::Failed(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
-                Begun::Stopped(units, problem) => {
-                    let mut seen = self.see_stopped(&units).await;
+                Begun::Stopped { units, told, problem } => {
+                    let mut seen = self.see_stopped(&units, told).await;
                     seen.problems.extend(problem);
                     seen
                 }

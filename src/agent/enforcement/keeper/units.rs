@@ -1,7 +1,7 @@
 //! The units of a keeper: which they are, how they are stopped, and which are started when the permit is back.
 
 use super::{Keeper, LAST_RETRY, Outcome};
-use crate::agent::enforcement::systemctl::{self, UnitState};
+use crate::agent::enforcement::systemctl::{self, SystemctlError, UnitState};
 use crate::agent::enforcement::updates::Asked;
 use crate::agent::enforcement::{gates, governed_by_schedule, owed};
 use crate::agent::engine::Order;
@@ -26,10 +26,17 @@ const STOPPING_LOOK: [Duration; 5] = [
 pub(super) enum Begun {
     /// Nothing: it is not known what is governed, or what runs.
     Failed(String),
-    /// These were told to stop; and what went wrong with that.
-    Stopped(Vec<String>, Option<String>),
+    /// None of these is to run; those of them that did were told to stop, and what went wrong with that.
+    Stopped { units: Vec<String>, told: Vec<String>, problem: Option<String> },
     /// What waits may be started.
     Allowed(Governed),
+}
+
+/// What runs of these and was not told to stop. One that asks its gate will be refused, and is skipped then; stopped
+/// meanwhile, systemd would call it failed.
+fn to_stop(shown: &[UnitState], told: &[String]) -> Vec<String> {
+    let runs = |unit: &&UnitState| unit.runs() && !unit.asks() && !told.contains(&unit.id);
+    shown.iter().filter(runs).map(|unit| unit.id.clone()).collect()
 }
 
 /// Units that are governed: for this resource, and for the other.
@@ -73,38 +80,51 @@ impl Keeper {
         let units: Vec<String> = governed.here.into_iter().collect();
         // Only what runs: a stop waits for polkit, and must not meet what was started with the next permit meanwhile. What
         // is not seen running asks its gate from here on.
-        let shown = match systemctl::show(&units, &[]).await {
+        let shown = match systemctl::show(&units, &["SubState"]).await {
             Ok(shown) => shown,
             Err(error) => return Begun::Failed(error.to_string()),
         };
-        let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
+        let told = to_stop(&shown, &[]);
+        let problem = self.tell_to_stop(&told).await.err().map(|error| error.to_string());
+        Begun::Stopped { units, told, problem }
+    }
+
+    /// Has units stopped, and remembers that they ran.
+    async fn tell_to_stop(&self, units: &[String]) -> Result<(), SystemctlError> {
         let known = self.engine.picture.borrow().state.clone();
-        let new = self.dues.stopped(&running, &known.owed);
+        let new = self.dues.stopped(units, &known.owed);
         let remember = async {
             if !new.is_empty() {
                 // What cannot be kept stays in mind.
                 self.order(Order::Owed(new)).await;
             }
         };
-        let (told, ()) = tokio::join!(systemctl::stop(&running), remember);
-        Begun::Stopped(units, told.err().map(|error| error.to_string()))
+        let (told, ()) = tokio::join!(systemctl::stop(units), remember);
+        told
     }
 
     /// Waits until none of the units runs; one that does not stop is killed.
-    pub(super) async fn see_stopped(&self, units: &[String]) -> Outcome {
+    pub(super) async fn see_stopped(&self, units: &[String], mut told: Vec<String>) -> Outcome {
         let mut outcome = Outcome::default();
         let patience = self.clock.world(self.settings.enforcement.stop_timeout.unsigned_abs());
         let began = Instant::now();
         let mut pauses = STOPPING_LOOK.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
         let mut killed = false;
         loop {
-            let shown = match systemctl::show(units, &[]).await {
+            let shown = match systemctl::show(units, &["SubState"]).await {
                 Ok(shown) => shown,
                 Err(error) => {
                     outcome.problems.push(error.to_string());
                     return outcome;
                 }
             };
+            // Let through by its gate while the permit still was.
+            let late = to_stop(&shown, &told);
+            if let Err(error) = self.tell_to_stop(&late).await {
+                outcome.problems.push(error.to_string());
+                return outcome;
+            }
+            told.extend(late);
             let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
             if running.is_empty() {
                 outcome.by.extend(loaded(&shown));
@@ -239,4 +259,27 @@ impl Dues {
 /// Units that are there, as what holds a resource to its permit.
 fn loaded(shown: &[UnitState]) -> Vec<String> {
     shown.iter().filter(|unit| unit.load == "loaded").map(|unit| unit.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_its_gate_is_left_to_it() {
+        let unit = |id: &str, active: &str, sub: &str| UnitState {
+            id: id.to_owned(),
+            active: active.to_owned(),
+            properties: [("SubState".to_owned(), sub.to_owned())].into(),
+            ..UnitState::default()
+        };
+        let shown = [
+            unit("asks", "activating", "condition"),
+            unit("starts", "activating", "start"),
+            unit("runs", "active", "running"),
+            unit("told", "deactivating", "stop-sigterm"),
+            unit("off", "inactive", "dead"),
+        ];
+        assert_eq!(to_stop(&shown, &["told".to_owned()]), ["starts", "runs"]);
+    }
 }
