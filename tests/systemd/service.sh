@@ -98,7 +98,8 @@ systemctl restart svm-agent && fail "it started with wrong settings"
 [ "$(systemctl show -P ExecMainStatus svm-agent)" = 78 ] || fail "exit code"
 sleep 2
 [ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "it is restarted in vain"
-journalctl -u svm-agent --no-pager | grep -q "agent.toml:2: unknown key .levle.; did you mean .level." || fail "the log does not name it"
+told=$(journalctl -u svm-agent --no-pager | grep -c "agent.toml:2: unknown key .levle.; did you mean .level." || true)
+[ "$told" = 1 ] || fail "the log names it $told times"
 doctor
 [ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "the doctor started it"
 grep -qF "FAILURE  svm-agent.service: failed (exit-code), exit code 78" /tmp/doctor || fail "the doctor does not see that it failed"

@@ -1,6 +1,6 @@
 //! What each command does.
 
-use super::{Cli, CliError, Command, DevicesCommand, KeyCommand, Out, show};
+use super::{Cli, CliError, Command, DevicesCommand, IdentityCommand, KeyCommand, Out, WRONG_SETTINGS, show};
 use crate::agent::control::client::{AskError, ask, ask_within};
 use crate::agent::control::{Door, turn_away};
 use crate::agent::daemon;
@@ -35,6 +35,10 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         Command::Reload { .. } => super::config::reload(&cli, out),
         Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
+        // `run` follows at once and tells what is wrong with the settings; here it would stand in the journal twice.
+        Command::Identity { command: IdentityCommand::HandOver } if cli.settings().is_err() => {
+            Ok(WRONG_SETTINGS)
+        }
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
             let settings = cli.settings().inspect_err(|_| turn_away())?;

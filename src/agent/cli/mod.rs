@@ -26,6 +26,9 @@ use std::path::PathBuf;
 
 pub use output::Out;
 
+/// The exit code of wrong settings, `EX_CONFIG` of `sysexits.h(3head)`; `svm-agent.service` is not started again on it.
+const WRONG_SETTINGS: u8 = 78;
+
 /// The command line of the agent.
 #[derive(Parser)]
 #[command(
@@ -419,7 +422,7 @@ impl CliError {
     /// The exit code; the table is in `docs/configuration.md`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::NotReloaded(_) => 78,
+            Self::Settings(_) | Self::NotReloaded(_) => WRONG_SETTINGS,
             Self::Ask(AskError::Unreachable { .. }) => 69,
             Self::Ask(_) | Self::Run(_) | Self::Given { .. } => 1,
             Self::Write(_) => 74,
