@@ -12,7 +12,8 @@ mod support;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use support::{Agent, Vendor, free_port, now, wait_for};
+use std::process::Command;
+use support::{Agent, Vendor, free_port, have, now, wait_for};
 use svm::vendor::Cancel;
 
 /// What is wrong with a value, by path; nothing where it is as the schema says. As much of JSON Schema as ours needs, and
@@ -141,4 +142,25 @@ fn each_phase_has_the_form_of_the_schema_and_says_what_to_do() {
     vendor.provider.cancel(&vendor.key, Cancel::Now, now()).unwrap();
     let why = "database updates and KSN: the subscription is restricted";
     seen("restricted (cancelled)", why, "renew it with the vendor (svm-agent renewal says how)");
+}
+
+/// A question at the socket has no TLS: the hundreds of certificates of the system are none of its business, and took most of
+/// its time once.
+#[test]
+fn a_question_at_the_socket_opens_what_it_needs_alone() {
+    if !have("strace", "strace") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let agent = Agent::new(folder.path(), &folder.path().join("nobody"), "");
+    let _program = agent.start_ready();
+    let trace = folder.path().join("trace");
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-e", "trace=open,openat,connect", "-o"]).arg(&trace);
+    traced.arg(env!("CARGO_BIN_EXE_svm-agent")).arg("--config").arg(&agent.config).arg("status");
+    let output = traced.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let opened = std::fs::read_to_string(&trace).unwrap();
+    assert!(opened.contains("query.sock"), "{opened}");
+    assert!(!opened.contains("cert"), "certificates are read: {opened}");
 }
