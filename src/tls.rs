@@ -336,12 +336,13 @@ fn ends_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, String> {
     }
 }
 
-/// The refusal of TLS behind an error, where there is one. I/O errors hide it from `source()`.
+/// The refusal of TLS behind an error, where there is one. I/O errors hide it from `source()`. What cannot be decrypted
+/// is none: it was damaged on the way or by a fault over there, and may go better at once.
 pub fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
-            return Some(found);
+            return Some(found).filter(|found| **found != rustls::Error::DecryptError);
         }
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = match inner {
@@ -407,4 +408,19 @@ pub fn explain(error: &rustls::Error) -> String {
     let detail: String = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let end = (0..=400.min(detail.len())).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or(0);
     format!("{way_out} ({})", detail.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_was_damaged_on_the_way_is_no_refusal() {
+        let within = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        assert_eq!(refusal(&within(expired.clone())), Some(&expired));
+        assert_eq!(refusal(&within(rustls::Error::DecryptError)), None);
+        assert_eq!(refusal(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
+    }
 }

@@ -12,12 +12,13 @@ mod support;
 
 use std::fmt::Debug;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::certificates::Authority;
-use support::server::{Server, whole};
+use support::server::{Request, Server, whole};
 use support::{Agent, Program, Vendor, at, have, now, order, wait_for};
 use svm::agent::settings::Settings;
 use svm::documents::{ActivationCode, SigningKey};
@@ -109,13 +110,18 @@ fn agent(format: &str) {
     let reserve = reserve.reveal();
     vendor.publish();
     let console = Server::start();
-    console.say(whole(&["401 Unauthorized"], "no"));
+    // Some repeat what they were given.
+    let repeat = |status: &'static str, request: &Request, stream: &mut TcpStream| {
+        let given = format!("{:?} of {}", request.header("authorization"), request.path());
+        stream.write_all(&whole(&[status], format!("nobody knows {given}")))
+    };
+    console.answer(move |request, stream| repeat("401 Unauthorized", request, stream));
     let token_file = folder.path().join("token");
     std::fs::write(&token_file, TOKEN).unwrap();
     let client = Authority::new(folder.path(), "authority").issue("client", "DNS:svm.example", 30);
     let text = format!(
         "{}[log]\nlevel = \"debug\"\nformat = \"{format}\"\n\
-         [destinations.console]\nurl = \"http://127.0.0.1:{}/in?sig={QUERY}\"\ntoken_file = {token_file:?}\n\
+         [destinations.console]\nurl = \"http://127.0.0.1:{}/in?sig={QUERY}\"\ntoken_file = {token_file:?}\nreceiver = \"generic\"\n\
          [destinations.mutual]\nurl = \"https://127.0.0.1:1/in?sig={QUERY}\"\ncertificate_file = {:?}\nkey_file = {:?}\n",
         vendor.source(),
         console.port,
@@ -203,6 +209,14 @@ fn agent(format: &str) {
     wait_for("the next query to be used", 20, || {
         console.requests().iter().any(|request| request.path().contains(NEXT_QUERY)).then_some(())
     });
+    console.answer(move |request, stream| {
+        let refused = String::from_utf8_lossy(&request.content()).contains("svm.key.removed");
+        repeat(if refused { "400 Bad Request" } else { "200 OK" }, request, stream)
+    });
+    ask(0, &["reload"], "");
+    wait_for("what is refused to be in quarantine", 20, || {
+        agent.log().contains("events.quarantined").then_some(())
+    });
 
     for (code, arguments) in [
         (0, &["status"][..]),
@@ -216,6 +230,8 @@ fn agent(format: &str) {
         (0, &["config", "check", "--offline"]),
         (0, &["events", "list", "--limit", "1000"]),
         (0, &["events", "list", "--limit", "1000", "--json"]),
+        (0, &["events", "list", "--quarantined"]),
+        (0, &["events", "list", "--quarantined", "--json"]),
         (0, &["renewal"]),
         (0, &["renewal", "--json"]),
         (0, &["report"]),

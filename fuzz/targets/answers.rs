@@ -2,6 +2,7 @@
 
 use super::bytes::{Bytes, text};
 use crate::agent::delivery::answer::{Outcome, code, receipt, said};
+use crate::agent::delivery::secrets::Secrets;
 use crate::agent::store::Outgoing;
 use crate::http::{retry_after, told_time};
 use std::time::Duration;
@@ -17,7 +18,8 @@ pub(super) fn answers(data: &[u8]) {
         Outcome::Refused { .. } => panic!("a receipt refuses nothing"),
     }
     code(data);
-    let line = said(data);
+    let line = said(data, &Secrets { url: "https://h/?sig=secret", token: Some("token-of-it") });
+    assert!(!line.contains("secret") && !line.contains("token-of-it"));
     assert!(line.chars().count() <= 200 && !line.chars().any(char::is_control));
 
     let mut bytes = Bytes::new(data);

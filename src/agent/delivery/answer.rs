@@ -1,5 +1,6 @@
 //! What a receiver's answer means: on to the next, again, or held until somebody changes something.
 
+use super::secrets::Secrets;
 use crate::agent::settings::Receiver;
 use crate::agent::store::Outgoing;
 use crate::http::{self, Failure};
@@ -81,6 +82,7 @@ pub(super) async fn read(
     answer: reqwest::Response,
     receiver: Receiver,
     sent: &[Outgoing],
+    secrets: &Secrets<'_>,
     now: Timestamp,
 ) -> Outcome {
     let status = answer.status().as_u16();
@@ -109,10 +111,12 @@ pub(super) async fn read(
             message: format!("the receiver answers {status}"),
             retry_after,
         },
-        400 | 413 | 415 | 422 => Outcome::Refused { code: format!("http_{status}"), answer: said(&body) },
+        400 | 413 | 415 | 422 => {
+            Outcome::Refused { code: format!("http_{status}"), answer: said(&body, secrets) }
+        }
         410 => Outcome::Hold {
             code: "http_410".to_owned(),
-            message: format!("the receiver says that it is gone for good: {}", said(&body)),
+            message: format!("the receiver says that it is gone for good: {}", said(&body, secrets)),
             wait: GONE,
         },
         403 if code(&body).as_deref() == Some(OF_ANOTHER) => Outcome::hold(
@@ -121,7 +125,7 @@ pub(super) async fn read(
         ),
         _ => Outcome::hold(
             &format!("http_{status}"),
-            format!("the receiver answers {status}: {}", said(&body)),
+            format!("the receiver answers {status}: {}", said(&body, secrets)),
         ),
     }
 }
@@ -169,9 +173,10 @@ pub(crate) fn code(body: &[u8]) -> Option<String> {
     Some(answer.get("error")?.get("code")?.as_str()?.to_owned())
 }
 
-/// The beginning of an answer's text, on one line, for a log.
-pub(crate) fn said(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+/// The beginning of an answer's text, on one line, for a log, and without what only the receiver may know.
+pub(crate) fn said(body: &[u8], secrets: &Secrets<'_>) -> String {
+    // Before it is cut: else a part could be left.
+    let text = secrets.hide(&String::from_utf8_lossy(body));
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     if line.trim().is_empty() { "no explanation".to_owned() } else { line.trim().to_owned() }
 }

@@ -1,6 +1,7 @@
 //! CloudEvents over HTTP: from events to a request, and from its answer to what follows.
 
 use super::answer::{self, Outcome};
+use super::secrets::Secrets;
 use crate::agent::settings::{CloudEvents, Mode};
 use crate::agent::store::Outgoing;
 use crate::clock::Clock;
@@ -169,7 +170,9 @@ impl Line {
     /// the receiver wants.
     async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<SignedDuration, Outcome> {
         let request = client.request(reqwest::Method::OPTIONS, self.settings.url.whole());
-        let request = self.with_token(request.header("WebHook-Request-Origin", origin))?;
+        let token = self.token()?;
+        let secrets = self.secrets(token.as_ref());
+        let request = with_token(request.header("WebHook-Request-Origin", origin), secrets.token);
         let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let allowed = header("WebHook-Allowed-Origin");
@@ -181,7 +184,7 @@ impl Line {
                 format!(
                     "the receiver does not allow {origin} to send to it (status {}, WebHook-Allowed-Origin: {}): allow it there, or set webhook_origin to what is allowed",
                     answer.status().as_u16(),
-                    allowed.unwrap_or("none")
+                    secrets.hide(allowed.unwrap_or("none"))
                 ),
             ));
         }
@@ -200,41 +203,49 @@ impl Line {
         };
         let gap = *gap;
         let post = client.post(self.settings.url.whole()).headers(request.headers.clone());
-        let post = match self.with_token(post.body(request.body.clone())) {
-            Ok(post) => post,
+        let token = match self.token() {
+            Ok(token) => token,
             Err(outcome) => return outcome,
         };
+        let secrets = self.secrets(token.as_ref());
+        let post = with_token(post.body(request.body.clone()), secrets.token);
         if !gap.is_zero() {
             self.clock.sleep_until(self.not_before).await;
         }
         let outcome = match post.send().await {
             Err(error) => answer::of_failure(&Failure::of(&error)),
-            Ok(response) => answer::read(response, self.settings.receiver, events, self.clock.now()).await,
+            Ok(response) => {
+                answer::read(response, self.settings.receiver, events, &secrets, self.clock.now()).await
+            }
         };
         self.not_before = self.clock.now().checked_add(gap).unwrap_or(self.not_before);
         outcome
     }
 
-    fn with_token(&self, request: reqwest::RequestBuilder) -> Result<reqwest::RequestBuilder, Outcome> {
-        match self.token() {
-            Ok(None) => Ok(request),
-            Ok(Some(token)) => Ok(request.bearer_auth(token.expose_secret())),
-            Err(message) => Err(Outcome::hold("token_file", message)),
-        }
+    fn secrets<'a>(&'a self, token: Option<&'a SecretString>) -> Secrets<'a> {
+        Secrets { url: self.settings.url.whole(), token: token.map(ExposeSecret::expose_secret) }
     }
 
-    fn token(&self) -> Result<Option<SecretString>, String> {
+    fn token(&self) -> Result<Option<SecretString>, Outcome> {
+        let unusable = |message| Outcome::hold("token_file", message);
         let Some(file) = &self.settings.token_file else { return Ok(None) };
         let mut text = Zeroizing::new(String::new());
         std::fs::File::open(file)
             .and_then(|opened| opened.take(LONGEST_TOKEN_FILE + 1).read_to_string(&mut text))
-            .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+            .map_err(|e| unusable(format!("cannot read {}: {e}", file.display())))?;
         let token = text.lines().next().unwrap_or_default().trim();
         let cut = text.len() as u64 > LONGEST_TOKEN_FILE;
         if cut || token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!("the first line of {} is not a token", file.display()));
+            return Err(unusable(format!("the first line of {} is not a token", file.display())));
         }
         Ok(Some(SecretString::from(token)))
+    }
+}
+
+fn with_token(request: reqwest::RequestBuilder, token: Option<&str>) -> reqwest::RequestBuilder {
+    match token {
+        None => request,
+        Some(token) => request.bearer_auth(token),
     }
 }
 

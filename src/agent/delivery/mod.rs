@@ -8,6 +8,7 @@ pub(crate) mod answer;
 pub(crate) mod cloudevents;
 mod doubt;
 mod probe;
+pub(crate) mod secrets;
 mod sender;
 pub mod syslog;
 
