@@ -61,6 +61,8 @@ impl World {
     fn live(&self, agent: &Agent) -> Program {
         let program = agent.start_ready();
         agent.ask(&["activate", &self.vendor.code]).unwrap();
+        // Told once they are carried out: whoever counts events afterwards counts none of these.
+        wait_for("both permits to be told", 30, || (logged(agent, "enforcement.changed") == 2).then_some(()));
         program
     }
 }
