@@ -100,6 +100,18 @@ fn commercial(key: &str) -> IssueOrder {
 }
 
 #[test]
+fn the_vendor_counts_as_heard_by_whoever_activates() {
+    let mut world = World::new();
+    let heard = |world: &World| world.agent.status()["source"]["last_heard_at"].clone();
+    assert_eq!(heard(&world), Value::Null);
+    assert_eq!(world.activate(&[&world.vendor.code]).0, 0);
+    let at = wait_for("the vendor's word", 20, || Some(heard(&world)).filter(|at| !at.is_null()));
+    world.restart();
+    assert_eq!(heard(&world), at, "over a restart, too");
+    assert_eq!(world.vendor.server.requests().len(), 1, "nobody asked twice");
+}
+
+#[test]
 fn a_code_is_not_lost_where_the_vendor_does_not_answer() {
     let mut world = World::new();
     world.down();
@@ -349,6 +361,6 @@ fn who_sits_at_a_terminal_is_told_what_to_paste() {
     drop(stdin);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("Paste the document") && text.contains("Ctrl-D"), "{text}");
-    assert!(text.contains("key.added"), "{text}");
+    assert!(text.contains("key SUB-1 was added as the active key"), "{text}");
     assert_eq!(world.keys(), ["SUB-1"]);
 }

@@ -495,7 +495,7 @@ fn for_people_it_is_grouped_with_a_summary_last_and_colours_for_a_terminal_alone
     assert_eq!(once, titles, "each part once");
     assert_eq!(titles[0], "Settings");
     let last = text.lines().last().unwrap();
-    assert!(last.contains(" failures, ") && last.ends_with(" ok"), "{last}");
+    assert!(last.contains(" failure") && last.ends_with(" ok"), "{last}");
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if line.starts_with("  FAILURE") || line.starts_with("  WARNING") {

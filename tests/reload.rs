@@ -53,7 +53,7 @@ fn what_changed_is_told_and_in_force_and_nothing_else_happens() {
     let reloaded = agent.ask(&["reload"]).unwrap();
     let changed: Vec<&str> =
         reloaded["changes"].as_array().unwrap().iter().map(|c| c["key"].as_str().unwrap()).collect();
-    assert!(changed.contains(&"reminders.before_end_days") && changed.contains(&"destinations.console.url"));
+    assert_eq!(changed, ["destinations.console.url", "log.level", "reminders.before_end_days"]);
     let of_days = &reloaded["changes"].as_array().unwrap()[changed.len() - 1];
     assert_eq!(
         of_days,

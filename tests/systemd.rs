@@ -54,15 +54,19 @@ fn install_commands() -> String {
     block(&readme, "install").to_owned()
 }
 
-/// What `docs/install.md` has people do, as functions of a shell: `doc_NAME`; and the file that they edit, `doc_file`.
+/// What `docs/install.md` has people do, as functions of a shell: `doc_NAME`; the file that they edit, `doc_file`; and
+/// what it says that they see, `said_NAME`.
 fn documented() -> String {
     let document = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
     let names =
         ["collector", "token", "agent", "configure", "activate", "look", "upgrade", "remove", "purge"];
     let steps =
         names.map(|name| format!("doc_{name}() {{\n{}}}\n", block(&document, &format!("run: {name}"))));
-    let file = block(&document, "file: /etc/svm-agent/agent.toml");
-    format!("{}doc_file() {{ cat <<'END'\n{file}END\n}}\n", steps.concat())
+    let shown = |name: String, text: &str| format!("{name}() {{ cat <<'END'\n{text}END\n}}\n");
+    let file = shown("doc_file".to_owned(), block(&document, "file: /etc/svm-agent/agent.toml"));
+    let said = ["journal", "status", "stopped", "reload"]
+        .map(|name| shown(format!("said_{name}"), block(&document, &format!("said: {name}"))));
+    [steps.concat(), file, said.concat()].concat()
 }
 
 /// The packages: those of `SVM_TEST_PACKAGES`, else made once from the programs under test.

@@ -3,7 +3,7 @@
 use super::bytes::Bytes;
 use crate::agent::enforcement::budget;
 use crate::agent::source::schedule::Facts;
-use crate::events::sentence;
+use crate::events::shown;
 use crate::subscription::{
     DeviceStatus, Input, Offer, Permit, Phase, Refusal, Resource, Settings, State, Statement, next_due,
     permit_until, step,
@@ -131,7 +131,7 @@ pub(super) fn life(data: &[u8]) {
         let (next, events) = step(state, &settings, now, input(&mut bytes));
         state = next;
         for event in &events {
-            assert!(!sentence(&event.kind).is_empty());
+            assert!(shown(event)["description"].as_str().is_some_and(|sentence| !sentence.is_empty()));
             assert!(event.effective_at.is_none_or(|at| at < now));
         }
         holds(&state, &settings, now);

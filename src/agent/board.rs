@@ -4,6 +4,7 @@ use super::activation::PendingActivation;
 use super::enforcement::gateway::{Gateway, GatewayHealth};
 use super::enforcement::updates::UpdatesHealth;
 use super::outage::Outage;
+use crate::documents::Sub;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ pub struct Board {
     gateway: OnceLock<Arc<Gateway>>,
     updates: Mutex<UpdatesHealth>,
     activations: Mutex<Vec<PendingActivation>>,
+    answered: Mutex<Option<(Sub, Timestamp)>>,
     reserve_problem: Mutex<Option<String>>,
     started: OnceLock<Timestamp>,
     dropped: AtomicU64,
@@ -109,6 +111,16 @@ impl Board {
     /// Which activations wait for their document; never held over a wait.
     pub fn activations(&self) -> MutexGuard<'_, Vec<PendingActivation>> {
         lock(&self.activations)
+    }
+
+    /// The vendor gave this document to whoever activated it.
+    pub fn note_answer(&self, sub: &Sub, at: Timestamp) {
+        *lock(&self.answered) = Some((sub.clone(), at));
+    }
+
+    /// When the vendor gave this document to whoever activated it, if it was the last.
+    pub fn answered(&self, sub: &Sub) -> Option<Timestamp> {
+        lock(&self.answered).as_ref().filter(|(last, _)| last == sub).map(|(_, at)| *at)
     }
 
     /// Why the reserve key would be of no use; never held over a wait.

@@ -2,7 +2,7 @@
 //!
 //! Promises: it ends, and is small, however far somebody wants to look. Must not know: sockets, and how it is shown.
 
-use crate::events::sentence;
+use crate::events::shown;
 use crate::subscription::{Row, Settings, State, add_days, foretell};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -55,14 +55,11 @@ pub fn forecast(
 /// Rows of a timeline, each event with its sentence in `description`.
 pub fn in_words(rows: &[Row]) -> Vec<Value> {
     let row = |row: &Row| {
-        let mut shown = json!(row);
-        let shown_events = shown.get_mut("events").and_then(Value::as_array_mut);
-        for (shown, event) in shown_events.into_iter().flatten().zip(&row.events) {
-            if let Some(shown) = shown.as_object_mut() {
-                shown.insert("description".to_owned(), sentence(&event.kind).into());
-            }
+        let mut told = json!(row);
+        if let Some(told) = told.as_object_mut() {
+            told.insert("events".to_owned(), row.events.iter().map(shown).collect());
         }
-        shown
+        told
     };
     rows.iter().map(row).collect()
 }

@@ -10,12 +10,10 @@ mod words;
 pub use filter::{Filter, NoPattern, TypePattern};
 pub use words::new_id_because;
 
-use crate::subscription::{
-    Course, Event, KeyId, KeyKind, Kind, Permit, Resource, Role, Severity, State, View,
-};
+use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Resource, Role, Severity, State, View};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -257,9 +255,13 @@ pub struct Record {
     pub body: String,
 }
 
-/// What an event of the life cycle says, in one sentence for people.
-pub fn sentence(kind: &Kind) -> String {
-    words::of(kind).1
+/// An event of the life cycle as an answer shows it: its fields, and `description`, one sentence for people.
+pub fn shown(event: &Event) -> Value {
+    let mut shown = json!(event);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("description".to_owned(), words::of(&event.kind).1.into());
+    }
+    shown
 }
 
 /// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 pub use address::Address;
 pub use form::Form;
 pub use schema::schema;
-pub use shown::{Change, Shown, changes};
+pub use shown::{Change, DEFAULT, Shown, changes};
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Origins {
             }
             match key.rsplit_once('.') {
                 Some((above, _)) => key = above,
-                None => return "default".to_owned(),
+                None => return DEFAULT.to_owned(),
             }
         }
     }

@@ -16,7 +16,7 @@ pub struct Shown(BTreeMap<String, Value>);
 pub struct Value {
     /// As it is written in TOML.
     pub value: String,
-    /// `file:line`, the name of a variable, or `default`.
+    /// `file:line`, the name of a variable, or [`DEFAULT`].
     pub from: String,
     /// Of the whole value: what is left out of `value` may differ.
     #[serde(skip)]
@@ -40,6 +40,9 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// Where a value comes from that no layer says.
+pub const DEFAULT: &str = "default";
+
 /// A key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Change {
@@ -62,7 +65,7 @@ impl Shown {
                 match value {
                     toml::Value::Table(inner) => walk.push((key, inner)),
                     leaf => {
-                        let from = origins.own_place(&key).unwrap_or("default").to_owned();
+                        let from = origins.own_place(&key).unwrap_or(DEFAULT).to_owned();
                         shown.insert(key, Value { value: plain(leaf), from, whole: Fingerprint::of(leaf) });
                     }
                 }
@@ -85,12 +88,14 @@ fn plain(value: &toml::Value) -> String {
     }
 }
 
-/// What differs, by key; also where that is left out of what is shown.
+/// What differs, by key; also where that is left out of what is shown. A table that came or went brings its defaults
+/// along: nobody set these, and they are no change.
 pub fn changes(old: &Shown, new: &Shown) -> Vec<Change> {
     let keys: std::collections::BTreeSet<&String> = old.0.keys().chain(new.0.keys()).collect();
-    let differs = |key: &&String| {
-        let whole = |shown: &Shown| shown.0.get(*key).map(|value| value.whole);
-        whole(old) != whole(new)
+    let differs = |key: &&String| match (old.0.get(*key), new.0.get(*key)) {
+        (Some(old), Some(new)) => old.whole != new.whole,
+        (Some(alone), None) | (None, Some(alone)) => alone.from != DEFAULT,
+        (None, None) => false,
     };
     let value = |shown: &Shown, key: &String| shown.0.get(key).map(|value| value.value.clone());
     let change = |key: &String| Change { key: key.clone(), old: value(old, key), new: value(new, key) };

@@ -6,6 +6,13 @@ until_true() { for _ in $(seq 150); do if eval "$1"; then return; fi; sleep 0.1;
 journal() { journalctl -u svm-agent -o cat --no-pager "$@"; }
 collected() { curl -fsS "http://127.0.0.1:8480/v1/events?limit=1000"; }
 milliseconds() { date +%s%3N; }
+# Without what differs from day to day: when, which process, which id.
+plain() { sed -E 's/^[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} (vm )?//; s/\[[0-9]+\]:/:/; s/PID: [0-9]+/PID:/; s/ since .*//; s/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/ID/; s/[0-9-]{10} [0-9:]{8}/DATE/g'; }
+# Standard input has each line that the document shows there, in its order.
+as_documented() {
+  said_$1 | plain > documented; plain > said
+  if diff documented said | grep '^<'; then cat said; fail "docs/install.md shows that of $1"; fi
+}
 
 # The published documents, at port 8090.
 serve() {
@@ -43,7 +50,10 @@ for unit in svm-agent.service svm-agent.socket svm-agent-query.socket; do
 done
 # What an administrator sees, for whoever reads the output of this test.
 journalctl -u svm-agent --no-pager
-setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status || fail "nobody may not ask"
+cd /srv/root
+journalctl -u svm-agent --no-pager --no-hostname | as_documented journal
+setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status > status || fail "nobody may not ask"
+as_documented status < status
 systemctl status svm-agent --no-pager > /dev/null || fail "systemctl status"
 journal | grep -q "no destination is configured: no console hears of this SVM" || fail "the log does not say what is missing"
 journal | grep -q "^ready$" || fail "not ready"
@@ -90,8 +100,12 @@ systemctl reload svm-agent || fail "reload"
 svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "not taken over"
 printf '[product]\nversoin = "6.3.0"\n' > /etc/svm-agent/conf.d/product.toml
 systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
-journal | grep -q '/etc/svm-agent/conf.d/product.toml:2: unknown key .versoin.; did you mean .version.' || fail "the log does not say what is wrong"
-curl -fsS --unix-socket /run/svm-agent/query.sock http://svm-agent/v1/status | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
+journalctl -u svm-agent --no-pager --no-hostname | as_documented reload
+# Whoever only asks the agent is answered meanwhile.
+svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
+svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings are wrong" told || fail "$(cat told)"
+svm-agent refresh && svm-agent renewal > /dev/null || fail "wrong settings keep others from asking"
+svm-agent config show 2> told && fail "of which settings?"
 [ "$(systemctl show -P MainPID svm-agent)" = "$pid" ] || fail "it was restarted"
 rm /etc/svm-agent/conf.d/product.toml
 systemctl reload svm-agent || fail "reload of the mended settings"
@@ -102,8 +116,9 @@ systemctl restart svm-agent 2> /dev/null && fail "it started with wrong settings
 [ "$(systemctl show -P ExecMainStatus svm-agent)" = 78 ] || fail "exit code"
 told=$(systemctl status svm-agent --no-pager) || true
 echo "$told"
-echo "$told" | grep -q "/etc/svm-agent/agent.toml:2: unknown key .ulr.; did you mean .url." || fail "systemctl status does not say why"
+echo "$told" | as_documented stopped
 svm-agent config check 2> /dev/null && fail "config check"
+svm-agent status 2>&1 | grep -q "/etc/svm-agent/agent.toml:2: unknown key .ulr.; did you mean .url." || fail "status does not say why nobody answers"
 svm-agent permit database-updates || fail "the permit went"
 # Who asks meanwhile has it started once, and no more.
 failures() { journal | grep -c 'status=78/CONFIG' || true; }

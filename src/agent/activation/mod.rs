@@ -60,9 +60,15 @@ pub struct Keep {
 ///
 /// # Errors
 /// [`SourceError`]: no document came.
-pub async fn ask_vendor(settings: &Settings, clock: &Clock, sub: &Sub) -> Result<Offered, SourceError> {
+pub async fn ask_vendor(
+    settings: &Settings,
+    clock: &Clock,
+    board: &Board,
+    sub: &Sub,
+) -> Result<Offered, SourceError> {
     match fetch(&settings.source, sub, None, clock).await? {
         Answer::Document { text, .. } => {
+            board.note_answer(sub, clock.now());
             let expect = Expect { sub: Some(sub), issuer: None };
             Ok(verify_now(&text, &settings.trust_dir, expect, &mut Vec::new()))
         }
@@ -139,7 +145,7 @@ impl Activations {
                     // Whoever wishes something is not kept waiting for the vendor.
                     let settings = self.settings.clone();
                     tokio::select! {
-                        asked = ask_vendor(&settings, &clock, &pending.sub) => {
+                        asked = ask_vendor(&settings, &clock, &self.board, &pending.sub) => {
                             self.answered(&mut waiting, pending, asked).await;
                         }
                         wish = wishes.recv() => match wish {

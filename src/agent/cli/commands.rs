@@ -1,6 +1,8 @@
 //! What each command does.
 
-use super::{Cli, CliError, Command, DevicesCommand, IdentityCommand, KeyCommand, Out, WRONG_SETTINGS, show};
+use super::{
+    Cli, CliError, Command, DevicesCommand, IdentityCommand, KeyCommand, Out, Reach, WRONG_SETTINGS, show,
+};
 use crate::agent::control::client::{AskError, ask, ask_within};
 use crate::agent::control::{Door, turn_away};
 use crate::agent::daemon;
@@ -32,8 +34,8 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         Command::Doctor { .. } => super::doctor::run(&cli, out),
         Command::Check(asked) => super::check::run(&cli, asked),
         Command::Config { command } => super::config::run(&cli, command, out),
-        Command::Reload { .. } => super::config::reload(&cli, out),
-        Command::Renewal(asked) => wait(asked.answer(|| cli.settings(), out))?,
+        Command::Reload { quiet, .. } => super::config::reload(&cli, *quiet, out),
+        Command::Renewal(asked) => wait(asked.answer(|| cli.reach(), out))?,
         Command::Gate { command } => wait(super::gate::run(command, || Ok(cli.settings()?), out))?,
         // `run` follows at once and tells what is wrong with the settings; here it would stand in the journal twice.
         Command::Identity { command: IdentityCommand::HandOver } if cli.settings().is_err() => {
@@ -46,8 +48,9 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
             Ok(0)
         }
         command => {
-            let settings = cli.settings()?;
-            wait(online(command, &settings, out))?
+            let reach = cli.reach()?;
+            let asked = wait(online(command, &reach, out))?;
+            reach.settle(asked, out)
         }
     }
 }
@@ -131,11 +134,7 @@ fn ask_permit(
 
 fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<u8, CliError> {
     // A permit is read without the agent and whatever its settings are worth.
-    let runtime_dir = match cli.settings() {
-        Ok(settings) => settings.runtime_dir,
-        Err(_) if cli.config.is_empty() => "/run/svm-agent".into(),
-        Err(error) => return Err(error.into()),
-    };
+    let runtime_dir = cli.reach()?.runtime_dir;
     let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);
     let resource =
         resource.ok_or_else(|| CliError::given("unknown_resource", "there are database-updates and ksn"))?;
@@ -170,8 +169,8 @@ pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
     Ok(text)
 }
 
-async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result<u8, CliError> {
-    let dir = &settings.runtime_dir;
+async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, CliError> {
+    let dir = &reach.runtime_dir;
     match command {
         Command::Status { explain, .. } => {
             let value: Value = ask(dir, Door::Query, Method::GET, "v1/status", None).await?;
@@ -192,7 +191,7 @@ async fn online(command: &Command, settings: &Settings, out: &mut Out) -> Result
         Command::Activate { cancel: true, reserve, .. } => super::keys::cancel(*reserve, dir, out).await?,
         Command::Activate { code, reserve, until_published, .. } => {
             let code = code.as_deref().unwrap_or("-");
-            return super::keys::activate(code, *reserve, *until_published, settings, out).await;
+            return super::keys::activate(code, *reserve, *until_published, reach, out).await;
         }
         Command::Key { command: KeyCommand::Add { file, reserve, .. } } => {
             super::keys::add(file, *reserve, dir, out).await?;
@@ -254,11 +253,11 @@ pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T
     serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
 }
 
-/// The events of an answer, a line each; answers how many.
+/// The events of an answer, a sentence each; answers how many.
 pub(super) fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
     let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for event in events {
-        out.line(show::happened(event))?;
+        out.line(event.get("description").and_then(Value::as_str).unwrap_or_default())?;
     }
     Ok(events.len())
 }

@@ -11,7 +11,7 @@ use crate::agent::enforcement::updates::run::{NoStart, may_begin};
 use crate::agent::enforcement::{gate_rules, systemctl};
 use crate::agent::settings::{Settings, json_schema};
 use crate::documents::TrustStore;
-use crate::settings::{Problem, SettingsError};
+use crate::settings::{DEFAULT, Problem, SettingsError};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(super) fn run(cli: &Cli, command: &ConfigCommand, out: &mut Out) -> Result<u
 
 /// Every key with its value, and where that is said.
 fn show(settings: &Settings, changed: bool, out: &mut Out) -> Result<u8, CliError> {
-    let keys = || settings.shown.iter().filter(|(_, value)| !changed || value.from != "default");
+    let keys = || settings.shown.iter().filter(|(_, value)| !changed || value.from != DEFAULT);
     if out.json() {
         let all: serde_json::Map<String, Value> =
             keys().map(|(key, value)| (key.to_owned(), json!(value))).collect();
@@ -55,22 +55,25 @@ fn show(settings: &Settings, changed: bool, out: &mut Out) -> Result<u8, CliErro
 }
 
 /// Has the agent read its settings again. What is wrong with them is found here already: it is the same code.
-pub(super) fn reload(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
+pub(super) fn reload(cli: &Cli, quiet: bool, out: &mut Out) -> Result<u8, CliError> {
     let settings = cli.settings().map_err(|error| {
         CliError::NotReloaded(format!(
             "the settings are wrong, and the agent keeps those that it has:\n{error}"
         ))
     })?;
-    wait(ask_to_reload(&settings.runtime_dir, out))??;
+    wait(ask_to_reload(&settings.runtime_dir, quiet, out))??;
     Ok(0)
 }
 
-async fn ask_to_reload(dir: &Path, out: &mut Out) -> Result<(), CliError> {
+async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), CliError> {
     let asked = ask_within(dir, Door::Control, Method::POST, "v1/reload", None, RELOAD_PATIENCE).await;
     let value: Value = asked.map_err(|error| match error {
         AskError::Refused { code, message, .. } if code == "bad_settings" => CliError::NotReloaded(message),
         error => error.into(),
     })?;
+    if quiet {
+        return Ok(());
+    }
     if out.json() {
         return Ok(out.value(&value)?);
     }

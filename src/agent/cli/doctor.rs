@@ -36,12 +36,15 @@ pub(super) fn run(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
         show(out, finding)?;
     }
     let (failures, warnings) = (count(Grade::Failure), count(Grade::Warning));
+    let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let paint = paint(worst);
     let text = match (failures, warnings) {
-        (0, 0) => format!("all is well: {} looks, {} notes", found.len(), count(Grade::Note)),
+        (0, 0) => format!("all is well: {}, {}", many(found.len(), "look"), many(count(Grade::Note), "note")),
         _ => format!(
-            "{failures} failures, {warnings} warnings, {} notes, {} ok",
-            count(Grade::Note),
+            "{}, {}, {}, {} ok",
+            many(failures, "failure"),
+            many(warnings, "warning"),
+            many(count(Grade::Note), "note"),
             count(Grade::Ok)
         ),
     };

@@ -10,7 +10,7 @@ use crate::agent::enforcement::gate_rules::{self, GateRefusal};
 use crate::agent::enforcement::gates::{Gate, installed};
 use crate::agent::enforcement::systemctl::{self, SystemctlError, UnitState};
 use crate::agent::enforcement::{gate_files, listening};
-use crate::agent::settings::Settings;
+use crate::agent::settings::{RUNTIME_DIR, Settings};
 use crate::error_chain::Chain;
 use crate::subscription::Resource;
 use reqwest::Method;
@@ -72,8 +72,7 @@ pub(super) async fn run(
         }
         GateCommand::Remove { unit, .. } => {
             root()?;
-            let runtime_dir =
-                settings().map_or_else(|_| "/run/svm-agent".into(), |settings| settings.runtime_dir);
+            let runtime_dir = settings().map_or_else(|_| RUNTIME_DIR.into(), |settings| settings.runtime_dir);
             remove(unit.as_deref(), &runtime_dir, &places, out).await
         }
         GateCommand::List { .. } => list(&places, out).await,

@@ -1,11 +1,10 @@
 //! `svm-agent activate` and `svm-agent key`: what makes and takes away keys.
 
 use super::commands::{happened, read_bounded, typed};
-use super::{CliError, Out, paste, show};
+use super::{CliError, Out, Reach, paste, show};
 use crate::agent::activation::PendingActivation;
 use crate::agent::control::Door;
 use crate::agent::control::client::{PATIENCE, ask, ask_within};
-use crate::agent::settings::Settings;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -23,7 +22,7 @@ pub(super) async fn activate(
     code: &str,
     reserve: bool,
     until_published: bool,
-    settings: &Settings,
+    reach: &Reach,
     out: &mut Out,
 ) -> Result<u8, CliError> {
     let code = SecretString::from(if code == "-" {
@@ -37,8 +36,8 @@ pub(super) async fn activate(
         .map_err(|e| CliError::given("bad_code", e.to_string()))?;
     let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});
     // The agent asks the vendor first, and is heard out: whoever hung up would not know what came of it.
-    let patience = PATIENCE + settings.source.connection.timeout;
-    changed(&settings.runtime_dir, Method::POST, "v1/keys", (Some(&body), patience), out).await
+    let patience = PATIENCE + reach.source_timeout;
+    changed(&reach.runtime_dir, Method::POST, "v1/keys", (Some(&body), patience), out).await
 }
 
 pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {

@@ -18,11 +18,12 @@ mod timeline;
 mod updates;
 
 use super::control::client::AskError;
-use super::settings::{Settings, installed_files};
+use super::settings::{LONGEST_TIMEOUT, RUNTIME_DIR, Settings, installed_files};
 use crate::settings::SettingsError;
 use crate::subscription::Resource;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use output::Out;
 
@@ -156,6 +157,9 @@ enum Command {
     },
     /// Have the agent read its settings again; where they are wrong, it keeps the old ones
     Reload {
+        /// Say only what is wrong: what changed stands in the agent's log
+        #[arg(short, long, conflicts_with = "json")]
+        quiet: bool,
         #[command(flatten)]
         json: Json,
     },
@@ -441,6 +445,30 @@ impl CliError {
     }
 }
 
+/// What a command needs to know to ask the agent.
+struct Reach {
+    runtime_dir: PathBuf,
+    /// So long the agent may ask the vendor.
+    source_timeout: Duration,
+    /// Why the settings cannot be gone by.
+    wrong: Option<SettingsError>,
+}
+
+impl Reach {
+    /// What came of asking. Where nobody answered, it is the settings that are to be mended first; where somebody did,
+    /// they are to be mended all the same.
+    fn settle<T>(self, asked: Result<T, CliError>, out: &mut Out) -> Result<T, CliError> {
+        match (self.wrong, asked) {
+            (Some(wrong), Err(CliError::Ask(AskError::Unreachable { .. }))) => Err(wrong.into()),
+            (Some(_), asked) => {
+                out.remark("the settings are wrong or not for you to read (svm-agent config check); the agent goes by those that it has");
+                asked
+            }
+            (None, asked) => asked,
+        }
+    }
+}
+
 /// Whether the command is `check`; `config check` is not.
 fn is_check(arguments: &[std::ffi::OsString]) -> bool {
     let mut words = arguments.iter().skip(1);
@@ -491,6 +519,22 @@ impl Cli {
         let files = if self.config.is_empty() { installed_files()? } else { self.config.clone() };
         Settings::read(&files, std::env::vars())
     }
+
+    /// Where the agent is asked. Where the installed settings are wrong, or not for this user to read, an agent may go on
+    /// by those that it has, at the usual place.
+    fn reach(&self) -> Result<Reach, SettingsError> {
+        match self.settings() {
+            Ok(Settings { runtime_dir, source, .. }) => {
+                Ok(Reach { runtime_dir, source_timeout: source.connection.timeout, wrong: None })
+            }
+            Err(wrong) if self.config.is_empty() => Ok(Reach {
+                runtime_dir: RUNTIME_DIR.into(),
+                source_timeout: LONGEST_TIMEOUT.unsigned_abs(),
+                wrong: Some(wrong),
+            }),
+            Err(wrong) => Err(wrong),
+        }
+    }
 }
 
 impl Command {
@@ -504,7 +548,7 @@ impl Command {
             | Self::Simulate { json, .. }
             | Self::Doctor { json }
             | Self::Report { json }
-            | Self::Reload { json } => json.json,
+            | Self::Reload { json, .. } => json.json,
             Self::Key { command } => match command {
                 KeyCommand::Add { json, .. }
                 | KeyCommand::Remove { json, .. }

@@ -110,6 +110,13 @@ impl Out {
         }
     }
 
+    /// What is to be known beside the answer; on standard error, so that it is no part of it.
+    pub fn remark(&mut self, what: &str) {
+        if !self.json {
+            writeln!(io::stderr().lock(), "svm-agent: {what}").ok();
+        }
+    }
+
     /// A value as one line of JSON.
     ///
     /// # Errors

@@ -1,10 +1,9 @@
 //! `svm-agent renewal`.
 
-use super::{CliError, Json, Out};
+use super::{CliError, Json, Out, Reach};
 use crate::agent::control::Door;
 use crate::agent::control::client::ask;
 use crate::agent::renewal::{Advice, KeyFacts, Known, Lang, Letter, OrderNumber, advise};
-use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::settings::SettingsError;
 use crate::subscription::Channel;
@@ -58,13 +57,13 @@ impl Asked {
     /// Answers; asks the agent for the key that is held, and does without where more is given.
     pub(super) async fn answer(
         &self,
-        settings: impl FnOnce() -> Result<Settings, SettingsError>,
+        reach: impl FnOnce() -> Result<Reach, SettingsError>,
         out: &mut Out,
     ) -> Result<u8, CliError> {
         let number = self.order.as_deref().map(OrderNumber::parse).transpose();
         let number = number.map_err(|e| CliError::given("bad_order_number", e.to_string()))?;
         let given = number.is_some() || self.channel.is_some();
-        let status = match held(settings).await {
+        let status = match held(reach, out).await {
             Ok(status) => Some(status),
             Err(_) if given => None,
             Err(error) => return Err(error),
@@ -90,9 +89,13 @@ impl Asked {
     }
 }
 
-async fn held(settings: impl FnOnce() -> Result<Settings, SettingsError>) -> Result<Status, CliError> {
-    let dir = settings()?.runtime_dir;
-    Ok(ask(&dir, Door::Query, Method::GET, "v1/status", None).await?)
+async fn held(
+    reach: impl FnOnce() -> Result<Reach, SettingsError>,
+    out: &mut Out,
+) -> Result<Status, CliError> {
+    let reach = reach()?;
+    let asked = ask(&reach.runtime_dir, Door::Query, Method::GET, "v1/status", None).await;
+    reach.settle(asked.map_err(CliError::from), out)
 }
 
 /// What is known of the order that is asked about: the held key's belongs to it, unless it names another number.

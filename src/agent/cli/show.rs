@@ -9,7 +9,6 @@ use crate::agent::store::{EventRow, EventShown, Place};
 use crate::clock::Standing;
 use crate::subscription::{Cause, Permit, Phase, Resource, Role};
 use jiff::Timestamp;
-use serde_json::Value;
 use std::io;
 
 pub(super) fn instant(at: Timestamp) -> String {
@@ -313,7 +312,10 @@ pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
         names => format!("  [{what} {}]", names.join(", ")),
     };
     let places = place("waits for", &event.waiting_for) + &place("refused by", &event.quarantined_by);
-    out.line(format!("{}  {severity:<8}  {:<32}  {}{places}", event.time, event.r#type, event.description))
+    out.line(format!(
+        "{:<27}  {severity:<8}  {:<32}  {}{places}",
+        event.time, event.r#type, event.description
+    ))
 }
 
 /// An event with all that is known of it.
@@ -329,14 +331,4 @@ pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
     }
     // Each line on its own: in a line, what ends one is taken for hostile.
     serde_json::to_string_pretty(&shown.event)?.lines().try_for_each(|line| out.line(line))
-}
-
-/// An event of a command's answer: its type and fields.
-pub(super) fn happened(event: &Value) -> String {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let name = event.get("type").map(text).unwrap_or_default();
-    let fields = event.as_object().into_iter().flatten().filter(|(name, value)| {
-        !matches!(name.as_str(), "type" | "severity" | "changes" | "message") && !value.is_null()
-    });
-    fields.fold(name, |line, (name, value)| format!("{line}  {name}={}", text(value)))
 }

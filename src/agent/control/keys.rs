@@ -40,7 +40,7 @@ pub(super) async fn add(api: &Api, asked: AddKey) -> Result<Value, Fault> {
             let code = ActivationCode::parse(code.expose_secret())
                 .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
             let sub = code.sub();
-            match ask_vendor(&api.settings, &api.clock, &sub).await {
+            match ask_vendor(&api.settings, &api.clock, &api.board, &sub).await {
                 Ok(offered) => take(api, role, offered, Some(sub)).await,
                 Err(error) => unanswered(api, role, sub, asked.until_published, &error).await,
             }

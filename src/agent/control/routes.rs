@@ -12,6 +12,7 @@ use crate::agent::source::poller::Looked;
 use crate::agent::status::Status;
 use crate::agent::store::{Listing, StoreError};
 use crate::documents::MAX_DOCUMENT_BYTES;
+use crate::events::shown;
 use crate::subscription::{Resource, Role};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -253,7 +254,7 @@ pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault>
 pub(super) fn carried_out(turn: Turn) -> Result<Value, Fault> {
     match turn.refusal() {
         Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
-        None => Ok(json!({"at": turn.at, "events": turn.events})),
+        None => Ok(json!({"at": turn.at, "events": turn.events.iter().map(shown).collect::<Vec<_>>()})),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::agent::enforcement::gate_rules;
 use crate::agent::enforcement::gates::installed;
 use crate::agent::enforcement::systemctl::{self, UnitState};
 use crate::agent::enforcement::updates::run::{NoStart, may_begin};
-use crate::agent::settings::Settings;
+use crate::agent::settings::{RUNTIME_DIR, Settings};
 use std::path::Path;
 
 /// Services that keep the time, by their names in Debian.
@@ -18,9 +18,6 @@ const TIME: [&str; 6] = [
     "ntp.service",
     "open-vm-tools.service",
 ];
-
-/// Where its sockets are when systemd makes them.
-const RUNTIME_DIR: &str = "/run/svm-agent";
 
 /// The service and its sockets.
 const OURS: [&str; 3] = ["svm-agent.service", "svm-agent.socket", "svm-agent-query.socket"];

@@ -24,6 +24,12 @@ pub const DEFAULTS: &str = include_str!("../../../config/agent.toml");
 /// The prefix of the agent's variables.
 pub const PREFIX: &str = "SVM_AGENT";
 
+/// `paths.runtime_dir` as systemd makes it.
+pub const RUNTIME_DIR: &str = "/run/svm-agent";
+
+/// No request waits longer, whatever is set.
+pub const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_secs(600);
+
 /// Settings that were read and checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -490,7 +496,7 @@ impl Check<'_> {
     }
 
     fn connection(&mut self, key: &str, timeout: &str, tls: TlsFiles, proxy: &str) -> Option<Connection> {
-        let timeout = self.span(&format!("{key}.timeout"), timeout, 1, 600);
+        let timeout = self.span(&format!("{key}.timeout"), timeout, 1, LONGEST_TIMEOUT.as_secs());
         let proxy = match proxy {
             "" => Some(None),
             proxy => self.base(&format!("{key}.proxy"), proxy).map(Some),

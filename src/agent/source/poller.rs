@@ -168,7 +168,11 @@ impl Poller {
             if let Some((sub, _)) = &picture.active
                 && memory.sub != sub.as_str()
             {
-                memory = Memory { sub: sub.as_str().to_owned(), ..Memory::default() };
+                let last_heard = self.board.answered(sub);
+                memory = Memory { sub: sub.as_str().to_owned(), last_heard, ..Memory::default() };
+                if last_heard.is_some() {
+                    self.keep(&memory).await;
+                }
             }
             let due = (picture.active.is_some() && self.settings.source.url.is_some()).then(|| {
                 let now = self.clock.now();
@@ -258,12 +262,16 @@ impl Poller {
                 (memory.failures, memory.not_before, memory.last_heard) = (0, None, Some(now));
             }
         }
+        self.keep(memory).await;
+        looked
+    }
+
+    async fn keep(&self, memory: &Memory) {
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
         if let Err(error) = self.store.commit(commit).await {
             say!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
         }
-        looked
     }
 
     fn later(&self, now: Timestamp, failures: u32, retry_after: Option<Duration>) -> Timestamp {

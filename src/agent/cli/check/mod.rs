@@ -113,13 +113,9 @@ fn limits(asked: &Asked) -> Result<Limits, String> {
     })
 }
 
-/// Where the agent is asked. Whoever monitors may not be able to read all settings: the usual place will do then.
 fn runtime_dir(cli: &Cli) -> Result<PathBuf, String> {
-    match cli.settings() {
-        Ok(settings) => Ok(settings.runtime_dir),
-        Err(_) if cli.config.is_empty() => Ok("/run/svm-agent".into()),
-        Err(error) => Err(format!("the settings are wrong: {}", Chain(&error))),
-    }
+    let reach = cli.reach().map_err(|error| format!("the settings are wrong: {}", Chain(&error)))?;
+    Ok(reach.runtime_dir)
 }
 
 /// Asks on a thread of its own: connecting to a socket whose agent is held up may wait for ever.
