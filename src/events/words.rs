@@ -1,7 +1,7 @@
 //! What events are called and say, for people. KSC shows the name in a list and the sentence beside it.
 
 use super::{DropCount, Operational};
-use crate::subscription::{Cause, KeyId, Kind, Permit, Phase, RemovalCause, Resource, View, Why};
+use crate::subscription::{Cause, KeyId, Kind, LimitLevel, Permit, Phase, RemovalCause, Resource, View, Why};
 
 fn days(count: u64) -> String {
     if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
@@ -138,16 +138,20 @@ pub(super) fn of(kind: &Kind) -> (&'static str, String) {
             ("Enforcement changed", format!("{is} {what}{by}"))
         }
         Kind::DevicesLimit { to, count, limit, .. } => {
-            let number = |n: &Option<u64>| n.map_or_else(|| "no".to_owned(), |n| n.to_string());
-            (
-                "Protected devices against the limit",
-                format!(
-                    "{} devices are protected, of {} allowed: {}",
-                    number(count),
-                    number(limit),
-                    to.as_str()
-                ),
-            )
+            let over = match to {
+                LimitLevel::None => "",
+                LimitLevel::Over90 => ": more than 90 %",
+                LimitLevel::Over100 => ": too many",
+                LimitLevel::Over110 => ": too many, by more than 10 %",
+            };
+            let sentence = match (count, limit) {
+                (Some(count), Some(limit)) => {
+                    format!("{count} devices are protected, of {limit} allowed{over}")
+                }
+                (Some(count), None) => format!("{count} devices are protected, and there is no limit"),
+                (None, _) => "how many devices are protected is not known any more".to_owned(),
+            };
+            ("Protected devices against the limit", sentence)
         }
         Kind::DeviceStatusChanged { to, reasons, .. } => (
             "Device status changed",
@@ -281,6 +285,30 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
         }
         Operational::ClockReset { from, to } => {
             ("Clock was reset", format!("root had this machine's clock gone by: from {from} to {to}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_devices_is_told_in_words() {
+        let (from, to) = (LimitLevel::None, LimitLevel::Over90);
+        for (to, count, limit, said) in [
+            (to, Some(95), Some(100), "95 devices are protected, of 100 allowed: more than 90 %"),
+            (
+                LimitLevel::Over100,
+                Some(101),
+                Some(100),
+                "101 devices are protected, of 100 allowed: too many",
+            ),
+            (from, Some(50), Some(100), "50 devices are protected, of 100 allowed"),
+            (from, Some(95), None, "95 devices are protected, and there is no limit"),
+            (from, None, Some(100), "how many devices are protected is not known any more"),
+        ] {
+            assert_eq!(of(&Kind::DevicesLimit { from, to, count, limit }).1, said);
         }
     }
 }

@@ -231,7 +231,8 @@ impl Task {
         if !permitted {
             self.memory.waiting = None;
             if let Some(reply) = reply {
-                reply.send(Asked::Refused { code: "no_permit".to_owned(), message: why }).ok();
+                let message = format!("database updates have no permit: {why}");
+                reply.send(Asked::Refused { code: "no_permit".to_owned(), message }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
                 say!(UPDATE_NO_PERMIT, unit, "database updates are skipped until they have a permit: {why}");
             } else {
