@@ -89,6 +89,6 @@ fn say(text: &str) -> ExitCode {
 }
 
 fn complain(text: &str, code: u8) -> ExitCode {
-    writeln!(std::io::stderr(), "{text}").ok();
+    svm::logging::complain(text);
     ExitCode::from(code)
 }

@@ -5,6 +5,7 @@ mod journal;
 pub use journal::message_id;
 
 use serde::Deserialize;
+use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
@@ -96,7 +97,7 @@ pub fn start(program: &'static str, format: LogFormat, level: LogLevel) {
     let stream = std::env::var("JOURNAL_STREAM").ok();
     let into_journal = match format {
         LogFormat::Journal => true,
-        LogFormat::Auto => stream.as_deref().is_some_and(leads_to_stderr),
+        LogFormat::Auto => stderr_is_the_journal(),
         LogFormat::Plain | LogFormat::Json => false,
     };
     if into_journal && let Ok(journal) = journal::Journal::new(program) {
@@ -111,6 +112,19 @@ pub fn start(program: &'static str, format: LogFormat, level: LogLevel) {
         (_, None) => lines.boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(Heard)).try_init().ok();
+}
+
+/// Why a program ends, for people, on standard error. In the journal each line has the priority of an error
+/// (`sd-daemon(3)`), so that `journalctl -p err` shows it.
+pub fn complain(text: &str) {
+    let priority = if stderr_is_the_journal() { "<3>" } else { "" };
+    let lines: String = text.lines().map(|line| format!("{priority}{line}\n")).collect();
+    // Where not even this can be written, the exit code remains.
+    std::io::stderr().lock().write_all(lines.as_bytes()).ok();
+}
+
+fn stderr_is_the_journal() -> bool {
+    std::env::var("JOURNAL_STREAM").is_ok_and(|stream| leads_to_stderr(&stream))
 }
 
 /// Whether standard error is the stream that `JOURNAL_STREAM` names: a program may have been given another one since

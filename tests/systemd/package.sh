@@ -100,7 +100,7 @@ systemctl reload svm-agent || fail "reload"
 svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "not taken over"
 printf '[product]\nversoin = "6.3.0"\n' > /etc/svm-agent/conf.d/product.toml
 systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
-journalctl -u svm-agent --no-pager --no-hostname | as_documented reload
+journalctl -u svm-agent --no-pager --no-hostname -p err | as_documented reload
 # Whoever only asks the agent is answered meanwhile.
 svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
 svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings are wrong" told || fail "$(cat told)"
@@ -117,6 +117,7 @@ systemctl restart svm-agent 2> /dev/null && fail "it started with wrong settings
 told=$(systemctl status svm-agent --no-pager) || true
 echo "$told"
 echo "$told" | as_documented stopped
+journal -p err | grep -q "unknown key .ulr." || fail "the journal does not have it as an error"
 svm-agent config check 2> /dev/null && fail "config check"
 svm-agent status 2>&1 | grep -q "/etc/svm-agent/agent.toml:2: unknown key .ulr.; did you mean .url." || fail "status does not say why nobody answers"
 svm-agent permit database-updates || fail "the permit went"

@@ -129,11 +129,11 @@ impl Out {
     /// An error: for people on standard error, as JSON on standard output.
     pub fn error(&mut self, error: &CliError) {
         let message = Chain(error).to_string();
-        // Where not even this can be written, the exit code remains.
         if self.json {
+            // Where not even this can be written, the exit code remains.
             self.value(&json!({"error": {"code": error.code(), "message": message}})).ok();
         } else {
-            writeln!(io::stderr().lock(), "svm-agent: {message}").ok();
+            crate::logging::complain(&format!("svm-agent: {message}"));
         }
     }
 }
