@@ -102,13 +102,13 @@ fn commercial(key: &str) -> IssueOrder {
 #[test]
 fn the_vendor_counts_as_heard_by_whoever_activates() {
     let mut world = World::new();
-    let heard = |world: &World| world.agent.status()["source"]["last_heard_at"].clone();
-    assert_eq!(heard(&world), Value::Null);
+    let heard = |world: &World| world.agent.status()["source"]["last_heard_at"].as_str().map(at);
+    assert_eq!(heard(&world), None);
     assert_eq!(world.activate(&[&world.vendor.code]).0, 0);
-    let at = wait_for("the vendor's word", 20, || Some(heard(&world)).filter(|at| !at.is_null()));
+    let first = wait_for("the vendor's word", 20, || heard(&world));
+    world.down();
     world.restart();
-    assert_eq!(heard(&world), at, "over a restart, too");
-    assert_eq!(world.vendor.server.requests().len(), 1, "nobody asked twice");
+    assert!(heard(&world) >= Some(first), "over a restart, too: {first} {:?}", heard(&world));
 }
 
 #[test]
@@ -307,7 +307,8 @@ fn after_thirty_days_it_has_failed_and_that_is_told() {
 fn pasted(agent: &Agent, text: &str) -> (i32, Value) {
     let mut command = agent.command(&["key", "add", "-", "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    // What is too large is not read to its end.
+    child.stdin.take().unwrap().write_all(text.as_bytes()).ok();
     let output = child.wait_with_output().unwrap();
     (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
 }
