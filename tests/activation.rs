@@ -308,7 +308,8 @@ fn pasted(agent: &Agent, text: &str) -> (i32, Value) {
     let mut command = agent.command(&["key", "add", "-", "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // What is too large is not read to its end.
-    child.stdin.take().unwrap().write_all(text.as_bytes()).ok();
+    let written = child.stdin.take().unwrap().write_all(text.as_bytes());
+    assert!(written.is_ok() || text.len() > 100_000, "{written:?}");
     let output = child.wait_with_output().unwrap();
     (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap())
 }

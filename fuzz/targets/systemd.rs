@@ -18,7 +18,9 @@ pub(super) fn systemd(data: &[u8]) {
                 let names = unit.words("Names");
                 if gate_rules::check(&unit, true, &["p.service".to_owned()]).is_ok() {
                     assert!(!names.contains(&"p.service".to_owned()) && unit.id != "p.service");
-                    let own = unit.id == "svm-agent.service" || unit.id.starts_with("svm-agent-action@");
+                    let own = ["svm-agent.service", "svm-agent-update.service", "svm-collector.service"]
+                        .contains(&unit.id.as_str())
+                        || unit.id.starts_with("svm-agent-action@");
                     assert!(!own && unit.id.ends_with(".service"));
                 }
                 gate_rules::no_sockets(&unit).ok();

@@ -177,13 +177,19 @@ impl Session {
         });
         let gateway = match (&settings.gateway, gateway) {
             (Some(wanted), Some((is, running))) if *wanted == is => Some((is, running)),
-            (Some(wanted), before) => {
-                // Its port is free only after it ended.
-                drop(before);
-                let started = gateway::start(wanted.clone(), clock, handle.permits.clone());
-                Some((wanted.clone(), Arc::new(started.map_err(RunError::Gateway)?)))
+            (wanted, before) => {
+                // Its port is free only after it ended, and whoever asked before may hold on to it.
+                if let Some((_, before)) = before {
+                    before.end();
+                }
+                match wanted {
+                    None => None,
+                    Some(wanted) => {
+                        let started = gateway::start(wanted.clone(), clock, handle.permits.clone());
+                        Some((wanted.clone(), Arc::new(started.map_err(RunError::Gateway)?)))
+                    }
+                }
             }
-            (None, _) => None,
         };
         if let Some((_, running)) = &gateway {
             board.show_gateway(running.clone());

@@ -20,7 +20,8 @@ use crate::subscription::Permit;
 use serde::{Deserialize, Serialize};
 use serve::{Server, Shared};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
@@ -82,14 +83,13 @@ pub struct GatewayHealth {
     pub upstreams: Vec<UpstreamHealth>,
 }
 
-/// A gateway that runs. It ends, and closes everything, when this is dropped.
+/// A gateway that runs, until [`Gateway::end`] or until this is dropped.
 #[derive(Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
     in_force: watch::Receiver<Permit>,
-    /// Dropped, it ends the thread.
-    end: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// The thread, and what ends it when it is dropped.
+    runs: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 /// Starts a gateway. `permits` are those of all resources; without one for KSN nothing is allowed.
@@ -121,7 +121,7 @@ pub fn start(
             // Without waiting for names that are being looked up.
             runtime.shutdown_background();
         })?;
-    Ok(Gateway { shared, in_force, end: Some(end), thread: Some(thread) })
+    Ok(Gateway { shared, in_force, runs: Mutex::new(Some((end, thread))) })
 }
 
 impl Gateway {
@@ -134,14 +134,20 @@ impl Gateway {
     pub fn in_force(&self) -> watch::Receiver<Permit> {
         self.in_force.clone()
     }
+
+    /// Closes everything and gives the port back, whoever else still looks at how it is.
+    pub fn end(&self) {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((end, thread)) = runs {
+            drop(end);
+            // One that panicked has closed everything too.
+            thread.join().ok();
+        }
+    }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        drop(self.end.take());
-        if let Some(thread) = self.thread.take() {
-            // One that panicked has closed everything too.
-            thread.join().ok();
-        }
+        self.end();
     }
 }
