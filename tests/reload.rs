@@ -155,7 +155,8 @@ fn no_permit_is_refused_and_no_connection_is_cut_by_a_reload() {
                 asked.fetch_add(1, Ordering::Relaxed);
             }
         });
-        for round in 0..8 {
+        // On a loaded machine the reloads are quicker than the questions.
+        for round in (0..100).take_while(|round| *round < 8 || asked.load(Ordering::Relaxed) <= 8) {
             change(&agent, &gateway(&format!("[reminders]\nexpiring_status_days = {round}\n")));
             agent.ask(&["reload"]).unwrap();
             assert_eq!(echo(&mut client), Some(*b"look"), "round {round}");
