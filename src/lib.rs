@@ -9,11 +9,13 @@
 //! 1. [`subscription`]: the rules, pure.
 
 pub mod agent;
+pub mod bounds;
 pub mod clock;
 pub mod collector;
 pub mod documents;
 pub mod error_chain;
 pub mod events;
+pub mod files;
 /// Hostile input for every parser, as the fuzzer and the tests feed it.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -22,7 +24,9 @@ pub mod fuzzing;
 pub mod http;
 pub mod logging;
 pub mod memory;
+pub mod places;
 pub mod settings;
 pub mod subscription;
+pub mod text;
 pub mod tls;
 pub mod vendor;

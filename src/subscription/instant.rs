@@ -1,4 +1,5 @@
-//! Days on the time line: "N days" is N × 86,400 s, and sums stop at the ends of the representable time.
+//! Days on the time line: "N days" is N × 86,400 s, and sums stop at the ends of the representable time. And instants as
+//! they are written: RFC 3339, nothing else.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,6 +31,75 @@ pub fn days_left(now: Timestamp, deadline: Timestamp) -> u64 {
     u64::try_from(whole).unwrap_or(0) + u64::from(rest)
 }
 
+/// A text that is no instant by RFC 3339. Quotes nothing: the text may be of any length, and from anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time as in RFC 3339, such as 2027-12-31T23:59:59Z or 2027-12-31T23:59:59+03:00")]
+pub struct BadInstant;
+
+/// Reads an instant by RFC 3339, section 5.6: date, `T` (or `t`, or a space), time with seconds, and an offset. A time
+/// zone's name, a time without an offset and the other forms of ISO 8601 are refused. An instant that lies beyond the last
+/// one that can be represented ("for ever": 9999-12-31) is that last one; fractions finer than a nanosecond are cut.
+///
+/// # Errors
+/// [`BadInstant`] for anything else, and for dates that are in no calendar.
+pub fn read_instant(text: &str) -> Result<Timestamp, BadInstant> {
+    let form = text.as_bytes();
+    // YYYY-MM-DDTHH:MM:SS, then a fraction, then the offset.
+    let pattern = b"0000-00-00T00:00:00";
+    let head = form.get(..pattern.len()).ok_or(BadInstant)?;
+    let fits = head.iter().zip(pattern).all(|(byte, expected)| match expected {
+        b'0' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        other => byte == other,
+    });
+    if !fits || text.len() > 64 {
+        return Err(BadInstant);
+    }
+    let rest = text.get(pattern.len()..).ok_or(BadInstant)?;
+    let (fraction, offset) = match rest.strip_prefix('.') {
+        Some(digits) => {
+            let end = digits.find(|c: char| !c.is_ascii_digit()).ok_or(BadInstant)?;
+            if end == 0 {
+                return Err(BadInstant);
+            }
+            (digits.get(..end.min(9)).ok_or(BadInstant)?, digits.get(end..).ok_or(BadInstant)?)
+        }
+        None => ("", rest),
+    };
+    let offset_seconds = read_offset(offset)?;
+    let date_time = format!(
+        "{}.{fraction:0<9}",
+        text.get(..pattern.len()).ok_or(BadInstant)?.replacen(['t', ' '], "T", 1)
+    );
+    let civil: jiff::civil::DateTime = date_time.parse().map_err(|_| BadInstant)?;
+    let in_utc = jiff::tz::TimeZone::UTC.to_timestamp(civil).map_err(|_| ());
+    let Ok(in_utc) = in_utc else {
+        // Years have four digits without a sign: what UTC cannot represent lies in the last days of the year 9999.
+        return Ok(Timestamp::MAX);
+    };
+    Ok(in_utc.checked_sub(SignedDuration::from_secs(offset_seconds)).unwrap_or(Timestamp::MAX))
+}
+
+/// The seconds that an offset is east of UTC.
+fn read_offset(text: &str) -> Result<i64, BadInstant> {
+    if matches!(text, "Z" | "z") {
+        return Ok(0);
+    }
+    let sign = match text.as_bytes().first() {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ => return Err(BadInstant),
+    };
+    let (hours, minutes) = text.get(1..).and_then(|rest| rest.split_once(':')).ok_or(BadInstant)?;
+    let read = |digits: &str, below: i64| match digits.parse::<i64>() {
+        Ok(number) if digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()) && number < below => {
+            Ok(number)
+        }
+        _ => Err(BadInstant),
+    };
+    Ok(sign * (read(hours, 24)? * 3600 + read(minutes, 60)? * 60))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +113,62 @@ mod tests {
         assert_eq!(add_days(end, u64::MAX), Timestamp::MAX);
         assert_eq!(sub_days(end, u64::MAX), Timestamp::MIN);
         assert!(days_left(Timestamp::MIN, Timestamp::MAX) > 7_000_000);
+    }
+
+    #[test]
+    fn an_instant_is_read_by_rfc_3339_and_nothing_else() {
+        for (text, same) in [
+            ("2027-12-31T23:59:59Z", "2027-12-31T23:59:59Z"),
+            ("2027-12-31t23:59:59z", "2027-12-31T23:59:59Z"),
+            ("2027-12-31 23:59:59+03:00", "2027-12-31T20:59:59Z"),
+            ("2027-12-31T23:59:59.5-00:30", "2028-01-01T00:29:59.5Z"),
+            ("2027-12-31T23:59:59.1234567891234Z", "2027-12-31T23:59:59.123456789Z"),
+            // A leap second is the end of its minute.
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(read_instant(text), Ok(same.parse().unwrap()), "{text}");
+        }
+        for last in [
+            "9999-12-31T00:00:00Z",
+            "9999-12-31T23:59:59+00:00",
+            "9999-12-31T23:59:59-23:59",
+            "9999-12-30T23:59:59-12:00",
+        ] {
+            assert_eq!(read_instant(last), Ok(Timestamp::MAX), "{last}");
+        }
+        assert_eq!(
+            read_instant(&Timestamp::MAX.to_string()),
+            Ok(Timestamp::MAX),
+            "what is written is read again"
+        );
+        for bad in [
+            "20271231T235959Z",
+            "2027-12-31T23:59:59Z[Asia/Tokyo]",
+            "2027-12-31T23:59:59+09:00[Asia/Tokyo]",
+            "2027-12-31T23:59:59",
+            "2027-12-31T23:59Z",
+            "2027-12-31",
+            "2027-12-31T23:59:59+03",
+            "2027-12-31T23:59:59+0300",
+            "+002027-12-31T23:59:59Z",
+            "-002027-12-31T23:59:59Z",
+            "2027-12-31T23:59:59,5Z",
+            "2027-12-31T23:59:59.Z",
+            "2027-02-30T00:00:00Z",
+            "2027-12-31T24:00:00Z",
+            "2027-12-31T23:60:00Z",
+            "2027-12-31T23:59:59+24:00",
+            "2027-12-31T23:59:59+00:60",
+            "2027-W52-5T23:59:59Z",
+            "1830297599",
+            "",
+            " 2027-12-31T23:59:59Z",
+            "2027-12-31T23:59:59Z ",
+            "2027-12-31T23:59:59+1:00",
+            "2027-12-31T23:59:59−03:00",
+            "２０27-12-31T23:59:59Z",
+        ] {
+            assert_eq!(read_instant(bad), Err(BadInstant), "{bad}");
+        }
     }
 }

@@ -25,7 +25,7 @@ mod view;
 pub use course::{Course, TakeOver, Why};
 pub use device::{DeviceStatus, LimitLevel, Reason};
 pub use event::{Change, Event, Kind, RemovalCause, Severity};
-pub use instant::{DAY_SECONDS, add_days, days_left, sub_days};
+pub use instant::{BadInstant, DAY_SECONDS, add_days, days_left, read_instant, sub_days};
 pub use marks::{Deadline, Mark};
 pub use permit::{Allowance, AllowanceError, Permit, Resource};
 pub use phase::{Cause, Phase};
