@@ -25,6 +25,7 @@ pub mod http;
 pub mod logging;
 pub mod memory;
 pub mod places;
+pub mod root_only;
 pub mod settings;
 pub mod subscription;
 pub mod text;

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("logging", 2),
     ("memory", 2),
     ("places", 0),
+    ("root_only", 0),
     ("settings", 2),
     ("text", 0),
     ("tls", 2),

@@ -208,7 +208,7 @@ fn what_is_broken_below_is_named_with_the_command() {
         ("files", "failure", &["control.sock", "anyone may change things", "chmod 660"]),
         ("files", "warning", &["query.sock", "0600", "chmod 666"]),
         ("files", "warning", &["state", "0755", "chmod 700"]),
-        ("files", "failure", &["ledger/trust.d", "chmod go-w"]),
+        ("files", "failure", &["ledger/trust.d", "others may change it", "chmod o-w"]),
         ("files", "warning", &["destinations.console.token_file", "every user", "chmod 640"]),
         ("files", "failure", &["metrics.textfile", "mkdir -p"]),
         ("trust", "warning", &["zz.pem"]),

@@ -2,9 +2,11 @@
 //!
 //! A file is what `svm-vendor keygen` writes: explanatory text (RFC 7468, section 2) with one or more lines
 //! `iss: provider.example`, then one `PUBLIC KEY` as `openssl pkey -pubout` writes it. Several files may be
-//! there, so that keys rotate. A bad file is named and trusts nobody; the others count all the same.
+//! there, so that keys rotate. A bad file is named and trusts nobody; the others count all the same. A file that
+//! somebody else than root may change trusts nobody, either: whoever may write it could trust themselves.
 
 use super::{PublicKey, is_issuer};
+use crate::root_only::{Exposed, only_root_may_change};
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use std::{
     collections::BTreeMap,
@@ -58,6 +60,14 @@ pub enum TrustError {
         /// What is wrong with it.
         problem: SignerProblem,
     },
+    /// Somebody else than root may change the file.
+    #[error("{} trusts nobody, because others may change it: {exposed}", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Who, and what to do.
+        exposed: Exposed,
+    },
 }
 
 /// What is wrong with a signer's file.
@@ -92,19 +102,39 @@ pub enum SignerProblem {
 pub type SignerFile = (PathBuf, Result<TrustedSigner, TrustError>);
 
 impl TrustStore {
-    /// Reads every `*.pem` of a folder; other files are passed over.
+    /// Reads every `*.pem` of a folder that only root may change ([`only_root_may_change`]); other files are passed over.
     ///
     /// # Errors
     /// Where the folder itself cannot be read. Bad files are in [`Loaded::problems`].
     pub fn load(folder: &Path) -> Result<Loaded, TrustError> {
+        let exposed = |path: &PathBuf| {
+            let exposed = only_root_may_change(path).err();
+            exposed.map(|exposed| TrustError::Exposed { path: path.clone(), exposed })
+        };
+        let files = Self::files(folder)?;
+        let checked =
+            |(path, signer): SignerFile| signer.and_then(|signer| exposed(&path).map_or(Ok(signer), Err));
+        Ok(Self::gather(files.into_iter().map(checked)))
+    }
+
+    /// The same of a folder that belongs to whoever reads it, such as a provider's own ledger: it trusts its files whoever
+    /// may change them.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn load_own(folder: &Path) -> Result<Loaded, TrustError> {
+        Ok(Self::gather(Self::files(folder)?.into_iter().map(|(_, signer)| signer)))
+    }
+
+    fn gather(signers: impl Iterator<Item = Result<TrustedSigner, TrustError>>) -> Loaded {
         let mut loaded = Loaded { store: Self::default(), problems: Vec::new() };
-        for (_, signer) in Self::files(folder)? {
+        for signer in signers {
             match signer {
                 Ok(signer) => loaded.store.add(signer),
                 Err(problem) => loaded.problems.push(problem),
             }
         }
-        Ok(loaded)
+        loaded
     }
 
     /// The same, each signer with its file, in the order of the files' names.
@@ -236,6 +266,25 @@ mod tests {
         assert_eq!(issuers(&new), ["sister.example", "provider.example"]);
         let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
         assert!(problem.to_string().contains("zz.pem trusts nobody: it must hold one"), "{problem}");
+    }
+
+    #[test]
+    fn a_file_that_others_may_change_trusts_nobody() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let (good, open) = (folder.path().join("good.pem"), folder.path().join("open.pem"));
+        fs::write(&good, key().to_pem("provider.example")).unwrap();
+        fs::write(&open, key().to_pem("provider.example")).unwrap();
+        mode(&good, 0o644);
+        mode(&open, 0o666);
+        let loaded = TrustStore::load(folder.path()).unwrap();
+        assert_eq!(loaded.store.signers().count(), 1);
+        let problem = loaded.problems[0].to_string();
+        assert!(problem.contains("open.pem trusts nobody") && problem.contains("chmod o-w"), "{problem}");
+        assert_eq!(TrustStore::load_own(folder.path()).unwrap().store.signers().count(), 2, "a ledger's");
+        mode(folder.path(), 0o777);
+        assert!(TrustStore::load(folder.path()).unwrap().store.is_empty(), "a file can be put there");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod form;
 mod schema;
 mod shown;
 
+use crate::root_only::only_root_may_change;
 use config::{Config, File, FileFormat};
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
@@ -92,6 +93,7 @@ pub struct Loaded<T> {
 }
 
 /// Reads `form`'s defaults, the files in order, then variables `PREFIX__SECTION__KEY` out of `environment`.
+/// A file that somebody else than root may change is a problem, and is not read ([`only_root_may_change`]).
 /// Unknown keys and wrong types are problems of the outcome, so that all of them can be told together with
 /// values that cannot be.
 ///
@@ -107,6 +109,11 @@ pub fn load<T: DeserializeOwned>(
     let mut layers = Vec::new();
     for path in files {
         let name = path.display().to_string();
+        // Whoever may write it decides whom the program trusts, and what it runs.
+        if let Err(exposed) = only_root_may_change(path) {
+            check.wrong(name, format!("is not read, because others may change it: {exposed}"));
+            continue;
+        }
         match std::fs::read_to_string(path) {
             Err(error) => check.wrong(name, format!("cannot be read: {error}")),
             Ok(text) => layers.push(check.file(&name, &text)),

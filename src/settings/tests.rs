@@ -52,6 +52,23 @@ fn later_layers_win_and_know_where_they_come_from() {
 }
 
 #[test]
+fn a_file_that_others_may_change_is_not_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, "[log]\nlevel = \"warn\"\n").unwrap();
+    let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
+    for (mode, read) in [(0o644, true), (0o666, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = load::<Whole>(&form, std::slice::from_ref(&path), "P", []).unwrap();
+        assert_eq!(loaded.settings.log.level == "warn", read, "{mode:o}");
+        assert_eq!(loaded.problems.is_empty(), read, "{mode:o}");
+        let told = loaded.problems.iter().all(|problem| problem.to_string().contains("chmod o-w"));
+        assert!(told, "{:?}", loaded.problems);
+    }
+}
+
+#[test]
 fn what_is_shown_has_every_key_its_value_and_its_place() {
     let shown = |text: &str, environment: &[(&str, &str)]| {
         let folder = tempfile::tempdir().unwrap();

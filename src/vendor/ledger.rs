@@ -37,7 +37,7 @@ impl Ledger {
     /// [`VendorError::NotALedger`], or what is wrong with `provider.toml` or a file of `trust.d`.
     pub fn open(folder: &Path) -> Result<Self, VendorError> {
         let profile = Profile::read(folder)?;
-        let loaded = TrustStore::load(&folder.join("trust.d"))?;
+        let loaded = TrustStore::load_own(&folder.join("trust.d"))?;
         if let Some(problem) = loaded.problems.into_iter().next() {
             return Err(problem.into());
         }

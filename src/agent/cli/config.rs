@@ -9,7 +9,7 @@ use crate::agent::daemon::Reloaded;
 use crate::agent::delivery::probe;
 use crate::agent::enforcement::updates::run::{NoStart, may_begin};
 use crate::agent::enforcement::{gate_rules, systemctl};
-use crate::agent::settings::{Settings, json_schema};
+use crate::agent::settings::{Settings, action_program, json_schema};
 use crate::documents::TrustStore;
 use crate::settings::{DEFAULT, Problem, SettingsError};
 use reqwest::Method;
@@ -92,9 +92,6 @@ async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), Cli
     Ok(())
 }
 
-/// Where the programs of actions are (`systemd/svm-agent-action@.service`).
-const ACTIONS: &str = "/etc/svm-agent/actions";
-
 /// Whether the unit of the schedule is there and asks its permit, where a systemd runs.
 async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
     let unit = &settings.updates.unit;
@@ -127,6 +124,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
         }
         Err(error) => remarks.push(crate::error_chain::Chain(&error).to_string()),
     }
+    remarks.extend(settings.exposed());
     remarks.extend(settings.unreadable());
     if settings.destinations.is_empty() {
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
@@ -134,7 +132,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
     if !offline {
         units_can_work(&settings).await?;
         remarks.extend(settings.actions.keys().filter_map(|name| {
-            let program = Path::new(ACTIONS).join(name);
+            let program = action_program(name);
             (!program.exists()).then(|| format!("`actions.{name}`: there is no {}", program.display()))
         }));
         let mut looks = tokio::task::JoinSet::new();

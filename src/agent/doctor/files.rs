@@ -6,6 +6,7 @@ use crate::agent::settings::Settings;
 use crate::agent::store::{InspectError, Inspection, Paper, inspect};
 use crate::documents::{Expect, TrustStore, verify};
 use crate::error_chain::Chain;
+use crate::root_only::{Exposed, Who, only_root_may_change};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -16,7 +17,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
     let mut found = Findings::of(Area::Files);
     state_folder(&mut found, &settings.state_dir);
     runtime_folder(&mut found, &settings.runtime_dir);
-    trust_folder(&mut found, &settings.trust_dir);
+    governing(&mut found, settings);
     secrets(&mut found, settings);
     textfile(&mut found, settings, patient.runs);
     let seen = inspect(&settings.state_dir, patient.runs, ONE);
@@ -138,17 +139,21 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
     }
 }
 
-fn trust_folder(found: &mut Findings, folder: &Path) {
-    let name = folder.display().to_string();
-    if let Ok(about) = std::fs::metadata(folder) {
-        match mode(&about) & 0o022 {
-            0 => found.ok(name, format!("mode {:04o}", mode(&about))),
-            _ => {
-                let told = format!(
-                    "others may write there (mode {:04o}), and so make themselves trusted",
-                    mode(&about)
-                );
-                found.fail(&name, told, format!("chmod go-w {name}"));
+/// What decides whom the agent trusts and what runs for it.
+fn governing(found: &mut Findings, settings: &Settings) {
+    for (what, path) in settings.governing() {
+        if std::fs::symlink_metadata(&path).is_err() {
+            continue;
+        }
+        let name = path.display().to_string();
+        match only_root_may_change(&path) {
+            Ok(()) => found.ok(name, format!("{what}: only root may change it")),
+            Err(Exposed { who: Who::Unknown(problem), .. }) => {
+                found.note(name, format!("{what}: cannot find out who may change it: {problem}"));
+            }
+            Err(exposed) => {
+                let told = format!("{what}: others may change it");
+                found.fail(name, told, exposed.to_string());
             }
         }
     }

@@ -4,7 +4,8 @@
 //! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/enforcement.md`.
 
 use super::systemctl::{self, SystemctlError, UnitState};
-use crate::agent::settings::Action;
+use crate::agent::settings::{Action, action_program};
+use crate::root_only::only_root_may_change;
 use crate::subscription::Permit;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -162,6 +163,10 @@ fn unit(name: &str) -> String {
 
 async fn run(name: &str) -> Result<Found, String> {
     let unit = unit(name);
+    // It runs as root: whoever may write it would be root.
+    only_root_may_change(&action_program(name)).map_err(|exposed| {
+        format!("the action {name} is not run, because others may change it: {exposed}")
+    })?;
     let mut before = ended(Path::new(ENDS), name);
     for round in 0..ROUNDS {
         before = ended(Path::new(ENDS), name);

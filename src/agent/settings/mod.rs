@@ -10,6 +10,7 @@ use crate::agent::enforcement::gateway::GatewaySettings;
 use crate::agent::store::Bounds;
 use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
+use crate::root_only::only_root_may_change;
 use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, Shown, choice, load, schema, span};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
 use crate::tls::TlsFiles;
@@ -23,6 +24,17 @@ pub const DEFAULTS: &str = include_str!("../../../config/agent.toml");
 
 /// The prefix of the agent's variables.
 pub const PREFIX: &str = "SVM_AGENT";
+
+/// Where more files of the settings are.
+const CONF_D: &str = "/etc/svm-agent/conf.d";
+
+/// Where the programs of actions are (`systemd/svm-agent-action@.service`).
+const ACTIONS: &str = "/etc/svm-agent/actions";
+
+/// The program of an action.
+pub fn action_program(name: &str) -> PathBuf {
+    Path::new(ACTIONS).join(name)
+}
 
 /// `paths.runtime_dir` as systemd makes it.
 pub const RUNTIME_DIR: &str = "/run/svm-agent";
@@ -204,11 +216,9 @@ struct RawOutbox {
 /// A folder that cannot be listed, by name.
 pub fn installed_files() -> Result<Vec<PathBuf>, SettingsError> {
     let mut files = Vec::new();
-    for (folder, single) in [
-        ("/usr/lib/svm-agent", None),
-        ("/etc/svm-agent", Some("agent.toml")),
-        ("/etc/svm-agent/conf.d", None),
-    ] {
+    for (folder, single) in
+        [("/usr/lib/svm-agent", None), ("/etc/svm-agent", Some("agent.toml")), (CONF_D, None)]
+    {
         match single {
             Some(name) => files.extend(Some(Path::new(folder).join(name)).filter(|path| path.exists())),
             None => {
@@ -261,6 +271,37 @@ impl Settings {
             _ => Err(SettingsError(check.problems)),
         }
     }
+    /// What decides whom the agent trusts and what runs for it, with what each is: none of these may be changed by others
+    /// ([`crate::root_only`]). The files of the settings themselves are checked when they are read.
+    pub fn governing(&self) -> Vec<(String, PathBuf)> {
+        let mut governing = vec![
+            ("keys of trusted providers".to_owned(), self.trust_dir.clone()),
+            ("settings".to_owned(), PathBuf::from(CONF_D)),
+        ];
+        governing.extend(
+            self.actions.keys().map(|name| (format!("program of the action {name}"), action_program(name))),
+        );
+        let mut add = |key: String, file: &Option<PathBuf>| {
+            governing.extend(file.clone().map(|file| (format!("`{key}`"), file)));
+        };
+        add("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
+        for (destination, settings) in &self.destinations {
+            for (key, file) in settings.files().into_iter().filter(|(key, _)| *key == "ca_file") {
+                add(format!("destinations.{destination}.{key}"), file);
+            }
+        }
+        governing
+    }
+
+    /// Which of [`Self::governing`] others may change, as sentences.
+    pub fn exposed(&self) -> Vec<String> {
+        let of = |(what, path): (String, PathBuf)| {
+            let exposed = only_root_may_change(&path).err()?;
+            Some(format!("{what}: others may change {}: {exposed}", path.display()))
+        };
+        self.governing().into_iter().filter_map(of).collect()
+    }
+
     /// Files that the settings name and that cannot be read now, by key. They are read when they are needed, by
     /// whoever needs them: not everyone who may ask for the status may read a token.
     pub fn unreadable(&self) -> Vec<String> {

@@ -228,7 +228,7 @@ fn keygen(cli: &Cli, args: &Keygen, home: Option<&Path>) -> Result<Report, Vendo
 
 fn inspect(cli: &Cli, file: &Path, trust: Option<&Path>) -> Result<Report, VendorError> {
     let folder = trust.map_or_else(|| cli.ledger.join("trust.d"), Path::to_owned);
-    let loaded = TrustStore::load(&folder)?;
+    let loaded = TrustStore::load_own(&folder)?;
     let failed = VendorError::io("read", file);
     let mut text = Vec::new();
     // One byte more than a document has, so that a larger file is refused for its size.
