@@ -539,6 +539,43 @@ fn a_receiver_that_fails_loses_nothing_and_is_told_once() {
 
 // Settings.
 
+/// Whatever a receiver claims of this SVM's numbers, it can make the agent wait, and nothing else.
+#[test]
+fn a_receiver_that_claims_numbers_costs_the_svm_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(folder.path(), at(FAR), 30);
+    let port = free_port();
+    let receiver = Receiver::on(port);
+    let destination =
+        format!("[destinations.console]\nurl = \"http://127.0.0.1:{port}/v1/events\"\ntimeout = \"1s\"\n");
+    let agent = Agent::new(folder.path(), &vendor.trust(), &(vendor.source() + &destination));
+    let mut program = agent.start_ready();
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    let held = || (agent.status()["id"].clone(), agent.status()["keys"].clone());
+    let before = held();
+    for claimed in ["09007199254740991", "09007199254740992", "00000000000001500000", "9223372036854775807"] {
+        let receipt = format!("{{\"kept\":[],\"conflicts\":[{{\"highest\":\"{claimed}\"}}]}}");
+        receiver.server.say(whole(&["409 Conflict"], &receipt));
+        program.signal(Signal::HUP);
+        wait_for(claimed, 20, || {
+            let code = agent.status()["destinations"]["console"]["outage"]["code"].clone();
+            matches!(code.as_str()?, "sequence_jump" | "sequence_conflict").then_some(())
+        });
+        // Neither file is damaged by what was claimed, and either is enough.
+        for lost in ["nothing", "agent.db", "recovery.json"] {
+            assert!(program.terminate().success());
+            std::fs::remove_file(folder.path().join("state").join(lost)).ok();
+            program = agent.start_ready();
+            assert_eq!(held(), before, "{claimed}, and {lost} is lost");
+        }
+    }
+    assert!(!agent.log().contains("recovery.damaged"), "{}", agent.log());
+    // It is mended, and has everything.
+    receiver.works(500);
+    program.signal(Signal::HUP);
+    agent.settled();
+}
+
 #[test]
 fn wrong_settings_are_told_all_at_once_with_their_place() {
     let folder = tempfile::tempdir().unwrap();

@@ -171,7 +171,7 @@ fn a_damaged_database_is_told_and_rebuilt_with_nothing_lost_but_what_waited() {
         world.no_gap_no_conflict(&id, name);
     }
 
-    // The database is good, and the file beside it is not: it is made again, and nothing is told.
+    // The database is good, and the file beside it is not: it is made again, and the log says so.
     let recovery = world.state("recovery.json");
     for damage in ["", "{", "null"] {
         assert!(program.terminate().success());
@@ -183,22 +183,50 @@ fn a_damaged_database_is_told_and_rebuilt_with_nothing_lost_but_what_waited() {
         );
         let made: Value = serde_json::from_slice(&std::fs::read(&recovery).unwrap()).unwrap();
         assert_eq!(made["id"], id.as_str());
+        world.agent.wrote(&["recovery.damaged"]);
     }
 
     // Both: nothing is left to rebuild from. It starts anew, under another id, and says so.
     assert!(program.terminate().success());
     std::fs::write(&recovery, "{").unwrap();
     overwrite(&world.state("agent.db"));
-    let _program = world.agent.start_ready();
+    let mut program = world.agent.start_ready();
+    let first = is_lost(&world, &id);
+
+    // The same where the database is gone, and where both are: that is no first start.
+    for damage in ["{", ""] {
+        assert!(program.terminate().success());
+        std::fs::remove_file(world.state("agent.db")).unwrap();
+        match damage {
+            "" => std::fs::remove_file(&recovery).unwrap(),
+            damage => std::fs::write(&recovery, damage).unwrap(),
+        }
+        program = world.agent.start_ready();
+        is_lost(&world, &first);
+    }
+    // A new key ends it.
+    world.agent.ask(&["activate", &world.vendor.code]).unwrap();
+    let reasons = || world.agent.status()["reasons"].to_string();
+    wait_for("a good status", 20, || (!reasons().contains("state_lost")).then_some(()));
+}
+
+/// What the SVM held is lost, and everybody hears of it. Answers its new id.
+fn is_lost(world: &World, id: &str) -> String {
     world.agent.settled();
     let status = world.agent.status();
     let new = status["id"].as_str().unwrap();
     assert!(new != id && status["phase"] == "not_activated", "{status}");
+    assert!(status["reasons"].to_string().contains("state_lost"), "{status}");
     assert_eq!((world.agent.permit("ksn"), world.agent.permit("database-updates")), (75, 75));
     let events = world.events(new);
     let rebuilt = events.iter().find(|event| event["type"] == "svm.store.rebuilt").unwrap();
     assert!(rebuilt["data"]["problem"].as_str().unwrap().contains("must be activated again"), "{rebuilt}");
-    world.no_gap_no_conflict(new, "both");
+    assert_eq!((&rebuilt["data"]["severity"], &rebuilt["data"]["lost"]), (&4.into(), &true.into()));
+    let told = events.iter().find(|event| event["type"] == "svm.agent.report").unwrap();
+    assert!(told["data"]["device_status_reasons"].to_string().contains("state_lost"), "{told}");
+    world.agent.wrote(&["store.state_lost"]);
+    world.no_gap_no_conflict(new, "lost");
+    new.to_owned()
 }
 
 // A kill at each durable step.

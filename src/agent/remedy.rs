@@ -47,6 +47,9 @@ pub fn of_reason(reason: &str, status: &Status) -> String {
         "reserve_unusable" => "see why (svm-agent status), and replace it: svm-agent key remove KEY",
         "not_enforced" => "give the unit that uses it a gate: sudo svm-agent gate install UNIT",
         "enforcement_failed" => "see what fails: svm-agent status --explain",
+        "state_lost" => {
+            "activate it again (svm-agent activate CODE), and look at the disk: what this SVM held is lost"
+        }
         "clock_suspect" => "set the clock right (timedatectl); see svm-agent clock show",
         "databases_outdated" => "see why they are old: svm-agent updates status",
         _ => "svm-agent status --explain",

@@ -8,7 +8,7 @@ use super::engine::{Handle, Order, Tell};
 use super::settings::Settings;
 use super::source::poller::verify_now;
 use super::source::schedule::next_on_grid;
-use super::store::{Paper, Store};
+use super::store::{Paper, Store, read_note};
 use crate::clock::Clock;
 use crate::documents::{Expect, Sub};
 use crate::events::Operational;
@@ -80,7 +80,7 @@ impl ReserveWatch {
     /// Works until the engine is gone.
     pub async fn run(mut self) {
         let note = self.store.note(NOTE).await.ok().flatten();
-        let mut told: Option<Told> = note.and_then(|note| serde_json::from_str(&note).ok());
+        let mut told: Option<Told> = read_note(NOTE, note);
         let mut seen: Option<(Arc<Paper>, Signers)> = None;
         let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
         loop {

@@ -84,8 +84,9 @@ pub enum Operational {
     SettingsReloaded { keys: Vec<String> },
     /// The whole status.
     AgentReport { report: Value },
-    /// The database was damaged or missing, and was made anew from the files beside it.
-    StoreRebuilt { problem: String, set_aside: Option<String> },
+    /// The database was damaged or missing, and was made anew from the files beside it; `lost`: without the keys, which
+    /// none of them had.
+    StoreRebuilt { problem: String, set_aside: Option<String>, lost: bool },
     /// The SVM has a new id, and this is the first that is told under it.
     IdentityChanged { old_id: String, new_id: String, why: &'static str },
     /// The machine was reverted to an earlier state, or copied: a destination had its next number from another event,
@@ -130,7 +131,7 @@ pub enum Operational {
 pub struct DropCount {
     /// The type, without `svm.`.
     pub r#type: String,
-    /// `size` or `age`.
+    /// `size`, `age`, or `numbers` where the destination's sequence numbers are used up.
     pub reason: String,
     /// How many.
     pub count: u64,
@@ -175,7 +176,7 @@ impl Operational {
             Self::StoreRebuilt { .. } => "store.rebuilt",
             Self::IdentityChanged { .. } => "identity.changed",
             Self::SequenceReverted { .. } => "sequence.reverted",
-            Self::EventsDropped(_) => "events.dropped",
+            Self::EventsDropped(_) => DROPPED,
             Self::CertificateExpiring { .. } => "destination.certificate_expiring",
             Self::EventsQuarantined { .. } => QUARANTINED,
             Self::EnforcementFailed { .. } => "enforcement.failed",
@@ -218,12 +219,14 @@ impl Operational {
             | Self::IdentityChanged { .. }
             | Self::SequenceReverted { .. }
             | Self::DatabasesOutdated { critical: false, .. } => Severity::Warning,
-            Self::DatabasesOutdated { critical: true, .. } => Severity::Critical,
+            Self::DatabasesOutdated { critical: true, .. } | Self::StoreRebuilt { lost: true, .. } => {
+                Severity::Critical
+            }
             Self::CertificateExpiring { .. }
             | Self::EnforcementFailed { .. }
             | Self::ActivationFailed { .. }
             | Self::UpdatesFailed { .. }
-            | Self::StoreRebuilt { .. }
+            | Self::StoreRebuilt { lost: false, .. }
             | Self::EventsDropped(_)
             | Self::EventsQuarantined { .. } => Severity::Failure,
         }
@@ -232,6 +235,9 @@ impl Operational {
 
 /// The type of the event of which only the latest waits.
 pub const REPORT: &str = "agent.report";
+
+/// The type of the event that tells what was dropped.
+pub const DROPPED: &str = "events.dropped";
 
 /// The type of the event that tells what a destination refused.
 pub const QUARANTINED: &str = "events.quarantined";

@@ -179,11 +179,13 @@ pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str,
                 view.phase.as_str()
             ),
         ),
-        Operational::StoreRebuilt { problem, set_aside, .. } => (
-            "Database rebuilt",
-            match set_aside {
-                Some(name) => format!("the database was set aside as {name} and rebuilt: {problem}"),
-                None => format!("the database was rebuilt: {problem}"),
+        Operational::StoreRebuilt { problem, set_aside, lost } => (
+            if *lost { "State lost" } else { "Database rebuilt" },
+            match (set_aside, lost) {
+                (Some(name), false) => format!("the database was set aside as {name} and rebuilt: {problem}"),
+                (None, false) => format!("the database was rebuilt: {problem}"),
+                (Some(name), true) => format!("the database was set aside as {name}: {problem}"),
+                (None, true) => problem.clone(),
             },
         ),
         Operational::IdentityChanged { old_id, new_id, why } => (

@@ -221,7 +221,7 @@ fn crash(image: &Image, histories: &[History], dice: &mut Dice) -> Result<Option
     {
         return Err(format!("rebuilt: {rebuilt:?}"));
     }
-    if folder.path().join("recovery.damaged").exists() {
+    if opened.recovery_damaged.is_some() {
         return Err("the recovery file was damaged".to_owned());
     }
     let reserve = std::fs::metadata(folder.path().join("agent.reserve")).map_or(0, |file| file.len());

@@ -157,13 +157,14 @@ pub(crate) fn rows() -> Agent {
     database
         .execute_batch(
             "INSERT OR REPLACE INTO notes VALUES ('dropped', 'seven');
+             INSERT OR REPLACE INTO notes VALUES ('updates', '{\"followed\":');
              CREATE TRIGGER broken BEFORE INSERT ON notes WHEN NEW.name IN ('activation', 'source')
              BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
         )
         .unwrap();
     drop(database);
     let _program = agent.start_ready();
-    lines(&agent, &["store.drops_unreadable", "activation.note_not_kept"]);
+    lines(&agent, &["store.drops_unreadable", "store.note_unreadable", "activation.note_not_kept"]);
     // Another key takes the place of what waits, and that it does cannot be kept.
     agent.ask(&["key", "add", vendor_file(&vendor).to_str().unwrap()]).unwrap();
     line(&agent, "activation.not_dropped");

@@ -29,6 +29,7 @@ const SEEN_BY: &[(&str, &[&str])] = &[
     ("tests/time.rs", &["delivery.still_fails", "source.still_fails"]),
     ("tests/reserve.rs", &["reserve.unusable", "reserve.usable", "key.reserve_applied"]),
     ("tests/identity.rs", &["sequence.reverted"]),
+    ("tests/faults_store.rs", &["recovery.damaged", "store.state_lost"]),
     ("tests/delivery/certificates.rs", &["destination.certificate_expiring"]),
     ("tests/delivery/bounds.rs", &["events.dropped"]),
 ];

@@ -13,7 +13,7 @@ use super::engine::{Handle, Offered, Order, Tell};
 use super::settings::Settings;
 use super::source::poller::verify_now;
 use super::source::{Answer, SourceError, fetch, schedule};
-use super::store::{Commit, Store, StoreError};
+use super::store::{Commit, Store, StoreError, read_note};
 use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::documents::{Expect, Sub};
@@ -126,7 +126,7 @@ impl Activations {
     /// Works until whoever may wish anything is gone.
     pub async fn run(self, mut wishes: mpsc::Receiver<Wish>) {
         let note = self.store.note(NOTE).await.ok().flatten();
-        let mut waiting: Waiting = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let mut waiting: Waiting = read_note(NOTE, note).unwrap_or_default();
         loop {
             self.show(&waiting);
             let due = waiting.first().map(|pending| pending.due(self.clock.now()));

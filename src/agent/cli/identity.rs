@@ -100,7 +100,11 @@ fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), Cl
         }
         remove(folder, |name| match forget_keys {
             true => name.starts_with("agent.") || name.starts_with("recovery."),
-            false => name.starts_with("agent.db.damaged-") || name == "recovery.damaged",
+            false => {
+                name.starts_with("agent.db.damaged-")
+                    || name.starts_with("recovery.json.damaged-")
+                    || name == "recovery.damaged"
+            }
         })
         .map_err(cannot)?;
     }

@@ -16,8 +16,9 @@ use crate::agent::lines::say;
 use crate::agent::reserve::ReserveWatch;
 use crate::agent::settings::{Destination, Settings};
 use crate::agent::source::{poller::Poller, schedule::spread_of};
-use crate::agent::store::{Commit, Opened, Plan, Route, Store, TIME_NOTE};
+use crate::agent::store::{Commit, Opened, Plan, Route, Store, TIME_NOTE, read_note};
 use crate::clock::Clock;
+use crate::clock::trust::TrustedTime;
 use crate::subscription::Resource;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -61,8 +62,21 @@ impl Session {
         let make_id = || uuid::Uuid::now_v7().to_string();
         let machine = identity::of_this_machine(&settings.identity, &settings.runtime_dir);
         let (store, opened) = Store::open(&settings.state_dir, plan, clock.now(), &machine, make_id)?;
-        let Opened { id, new_id, bond, changed, state, papers, source_note, time_note, rebuilt, left } =
-            opened;
+        let Opened {
+            id,
+            new_id,
+            bond,
+            changed,
+            state,
+            papers,
+            source_note,
+            time_note,
+            rebuilt,
+            recovery_damaged,
+            left,
+        } = opened;
+        // The clock reads it, and has no log.
+        read_note::<TrustedTime>(TIME_NOTE, time_note.clone());
         let clock = clock.trusted(time_note.as_deref(), settings.clock_dwell);
         if new_id {
             say!(IDENTITY_NEW, id, "this SVM has a new id: {id}");
@@ -79,11 +93,27 @@ impl Session {
             );
         }
         if let Some(rebuilt) = &rebuilt {
+            if rebuilt.lost {
+                say!(
+                    STATE_LOST,
+                    set_aside = rebuilt.set_aside,
+                    "what this SVM held is lost: {}",
+                    rebuilt.problem
+                );
+            } else {
+                say!(
+                    STORE_REBUILT,
+                    set_aside = rebuilt.set_aside,
+                    "the database was rebuilt: {}",
+                    rebuilt.problem
+                );
+            }
+        }
+        if let Some((problem, set_aside)) = &recovery_damaged {
             say!(
-                STORE_REBUILT,
-                set_aside = rebuilt.set_aside,
-                "the database was rebuilt: {}",
-                rebuilt.problem
+                RECOVERY_DAMAGED,
+                set_aside,
+                "the recovery file was damaged and is made again from the database: {problem}; the damaged one is kept as {set_aside}"
             );
         }
         for (name, events) in &left {

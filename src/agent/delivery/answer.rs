@@ -3,6 +3,7 @@
 use super::secrets::Secrets;
 use crate::agent::settings::Receiver;
 use crate::agent::store::Outgoing;
+use crate::bounds::MAX_SEQUENCE;
 use crate::http::{self, Failure};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -60,14 +61,21 @@ struct Conflict {
     highest: String,
 }
 
-/// No destination has numbers above this, whatever it says: it would use up those that there are.
-const MOST_NUMBER: u64 = 1 << 53;
-
 /// Why nothing is sent any more to a receiver that has other events under this SVM's numbers.
 pub(super) fn another_machine() -> Outcome {
     Outcome::hold(
         "sequence_conflict",
         "the receiver has other events under this SVM's numbers again and again: another machine uses this SVM's id; on the copy, stop the agent, run `svm-agent identity reset` and start it",
+    )
+}
+
+/// Why nothing is sent any more to a receiver whose numbers are not this SVM's.
+pub(super) fn too_far_ahead(highest: u64, last: u64) -> Outcome {
+    Outcome::hold(
+        "sequence_jump",
+        format!(
+            "the receiver says that it has this SVM's events up to number {highest}, and the last one here is {last}: its records of this SVM are wrong; remove this SVM there, or give it a new id: stop the agent, run `svm-agent identity reset` and start it"
+        ),
     )
 }
 
@@ -154,7 +162,7 @@ pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
         None if !receipt.conflicts.is_empty() => {
             let known = receipt.conflicts.iter().map(|conflict| conflict.highest.parse().unwrap_or(0)).max();
             match (sent.first(), known) {
-                (Some(first), Some(highest)) if highest < MOST_NUMBER => {
+                (Some(first), Some(highest)) if highest <= MAX_SEQUENCE => {
                     Outcome::Conflict { sequence: first.sequence, highest }
                 }
                 _ => another_machine(),

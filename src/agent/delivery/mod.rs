@@ -15,10 +15,10 @@ pub mod syslog;
 pub use probe::probe;
 
 use super::board::{Board, DestinationHealth};
-use super::engine::{Handle, Order};
+use super::engine::{Handle, Order, reverts};
 use super::outage::{Outage, Trouble};
 use super::settings::Destination;
-use super::store::{Outgoing, Quarantined, Reading, Store, StoreError};
+use super::store::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
 use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::http::jitter;
@@ -176,7 +176,7 @@ impl Delivery {
         let mut health = DestinationHealth { url: address, ..DestinationHealth::default() };
         let kept = match self.store.retry(&self.name).await {
             Err(StoreError::Closed) => return Err(StoreError::Closed),
-            kept => kept.ok().flatten().and_then(|text| serde_json::from_str::<Retry>(&text).ok()),
+            kept => read_note::<Retry>(&format!("retry of {}", self.name), kept.ok().flatten()),
         };
         let retry = kept.unwrap_or_default();
         health.outage.clone_from(&retry.outage);
@@ -270,6 +270,11 @@ impl Delivery {
     /// The outcome: that cannot be kept, or is done too often.
     async fn go_on_above(&self, sequence: u64, highest: u64) -> Result<(), Outcome> {
         let destination = self.name.clone();
+        let last = self.store.last_sequence(&destination).await;
+        let last = last.map_err(|error| Outcome::again("store", error.to_string()))?;
+        if !reverts::may_follow(highest, last) {
+            return Err(answer::too_far_ahead(highest, last));
+        }
         match self.engine.order(Order::GoOnAbove { destination, sequence, highest }).await {
             Ok(turn) if turn.taken => Ok(()),
             Ok(_) => Err(answer::another_machine()),

@@ -21,14 +21,16 @@ use super::source::schedule::spread_of;
 use super::status::Status;
 use super::store::{
     Above, CHANGED_NOTE, Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError,
-    TIME_NOTE,
+    TIME_NOTE, read_note,
 };
 use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::documents::Document;
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
 use crate::http::jitter;
-use crate::subscription::{Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step};
+use crate::subscription::{
+    DeviceStatus, Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step,
+};
 use handle::Request;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
@@ -42,6 +44,9 @@ const BACKLOG: usize = 16;
 
 /// A store that failed is tried again after so long at most.
 const MOST_PUT_OFF: SignedDuration = SignedDuration::from_secs(60);
+
+/// Reason of the device status: keys and state were lost with the database, and there is no new key yet.
+const STATE_LOST: &str = "state_lost";
 
 /// The way a document comes in.
 type Door = fn(Offer) -> Input;
@@ -66,7 +71,7 @@ impl Step {
     /// Whether it came by time or from the vendor: what must stop then, stops even where nothing can be kept.
     /// A command that could not be kept is not in force, and whoever gave it is told so.
     fn by_itself(&self) -> bool {
-        matches!(self.input, Input::Look | Input::Publish(_))
+        matches!(self.input, Input::Look | Input::Publish(_) | Input::Condition(..))
     }
 }
 
@@ -196,23 +201,28 @@ impl Engine {
     /// Tells what was slept through and that the agent started, and writes the permits: after this they are
     /// right. A store that fails is told and tried again later; the permits do not wait for it.
     pub async fn begin(&mut self, begin: Begin) {
-        let mut told = Vec::new();
+        let (mut told, mut lost) = (Vec::new(), false);
         match begin {
             Begin::Start { changed, rebuilt } => {
                 if let Some(Changed { old_id, new_id, why }) = changed {
                     told.push(Operational::IdentityChanged { old_id, new_id, why: why.as_str() });
                 }
                 told.push(Operational::AgentStarted { version: env!("CARGO_PKG_VERSION") });
-                if let Some(Rebuilt { problem, set_aside, .. }) = rebuilt {
-                    told.push(Operational::StoreRebuilt { problem, set_aside });
+                if let Some(Rebuilt { problem, set_aside, lost: keys_too, .. }) = rebuilt {
+                    lost = keys_too;
+                    told.push(Operational::StoreRebuilt { problem, set_aside, lost });
                 }
             }
             Begin::Reloaded { keys } => told.push(Operational::SettingsReloaded { keys }),
         }
+        let input = match lost {
+            true => Input::Condition(STATE_LOST.to_owned(), Some(DeviceStatus::Critical)),
+            false => Input::Look,
+        };
         // The error was told and is shown in the status.
-        let _ = self.turn(Step { also: told, ..Step::new(Input::Look) }).await;
+        let _ = self.turn(Step { also: told, ..Step::new(input) }).await;
         let note = self.store.note(certificates::NOTE).await.ok().flatten();
-        self.certificates = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.certificates = read_note(certificates::NOTE, note).unwrap_or_default();
         self.recall_reverts().await;
         self.look_at_certificates().await;
         self.count_devices().await;
@@ -224,6 +234,7 @@ impl Engine {
         loop {
             self.tell_drops().await;
             self.tell_doubt().await;
+            self.forget_loss().await;
             let (clock, due) = (self.clock, self.due());
             tokio::select! {
                 request = self.orders.recv() => match request {
@@ -286,6 +297,14 @@ impl Engine {
             if self.turn(Step { also, ..Step::new(Input::Look) }).await.is_ok() {
                 self.board.count_dropped(count);
             }
+        }
+    }
+
+    /// That the state was lost is over with the next key.
+    async fn forget_loss(&mut self) {
+        let lost = self.state.conditions.contains_key(STATE_LOST);
+        if lost && self.state.active.is_some() && self.retry.is_none() {
+            self.turn(Step::new(Input::Condition(STATE_LOST.to_owned(), None))).await.ok();
         }
     }
 
@@ -536,7 +555,7 @@ impl Engine {
         // Time comes again by itself, as do a later report and the store's note of what was dropped; delivery asks
         // for a quarantine again, and the poller offers again what is refused.
         let held = match &coming.input {
-            Input::Look => {
+            Input::Look | Input::Condition(..) => {
                 coming.quarantined.is_empty()
                     && coming.above.is_none()
                     && coming.also.iter().any(Operational::is_told_once)

@@ -5,7 +5,8 @@
 //! ever: so it is done a few times a day, and then held until somebody looks.
 
 use super::{Engine, Step};
-use crate::agent::store::{Above, REVERTS_NOTE, StoreError};
+use crate::agent::store::{Above, REVERTS_NOTE, StoreError, read_note};
+use crate::bounds::{MAX_SEQUENCE, MAX_SEQUENCE_JUMP};
 use crate::events::Operational;
 use crate::subscription::Input;
 use jiff::{SignedDuration, Timestamp};
@@ -36,14 +37,20 @@ impl Reverts {
     }
 }
 
+/// Whether numbers may go on above `highest`, which a receiver claims to know, where `last` was the last one used here.
+pub(crate) fn may_follow(highest: u64, last: u64) -> bool {
+    highest <= last.saturating_add(MAX_SEQUENCE_JUMP)
+        && highest.max(last) <= MAX_SEQUENCE.saturating_sub(MAX_SEQUENCE_JUMP)
+}
+
 impl Engine {
     pub(super) async fn recall_reverts(&mut self) {
         let note = self.store.note(REVERTS_NOTE).await.ok().flatten();
-        self.reverts = note.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.reverts = read_note(REVERTS_NOTE, note).unwrap_or_default();
     }
 
     /// A destination has another event under `sequence`, and `highest` is the highest number that it knows: what waits
-    /// is numbered above, and that is told, in one commit. False where it is done too often.
+    /// is numbered above, and that is told, in one commit. False where it is done too often, or would be too far.
     pub(super) async fn go_on_above(
         &mut self,
         destination: String,
@@ -51,11 +58,15 @@ impl Engine {
         highest: u64,
     ) -> Result<bool, StoreError> {
         let Some(reverts) = self.reverts.with(&destination, self.now()) else { return Ok(false) };
+        let last = self.store.last_sequence(&destination).await?;
+        if !may_follow(highest, last) {
+            return Ok(false);
+        }
         if !self.origin.instance.contains('.') {
             // Two that run on from one image of their memory have the same until here.
             self.origin.instance = format!("{}.{}", self.origin.instance, super::instance());
         }
-        let number = highest.max(self.store.last_sequence(&destination).await?);
+        let number = highest.max(last);
         let twenty = |number: u64| format!("{number:020}");
         let told = Operational::SequenceReverted {
             destination: destination.clone(),
@@ -74,6 +85,23 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receiver_cannot_use_up_the_numbers() {
+        for (highest, last, follows) in [
+            (0, 0, true),
+            (1_000_000, 0, true),
+            (1_000_001, 0, false),
+            (5, 2_000_000, true),
+            (MAX_SEQUENCE, 0, false),
+            (u64::MAX, u64::MAX, false),
+            (MAX_SEQUENCE - 1_000_000, MAX_SEQUENCE - 1_500_000, true),
+            (MAX_SEQUENCE - 999_999, MAX_SEQUENCE - 1_500_000, false),
+            (1, MAX_SEQUENCE, false),
+        ] {
+            assert_eq!(may_follow(highest, last), follows, "{highest} above {last}");
+        }
+    }
 
     #[test]
     fn three_in_a_day_and_for_each_destination() {

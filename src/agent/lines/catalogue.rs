@@ -36,8 +36,11 @@ lines! {
         "The state folder came from another machine, as on a clone, or the identity was reset.",
         "Nothing, on a copy. A destination with tokens needs one of its own for it.";
     STORE_REBUILT: "store.rebuilding", ERROR, "the database was rebuilt: PROBLEM", ["set_aside"],
-        "The database was damaged, missing or older than the recovery file. Key and state were taken from the recovery file, unless the line says that this SVM starts anew.",
-        "Look at the disk. Where the SVM starts anew, activate it again.";
+        "The database was damaged, missing or older than the recovery file. Keys and state were taken from the recovery file.",
+        "Look at the disk.";
+    STATE_LOST: "store.state_lost", ERROR, "what this SVM held is lost: PROBLEM", ["set_aside"],
+        "The database is gone or damaged, and there is no recovery file from which the keys could be taken. The SVM is not activated: database updates and KSN stop.",
+        "Activate the SVM again: svm-agent activate CODE. Then look at the disk; the damaged files lie in the state folder.";
     DESTINATION_LEFT: "destination.left", WARN, "the destination NAME is configured no more; EVENTS events that wait for it are kept as history, and go on if it comes back", ["destination", "events"],
         "A destination was taken out of the settings while events waited for it.", "Nothing, if it was meant.";
     DESTINATION_NONE: "destination.none", WARN, "no destination is configured: no console hears of this SVM", [],
@@ -106,6 +109,12 @@ lines! {
         "Make room on the disk, or see what is wrong with it.";
     RECOVERY_WORKS: "recovery.works", INFO, "the recovery file is written again", ["path"],
         "The copy is as new as the database.", "";
+    RECOVERY_DAMAGED: "recovery.damaged", WARN, "the recovery file was damaged and is made again from the database: PROBLEM; the damaged one is kept as NAME", ["set_aside"],
+        "The database is whole, and nothing is lost. With a database that is damaged too, the keys would have been.",
+        "Look at the disk.";
+    NOTE_UNREADABLE: "store.note_unreadable", WARN, "the note NOTE in the database cannot be read and is begun anew: PROBLEM", ["note"],
+        "A part of the agent forgot what it remembered: a pending activation (activation), when it looked at the vendor last (source), how far the schedule of updates was followed (updates), what was reported of certificates, the reserve key and numbers, or the failures of a destination.",
+        "Look at the disk. Of activation: activate again.";
     DROPS_UNREADABLE: "store.drops_unreadable", ERROR, "how much was dropped before cannot be read, and is counted anew: PROBLEM", ["error"],
         "A note in the database is damaged.", "Look at the disk.";
 

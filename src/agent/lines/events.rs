@@ -41,7 +41,7 @@ events! {
     "agent.started", "The agent began to work.", "";
     "agent.report", "The whole status was told.", "";
     "settings.reloaded", "Settings changed while the agent ran; settings.changed names each.", "";
-    "store.rebuilt", "The database was made anew from the recovery file.", "Look at the disk; the damaged database lies beside the new one.";
+    "store.rebuilt", "The database was made anew from the recovery file, or without one: then the keys are lost.", "Look at the disk; the damaged files lie beside the new ones. If the keys are lost: svm-agent activate CODE.";
     "identity.changed", "The first event under a new id.", "Nothing, on a copy; a destination with tokens needs one of its own for it.";
     "sequence.reverted", "A destination knows later numbers than this SVM: the machine was reverted to an earlier state, or copied.", "Nothing after a revert. Else look for a copy of this machine.";
     "events.dropped", "More events waited than may, or for too long: the oldest were dropped.", "See why the destination does not take events: svm-agent status; more room: outbox.max_megabytes.";

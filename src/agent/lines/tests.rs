@@ -80,7 +80,9 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
 
 #[test]
 fn every_type_of_event_has_its_line() {
-    let mut types = BTreeSet::from([crate::events::REPORT, crate::events::QUARANTINED].map(str::to_owned));
+    let mut types = BTreeSet::from(
+        [crate::events::REPORT, crate::events::QUARANTINED, crate::events::DROPPED].map(str::to_owned),
+    );
     for file in ["src/subscription/event.rs", "src/events/mod.rs"] {
         let code = std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
         let (_, after) = code.split_once("fn type_name(").unwrap();

@@ -10,7 +10,7 @@ use crate::agent::engine::{Handle, Order};
 use crate::agent::lines::say;
 use crate::agent::outage::{Outage, Trouble};
 use crate::agent::settings::Settings;
-use crate::agent::store::{Commit, SOURCE_NOTE, Store};
+use crate::agent::store::{Commit, SOURCE_NOTE, Store, read_note};
 use crate::clock::Clock;
 use crate::clock::trust::Suspicion;
 use crate::documents::{Document, Expect, Sub, TrustStore, verify};
@@ -161,7 +161,7 @@ pub fn verify_now(
 impl Poller {
     /// Works until whoever may ask for a refresh is gone.
     pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
-        let mut memory: Memory = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let mut memory: Memory = read_note(SOURCE_NOTE, note).unwrap_or_default();
         let mut doubt = Doubt::default();
         loop {
             let picture = self.engine.picture.borrow_and_update().clone();

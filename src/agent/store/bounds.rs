@@ -33,9 +33,15 @@ fn count(drops: &mut Drops, r#type: &str, reason: &str, destinations: &str) {
     }
 }
 
-/// Holds the bounds after a commit. Answers everything that was dropped and not told yet; a commit that tells it
-/// has written the note anew before.
-pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds, sweep: &Sweep) -> Result<Drops> {
+/// Holds the bounds after a commit. Answers everything that was dropped and not told yet, `without` numbers too; a commit
+/// that tells it has written the note anew before.
+pub(super) fn apply(
+    db: &Connection,
+    commit: &Commit,
+    without: &[(&str, String)],
+    bounds: Bounds,
+    sweep: &Sweep,
+) -> Result<Drops> {
     let untold = sql::note(db, DROPS_NOTE)?.unwrap_or_default();
     let mut drops = Drops::default();
     if !untold.is_empty() {
@@ -45,6 +51,9 @@ pub(super) fn apply(db: &Connection, commit: &Commit, bounds: Bounds, sweep: &Sw
                 say!(DROPS_UNREADABLE, %error, "how much was dropped before cannot be read, and is counted anew: {error}");
             }
         }
+    }
+    for (r#type, destination) in without {
+        count(&mut drops, r#type, "numbers", destination);
     }
     if let Some(before) = commit.expire_before {
         expire(db, &before.to_string(), &mut drops)?;

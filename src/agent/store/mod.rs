@@ -15,9 +15,11 @@ mod sql;
 mod worker;
 
 use crate::agent::identity::Bond;
+use crate::agent::lines::say;
 use crate::events::{Drops, Filter, Record};
 use crate::subscription::State;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -178,6 +180,23 @@ pub const CERTIFICATES_NOTE: &str = "certificates";
 /// Name of the note with what was dropped, as long as that was not told.
 pub const DROPS_NOTE: &str = "dropped";
 
+/// What a part of the agent remembered under a name. Nothing, and a line in the log, where that cannot be read: a note
+/// that is damaged is not taken for one that is absent.
+pub fn read_note<T: DeserializeOwned>(name: &str, text: Option<String>) -> Option<T> {
+    let text = text.filter(|text| !text.is_empty())?;
+    serde_json::from_str(&text)
+        .inspect_err(|error| {
+            // Not what stands there: a note may hold a secret.
+            let place = format!("line {} column {}", error.line(), error.column());
+            say!(
+                NOTE_UNREADABLE,
+                note = name,
+                "the note {name} in the database cannot be read and is begun anew: it is damaged at {place}"
+            );
+        })
+        .ok()
+}
+
 /// Whether a call's commit is synced before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sync {
@@ -211,16 +230,16 @@ impl Store {
         // It may be done twice: once together with others, and once alone.
         let work = move |db: &rusqlite::Connection| {
             sql::keep(db, &job)?;
-            let used = outbox::keep(db, &job, &plan.routes)?;
+            let numbered = outbox::keep(db, &job, &plan.routes)?;
             let mut changes = None;
             if job.changes() {
                 let number = sql::number(db, CHANGES_NOTE)?.saturating_add(1);
                 sql::set_note(db, CHANGES_NOTE, &number.to_string())?;
                 changes = Some(number);
             }
-            let drops = bounds::apply(db, &job, plan.bounds, &sweep)?;
+            let drops = bounds::apply(db, &job, &numbered.without, plan.bounds, &sweep)?;
             // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
-            Recovery::raise(&recovery, used);
+            Recovery::raise(&recovery, numbered.highest);
             Ok((drops, changes))
         };
         let recovery = self.recovery.clone();

@@ -1,15 +1,21 @@
 //! Opening the store: what is whole is read, what is damaged is set aside and rebuilt, never taken for empty.
 
-use super::recovery::{Contents, Recovery};
+use super::recovery::{self, Contents, Read, Recovery, Salvaged};
 use super::worker::Worker;
-use super::{CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, TIME_NOTE, bounds, outbox, sql};
+use super::{
+    CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, TIME_NOTE, bounds, outbox, read_note, sql,
+};
 use crate::agent::identity::{Binding, Bond, Changed};
+use crate::bounds::MAX_SEQUENCE;
 use crate::subscription::State;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+/// How the names of damaged databases begin that were set aside.
+const SET_ASIDE: &str = "agent.db.damaged-";
 
 /// So many damaged databases are kept for whoever wants to look at them.
 const SET_ASIDE_KEPT: usize = 3;
@@ -43,6 +49,8 @@ pub struct Opened {
     pub time_note: Option<String>,
     /// Where the database had to be rebuilt.
     pub rebuilt: Option<Rebuilt>,
+    /// Where the database is whole and the recovery file was not: what was wrong with it, and the name that it has now.
+    pub recovery_damaged: Option<(String, String)>,
     /// How much waits for destinations that are configured no more, by name.
     pub left: Vec<(String, u64)>,
 }
@@ -56,6 +64,9 @@ pub struct Rebuilt {
     pub set_aside: Option<String>,
     /// The last sequence number that the lost outbox may have used, for any destination.
     pub ceiling: u64,
+    /// Whether the keys are lost with it.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// Opens the file ready for use.
@@ -98,7 +109,7 @@ fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
         return Err(StoreError::Damaged(damage));
     }
     let missing = |what| StoreError::Damaged(format!("its {what} is missing"));
-    let id = sql::note(&db, "id")?.ok_or_else(|| missing("id"))?;
+    let id = sql::note(&db, "id")?.filter(|id| !id.is_empty()).ok_or_else(|| missing("id"))?;
     let state = sql::note(&db, "state")?.ok_or_else(|| missing("state"))?;
     let state = serde_json::from_str(&state)
         .map_err(|e| StoreError::Damaged(format!("its state cannot be read: {e}")))?;
@@ -132,9 +143,14 @@ impl Store {
     ) -> Result<(Self, Opened), StoreError> {
         let file = folder.join("agent.db");
         let recovery_path = folder.join("recovery.json");
-        let (recovery, recovery_problem) = Recovery::read(&recovery_path)?;
+        let recovery = Recovery::read(&recovery_path)?;
+        let ran_before = ran_before(folder);
         let there = file.exists();
-        let changes = recovery.as_ref().map_or(0, |r| r.changes);
+        let changes = match &recovery {
+            Read::Whole(contents) => contents.changes,
+            Read::Damaged { salvaged: Some(salvaged), .. } => salvaged.contents.changes,
+            _ => 0,
+        };
         let looked = match look(&file, changes) {
             // What is kept for such a time is given up: a full disk must not keep the service from starting.
             Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
@@ -144,7 +160,8 @@ impl Store {
         };
         let (found, problem, set_aside) = match looked {
             Ok(found) => {
-                let lost = found.contents.is_none() && recovery.is_some();
+                // Where anything is left of an earlier run, this is no first start.
+                let lost = found.contents.is_none() && (!matches!(recovery, Read::Absent) || ran_before);
                 let problem = if there { "the database was empty" } else { "the database was missing" };
                 (found, lost.then(|| problem.to_owned()), None)
             }
@@ -156,20 +173,38 @@ impl Store {
         };
         let Found { db, contents } = found;
         let was_there = contents.is_some();
-        let anew = |problem: String| match (&recovery, &recovery_problem) {
-            (Some(_), _) => problem,
-            (None, Some(other)) => {
-                format!("{problem}; and {other}: this SVM starts anew and must be activated again")
+        let mut recovery_problem = None;
+        let (recovered, state_recovered) = match recovery {
+            Read::Absent => (None, false),
+            Read::Whole(contents) => (Some(contents), true),
+            Read::Damaged { problem, salvaged } => {
+                recovery_problem = Some(problem);
+                salvaged.map_or((None, false), |Salvaged { contents, state }| (Some(contents), state))
             }
-            (None, None) => format!(
-                "{problem}; there was no recovery file: this SVM starts anew and must be activated again"
-            ),
         };
-        let problem = problem.map(anew);
-        let ceiling = recovery.as_ref().map_or(0, |r| r.ceiling);
-        let (mut kept, source_note, new_id) = match (contents, recovery) {
-            (Some((contents, note)), _) => (Contents { ceiling, ..contents }, note, false),
-            (None, Some(recovery)) => (recovery, None, false),
+        let lost = problem.is_some() && !state_recovered;
+        let problem = problem.map(|mut problem| {
+            match &recovery_problem {
+                Some(other) => {
+                    problem.push_str(&format!("; and the recovery file was damaged too ({other})"))
+                }
+                None if lost => problem.push_str("; there was no recovery file"),
+                None => {}
+            }
+            if lost {
+                let id = if recovered.is_some() { "it keeps its id" } else { "it has a new id" };
+                problem.push_str(&format!(": this SVM starts anew, {id}, and must be activated again"));
+            }
+            problem
+        });
+        let ceiling = recovered.as_ref().map_or(0, |r| r.ceiling);
+        let (mut kept, source_note, new_id) = match (contents, recovered) {
+            (Some((contents, note)), _) => {
+                // The file may be gone, and older than the database.
+                let ceiling = ceiling.max(outbox::highest(&db)?.min(MAX_SEQUENCE));
+                (Contents { ceiling, ..contents }, note, false)
+            }
+            (None, Some(recovered)) => (recovered, None, false),
             (None, None) => (Contents { id: make_id(), ..Contents::default() }, None, true),
         };
         let kept_bond = kept.bond.clone();
@@ -188,7 +223,7 @@ impl Store {
             .get_or_insert_with(|| if new_id || why.is_some() { now } else { made(&kept.id, now) });
         let note = |told: &Changed| serde_json::to_string(told).ok().map(|text| (CHANGED_NOTE, text));
         let change = changed.as_ref().and_then(note);
-        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling });
+        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling, lost });
         if !was_there {
             // Told with the first events; a note until then, lest a kill in between keeps it untold.
             let untold = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
@@ -228,11 +263,23 @@ impl Store {
             kept.changes = changes;
         }
         let untold = sql::note(&db, REBUILT_NOTE)?;
-        let rebuilt = rebuilt.or_else(|| serde_json::from_str(&untold?).ok());
+        let rebuilt = rebuilt.or_else(|| read_note(REBUILT_NOTE, untold));
         let changed = changed.map_or_else(|| untold_change(&db), |changed| Ok(Some(changed)))?;
         let first = sql::number(&db, FIRST_NOTE)?;
         let names: Vec<&str> = plan.routes.iter().map(|route| route.name.as_str()).collect();
         let left = outbox::set_destinations(&db, &names, first)?;
+        // Only now: killed before this, the next start still sees that there was one.
+        let recovery_damaged = match recovery_problem {
+            Some(problem) => {
+                let failed = |error: std::io::Error| StoreError::File {
+                    path: recovery_path.clone(),
+                    problem: error.to_string(),
+                };
+                let name = Recovery::set_aside(&recovery_path, now).map_err(failed)?;
+                rebuilt.is_none().then_some((problem, name))
+            }
+            None => None,
+        };
         let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, kept.clone())));
         Recovery::write(&recovery);
         let sweep = bounds::Sweep::default();
@@ -243,14 +290,25 @@ impl Store {
             plan: Arc::new(plan),
         };
         let Contents { id, bond, state, papers, time: time_note, .. } = kept;
-        let opened =
-            Opened { id, new_id, bond, changed, state, papers, source_note, time_note, rebuilt, left };
+        let opened = Opened {
+            id,
+            new_id,
+            bond,
+            changed,
+            state,
+            papers,
+            source_note,
+            time_note,
+            rebuilt,
+            recovery_damaged,
+            left,
+        };
         Ok((store, opened))
     }
 }
 
 fn untold_change(db: &Connection) -> Result<Option<Changed>, StoreError> {
-    Ok(sql::note(db, CHANGED_NOTE)?.and_then(|text| serde_json::from_str(&text).ok()))
+    Ok(read_note(CHANGED_NOTE, sql::note(db, CHANGED_NOTE)?))
 }
 
 /// When an id was made, where that stands in it; it was kept by an agent that wrote it nowhere else.
@@ -264,10 +322,8 @@ fn made(id: &str, now: Timestamp) -> Timestamp {
 fn put_aside(file: &Path, now: Timestamp) -> Result<String, StoreError> {
     let problem =
         |error: std::io::Error| StoreError::File { path: file.to_owned(), problem: error.to_string() };
-    // To the microsecond: one that was set aside in the same second is not written over, and sorts before.
-    let stamp = now.strftime("%Y%m%dT%H%M%S.%6fZ");
     let folder = file.parent().unwrap_or(file);
-    let name = format!("agent.db.damaged-{stamp}");
+    let name = format!("{SET_ASIDE}{}", stamp(now));
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
     for suffix in ["-wal", "-shm"] {
         if beside(suffix).exists() {
@@ -275,18 +331,45 @@ fn put_aside(file: &Path, now: Timestamp) -> Result<String, StoreError> {
         }
     }
     std::fs::rename(file, folder.join(&name)).map_err(problem)?;
-    let entries = std::fs::read_dir(folder).map_err(problem)?;
-    let mut old: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| {
-            name.starts_with("agent.db.damaged-") && !name.ends_with("-wal") && !name.ends_with("-shm")
-        })
-        .collect();
-    old.sort();
-    for name in old.iter().rev().skip(SET_ASIDE_KEPT) {
+    for name in older(folder, SET_ASIDE) {
         for suffix in ["", "-wal", "-shm"] {
             std::fs::remove_file(folder.join(format!("{name}{suffix}"))).ok();
         }
     }
     Ok(name)
+}
+
+/// Of when something is set aside. To the microsecond: what was set aside in the same second is not written over, and
+/// sorts before.
+pub(super) fn stamp(now: Timestamp) -> String {
+    now.strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
+}
+
+/// Names of what was set aside, but for the newest.
+pub(super) fn older(folder: &Path, prefix: &str) -> Vec<String> {
+    let mut names: Vec<String> = names(folder)
+        .into_iter()
+        .filter(|name| name.starts_with(prefix) && !name.ends_with("-wal") && !name.ends_with("-shm"))
+        .collect();
+    names.sort();
+    names.truncate(names.len().saturating_sub(SET_ASIDE_KEPT));
+    names
+}
+
+/// What lies in a folder; nothing where it cannot be listed.
+fn names(folder: &Path) -> Vec<String> {
+    #[allow(clippy::disallowed_methods, reason = "the agent's own folder, whose names are all its own")]
+    let entries = std::fs::read_dir(folder);
+    entries
+        .map(|all| all.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+        .unwrap_or_default()
+}
+
+/// Whether there is anything in the folder that only an agent leaves that has kept something.
+fn ran_before(folder: &Path) -> bool {
+    let left = ["agent.reserve", "recovery.damaged"];
+    names(folder).iter().any(|name| {
+        left.contains(&name.as_str())
+            || [SET_ASIDE, recovery::SET_ASIDE].iter().any(|prefix| name.starts_with(prefix))
+    })
 }

@@ -4,7 +4,8 @@
 //! without a row above `delivered` is a hole that was made on purpose, and the event after it says so.
 
 use super::{Commit, Quarantined, Route};
-use crate::events::REPORT;
+use crate::bounds::MAX_SEQUENCE;
+use crate::events::{DROPPED, REPORT};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::HashMap;
 
@@ -33,15 +34,24 @@ pub(super) fn set_destinations(db: &Connection, names: &[&str], start: u64) -> R
     Ok(left)
 }
 
-/// Puts the events of a commit into history and outbox, and what was refused into quarantine. Answers the highest
-/// sequence number that it used, 0 where it used none.
-pub(super) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result<u64> {
+/// What came of putting events into the outbox.
+#[derive(Default)]
+pub(super) struct Numbered {
+    /// The highest sequence number that was used, 0 where none was.
+    pub(super) highest: u64,
+    /// Types of events that got no number, each with the destination that has none left.
+    pub(super) without: Vec<(&'static str, String)>,
+}
+
+/// Puts the events of a commit into history and outbox, and what was refused into quarantine.
+pub(super) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result<Numbered> {
     let renumbered = commit.above.as_ref().map_or(Ok(0), |above| renumber(db, above))?;
     for refused in &commit.quarantined {
         put_aside(db, refused)?;
     }
+    let mut numbered = Numbered { highest: renumbered, without: Vec::new() };
     if commit.records.is_empty() {
-        return Ok(renumbered);
+        return Ok(numbered);
     }
     let mut last = db.prepare_cached("SELECT name, last_sequence FROM destinations WHERE configured")?;
     let last = last.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -69,17 +79,23 @@ pub(super) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result
             if is_report && replace_report(db, &route.name, event)? {
                 continue;
             }
+            if *sequence >= MAX_SEQUENCE.cast_signed() {
+                // That they are dropped is not to be told by an event that is dropped for the same reason.
+                if record.type_name != DROPPED {
+                    numbered.without.push((record.type_name, route.name.clone()));
+                }
+                continue;
+            }
             *sequence += 1;
             queue.execute(params![route.name, *sequence, event, is_report])?;
         }
     }
     let mut update = db.prepare_cached("UPDATE destinations SET last_sequence = ?2 WHERE name = ?1")?;
-    let mut highest = renumbered;
     for (name, sequence) in last {
         update.execute(params![name, sequence])?;
-        highest = highest.max(sequence.cast_unsigned());
+        numbered.highest = numbered.highest.max(sequence.cast_unsigned());
     }
-    Ok(highest)
+    Ok(numbered)
 }
 
 /// Only the latest report waits: a report that nobody was sent gives its place to the new one.
@@ -172,6 +188,13 @@ pub struct Above {
     pub number: u64,
 }
 
+/// The highest number that any destination's events were given.
+pub(super) fn highest(db: &Connection) -> Result<u64> {
+    let highest: Option<i64> =
+        db.query_row("SELECT max(last_sequence) FROM destinations", [], |row| row.get(0))?;
+    Ok(highest.unwrap_or(0).cast_unsigned())
+}
+
 pub(super) fn last_sequence(db: &Connection, destination: &str) -> Result<u64> {
     let sql = "SELECT last_sequence FROM destinations WHERE name = ?1";
     let last: Option<i64> = db.query_row(sql, [destination], |row| row.get(0)).optional()?;
@@ -179,7 +202,8 @@ pub(super) fn last_sequence(db: &Connection, destination: &str) -> Result<u64> {
 }
 
 /// Gives what waits for a destination new numbers above all that were used, in the same order, and with the holes that
-/// there are. Its old numbers become a hole. Answers the last number.
+/// there are. Its old numbers become a hole. Answers the last number. Where there are not so many numbers left, nothing
+/// changes.
 fn renumber(db: &Connection, above: &Above) -> Result<u64> {
     let name = &above.destination;
     let last = last_sequence(db, name)?;
@@ -188,7 +212,11 @@ fn renumber(db: &Connection, above: &Above) -> Result<u64> {
                WHERE o.destination = ?1 AND o.sequence > d.delivered";
     let first: Option<i64> = db.query_row(sql, [name], |row| row.get(0))?;
     let Some(first) = first.map(i64::cast_unsigned) else { return Ok(last) };
-    let shift = highest.saturating_add(1).saturating_sub(first).cast_signed();
+    let shift = highest.saturating_add(1).saturating_sub(first);
+    if last.saturating_add(shift) > MAX_SEQUENCE {
+        return Ok(last);
+    }
+    let shift = shift.cast_signed();
     // All new numbers are above all that are there: none is in the way of another.
     let sql = "UPDATE outbox SET sequence = sequence + ?2 WHERE destination = ?1 AND sequence >= ?3";
     db.execute(sql, params![name, shift, first.cast_signed()])?;
@@ -239,8 +267,11 @@ pub(super) fn requeue(db: &Connection, id: Option<&str>) -> Result<(u64, u64)> {
     let rows: Vec<(String, i64, i64)> = rows.collect::<Result<_>>()?;
     let (mut moved, mut highest) = (0, 0);
     for (destination, sequence, event) in rows {
-        let sql = "UPDATE destinations SET last_sequence = last_sequence + 1 WHERE name = ?1 RETURNING last_sequence";
-        let new: i64 = db.query_row(sql, [&destination], |row| row.get(0))?;
+        let sql = "UPDATE destinations SET last_sequence = last_sequence + 1
+                   WHERE name = ?1 AND last_sequence < ?2 RETURNING last_sequence";
+        let most = MAX_SEQUENCE.cast_signed();
+        let new = db.query_row(sql, params![destination, most], |row| row.get::<_, i64>(0)).optional()?;
+        let Some(new) = new else { continue };
         let sql = "INSERT INTO outbox (destination, sequence, event) VALUES (?1, ?2, ?3)";
         db.execute(sql, params![destination, new, event])?;
         let sql = "DELETE FROM quarantine WHERE destination = ?1 AND sequence = ?2";

@@ -3,6 +3,7 @@
 
 use super::{CERTIFICATES_NOTE, Commit, DROPS_NOTE, Paper, REVERTS_NOTE};
 use crate::agent::identity::Bond;
+use crate::bounds::MAX_SEQUENCE;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// The form of the database; raised when the tables change.
@@ -146,9 +147,10 @@ pub(super) fn note(db: &Connection, name: &str) -> Result<Option<String>> {
     db.query_row("SELECT value FROM notes WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
-/// A note that is a number; 0 where there is none.
+/// A note that is a number; 0 where there is none, or one that is never used.
 pub(super) fn number(db: &Connection, name: &str) -> Result<u64> {
-    Ok(note(db, name)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    let number = note(db, name)?.and_then(|text| text.parse().ok());
+    Ok(number.filter(|number| *number <= MAX_SEQUENCE).unwrap_or(0))
 }
 
 /// Writes a note.

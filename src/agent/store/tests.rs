@@ -5,6 +5,7 @@ use crate::subscription::{Event, Kind, Severity};
 use jiff::Timestamp;
 use std::path::Path;
 
+mod damage;
 mod identity;
 
 fn now() -> Timestamp {

@@ -19,7 +19,7 @@ pub use memory::{Failed, Memory, UpdatesHealth};
 use crate::agent::board::Board;
 use crate::agent::engine::Handle;
 use crate::agent::settings::Settings;
-use crate::agent::store::Store;
+use crate::agent::store::{Store, read_note};
 use crate::clock::Clock;
 use driver::{Course, Jobs};
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ impl Updates {
     pub async fn run(self) {
         let Self { settings, clock, engine, store, board, mut asked } = self;
         let note = store.note(memory::NOTE).await.ok().flatten();
-        let mut memory: Memory = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
+        let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
         let kept = memory.to_note();
         let (told, mut due) = mpsc::channel(8);
         let config = &settings.updates;
