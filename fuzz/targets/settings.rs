@@ -4,16 +4,17 @@ use super::bytes::text;
 use crate::agent::settings::Settings;
 use crate::collector;
 use crate::settings::SettingsError;
+use std::ffi::OsString;
 use std::io::Write;
 
 fn read<T>(
     data: &[u8],
-    of: impl Fn(&[std::path::PathBuf], Vec<(String, String)>) -> Result<T, SettingsError>,
+    of: impl Fn(&[std::path::PathBuf], Vec<(OsString, OsString)>) -> Result<T, SettingsError>,
 ) {
     let text = text(data);
     let (file, variables) = text.split_once("\n%\n").unwrap_or((&text, ""));
     let variables = variables.lines().filter_map(|line| line.split_once('='));
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let variables = variables.map(|(name, value)| (name.into(), value.into())).collect();
     let mut path = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
     path.write_all(file.as_bytes()).unwrap();
     if let Err(SettingsError(problems)) = of(&[path.path().to_owned()], variables) {

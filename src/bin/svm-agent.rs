@@ -6,5 +6,5 @@ use svm::agent::cli::Cli;
 fn main() -> ExitCode {
     svm::memory::keep_small();
     svm::http::install_tls();
-    ExitCode::from(Cli::read(std::env::args_os()).map_or_else(|code| code, Cli::run))
+    ExitCode::from(Cli::read(svm::environment::arguments()).map_or_else(|code| code, Cli::run))
 }

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(files) => run(files),
         Command::Config { command: ConfigCommand::Check(files) } => {
-            match Settings::load(&files.named(), std::env::vars()) {
+            match Settings::load(&files.named(), svm::environment::variables()) {
                 Ok(_) => say("the settings are right"),
                 Err(error) => complain(&error.to_string(), WRONG_SETTINGS),
             }
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(files: Files) -> ExitCode {
-    let settings = match Settings::load(&files.named(), std::env::vars()) {
+    let settings = match Settings::load(&files.named(), svm::environment::variables()) {
         Ok(settings) => settings,
         Err(error) => return complain(&error.to_string(), WRONG_SETTINGS),
     };

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 use svm::clock::Clock;
+use svm::environment;
 
 fn main() -> ExitCode {
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into);
-    svm::vendor::cli::main(std::env::args_os(), home, Clock::system())
+    let home = environment::variable("HOME").map(Into::into);
+    svm::vendor::cli::main(environment::arguments(), home, Clock::system())
 }

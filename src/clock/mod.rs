@@ -11,6 +11,7 @@ pub mod trust;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -275,9 +276,8 @@ pub fn boot_time() -> Duration {
 pub fn boot_id() -> &'static str {
     static ID: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     ID.get_or_init(|| {
-        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .or_else(|_| std::env::var("SVM_BOOT_ID"));
-        id.unwrap_or_default().trim().replace('-', "")
+        let id = crate::files::read_text_bounded(Path::new("/proc/sys/kernel/random/boot_id"), 1024).ok();
+        id.or_else(|| crate::environment::text("SVM_BOOT_ID")).unwrap_or_default().trim().replace('-', "")
     })
 }
 

@@ -1,8 +1,9 @@
 //! The command line of `svm-collector`.
 
 use super::settings::DEFAULT_FILE;
+use crate::settings::present;
 use clap::{Args, Parser, Subcommand};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The receiving end for agents' events: keeps them and shows the fleet.
 #[derive(Parser)]
@@ -46,9 +47,8 @@ pub struct Files {
 impl Files {
     /// Those that were named, else the usual one where it is there.
     pub fn named(self) -> Vec<PathBuf> {
-        let usual = Path::new(DEFAULT_FILE);
-        match self.config.is_empty() && usual.exists() {
-            true => vec![usual.to_owned()],
+        match self.config.is_empty() {
+            true => present([DEFAULT_FILE.into()]),
             false => self.config,
         }
     }

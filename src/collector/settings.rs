@@ -4,8 +4,9 @@
 //! test holds the two together.
 
 use crate::logging::{LogFormat, LogLevel};
-use crate::settings::{self, Form, Loaded, Origins, Problem, SettingsError};
+use crate::settings::{self, Form, Loaded, Origins, Problem, Rule, Rules, SettingsError};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -14,6 +15,13 @@ const DEFAULTS: &str = include_str!("../../config/collector.toml");
 
 /// Where settings are read from when the command line names no file.
 pub const DEFAULT_FILE: &str = "/etc/svm-collector/collector.toml";
+
+/// What texts may stand at a key; numbers are looked at in [`Settings::check`].
+const RULES: Rules = &[
+    ("page.open_to", Rule::OneOf(&["loopback", "all"])),
+    ("log.format", Rule::OneOf(&["auto", "plain", "json", "journal"])),
+    ("log.level", Rule::OneOf(&["error", "warn", "info", "debug"])),
+];
 
 /// All settings of the collector.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,9 +177,9 @@ impl Settings {
     /// Everything that is wrong, at once, with file and line.
     pub fn load(
         files: &[PathBuf],
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
-        let form = Form::new(DEFAULTS, &[]).map_err(|e| {
+        let form = Form::new(DEFAULTS, &[], RULES).map_err(|e| {
             SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
         })?;
         let Loaded { settings, origins, mut problems, .. }: Loaded<Self> =

@@ -4,6 +4,7 @@ mod journal;
 
 pub use journal::message_id;
 
+use crate::environment;
 use serde::Deserialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -94,7 +95,7 @@ impl<S> Filter<S> for Heard {
 /// Starts logging for this process, by the name that the journal has for it; a second call changes nothing but the level.
 pub fn start(program: &'static str, format: LogFormat, level: LogLevel) {
     set_level(level);
-    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let stream = environment::text("JOURNAL_STREAM");
     let into_journal = match format {
         LogFormat::Journal => true,
         LogFormat::Auto => stderr_is_the_journal(),
@@ -124,7 +125,7 @@ pub fn complain(text: &str) {
 }
 
 fn stderr_is_the_journal() -> bool {
-    std::env::var("JOURNAL_STREAM").is_ok_and(|stream| leads_to_stderr(&stream))
+    environment::text("JOURNAL_STREAM").is_some_and(|stream| leads_to_stderr(&stream))
 }
 
 /// Whether standard error is the stream that `JOURNAL_STREAM` names: a program may have been given another one since

@@ -9,14 +9,18 @@ mod form;
 mod schema;
 mod shown;
 
+use crate::files;
 use crate::root_only::only_root_may_change;
 use config::{Config, File, FileFormat};
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 pub use address::Address;
-pub use form::Form;
+pub use form::{Form, Rule, Rules};
 pub use schema::schema;
 pub use shown::{Change, DEFAULT, Shown, changes};
 
@@ -74,10 +78,17 @@ impl Origins {
         }
     }
 
-    /// A problem with the value of `key`.
+    /// A problem with the value of `key`. An item of a list, `key[0]`, has a place of its own.
     pub fn problem(&self, key: &str, message: impl fmt::Display) -> Problem {
-        Problem { place: self.place(key), message: format!("`{key}`: {message}") }
+        let whole = without_index(key);
+        let place = self.own_place(key).map_or_else(|| self.place(whole), str::to_owned);
+        Problem { place, message: format!("`{whole}`: {message}") }
     }
+}
+
+/// A key without the number of an item of its list.
+fn without_index(key: &str) -> &str {
+    key.strip_suffix(']').and_then(|item| item.rsplit_once('[')).map_or(key, |(whole, _)| whole)
 }
 
 /// Settings that were read, and what is wrong with them so far.
@@ -90,11 +101,58 @@ pub struct Loaded<T> {
     pub shown: Shown,
     /// What is wrong with the form of the layers; whoever checks the values adds to it.
     pub problems: Vec<Problem>,
+    /// The keys that have one of these problems: whatever follows from them is no problem of its own.
+    pub wrong: BTreeSet<String>,
+}
+
+impl<T> Loaded<T> {
+    /// Whether a key, or the list of which it is an item, has a problem already.
+    pub fn is_wrong(&self, key: &str) -> bool {
+        self.wrong.contains(without_index(key))
+    }
+}
+
+/// No file of settings is larger.
+pub const MAX_FILE: u64 = 1024 * 1024;
+
+/// The files that are there of `candidates`, in order: one that is absent is passed over. A link that leads nowhere, a
+/// folder, and what cannot be looked at are there: reading them reports what is wrong.
+pub fn present(candidates: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let absent = |path: &PathBuf| {
+        std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    candidates.into_iter().filter(|path| !absent(path)).collect()
+}
+
+/// The `*.toml` files of a folder, in order; none where the folder is absent.
+///
+/// # Errors
+/// A folder that cannot be listed, by name.
+pub fn listed(folder: &Path) -> Result<Vec<PathBuf>, SettingsError> {
+    if present([folder.to_owned()]).is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = files::list_folder(folder).map_err(|error| {
+        let message = format!("cannot be listed: {}", reason(folder, &error));
+        SettingsError(vec![Problem { place: folder.display().to_string(), message }])
+    })?;
+    found.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+    Ok(found)
+}
+
+/// Why a path cannot be read, also where that is about a link on the way.
+fn reason(path: &Path, error: &io::Error) -> String {
+    match std::fs::read_link(path) {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+            format!("it is a link to {}, which does not exist", target.display())
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Reads `form`'s defaults, the files in order, then variables `PREFIX__SECTION__KEY` out of `environment`.
 /// A file that somebody else than root may change is a problem, and is not read ([`only_root_may_change`]).
-/// Unknown keys and wrong types are problems of the outcome, so that all of them can be told together with
+/// Unknown keys and wrong types are problems of the outcome, so that all of them can be reported together with
 /// values that cannot be.
 ///
 /// # Errors
@@ -103,49 +161,67 @@ pub fn load<T: DeserializeOwned>(
     form: &Form,
     files: &[PathBuf],
     prefix: &str,
-    environment: impl IntoIterator<Item = (String, String)>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Loaded<T>, SettingsError> {
     let mut check = form::Check::new(form);
     let mut layers = Vec::new();
     for path in files {
         let name = path.display().to_string();
-        // Whoever may write it decides whom the program trusts, and what it runs.
-        if let Err(exposed) = only_root_may_change(path) {
-            check.wrong(name, format!("is not read, because others may change it: {exposed}"));
-            continue;
+        match files::read_text_bounded(path, MAX_FILE) {
+            Err(error) => check.wrong(name, format!("cannot be read: {}", reason(path, &error))),
+            // Whoever may write it decides whom the program trusts, and what it runs.
+            Ok(text) => match only_root_may_change(path) {
+                Ok(()) => layers.push(check.file(&name, &text)),
+                Err(exposed) => {
+                    check.wrong(name, format!("is not read, because others may change it: {exposed}"));
+                }
+            },
         }
-        match std::fs::read_to_string(path) {
-            Err(error) => check.wrong(name, format!("cannot be read: {error}")),
-            Ok(text) => layers.push(check.file(&name, &text)),
-        }
     }
-    let start = format!("{prefix}__");
-    let variables: BTreeMap<String, String> =
-        environment.into_iter().filter(|(name, _)| name.starts_with(&start)).collect();
-    for (name, value) in &variables {
-        let key = name.trim_start_matches(&start).to_lowercase().replace("__", ".");
-        layers.extend(check.variable(name, &key, value));
-    }
-    let mut merged = Config::builder().add_source(File::from_str(form.defaults, FileFormat::Toml));
-    for layer in std::iter::once(check.defaults_of_named()).chain(layers) {
-        merged = merged.add_source(File::from_str(&layer.to_string(), FileFormat::Toml));
-    }
-    let form::Check { origins, mut problems, .. } = check;
+    layers.extend(check.variables(prefix, environment));
+    let named = check.defaults_of_named();
+    let form::Check { origins, mut problems, mut wrong, .. } = check;
     let origins = Origins(origins);
-    let read = merged.build().and_then(|merged| {
-        let whole = merged.clone().try_deserialize()?;
-        Ok((merged.try_deserialize()?, Shown::of(&whole, &origins)))
-    });
-    match read {
-        Ok((settings, shown)) => Ok(Loaded { settings, origins, shown, problems }),
-        Err(error) => {
-            let (key, message) = explain(&error);
-            problems.push(match key {
-                Some(key) => origins.problem(&key, message),
-                None => Problem { place: "settings".to_owned(), message },
-            });
-            Err(SettingsError(problems))
+    // A value that the form lets pass and that cannot be is taken out, and the next one is looked for: no value hides
+    // what is wrong with another.
+    loop {
+        let mut merged = Config::builder().add_source(File::from_str(form.defaults, FileFormat::Toml));
+        for layer in std::iter::once(&named).chain(&layers) {
+            merged = merged.add_source(File::from_str(&layer.to_string(), FileFormat::Toml));
         }
+        let read = merged.build().and_then(|merged| {
+            let whole = merged.clone().try_deserialize()?;
+            Ok((merged.try_deserialize()?, Shown::of(&whole, &origins)))
+        });
+        let error = match read {
+            Ok((settings, shown)) => return Ok(Loaded { settings, origins, shown, problems, wrong }),
+            Err(error) => error,
+        };
+        let (key, message) = explain(&error);
+        let key = key.map(|key| without_index(&key).to_owned());
+        let Some(key) = key else {
+            problems.push(Problem { place: "settings".to_owned(), message });
+            return Err(SettingsError(problems));
+        };
+        problems.push(origins.problem(&key, message));
+        let path: Vec<&str> = key.split('.').collect();
+        let removed = layers.iter_mut().map(|layer| remove(layer, &path)).filter(|removed| *removed).count();
+        if removed == 0 {
+            return Err(SettingsError(problems));
+        }
+        wrong.insert(key);
+    }
+}
+
+/// Takes a key out of a layer; whether it was there.
+fn remove(table: &mut toml::Table, path: &[&str]) -> bool {
+    match path {
+        [] => false,
+        [key] => table.remove(*key).is_some(),
+        [key, below @ ..] => match table.get_mut(*key) {
+            Some(toml::Value::Table(inner)) => remove(inner, below),
+            _ => false,
+        },
     }
 }
 
@@ -182,7 +258,7 @@ fn explain(error: &config::ConfigError) -> (Option<String>, String) {
             (key.clone().or(inner), message)
         }
         config::ConfigError::Type { key, unexpected, expected, .. } => {
-            (key.clone(), format!("{expected} is wanted, not {unexpected}"))
+            (key.clone(), format!("must be {expected}, not {unexpected}"))
         }
         other => (None, other.to_string()),
     }

@@ -3,6 +3,7 @@ use serde::Deserialize;
 
 const DEFAULTS: &str = "[log]\nlevel = \"info\"\nmost = 5\n[days]\nbefore = [3, 1]\n";
 const ONE: &str = "url = \"\"\nretry = true\n";
+const RULES: Rules = &[("days.before", Rule::Range(1, 100)), ("places.*.url", Rule::Needed)];
 
 #[derive(Debug, Deserialize, PartialEq)]
 struct Whole {
@@ -30,8 +31,8 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<(Whole, Origins), St
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.toml");
     std::fs::write(&path, text).unwrap();
-    let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
-    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
+    let environment = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));
     let loaded = load(&form, &[path], "P", environment).and_then(|loaded| match loaded.problems.is_empty() {
         true => Ok((loaded.settings, loaded.origins)),
         false => Err(SettingsError(loaded.problems)),
@@ -57,7 +58,7 @@ fn a_file_that_others_may_change_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.toml");
     std::fs::write(&path, "[log]\nlevel = \"warn\"\n").unwrap();
-    let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
+    let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
     for (mode, read) in [(0o644, true), (0o666, false)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let loaded = load::<Whole>(&form, std::slice::from_ref(&path), "P", []).unwrap();
@@ -74,8 +75,8 @@ fn what_is_shown_has_every_key_its_value_and_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
         std::fs::write(&path, text).unwrap();
-        let form = Form::new(DEFAULTS, &[("places", ONE)]).unwrap();
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
+        let environment = environment.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         load::<Whole>(&form, &[path], "P", environment).unwrap().shown
     };
     let text = "[log]\nmost = 7\n[places.x]\nurl = \"https://h/p?token=secret\"\n";
@@ -111,7 +112,7 @@ fn what_is_shown_has_every_key_its_value_and_its_place() {
 #[test]
 fn the_form_is_a_json_schema_too() {
     let schema = schema(
-        &Form::new("# Of lines.\n[log]\n# How much\n# is told.\nlevel = \"info\"\n", &[("places", ONE)])
+        &Form::new("# Of lines.\n[log]\n# How much\n# is told.\nlevel = \"info\"\n", &[("places", ONE)], &[])
             .unwrap(),
         "x",
         "X",
@@ -144,6 +145,163 @@ fn all_problems_are_told_at_once_with_line_and_nearest_name() {
     assert!(read("[log\n", &[]).unwrap_err().starts_with("a.toml:1: "));
     assert_eq!(read("[days]\nbefore = [\"x\"]\n", &[]).unwrap_err().matches("days.before").count(), 1);
     assert!(read("[log]\nmost = -4\n", &[]).unwrap_err().starts_with("a.toml:2: `log.most`"));
+}
+
+#[test]
+fn items_of_lists_are_checked_each_with_its_own_line() {
+    let text = "[days]\nbefore = [\n  3,\n  \"yes\",\n  0,\n  1.5, 99999999999999999999,\n]\n[log]\nlevel = \"a\\u202Eb\"\n";
+    assert_eq!(
+        read(text, &[]).unwrap_err(),
+        "a.toml:4: item 2 of `days.before` must be a whole number, not string\n\
+         a.toml:5: item 3 of `days.before`: must be 1 to 100, not 0\n\
+         a.toml:6: item 4 of `days.before` must be a whole number, not float\n\
+         a.toml:6: item 5 of `days.before`: must be 1 to 100, not 99999999999999999999\n\
+         a.toml:9: `log.level`: has the control or invisible character U+202E: remove it"
+    );
+    let (whole, origins) = read("[days]\nbefore = [\n 3,\n 1]\n", &[]).unwrap();
+    assert_eq!(whole.days.before, [3, 1]);
+    assert_eq!(
+        origins.problem("days.before[1]", "is odd").to_string().rsplit('/').next(),
+        Some("a.toml:4: `days.before`: is odd")
+    );
+    let told = read("", &[("P__DAYS__BEFORE", "3,x")]).unwrap_err();
+    assert_eq!(told, "P__DAYS__BEFORE: `days.before` must be a whole number");
+}
+
+#[test]
+fn no_number_hides_what_else_is_wrong() {
+    // None of these fits the type that holds it; one is too large for TOML's own.
+    for number in ["-4", "4294967296", "99999999999999999999", "0x1_0000_0000"] {
+        let told =
+            read(&format!("[log]\nmost = {number}\nlevle = 1\n[days]\nbefore = 1\n"), &[]).unwrap_err();
+        let [most, level, before] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+        assert!(most.starts_with("a.toml:2: `log.most`: must be 0 to 4294967295, not "), "{told}");
+        assert!(level.starts_with("a.toml:3: unknown key") && before.starts_with("a.toml:5: "), "{told}");
+    }
+}
+
+#[test]
+fn a_value_that_the_form_lets_pass_hides_no_other() {
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Strict {
+        log: StrictLog,
+    }
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct StrictLog {
+        level: std::net::IpAddr,
+        other: std::net::IpAddr,
+    }
+    let form = Form::new("[log]\nlevel = \"::1\"\nother = \"::1\"\n", &[], &[]).unwrap();
+    let variables = [("P__LOG__LEVEL", "x"), ("P__LOG__OTHER", "y")].map(|(k, v)| (k.into(), v.into()));
+    let loaded = load::<Strict>(&form, &[], "P", variables).ok().unwrap();
+    let places: Vec<&str> = loaded.problems.iter().map(|problem| problem.place.as_str()).collect();
+    assert_eq!(places, ["P__LOG__LEVEL", "P__LOG__OTHER"]);
+    assert!(loaded.is_wrong("log.level"));
+}
+
+#[test]
+fn variables_need_not_be_utf_8() {
+    use std::os::unix::ffi::OsStringExt;
+    let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
+    let bad = |text: &[u8]| OsString::from_vec(text.to_vec());
+    let environment = [
+        (bad(b"BAD"), bad(b"\xa3")),
+        (bad(b"BAD\xa3"), bad(b"x")),
+        (bad(b"P__LOG__LEVEL"), bad(b"\xa3")),
+        (bad(b"P__LOG__MOST\xa3"), bad(b"1")),
+    ];
+    let loaded = load::<Whole>(&form, &[], "P", environment).ok().unwrap();
+    let told: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "P__LOG__LEVEL: the value of `log.level` is not UTF-8 text",
+            "P__LOG__MOST\u{fffd}: the name of this variable is not UTF-8 text",
+        ]
+    );
+    assert_eq!(loaded.settings.log.level, "info");
+}
+
+#[test]
+fn a_name_that_is_nearly_a_variable_is_reported_with_the_right_one() {
+    let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
+    let told = |name: &str| -> Vec<String> {
+        let loaded = load::<Whole>(&form, &[], "SVM_AGENT", [(name.into(), "info".into())]).ok().unwrap();
+        loaded.problems.iter().map(ToString::to_string).collect()
+    };
+    for near in [
+        "SVM_AGENT_LOG_LEVEL",
+        "SVM_AGENT__LOG_LEVEL",
+        "svm_agent__log__level",
+        "SVMAGENT_LOG_LEVEL",
+        "SVM-AGENT-LOG-LEVEL",
+        "SVM_AGNET__LOG__LEVEL",
+        "SVM_AGENT_LOG_LEVLE",
+    ] {
+        assert_eq!(
+            told(near),
+            [format!("{near}: is not the name of a setting; did you mean SVM_AGENT__LOG__LEVEL?")]
+        );
+    }
+    assert!(told("SVM_AGENT_PLACES_HOME_URL")[0].ends_with("did you mean SVM_AGENT__PLACES__HOME__URL?"));
+    for other in [
+        "SVM_AGENT_SERVICE_HOST",
+        "SVM_AGENT_PORT",
+        "LOG_LEVEL",
+        "SVM_TEST_KILLS",
+        "SVM_COLLECTOR__LOG__LEVEL",
+    ] {
+        assert_eq!(told(other), [""; 0], "{other}");
+    }
+}
+
+#[test]
+fn a_file_is_passed_over_only_where_it_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::os::unix::fs::symlink("nowhere", at("dangling.toml")).unwrap();
+    std::os::unix::fs::symlink("loop.toml", at("loop.toml")).unwrap();
+    std::fs::create_dir(at("folder.toml")).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        at("fifo.toml"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("/dev/zero", at("zero.toml")).unwrap();
+    std::fs::write(at("text.toml"), b"[log]\nlevel = \"\xa3\"\n").unwrap();
+    std::fs::write(at("large.toml"), vec![b'#'; 2_000_000]).unwrap();
+    let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
+    for (name, why) in [
+        ("dangling.toml", "it is a link to nowhere, which does not exist"),
+        ("loop.toml", "symbolic links"),
+        ("folder.toml", "directory"),
+        ("fifo.toml", "not a regular file"),
+        ("zero.toml", "not a regular file"),
+        ("text.toml", "line 2 is not UTF-8 text"),
+        ("large.toml", "larger than"),
+    ] {
+        assert_eq!(present([at(name), at("absent.toml")]), [at(name)]);
+        let loaded = load::<Whole>(&form, &[at(name)], "P", []).ok().unwrap();
+        let [problem] = &loaded.problems[..] else { panic!("{name}: {:?}", loaded.problems) };
+        assert!(problem.place.ends_with(name) && problem.message.contains(why), "{problem}");
+    }
+    // An editor's lock is a dangling link as well, and no file of settings.
+    std::os::unix::fs::symlink("me@host.1:2", at(".#10-local.toml")).unwrap();
+    std::fs::write(at("10-local.toml~"), "x").unwrap();
+    std::fs::write(at("10-local.toml.dpkg-old"), "x").unwrap();
+    let names: Vec<_> =
+        listed(folder.path()).unwrap().iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert_eq!(
+        names,
+        ["dangling.toml", "fifo.toml", "folder.toml", "large.toml", "loop.toml", "text.toml", "zero.toml"]
+    );
+    assert!(listed(&at("absent")).unwrap().is_empty());
+    assert!(listed(&at("dangling.toml")).unwrap_err().to_string().contains("a link to nowhere"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ const FAILURES: u8 = 5;
 
 pub(super) fn run(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
     let files = if cli.config.is_empty() { installed_files() } else { Ok(cli.config.clone()) };
-    let read = files.clone().and_then(|files| Settings::read(&files, std::env::vars()));
+    let read = files.clone().and_then(|files| Settings::read(&files, crate::environment::variables()));
     let found = examine(&files.unwrap_or_default(), read);
     let worst = found.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok);
     let code = match worst {

@@ -19,6 +19,7 @@ mod updates;
 
 use super::control::client::AskError;
 use super::settings::{LONGEST_TIMEOUT, RUNTIME_DIR, Settings, installed_files};
+use crate::environment;
 use crate::settings::SettingsError;
 use crate::subscription::Resource;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -517,7 +518,7 @@ impl Cli {
 
     fn settings(&self) -> Result<Settings, SettingsError> {
         let files = if self.config.is_empty() { installed_files()? } else { self.config.clone() };
-        Settings::read(&files, std::env::vars())
+        Settings::read(&files, environment::variables())
     }
 
     /// Where the agent is asked. Where the installed settings are wrong, or not for this user to read, an agent may go on

@@ -2,6 +2,7 @@
 //! terminal.
 
 use super::CliError;
+use crate::environment;
 use crate::error_chain::Chain;
 use serde::Serialize;
 use serde_json::json;
@@ -31,9 +32,8 @@ pub(super) enum Paint {
 
 /// Whether colours are wanted: on a terminal that has them, unless `NO_COLOR` is set and not empty (no-color.org).
 fn colours() -> bool {
-    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    unset("NO_COLOR")
-        && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    environment::variable("NO_COLOR").is_none()
+        && environment::variable("TERM").is_some_and(|term| term != "dumb")
         && io::stdout().is_terminal()
 }
 

@@ -77,7 +77,7 @@ impl Asked {
         let lang = match self.lang {
             Some(LangName::En) => Lang::En,
             Some(LangName::Ru) => Lang::Ru,
-            None => Lang::of_locale(|name| std::env::var(name).ok()),
+            None => Lang::of_locale(|name| crate::environment::text(name)),
         };
         let advice = advise(&known, lang);
         if out.json() {

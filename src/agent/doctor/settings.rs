@@ -2,13 +2,17 @@
 
 use super::{Area, Finding, Findings};
 use crate::agent::settings::{PREFIX, Settings};
-use crate::settings::SettingsError;
+use crate::environment;
+use crate::settings::{MAX_FILE, SettingsError};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(super) fn look(files: &[PathBuf], read: &Result<Settings, SettingsError>) -> Vec<Finding> {
     let mut found = Findings::of(Area::Settings);
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SVM_AGENT__"));
+    let ours = format!("{PREFIX}__");
+    let variables = environment::variables();
+    let variables = variables.iter().filter(|(name, _)| name.as_encoded_bytes().starts_with(ours.as_bytes()));
     let variables = match variables.count() {
         0 => String::new(),
         count => format!(", and {count} variables SVM_AGENT__…"),
@@ -50,9 +54,9 @@ pub(super) fn look(files: &[PathBuf], read: &Result<Settings, SettingsError>) ->
 /// Of settings that are wrong, the places alone, as far as they can be read; the rest is as by default. So the doctor
 /// goes on with what does not need the others.
 pub(super) fn places_of(files: &[PathBuf]) -> Option<Settings> {
-    let mut places = Vec::new();
+    let mut places: Vec<(OsString, OsString)> = Vec::new();
     for file in files {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let text = crate::files::read_text_bounded(file, MAX_FILE).unwrap_or_default();
         let table: toml::Table = toml::from_str(&text).unwrap_or_default();
         for (section, key) in [
             ("paths", "state_dir"),
@@ -62,13 +66,12 @@ pub(super) fn places_of(files: &[PathBuf]) -> Option<Settings> {
         ] {
             if let Some(value) = table.get(section).and_then(|section| section.get(key)?.as_str()) {
                 let variable = format!("{PREFIX}__{}__{}", section.to_uppercase(), key.to_uppercase());
-                places.push((variable, value.to_owned()));
+                places.push((variable.into(), value.into()));
             }
         }
     }
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let place = |name: &str| name.starts_with(&format!("{PREFIX}__PATHS__"));
-    places.extend(variables.filter(|(name, _)| place(name)));
+    let paths = format!("{PREFIX}__PATHS__");
+    let variables = environment::variables().into_iter();
+    places.extend(variables.filter(|(name, _)| name.as_encoded_bytes().starts_with(paths.as_bytes())));
     Settings::read(&[], places).or_else(|_| Settings::read(&[], [])).ok()
 }

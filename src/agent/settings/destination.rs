@@ -146,6 +146,19 @@ pub(super) struct Raw {
     timeout: String,
 }
 
+impl Raw {
+    /// The files that it names, by key.
+    pub(super) fn named_files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("token_file", self.token_file.as_str()),
+            ("ca_file", &self.ca_file),
+            ("certificate_file", &self.certificate_file),
+            ("key_file", &self.key_file),
+        ]
+        .into_iter()
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     CloudEvents,
@@ -154,12 +167,12 @@ enum Kind {
 
 impl Check<'_> {
     pub(super) fn destination(&mut self, key: &str, raw: Raw) -> Option<Destination> {
-        let kind = self.take(
-            &format!("{key}.kind"),
-            choice(&raw.kind, &[("cloudevents", Kind::CloudEvents), ("syslog", Kind::Syslog)]),
-        );
+        let (of_kind, kinds) =
+            (format!("{key}.kind"), [("cloudevents", Kind::CloudEvents), ("syslog", Kind::Syslog)]);
+        let kind = self.take(&of_kind, choice(&raw.kind, &kinds));
         let filter = self.filter(key, &raw);
-        let speaks = match kind? {
+        // Of a kind that is not known, nothing else can be said.
+        let speaks = match kind.filter(|_| !self.wrong.contains(&of_kind))? {
             Kind::CloudEvents => self.cloudevents(key, &raw).map(Speaks::CloudEvents),
             Kind::Syslog => self.syslog(key, &raw).map(Speaks::Syslog),
         };
@@ -174,10 +187,8 @@ impl Check<'_> {
             ("critical", Severity::Critical),
         ];
         let least = self.take(&format!("{key}.severity"), choice(&raw.severity, &severities));
-        let patterns =
-            |texts: &[String]| texts.iter().map(|text| text.parse()).collect::<Result<Vec<TypePattern>, _>>();
-        let except = self.take(&format!("{key}.except"), patterns(&raw.except));
-        let types = self.take(&format!("{key}.types"), patterns(&raw.types))?;
+        let except = self.items(&format!("{key}.except"), &raw.except, str::parse::<TypePattern>);
+        let types = self.items(&format!("{key}.types"), &raw.types, str::parse::<TypePattern>)?;
         let some =
             (!types.is_empty()).then_some(types).ok_or("must name a type at least; \"*\" is all of them");
         Some(Filter { types: self.take(&format!("{key}.types"), some)?, except: except?, least: least? })
@@ -216,7 +227,8 @@ impl Check<'_> {
         let wrong = "must be a name in the form of a DNS name, such as \"svm.example\"";
         let origin = self.take(&format!("{key}.webhook_origin"), fits.then_some(origin.clone()).ok_or(wrong));
         let tls = self.tls_files(key, raw);
-        let connection = self.connection(key, &raw.timeout, tls?, &raw.proxy);
+        let connection = self.connection(key, &raw.timeout, tls.clone().unwrap_or_default(), &raw.proxy);
+        tls?;
         Some(CloudEvents {
             url: url?.into(),
             receiver: receiver?,

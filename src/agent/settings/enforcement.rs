@@ -102,6 +102,11 @@ pub(super) struct RawUpdates {
     outdated_days: u32,
     outdated_critical_days: u32,
 }
+impl RawUpdates {
+    pub(super) fn databases_file(&self) -> &String {
+        &self.databases_file
+    }
+}
 #[derive(Deserialize)]
 pub(super) struct RawGateway {
     upstreams: Vec<String>,
@@ -149,15 +154,14 @@ impl Check<'_> {
     pub(super) fn enforcement(&mut self, raw: &RawEnforcement) -> Option<Enforcement> {
         let words = [("last", WhenDown::Last), ("stopped", WhenDown::Stopped)];
         let when = self.take("enforcement.when_agent_is_down", choice(&raw.when_agent_is_down, &words));
-        let governs: Vec<_> =
-            raw.governs.iter().map(|name| self.resource("enforcement.governs", name)).collect();
+        let resource =
+            |name: &str| choice(name, &Resource::ALL.map(|resource| (resource.file_name(), resource)));
+        let governs = self.items("enforcement.governs", &raw.governs, resource);
         let stop_timeout = self.span("enforcement.stop_timeout", &raw.stop_timeout, 1, 3600);
-        for unit in &raw.protection_units {
-            self.take("enforcement.protection_units", service_name(unit));
-        }
+        self.items("enforcement.protection_units", &raw.protection_units, service_name);
         Some(Enforcement {
             when_agent_is_down: when?,
-            governs: governs.into_iter().collect::<Option<_>>()?,
+            governs: governs?,
             gates_dir: raw.gates_dir.clone(),
             stop_timeout: stop_timeout?,
             protection_units: raw.protection_units.clone(),
@@ -175,11 +179,10 @@ impl Check<'_> {
         let message = "must not be less than `updates.outdated_days`";
         let ordered = self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message));
         // Each apart, so that all that is wrong is told.
-        let each = |line: &String| Schedule::parse(std::slice::from_ref(line), "UTC").map(drop);
-        let lines: Vec<_> =
-            raw.schedule.iter().map(|line| self.take("updates.schedule", each(line))).collect();
+        let each = |line: &str| Schedule::parse(&[line.to_owned()], "UTC").map(drop);
+        let lines = self.items("updates.schedule", &raw.schedule, each);
         let zone = self.take("updates.time_zone", Schedule::parse(&[], &raw.time_zone));
-        lines.into_iter().collect::<Option<()>>()?;
+        lines?;
         zone?;
         let schedule = self.take("updates.schedule", Schedule::parse(&raw.schedule, &raw.time_zone));
         unit?;
@@ -208,12 +211,14 @@ impl Check<'_> {
         let form = "must be an address of the loopback with its port, such as \"127.0.0.1:13111\"";
         let listen = raw.listen.parse::<SocketAddr>().map_err(|_| form.to_owned());
         let listen = listen.and_then(|at| match at.ip().is_loopback() {
+            true if at.port() == 0 => {
+                Err(format!("{form}: port 0 is a free one, which no client would find"))
+            }
             true => Ok(at),
             false => Err(format!("{form}: from elsewhere, nobody could tell who uses it")),
         });
         let listen = self.take("gateway.listen", listen);
-        let upstreams: Vec<Option<Upstream>> =
-            raw.upstreams.iter().map(|text| self.take("gateway.upstreams", text.parse())).collect();
+        let upstreams = self.items("gateway.upstreams", &raw.upstreams, str::parse::<Upstream>);
         let most = raw.max_connections;
         let most = self.take(
             "gateway.max_connections",
@@ -227,7 +232,7 @@ impl Check<'_> {
         let max_age = span("max_age", &raw.max_age, 30 * 86_400);
         let gateway = GatewaySettings {
             listen: listen?,
-            upstreams: upstreams.into_iter().collect::<Option<_>>()?,
+            upstreams: upstreams?,
             max_connections: usize::try_from(most?).unwrap_or(usize::MAX),
             connect_timeout: connect_timeout?,
             idle_timeout: idle_timeout?,

@@ -2,21 +2,27 @@
 
 mod destination;
 mod enforcement;
+mod places;
+mod rules;
 
 pub use destination::{CloudEvents, DESTINATION, Destination, Mode, Receiver, Speaks};
 pub use enforcement::{ACTION, Action, Enforcement, Missed, Updates, service_name};
 
 use crate::agent::enforcement::gateway::GatewaySettings;
 use crate::agent::store::Bounds;
+use crate::files;
 use crate::http::Connection;
 use crate::logging::{LogFormat, LogLevel};
 use crate::root_only::only_root_may_change;
-use crate::settings::{Form, Loaded, Origins, Problem, SettingsError, Shown, choice, load, schema, span};
+use crate::settings::{
+    Form, Loaded, Origins, Problem, SettingsError, Shown, choice, listed, load, present, schema, span,
+};
 use crate::subscription::{Allowance, Resource, Settings as Rules, Version};
 use crate::tls::TlsFiles;
 use jiff::SignedDuration;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The documented defaults; the lowest layer of the settings.
@@ -38,6 +44,9 @@ pub fn action_program(name: &str) -> PathBuf {
 
 /// `paths.runtime_dir` as systemd makes it.
 pub const RUNTIME_DIR: &str = "/run/svm-agent";
+
+/// A file of which the first line counts, such as a version or a number, is not larger.
+pub const MAX_LINE_FILE: u64 = 64 * 1024;
 
 /// No request waits longer, whatever is set.
 pub const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_secs(600);
@@ -210,38 +219,23 @@ struct RawOutbox {
     max_megabytes: u64,
     max_age: String,
 }
-/// The files of an installed agent that are there, in the order in which they are read.
+
+/// The files of an installed agent that are there, in the order in which they are read. Only what is absent is passed
+/// over.
 ///
 /// # Errors
 /// A folder that cannot be listed, by name.
 pub fn installed_files() -> Result<Vec<PathBuf>, SettingsError> {
-    let mut files = Vec::new();
-    for (folder, single) in
-        [("/usr/lib/svm-agent", None), ("/etc/svm-agent", Some("agent.toml")), (CONF_D, None)]
-    {
-        match single {
-            Some(name) => files.extend(Some(Path::new(folder).join(name)).filter(|path| path.exists())),
-            None => {
-                let mut found: Vec<PathBuf> = match std::fs::read_dir(folder) {
-                    Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-                    Err(error) => {
-                        let message = format!("cannot be listed: {error}");
-                        return Err(SettingsError(vec![Problem { place: folder.to_owned(), message }]));
-                    }
-                };
-                found.retain(|path| path.extension().is_some_and(|e| e == "toml"));
-                found.sort();
-                files.extend(found);
-            }
-        }
-    }
+    let etc = Path::new("/etc/svm-agent");
+    let mut files = listed(Path::new("/usr/lib/svm-agent"))?;
+    files.extend(present([etc.join("agent.toml")]));
+    files.extend(listed(Path::new(CONF_D))?);
     Ok(files)
 }
 
 /// The form of all of them.
 fn form() -> Result<Form, toml::de::Error> {
-    Form::new(DEFAULTS, &[("destinations", DESTINATION), ("actions", ACTION)])
+    Form::new(DEFAULTS, &[("destinations", DESTINATION), ("actions", ACTION)], rules::RULES)
 }
 
 /// The form of all of them as JSON Schema.
@@ -257,14 +251,14 @@ impl Settings {
     /// Everything that is wrong, at once.
     pub fn read(
         files: &[PathBuf],
-        environment: impl IntoIterator<Item = (String, String)>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
         let form = form().map_err(|e| {
             SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
         })?;
-        let Loaded { settings: raw, origins, shown, problems } =
+        let Loaded { settings: raw, origins, shown, problems, wrong } =
             load::<Raw>(&form, files, PREFIX, environment)?;
-        let mut check = Check { origins: &origins, problems };
+        let mut check = Check { origins: &origins, problems, wrong };
         let settings = check.settings(raw, shown);
         match settings {
             Some(settings) if check.problems.is_empty() => Ok(settings),
@@ -308,7 +302,7 @@ impl Settings {
         let mut unreadable = Vec::new();
         let mut look = |key: String, file: &Option<PathBuf>| {
             if let Some(file) = file.as_deref()
-                && let Err(error) = std::fs::File::open(file)
+                && let Err(error) = files::open_regular(file)
             {
                 unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
             }
@@ -327,6 +321,8 @@ impl Settings {
 struct Check<'a> {
     origins: &'a Origins,
     problems: Vec<Problem>,
+    /// Keys that have a problem of form already.
+    wrong: BTreeSet<String>,
 }
 
 fn article(noun: &str) -> String {
@@ -339,12 +335,35 @@ fn path(text: &str) -> Option<PathBuf> {
 }
 
 impl Check<'_> {
-    /// Notes what is wrong with a key, and goes on without it.
+    /// Notes what is wrong with a key, and goes on without it. What follows from another problem of the same key is none.
     fn take<T, E: std::fmt::Display>(&mut self, key: &str, value: Result<T, E>) -> Option<T> {
-        value.map_err(|error| self.problems.push(self.origins.problem(key, error))).ok()
+        let known = self.wrong.contains(key);
+        value
+            .map_err(|error| {
+                if !known {
+                    self.problems.push(self.origins.problem(key, error))
+                }
+            })
+            .ok()
+    }
+
+    /// Reads each item of a list, and notes what is wrong with it at its own line.
+    fn items<T, E: std::fmt::Display>(
+        &mut self,
+        key: &str,
+        texts: &[String],
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let all: Vec<_> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| self.take(&format!("{key}[{at}]"), read(text)))
+            .collect();
+        all.into_iter().collect()
     }
 
     fn settings(&mut self, raw: Raw, shown: Shown) -> Option<Settings> {
+        self.places(&raw);
         let version = self.product_version(&raw.product);
         let before_end =
             self.take("reminders.before_end_days", Rules::reminder_list(raw.reminders.before_end_days));
@@ -397,13 +416,6 @@ impl Check<'_> {
             if let Some(destination) = self.destination(&key, raw) {
                 destinations.insert(name, destination);
             }
-        }
-        for (key, folder) in [
-            ("paths.state_dir", &raw.paths.state_dir),
-            ("paths.runtime_dir", &raw.paths.runtime_dir),
-            ("enforcement.gates_dir", &raw.enforcement.gates_dir),
-        ] {
-            self.take(key, folder.is_absolute().then_some(()).ok_or("must be an absolute path"));
         }
         let enforcement = self.enforcement(&raw.enforcement);
         let updates = self.updates(raw.updates);
@@ -464,7 +476,7 @@ impl Check<'_> {
         let Some(file) = path(&raw.version_file) else {
             return self.take("product.version", raw.version.parse());
         };
-        let line = std::fs::read_to_string(&file)
+        let line = files::read_text_bounded(&file, MAX_LINE_FILE)
             .map_err(|e| format!("cannot read {}: {e}", file.display()))
             .map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
         let line = self.take("product.version_file", line)?;
@@ -624,7 +636,7 @@ mod tests {
         let told = read(text).unwrap_err();
         for line in [
             "agent.toml:2: `product.version`: `six` is not a version",
-            "agent.toml:4: `reminders.before_end_days`: 0 is not",
+            "agent.toml:4: item 1 of `reminders.before_end_days`: must be 1 to 3650, not 0",
             "agent.toml:6: `source.url`: must begin",
             "agent.toml:7: `source.interval`: must be from 1s",
             "agent.toml:9: `enforcement.ksn_after_grace`: must be \"vendor\"",
@@ -644,7 +656,7 @@ mod tests {
                     [gateway]\nlisten = \"0.0.0.0:13111\"\nupstreams = [\"http://ksn\"]\n[actions.\"a b\"]\nresource = \"KSN\"\n";
         let told = read(text).unwrap_err();
         for line in [
-            "agent.toml:2: `enforcement.governs`: must be \"database-updates\" or \"ksn\", not \"updates\"",
+            "agent.toml:2: item 1 of `enforcement.governs`: must be \"database-updates\" or \"ksn\", not \"updates\"",
             "agent.toml:3: `enforcement.when_agent_is_down`: must be \"last\" or \"stopped\"",
             "agent.toml:5: `updates.schedule`: ",
             "agent.toml:6: `updates.time_zone`: ",

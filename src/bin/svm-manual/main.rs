@@ -14,7 +14,7 @@ use page::Page;
 use std::path::Path;
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = svm::environment::arguments().into_iter().skip(1);
     match (arguments.next(), arguments.next()) {
         (Some(folder), None) => write_all(Path::new(&folder)),
         _ => bail!("usage: svm-manual FOLDER"),

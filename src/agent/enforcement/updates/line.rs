@@ -102,6 +102,20 @@ impl Field {
         }
     }
 
+    fn is_weekday(&self) -> bool {
+        self.most == 7
+    }
+
+    /// The values of a field as `croner` takes them. Weekdays are listed one by one, Sunday as 0, so that nothing
+    /// depends on how ranges over the end of a week are read.
+    fn plain(&self, text: &str, bits: u64, shown: Vec<String>) -> String {
+        if !self.is_weekday() || text == "*" {
+            return shown.join(",");
+        }
+        let days = (0..7).filter(|day| bits & (1 << day) != 0 || (*day == 0 && bits & (1 << 7) != 0));
+        days.map(|day: u32| day.to_string()).collect::<Vec<_>>().join(",")
+    }
+
     fn form(&self) -> String {
         let names = match self.names {
             [] => String::new(),
@@ -135,7 +149,8 @@ impl Field {
                 (_, Some((first, last))) => {
                     let first = self.value(first).map_err(wrong)?;
                     let mut last = self.value(last).map_err(wrong)?;
-                    if self.most == 7 && last == 0 {
+                    // Sunday is 0 and 7: at the end of a range that began before it, it is 7.
+                    if self.is_weekday() && last == 0 && first > 0 {
                         last = 7;
                     }
                     if first > last {
@@ -161,7 +176,7 @@ impl Field {
             all |= (first..=last).step_by(by).fold(0, |bits, value| bits | (1 << value));
             plain.push(step.map_or_else(|| shown.clone(), |step| format!("{shown}/{step}")));
         }
-        Ok((all, plain.join(",")))
+        Ok((all, self.plain(text, all, plain)))
     }
 }
 
@@ -217,8 +232,9 @@ impl Line {
             return Err(LineError::Count { line, count: fields.len() });
         };
         let named = |bits: u64, value: u32| bits & (1 << value) != 0;
-        // Where a day and a weekday are named, either is enough: then it comes on weekdays.
-        if *weekday == "*" {
+        // crontab(5): where neither the day nor the weekday begins with `*`, either is enough; else both must match.
+        let both = day.starts_with('*') || weekday.starts_with('*');
+        if both {
             let longest = DAYS.iter().zip(1..).filter(|(_, month)| named(months.0, *month));
             let longest = longest.map(|(days, _)| *days).max().unwrap_or(31);
             if (1..=longest).all(|day| !named(days.0, day)) {
@@ -228,7 +244,11 @@ impl Line {
         }
         let at_fixed_hours = !hour.starts_with('*') && hours.0.count_ones() < 24;
         let plain = fields.iter().map(|(_, plain)| plain.as_str()).collect::<Vec<_>>().join(" ");
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        let parser = CronParser::builder()
+            .seconds(Seconds::Disallowed)
+            .year(Year::Disallowed)
+            .dom_and_dow(both)
+            .build();
         let cron = parser.parse(&plain).map_err(|error| LineError::Field {
             line: line.clone(),
             field: "whole",
@@ -342,6 +362,74 @@ mod tests {
         for text in ["* * * * *", "0 3 31 2 1", "0 3 29 2 *", "0,30 8-18/2 * jan-MAR sun,fri-sun", "@daily"] {
             Line::parse(text).unwrap();
         }
+    }
+
+    /// The weekdays on which a line comes in two weeks, Sunday as 0.
+    fn weekdays(text: &str) -> Vec<i64> {
+        // 2026-11-29 is a Sunday.
+        let (start, week) = (1_795_910_400, 7 * 86_400);
+        let line = Line::parse(text).unwrap();
+        let slots = std::iter::successors(line.next(start, true), |slot| line.next(*slot, false));
+        let days = slots.take_while(|slot| *slot < start + 2 * week).map(|slot| (slot - start) / 86_400);
+        let days: Vec<i64> = days.collect();
+        let (first, second): (Vec<i64>, Vec<i64>) = days.iter().partition(|day| **day < 7);
+        assert_eq!(first, second.iter().map(|day| day - 7).collect::<Vec<_>>(), "{text}");
+        first
+    }
+
+    #[test]
+    fn sunday_is_0_and_7_as_crontab_has_it() {
+        for (weekday, days) in [
+            ("sun-sun", &[0][..]),
+            ("0-0", &[0]),
+            ("7-7", &[0]),
+            ("7", &[0]),
+            ("0", &[0]),
+            ("sun", &[0]),
+            ("0,7", &[0]),
+            ("fri-sun", &[0, 5, 6]),
+            ("sat-sun", &[0, 6]),
+            ("5-7", &[0, 5, 6]),
+            ("6-0", &[0, 6]),
+            ("mon-sun", &[0, 1, 2, 3, 4, 5, 6]),
+            ("0-7", &[0, 1, 2, 3, 4, 5, 6]),
+            ("sun-sat", &[0, 1, 2, 3, 4, 5, 6]),
+            ("sun-tue", &[0, 1, 2]),
+            ("0-6/2", &[0, 2, 4, 6]),
+            ("1-7/2", &[0, 1, 3, 5]),
+            ("fri-sun/2", &[0, 5]),
+            ("sun-sun/2", &[0]),
+            ("*/2", &[0, 2, 4, 6]),
+            ("*/7", &[0]),
+            ("SAT,Sun-Sun", &[0, 6]),
+            ("mon-mon", &[1]),
+        ] {
+            assert_eq!(weekdays(&format!("0 3 * * {weekday}")), days, "{weekday}");
+            // What a list of single days comes to, by the library alone.
+            let single: Vec<String> = days.iter().map(ToString::to_string).collect();
+            assert_eq!(weekdays(&format!("0 3 * * {}", single.join(","))), days, "{weekday}");
+        }
+        for backwards in ["7-2", "sat-mon", "tue-mon"] {
+            let said = Line::parse(&format!("0 3 * * {backwards}")).map(drop).unwrap_err().to_string();
+            assert!(said.contains("goes backwards"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_day_and_a_weekday_are_joined_as_crontab_has_it() {
+        // November 2026: the 2nd is a Monday.
+        let days = |text: &str| -> Vec<i64> {
+            let (start, line) = (1_793_491_200, Line::parse(text).unwrap());
+            let slots = std::iter::successors(line.next(start, true), |slot| line.next(*slot, false));
+            slots
+                .take_while(|slot| *slot < start + 30 * 86_400)
+                .map(|slot| 1 + (slot - start) / 86_400)
+                .collect()
+        };
+        assert_eq!(days("0 3 10 * mon"), [2, 9, 10, 16, 23, 30], "either is enough");
+        assert_eq!(days("0 3 */2 * mon"), [9, 23], "both, as one begins with *");
+        assert_eq!(days("0 3 1-7 * */7"), [1], "the first Sunday");
+        assert_eq!(days("0 3 * * mon"), [2, 9, 16, 23, 30]);
     }
 
     proptest::proptest! {
