@@ -184,6 +184,7 @@ pub fn load<T: DeserializeOwned>(
     let origins = Origins(origins);
     // A value that the form lets pass and that cannot be is taken out, and the next one is looked for: no value hides
     // what is wrong with another.
+    let mut refused: Vec<Problem> = Vec::new();
     loop {
         let mut merged = Config::builder().add_source(File::from_str(form.defaults, FileFormat::Toml));
         for layer in std::iter::once(&named).chain(&layers) {
@@ -194,19 +195,25 @@ pub fn load<T: DeserializeOwned>(
             Ok((merged.try_deserialize()?, Shown::of(&whole, &origins)))
         });
         let error = match read {
-            Ok((settings, shown)) => return Ok(Loaded { settings, origins, shown, problems, wrong }),
+            Ok((settings, shown)) => {
+                refused.sort_by(|one, other| one.place.cmp(&other.place));
+                problems.extend(refused);
+                return Ok(Loaded { settings, origins, shown, problems, wrong });
+            }
             Err(error) => error,
         };
         let (key, message) = explain(&error);
         let key = key.map(|key| without_index(&key).to_owned());
         let Some(key) = key else {
+            problems.extend(refused);
             problems.push(Problem { place: "settings".to_owned(), message });
             return Err(SettingsError(problems));
         };
-        problems.push(origins.problem(&key, message));
+        refused.push(origins.problem(&key, message));
         let path: Vec<&str> = key.split('.').collect();
         let removed = layers.iter_mut().map(|layer| remove(layer, &path)).filter(|removed| *removed).count();
         if removed == 0 {
+            problems.extend(refused);
             return Err(SettingsError(problems));
         }
         wrong.insert(key);
