@@ -2,8 +2,9 @@
 //! and what several destinations cost at rest. Where syslog-ng is installed, the same of it, in the same run.
 //!
 //! `cargo bench --bench delivery` prints the figures; with `-- --json` the last line is one JSON object. `--only PART`
-//! (drain, latency, backlog, idle) measures one part, `--drain-only` the agent's drain alone, with how its time splits.
-//! What each figure means and how it is measured: `docs/benchmarks.md`.
+//! (drain, latency, backlog, idle) measures one part, `--drain-only` the agent's drain alone, with how its time splits,
+//! `--quick` is a short form that only shows that everything works. What each figure means and how it is measured:
+//! `docs/benchmarks.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,7 +17,6 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,60 +25,44 @@ use std::time::{Duration, Instant};
 use support::backlog::{self, Backlog, Svm};
 use support::sink::{Received, Sink, free_address};
 use support::syslog_ng::{self, SyslogNg};
-use support::{Agent, Counters, PeakPss, build, disk_mb, percentile, rounded};
+use support::{Agent, Counters, Figures, PeakPss, build, disk_mb, percentile, rounded, sized};
 use svm::events::REPORT;
 
 /// What waits for a receiver that is down.
-const BACKLOG: u64 = 100_000;
-const DRAINS: usize = 5;
+fn waiting_events() -> u64 {
+    sized(100_000, 5_000)
+}
 
-const SAMPLES: usize = 1000;
+/// How often one event alone is timed.
+fn samples() -> usize {
+    sized(1000, 30)
+}
+
 /// Before each sample of latency, so that it meets a quiet machine.
 const PAUSE: Duration = Duration::from_millis(4);
 
-const DAYS: u64 = 30;
-
-/// After the last request, until its connections are closed.
-const SETTLE: Duration = Duration::from_secs(45);
-const IDLE: Duration = Duration::from_secs(60);
-
-type Figures = BTreeMap<&'static str, Value>;
-
 fn main() {
     svm::http::install_tls();
-    let args: Vec<String> = std::env::args().collect();
     let bench = Bench {
         binary: build(),
         // On a disk, which `/tmp` may not be.
         folder: tempfile::tempdir_in("/var/tmp").unwrap(),
         peer: syslog_ng::version().is_some(),
     };
-    if args.iter().any(|a| a == "--drain-only") {
+    if support::args().drain_only {
         bench.drain_only();
         return;
     }
     match syslog_ng::version() {
         Some(version) => println!("beside syslog-ng {version}"),
-        None => println!("not measured: syslog-ng is not installed (Debian's package syslog-ng-core)"),
+        None => support::not_measured("syslog-ng is not installed (Debian's package syslog-ng-core)"),
     }
-    let only = args.iter().position(|a| a == "--only").map(|at| args[at + 1].as_str());
-    let mut figures = Figures::new();
-    type Part = fn(&Bench, &mut Figures);
-    let parts: [(&str, Part); 4] = [
-        ("drain", Bench::drains),
-        ("latency", Bench::latencies),
-        ("backlog", Bench::days),
-        ("idle", Bench::idle),
-    ];
-    for (_, part) in parts.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
-        part(&bench, &mut figures);
-    }
-    for (name, value) in &figures {
-        println!("{name:<36}{value}");
-    }
-    if args.iter().any(|a| a == "--json") {
-        println!("{}", json!(figures));
-    }
+    support::run(&[
+        ("drain", &|figures: &mut Figures| bench.drains(figures)),
+        ("latency", &|figures: &mut Figures| bench.latencies(figures)),
+        ("backlog", &|figures: &mut Figures| bench.days(figures)),
+        ("idle", &|figures: &mut Figures| bench.idle(figures)),
+    ]);
 }
 
 struct Bench {
@@ -105,25 +89,25 @@ impl Bench {
     }
 
     fn full(&self) -> (PathBuf, Backlog) {
-        let (full, backlog) = (self.at("full"), Backlog::new(BACKLOG));
+        let (full, backlog) = (self.at("full"), Backlog::new(waiting_events()));
         let bytes: usize = backlog.lines().map(|line| line.len()).sum();
-        println!("{} bytes an event", bytes as u64 / BACKLOG);
+        println!("{} bytes an event", bytes as u64 / waiting_events());
         backlog.fill(&full, "console");
         (full, backlog)
     }
 
     fn drain_only(&self) {
         let (full, backlog) = self.full();
-        for _ in 0..3 {
-            self.drain(&full, BACKLOG, &backlog.ids).print();
+        for _ in 0..sized(3, 1) {
+            self.drain(&full, waiting_events(), &backlog.ids).print();
         }
     }
 
     fn drains(&self, figures: &mut Figures) {
         let (full, backlog) = self.full();
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for run in 0..DRAINS {
-            ours.push(self.drain(&full, BACKLOG, &backlog.ids));
+        for run in 0..sized(5, 1) {
+            ours.push(self.drain(&full, waiting_events(), &backlog.ids));
             ours[run].print();
             if self.peer {
                 theirs.push(self.drain_syslog_ng(&backlog));
@@ -173,8 +157,9 @@ impl Bench {
         peer.fill(backlog.lines());
         rustix::fs::sync();
         let disk_mb = disk_mb(&self.at("syslog-ng"));
-        let drain =
-            Drain::watch(peer.process.id(), BACKLOG, disk_mb, || Sink::lines(address, backlog.ids.clone()));
+        let drain = Drain::watch(peer.process.id(), waiting_events(), disk_mb, || {
+            Sink::lines(address, backlog.ids.clone())
+        });
         peer.process.stop();
         std::fs::remove_dir_all(self.at("syslog-ng")).unwrap();
         drain
@@ -188,7 +173,7 @@ impl Bench {
         agent.activate(100);
         sink.quiet();
         let mut written = Writer::new(&self.at("latency"));
-        let mut ours: Vec<f64> = (0..SAMPLES)
+        let mut ours: Vec<f64> = (0..samples())
             .map(|n| {
                 written.sample();
                 let mut control = agent.control();
@@ -220,7 +205,7 @@ impl Bench {
         let peer = SyslogNg::start(&self.at("syslog-ng-latency"), sink.address);
         let mut connection = peer.connect();
         let mut written = Writer::new(&self.at("syslog-ng-latency"));
-        let lines: Vec<String> = Backlog::new(SAMPLES as u64 + 1).lines().collect();
+        let lines: Vec<String> = Backlog::new(samples() as u64 + 1).lines().collect();
         let mut took: Vec<f64> = lines
             .iter()
             .map(|line| {
@@ -244,7 +229,7 @@ impl Bench {
         agent.activate(250);
         let report = agent.ask("GET", "v1/status", "");
         process.stop();
-        let records = Svm::new().days(DAYS, &report);
+        let records = Svm::new().days(sized(30, 2), &report);
         // Of the reports only the latest waits.
         let waiting = records.iter().filter(|record| record.type_name != REPORT).count() as u64 + 1;
         let full = self.at("days");
@@ -271,20 +256,21 @@ impl Bench {
         let agent = self.agent("idle", &destinations);
         let (process, _) = agent.start();
         agent.activate(100);
-        for n in 0..200 {
+        let count = sized(200, 20);
+        for n in 0..count {
             agent.ask("PUT", "v1/devices", &format!("{{\"count\": {}}}", if n % 2 == 0 { 95 } else { 85 }));
         }
         let upto: Vec<u64> = sinks.iter().map(Sink::quiet).collect();
-        assert!(upto.iter().all(|n| *n >= 200 && *n == upto[0]), "{upto:?} were delivered");
+        assert!(upto.iter().all(|n| *n >= count && *n == upto[0]), "{upto:?} were delivered");
         let status = agent.ask("GET", "v1/status", "");
         assert_eq!(status["destinations"]["siem"]["waiting"], 0, "{status}");
-        std::thread::sleep(SETTLE);
+        std::thread::sleep(support::settle());
         let before = Counters::read(process.id());
-        std::thread::sleep(IDLE);
+        std::thread::sleep(support::idle());
         let after = Counters::read(process.id());
         figures.insert("idle_pss_mb", rounded(support::pss_mb(process.id())));
         process.stop();
-        let minutes = IDLE.as_secs_f64() / 60.0;
+        let minutes = support::idle().as_secs_f64() / 60.0;
         figures.insert("wakeups_per_min", rounded((after.switches - before.switches) as f64 / minutes));
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! `-- --packages FOLDER` measures as well what `packaging/build.sh FOLDER` made: installed in a booted systemd, in its
 //! sandbox, with everything on (watchdog, schedule, gateway, metrics as a file), by `tests/systemd/footprint.sh`.
+//! `--quick` is a short form that only shows that everything works.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,61 +20,44 @@ mod support;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-use support::{Agent, Counters, build, pss_mb, rounded};
+use support::{Agent, Counters, Figures, build, idle, pss_mb, rounded, settle, sized};
 use svm::agent::control::{Door, client::ask};
 use svm::clock::Clock;
 use svm::documents::SigningKey;
 use svm::subscription::{AfterGrace, Licence, Subscription, Term, Terms, VendorState};
 use svm::vendor::{Cancel, Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
 
-/// After the last request, until the pool has closed its connection.
-const SETTLE: Duration = Duration::from_secs(45);
-const IDLE: Duration = Duration::from_secs(60);
-
 fn main() {
     svm::http::install_tls();
-    let json = std::env::args().any(|a| a == "--json");
     let binary = build();
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|e| panic!("{e}"));
     let mut figures = runtime.block_on(measure(&binary, folder.path()));
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--packages").skip(1);
-    if let Some(packages) = arguments.next() {
-        figures.extend(packaged(Path::new(&packages)));
+    if support::args().packages.is_some() {
+        figures.extend(packaged());
     }
-    for (name, value) in &figures {
-        println!("{name:<18}{value}");
-    }
-    if json {
-        println!("{}", json!(figures));
-    }
+    support::print(&figures);
 }
 
 /// The figures of the packages, in a system that is booted for them.
-fn packaged(packages: &Path) -> Vec<(&'static str, Value)> {
+fn packaged() -> Vec<(&'static str, Value)> {
     const NAMES: [&str; 4] = ["first_event_s", "packaged_pss_mb", "packaged_wakeups_per_min", "status_ms"];
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systemd");
-    let rootfs =
-        std::env::var_os("SVM_TEST_ROOTFS").expect("SVM_TEST_ROOTFS: what tests/systemd/rootfs.sh made");
-    let output = std::process::Command::new(tests.join("boot.sh"))
-        .arg(rootfs)
-        .arg(std::fs::read_to_string(tests.join("footprint.sh")).unwrap())
-        .arg(format!("{}:/src", packages.canonicalize().unwrap().display()))
-        .arg(format!("{}:/usr/bin/svm-vendor", build().with_file_name("svm-vendor").display()))
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}");
+    let script = std::fs::read_to_string(support::root().join("tests/systemd/footprint.sh")).unwrap();
+    let (settle, rest) = (settle().as_secs(), sized(120, 3));
+    let script = format!("SETTLE={settle} REST={rest}\n{script}");
+    let vendor = support::build_program("svm-vendor");
+    let printed = support::in_a_booted_system(&script, &[(&vendor, "/usr/bin/svm-vendor")]);
     let figure = |line: &str| {
         let (name, value) = line.strip_prefix("figure ")?.split_once(' ')?;
         let name = NAMES.into_iter().find(|known| *known == name)?;
         Some((name, rounded(value.parse().ok()?)))
     };
-    told.lines().filter_map(figure).collect()
+    let found: Vec<_> = printed.iter().flat_map(|printed| printed.lines()).filter_map(figure).collect();
+    assert!(printed.is_none() || found.len() == NAMES.len(), "{printed:?}");
+    found
 }
 
 struct Bench {
@@ -94,7 +78,7 @@ impl Bench {
     }
 }
 
-async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> {
+async fn measure(binary: &Path, folder: &Path) -> Figures {
     let clock = Clock::system();
     let at = |name: &str| folder.join(name);
     let profile = Profile { iss: "provider.example".into(), vendor: Contact::default() };
@@ -152,14 +136,14 @@ async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> 
     publish().await;
     provider.renew(&key, Renewal { until: Until::Days(200), earlier: false }, clock.now()).unwrap();
     publish().await;
-    for _ in 0..100 {
+    for _ in 0..sized(100, 5) {
         bench.ask(Method::POST, "v1/refresh", Value::Null).await;
     }
     // Over the limit and back: two events each way.
-    for n in 0..250 {
+    for n in 0..sized(250, 10) {
         bench.ask(Method::PUT, "v1/devices", json!({"count": 50 + 100 * (n % 2)})).await;
     }
-    for n in 0..250 {
+    for n in 0..sized(250, 10) {
         bench.ask(Method::PUT, "v1/devices", json!({"count": 150 - 100 * (n % 2)})).await;
     }
     provider.cancel(&key, Cancel::Now, clock.now()).unwrap();
@@ -174,9 +158,9 @@ async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> 
     let events =
         bench.ask(Method::GET, "v1/events?limit=1", Value::Null).await["events"][0]["number"].clone();
 
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(settle()).await;
     let before = Counters::read(agent.id());
-    tokio::time::sleep(IDLE).await;
+    tokio::time::sleep(idle()).await;
     let after = Counters::read(agent.id());
     let pss = pss_mb(agent.id());
     agent.stop();
@@ -188,8 +172,8 @@ async fn measure(binary: &Path, folder: &Path) -> BTreeMap<&'static str, Value> 
         })
         .collect();
     ready.sort();
-    let minutes = IDLE.as_secs_f64() / 60.0;
-    BTreeMap::from([
+    let minutes = idle().as_secs_f64() / 60.0;
+    Figures::from([
         ("binary_mb", rounded(std::fs::metadata(binary).unwrap().len() as f64 / 1e6)),
         ("pss_mb", rounded(pss)),
         ("ready_ms", rounded(ready[2].as_secs_f64() * 1e3)),

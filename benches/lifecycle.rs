@@ -2,8 +2,8 @@
 //! ten years of history; with peers in the same run.
 //!
 //! `cargo bench --bench lifecycle` prints the figures; with `-- --json` the last line is one JSON object. `--only
-//! PART` (steps, verify, publish, start) measures one part. What each figure means and how it is measured:
-//! `docs/benchmarks.md`.
+//! PART` (steps, verify, publish, start) measures one part, `--quick` is a short form that only shows that everything
+//! works. What each figure means and how it is measured: `docs/benchmarks.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,33 +19,17 @@ use serde_json::json;
 use std::hint::black_box;
 use std::time::Duration;
 use support::verifying::Signed;
-use support::{Agent, Figures, build, life, own_seconds, percentile, publishing, rounded, ten_years};
+use support::{Agent, Figures, build, life, own_seconds, percentile, publishing, rounded, sized, ten_years};
 use svm::subscription::{Input, step};
-
-type Part = fn(&mut Figures);
-
-const PARTS: [(&str, Part); 4] =
-    [("steps", steps), ("verify", verify), ("publish", publishing::measure), ("start", start)];
-
-/// Whole lives in one measurement of the step.
-const DAYS: u64 = 730;
-const TIMES: usize = 9;
-const STARTS: usize = 9;
 
 fn main() {
     svm::http::install_tls();
-    let args: Vec<String> = std::env::args().collect();
-    let only = args.iter().position(|a| a == "--only").map(|at| args[at + 1].as_str());
-    let mut figures = Figures::new();
-    for (_, part) in PARTS.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
-        part(&mut figures);
-    }
-    for (name, value) in &figures {
-        println!("{name:<32}{value}");
-    }
-    if args.iter().any(|a| a == "--json") {
-        println!("{}", json!(figures));
-    }
+    support::run(&[
+        ("steps", &steps),
+        ("verify", &verify),
+        ("publish", &publishing::measure),
+        ("start", &start),
+    ]);
 }
 
 fn start_of_life() -> jiff::Timestamp {
@@ -53,15 +37,15 @@ fn start_of_life() -> jiff::Timestamp {
 }
 
 fn steps(figures: &mut Figures) {
-    let (inputs, settings) = (life::inputs(start_of_life(), DAYS), life::settings());
+    let (inputs, settings) = (life::inputs(start_of_life(), sized(730, 90)), life::settings());
     let mut rates = Vec::new();
-    for _ in 0..TIMES {
+    for _ in 0..sized(9, 1) {
         let inputs = inputs.clone();
         let count = inputs.len() as f64;
         let mut events = 0;
         let seconds = own_seconds(|| events = black_box(life::live(inputs, &settings)).1);
         rates.push(count / seconds);
-        assert!(events > 100, "{events} events of a life");
+        assert!(events > sized(100, 10), "{events} events of a life");
     }
     figures.insert("steps_per_s", json!(percentile(&mut rates, 0.5).round()));
     figures.insert("steps_per_s_ten_years", json!(ten_years_of_steps().round()));
@@ -70,7 +54,7 @@ fn steps(figures: &mut Figures) {
 
 /// What ten years of marks cost each step.
 fn ten_years_of_steps() -> f64 {
-    let (inputs, settings) = (life::inputs(start_of_life(), 3650), life::settings());
+    let (inputs, settings) = (life::inputs(start_of_life(), sized(3650, 400)), life::settings());
     let count = inputs.len() as f64;
     count / own_seconds(|| drop(black_box(life::live(inputs, &settings))))
 }
@@ -80,12 +64,13 @@ fn looks() -> f64 {
     let (inputs, settings) = (life::inputs(start_of_life(), 10), life::settings());
     let mut state = Some(life::live(inputs, &settings).0);
     let now = start_of_life() + jiff::SignedDuration::from_hours(24 * 11);
+    let count = sized(1_000_000, 1_000);
     let seconds = own_seconds(|| {
-        for _ in 0..1_000_000 {
+        for _ in 0..count {
             state = state.take().map(|state| black_box(step(state, &settings, now, Input::Look)).0);
         }
     });
-    1e6 / seconds
+    f64::from(count) / seconds
 }
 
 fn verify(figures: &mut Figures) {
@@ -101,7 +86,7 @@ fn verify(figures: &mut Figures) {
 
 /// From `execve` to `READY=1`, in milliseconds: the middle of some, and the worst.
 fn ready(agent: &Agent) -> (f64, f64) {
-    let mut took: Vec<f64> = (0..STARTS)
+    let mut took: Vec<f64> = (0..sized(9, 2))
         .map(|_| {
             let (process, ready): (_, Duration) = agent.start();
             process.stop();
@@ -132,9 +117,9 @@ fn start(figures: &mut Figures) {
 
     let old = agent("old");
     let made = ten_years::make(&old.state_dir(), "console", &report);
-    let (years, ten_years::Made { events, kept, megabytes }) = (ten_years::YEARS, &made);
+    let (years, ten_years::Made { events, kept, megabytes }) = (ten_years::years(), &made);
     println!("{events} events in {years} years leave {kept} and {megabytes:.1} MB");
-    assert!(*kept >= 9_000, "the history is as full as it gets");
+    assert!(*kept >= sized(9_000, 8_000), "the history is as full as it gets");
     let (middle, worst) = ready(&old);
     figures.insert("start_ten_years_ms", rounded(middle));
     figures.insert("start_ten_years_worst_ms", rounded(worst));

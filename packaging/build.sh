@@ -32,7 +32,7 @@ tools=${XDG_CACHE_HOME:-$HOME/.cache}/svm-agent/cargo-deb-$cargo_deb
 [ -x "$tools/bin/cargo-deb" ] || (cd / && cargo install cargo-deb --version "=$cargo_deb" --locked --root "$tools")
 
 if [ -z "${BINARIES:-}" ]; then
-  cargo build --release --locked --bin svm-agent --bin svm-collector --bin svm-vendor --bin svm-manual
+  packaging/programs.sh svm-agent svm-collector svm-vendor svm-manual
   BINARIES=${CARGO_TARGET_DIR:-target}/release
 fi
 BINARIES=$(cd "$BINARIES" && pwd)

@@ -1,4 +1,5 @@
-//! The service in a real systemd: installed from its package as the README and `docs/install.md` say, in its sandbox.
+//! The service in a real systemd: installed from its package as the README and `docs/install.md` say, in its sandbox. Each
+//! test runs on Debian 12 (systemd 252) and on Debian 13 (systemd 257).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,17 +17,35 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The root file system that `tests/systemd/rootfs.sh` makes.
-fn rootfs() -> Option<PathBuf> {
-    let folder = std::env::var_os("SVM_TEST_ROOTFS")
-        .map_or_else(|| root().join("target/systemd-rootfs"), PathBuf::from);
-    if folder.join(".complete").exists() {
-        return Some(folder);
+/// A Debian that is booted.
+struct System {
+    /// Names the folder with its root file system.
+    variable: &'static str,
+    /// That folder, where the variable is not set.
+    folder: &'static str,
+    /// As `tests/systemd/rootfs.sh` takes it.
+    suite: &'static str,
+}
+
+const DEBIAN_12: System =
+    System { variable: "SVM_TEST_ROOTFS", folder: "target/systemd-rootfs", suite: "bookworm" };
+const DEBIAN_13: System =
+    System { variable: "SVM_TEST_ROOTFS_13", folder: "target/systemd-rootfs-13", suite: "trixie" };
+
+impl System {
+    /// The root file system that `tests/systemd/rootfs.sh` makes.
+    fn rootfs(&self) -> Option<PathBuf> {
+        let folder = std::env::var_os(self.variable).map_or_else(|| root().join(self.folder), PathBuf::from);
+        if folder.join(".complete").exists() {
+            return Some(folder);
+        }
+        let (folder, suite) = (folder.display(), self.suite);
+        let message =
+            format!("not run: there is no {folder}; tests/systemd/rootfs.sh {folder} {suite} makes it");
+        assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
+        println!("{message}");
+        None
     }
-    let message = format!("not run: there is no {}; tests/systemd/rootfs.sh makes it", folder.display());
-    assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "{message}");
-    println!("{message}");
-    None
 }
 
 /// From Debian's package `libfaketime`: a clock for one program.
@@ -91,14 +110,21 @@ fn packages() -> &'static Path {
 }
 
 /// Runs a script of `tests/systemd/` in a system that is booted for it, with the packages and the sources at `/src`.
-fn in_a_real_systemd(script: &str) {
-    boots(script, 1);
+fn boot(system: &System, script: &str) {
+    boot_times(system, script, 1);
+}
+
+/// The same with a clock for single programs.
+fn boot_with_faketime(system: &System, script: &str) {
+    if have_faketime() {
+        boot(system, script);
+    }
 }
 
 /// The same in one that is booted so often over one disk.
-fn boots(name: &str, times: u32) {
+fn boot_times(system: &System, name: &str, times: u32) {
     let script = name;
-    let Some(rootfs) = rootfs() else { return };
+    let Some(rootfs) = system.rootfs() else { return };
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path();
     for copied in [root().join("systemd"), root().join("config"), root().join("docs"), packages().join(".")] {
@@ -115,7 +141,7 @@ fn boots(name: &str, times: u32) {
     let disk = tempfile::tempdir_in("/var/tmp").unwrap();
     let mut told = String::new();
     for _ in 0..times {
-        told += &boot(&rootfs, &script, source, (times > 1).then_some(disk.path()));
+        told += &boot_once(&rootfs, &script, source, (times > 1).then_some(disk.path()));
         // It is down until then.
         let until = std::fs::read_to_string(disk.path().join("upper/srv/end")).unwrap_or_default();
         let until: u64 = until.trim().parse().unwrap_or(0);
@@ -137,7 +163,7 @@ const LINES: &str = include_str!("systemd/lines.txt");
 /// What each script ends with: every kind of line that the agent wrote into the journal.
 const SEEN: &str = r#"journalctl -u svm-agent -o json --no-pager | sed -n 's/.*"SVM_EVENT":"\([a-z_.]*\)".*/== line \1/p' | sort -u"#;
 
-fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) -> String {
+fn boot_once(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) -> String {
     let output = Command::new(root().join("tests/systemd/boot.sh"))
         .env("DISK", disk.unwrap_or(Path::new("")))
         .arg(rootfs)
@@ -157,52 +183,46 @@ fn boot(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) -> Stri
     told.into_owned()
 }
 
-#[test]
-fn the_service_lives_in_a_real_systemd() {
-    in_a_real_systemd("service.sh");
+/// Tests of each system.
+macro_rules! in_each_system {
+    ($($(#[$note:meta])* $name:ident: $test:expr;)+) => {
+        in_each_system!(of debian_12, DEBIAN_12, $($(#[$note])* $name: $test;)+);
+        in_each_system!(of debian_13, DEBIAN_13, $($(#[$note])* $name: $test;)+);
+    };
+    (of $module:ident, $system:ident, $($(#[$note:meta])* $name:ident: $test:expr;)+) => {
+        mod $module {
+            use super::*;
+            $(
+                $(#[$note])*
+                #[test]
+                fn $name() {
+                    let test: fn(&System) = $test;
+                    test(&$system);
+                }
+            )+
+        }
+    };
 }
 
-#[test]
-fn the_commands_of_the_operations_page_work() {
-    in_a_real_systemd("operations.sh");
-}
-
-#[test]
-fn the_log_is_in_the_journal_with_its_fields_and_explained() {
-    if have_faketime() {
-        in_a_real_systemd("logs.sh");
-    }
-}
-
-#[test]
-fn gates_hold_units_to_their_permits() {
-    in_a_real_systemd("gates.sh");
-}
-
-#[test]
-fn a_subscription_s_life_is_enforced_on_real_units() {
-    if have_faketime() {
-        in_a_real_systemd("enforcement.sh");
-    }
-}
-
-#[test]
-fn database_updates_run_in_a_real_systemd() {
-    in_a_real_systemd("updates.sh");
-}
-
-#[test]
-fn what_goes_wrong_around_the_agent_is_told_and_heals() {
-    if have_faketime() {
-        in_a_real_systemd("faults.sh");
-    }
-}
-
-#[test]
-fn no_permit_outlasts_a_reboot() {
-    if have_faketime() {
-        boots("reboot.sh", 2);
-    }
+in_each_system! {
+    the_service_lives_in_a_real_systemd: |system| boot(system, "service.sh");
+    the_commands_of_the_operations_page_work: |system| boot(system, "operations.sh");
+    the_log_is_in_the_journal_with_its_fields_and_explained: |system| boot_with_faketime(system, "logs.sh");
+    gates_hold_units_to_their_permits: |system| boot(system, "gates.sh");
+    a_subscription_s_life_is_enforced_on_real_units: |system| boot_with_faketime(system, "enforcement.sh");
+    database_updates_run_in_a_real_systemd: |system| boot(system, "updates.sh");
+    what_goes_wrong_around_the_agent_is_told_and_heals: |system| boot_with_faketime(system, "faults.sh");
+    no_permit_outlasts_a_reboot: |system| if have_faketime() { boot_times(system, "reboot.sh", 2) };
+    packages_are_installed_used_removed_and_purged: |system| boot(system, "package.sh");
+    nothing_is_refused_or_lost_over_restarts_and_upgrades: |system| boot(system, "package_upgrade.sh");
+    a_disk_that_is_full_is_told_and_heals: |system| boot(system, "package_disk.sh");
+    an_id_is_bound_to_its_machine: |system| boot_times(system, "identity.sh", 2);
+    /// Takes minutes: the clock is looked at once in one. Part of `.ci/run --long`.
+    the_schedule_follows_a_clock_that_is_stepped: |system| {
+        if std::env::var_os("SVM_TEST_LONG").is_some() {
+            boot_with_faketime(system, "clock.sh");
+        }
+    };
 }
 
 #[test]
@@ -221,32 +241,4 @@ fn the_sandbox_is_as_tight_as_documented() {
     // 1.1, as docs/install.md says; in tenths.
     let output = analyze(&["security", "--no-pager", "--offline=true", "--threshold=11"]).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-}
-
-#[test]
-fn packages_are_installed_used_removed_and_purged() {
-    in_a_real_systemd("package.sh");
-}
-
-#[test]
-fn nothing_is_refused_or_lost_over_restarts_and_upgrades() {
-    in_a_real_systemd("package_upgrade.sh");
-}
-
-#[test]
-fn a_disk_that_is_full_is_told_and_heals() {
-    in_a_real_systemd("package_disk.sh");
-}
-
-#[test]
-fn an_id_is_bound_to_its_machine() {
-    boots("identity.sh", 2);
-}
-
-/// Takes minutes: the clock is looked at once in one. Part of `.ci/run --long`.
-#[test]
-fn the_schedule_follows_a_clock_that_is_stepped() {
-    if std::env::var_os("SVM_TEST_LONG").is_some() && have_faketime() {
-        in_a_real_systemd("clock.sh");
-    }
 }

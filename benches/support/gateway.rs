@@ -2,8 +2,7 @@
 //! as processes of their own, one thread each, over loopback, in turns.
 
 use super::haproxy::{self, Haproxy};
-use super::{Agent, Counters, Process, build, pss_mb, rounded};
-use serde_json::Value;
+use super::{Agent, Counters, Figures, Process, build, pss_mb, rounded, sized};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,18 +12,32 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// What is relayed through one connection in a run.
-const GIB: u64 = 1024 * 1024 * 1024;
-const RUNS: usize = 7;
+fn relayed() -> u64 {
+    sized(1024, 32) * 1024 * 1024
+}
+
+/// An odd number: one of them is the middle one.
+fn runs() -> usize {
+    sized(7, 1)
+}
 
 /// In a run, by so many clients at a time.
-const CONNECTIONS: u64 = 16_000;
+fn connections_made() -> u64 {
+    sized(16_000, 400)
+}
 const CLIENTS: u64 = 8;
 /// Of a look-up and its answer.
 const REQUEST: usize = 64;
 const ANSWER: usize = 256;
 
-const IDLE: usize = 5000;
-const MOST: usize = IDLE + 100;
+fn held_idle() -> usize {
+    sized(5000, 200)
+}
+
+/// As many as a relay is to take.
+fn most() -> usize {
+    held_idle() + 100
+}
 
 /// A relay that runs: where to connect.
 struct Relay {
@@ -47,7 +60,7 @@ impl Kind {
         match self {
             Self::Gateway => start_gateway(folder, to),
             _ => {
-                let haproxy = Haproxy::start(folder, to, MOST, self == Self::Splicing);
+                let haproxy = Haproxy::start(folder, to, most(), self == Self::Splicing);
                 Relay { process: haproxy.process, at: haproxy.listen }
             }
         }
@@ -60,7 +73,7 @@ fn start_gateway(folder: &Path, to: SocketAddr) -> Relay {
     let folder = folder.join(format!("agent-{}", at.port()));
     std::fs::create_dir(&folder).unwrap();
     let settings =
-        format!("[gateway]\nlisten = \"{at}\"\nupstreams = [\"{to}\"]\nmax_connections = {MOST}\n");
+        format!("[gateway]\nlisten = \"{at}\"\nupstreams = [\"{to}\"]\nmax_connections = {}\n", most());
     let agent = Agent::new(&build(), &folder, &settings);
     let (process, _) = agent.start();
     agent.activate(10);
@@ -77,8 +90,6 @@ fn start_gateway(folder: &Path, to: SocketAddr) -> Relay {
     Relay { process, at }
 }
 
-type Figures = BTreeMap<&'static str, Value>;
-
 /// Measures everything.
 pub fn measure(figures: &mut Figures) {
     let folder = tempfile::tempdir().unwrap();
@@ -88,7 +99,7 @@ pub fn measure(figures: &mut Figures) {
             &Kind::ALL
         }
         None => {
-            println!("not measured: HAProxy is not installed (Debian's package haproxy)");
+            super::not_measured("HAProxy is not installed (Debian's package haproxy)");
             &[Kind::Gateway]
         }
     };
@@ -106,7 +117,7 @@ fn turns(
 ) -> BTreeMap<Kind, Vec<f64>> {
     let relays: Vec<(Kind, Relay)> = kinds.iter().map(|kind| (*kind, kind.start(folder, to))).collect();
     let mut values = BTreeMap::<Kind, Vec<f64>>::new();
-    for turn in 0..=RUNS {
+    for turn in 0..=runs() {
         for (kind, relay) in &relays {
             let before = Counters::read(relay.process.id()).cpu_ns;
             let value = run(relay);
@@ -123,12 +134,12 @@ fn turns(
 }
 
 fn throughput(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
-    println!("{} MiB through one connection, MB/s:", GIB / 1024 / 1024);
+    println!("{} MiB through one connection, MB/s:", relayed() / 1024 / 1024);
     let to = source();
     let values = turns(folder, kinds, to, |relay| {
         let began = Instant::now();
         let mut client = TcpStream::connect(relay.at).unwrap();
-        client.write_all(&GIB.to_be_bytes()).unwrap();
+        client.write_all(&relayed().to_be_bytes()).unwrap();
         let (mut got, mut buffer) = (0, vec![0; 256 * 1024]);
         loop {
             match client.read(&mut buffer).unwrap() {
@@ -136,8 +147,8 @@ fn throughput(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
                 count => got += count as u64,
             }
         }
-        assert_eq!(got, GIB);
-        GIB as f64 / 1e6 / began.elapsed().as_secs_f64()
+        assert_eq!(got, relayed());
+        relayed() as f64 / 1e6 / began.elapsed().as_secs_f64()
     });
     tell(
         figures,
@@ -161,7 +172,7 @@ fn throughput(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
 }
 
 fn connections(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
-    println!("{CONNECTIONS} connections by {CLIENTS} clients, a second:");
+    println!("{} connections by {CLIENTS} clients, a second:", connections_made());
     let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| *kind != Kind::Splicing).collect();
     let values = turns(folder, &kinds, answerer(), |relay| {
         let began = Instant::now();
@@ -170,7 +181,7 @@ fn connections(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
                 let at = relay.at;
                 std::thread::spawn(move || {
                     let mut answer = [0; ANSWER];
-                    for _ in 0..CONNECTIONS / CLIENTS {
+                    for _ in 0..connections_made() / CLIENTS {
                         let mut client = TcpStream::connect(at).unwrap();
                         client.write_all(&[1; REQUEST]).unwrap();
                         client.read_exact(&mut answer).unwrap();
@@ -181,7 +192,7 @@ fn connections(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
         for client in clients {
             client.join().unwrap();
         }
-        CONNECTIONS as f64 / began.elapsed().as_secs_f64()
+        connections_made() as f64 / began.elapsed().as_secs_f64()
     });
     tell(
         figures,
@@ -201,14 +212,14 @@ fn connections(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
 
 /// Median, lowest, highest of each, and what the gateway's median is to that of another.
 fn tell(figures: &mut Figures, values: &BTreeMap<Kind, Vec<f64>>, names: [[&'static str; 4]; 3]) {
-    let ours = values[&Kind::Gateway][RUNS / 2];
+    let ours = values[&Kind::Gateway][runs() / 2];
     for (kind, values) in values {
         let [median, lowest, highest, ratio] = names[*kind as usize];
-        figures.insert(median, rounded(values[RUNS / 2]));
+        figures.insert(median, rounded(values[runs() / 2]));
         figures.insert(lowest, rounded(values[0]));
-        figures.insert(highest, rounded(values[RUNS - 1]));
+        figures.insert(highest, rounded(values[runs() - 1]));
         if !ratio.is_empty() {
-            figures.insert(ratio, rounded(ours / values[RUNS / 2]));
+            figures.insert(ratio, rounded(ours / values[runs() / 2]));
         }
     }
 }
@@ -221,7 +232,7 @@ fn idle(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
         let relay = kind.start(folder, to);
         std::thread::sleep(Duration::from_millis(500));
         let before = pss_mb(relay.process.id());
-        let clients: Vec<TcpStream> = (0..IDLE)
+        let clients: Vec<TcpStream> = (0..held_idle())
             .map(|_| {
                 let mut client = TcpStream::connect(relay.at).unwrap();
                 client.write_all(&[1; REQUEST]).unwrap();
@@ -229,10 +240,10 @@ fn idle(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
                 client
             })
             .collect();
-        assert!(held.load(SeqCst) >= IDLE as u64);
-        std::thread::sleep(Duration::from_secs(2));
+        assert!(held.load(SeqCst) >= held_idle() as u64);
+        std::thread::sleep(Duration::from_secs(sized(2, 1)));
         let cpu = Counters::read(relay.process.id());
-        std::thread::sleep(Duration::from_secs(10));
+        std::thread::sleep(Duration::from_secs(sized(10, 1)));
         let after = Counters::read(relay.process.id());
         let total = pss_mb(relay.process.id());
         let [growth_name, total_name, switches_name] = match kind {

@@ -26,27 +26,154 @@ use svm::vendor::{Contact, IssueOrder, Profile, Provider};
 /// Figures by their names.
 pub type Figures = std::collections::BTreeMap<&'static str, Value>;
 
-/// Builds the release binary; answers where it is. `SVM_BENCH_BINARY` names another one, such as one with symbols.
+/// Names of the parts of a target, and what measures each.
+pub type Parts<'a> = &'a [(&'static str, &'a dyn Fn(&mut Figures))];
+
+/// Measures the parts of a target that the command line asks for, and prints the figures.
+pub fn run(parts: Parts<'_>) {
+    let known = |name: &str| parts.iter().any(|(part, _)| *part == name);
+    let args = args();
+    if let Some(unknown) = args.only.iter().find(|name| !known(name)) {
+        let names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
+        panic!("--only {unknown}: there is no such part; there are {}", names.join(", "));
+    }
+    let mut figures = Figures::new();
+    for (_, part) in parts.iter().filter(|(name, _)| args.only.as_ref().is_none_or(|only| only == name)) {
+        part(&mut figures);
+    }
+    print(&figures);
+}
+
+/// Prints figures, one on each line; with `--json` the last line is one JSON object with all of them. Figures of the short
+/// form are marked, because they say nothing about speed or size.
+pub fn print(figures: &Figures) {
+    for (name, value) in figures {
+        println!("{name:<40}{value}{}", if args().quick { "   (quick)" } else { "" });
+    }
+    if args().json {
+        let mut all = serde_json::json!(figures);
+        all["quick"] = args().quick.into();
+        println!("{all}");
+    }
+}
+
+/// What the command line of a target asks for.
+#[derive(Debug, Default)]
+pub struct Args {
+    /// Small counts and short waits: whether everything that is measured works at all.
+    pub quick: bool,
+    pub json: bool,
+    /// One part alone.
+    pub only: Option<String>,
+    /// The agent's drain alone (delivery).
+    pub drain_only: bool,
+    /// A folder with packages, instead of those that are made for the measurement (enforcement, footprint).
+    pub packages: Option<PathBuf>,
+}
+
+/// The command line. An argument that is not known ends the program.
+pub fn args() -> &'static Args {
+    static ARGS: std::sync::OnceLock<Args> = std::sync::OnceLock::new();
+    ARGS.get_or_init(|| {
+        let (mut args, mut words) = (Args::default(), std::env::args().skip(1));
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+            match word.as_str() {
+                "--quick" => args.quick = true,
+                "--json" => args.json = true,
+                "--drain-only" => args.drain_only = true,
+                "--only" => args.only = Some(value()),
+                "--packages" => args.packages = Some(value().into()),
+                // From cargo itself.
+                "--bench" => {}
+                other => panic!(
+                    "{other}: unknown argument; there are --quick, --json, --only PART, --drain-only and --packages FOLDER"
+                ),
+            }
+        }
+        args
+    })
+}
+
+/// A count or a span: of the measurement, or of its short form.
+pub fn sized<T>(measured: T, quick: T) -> T {
+    if args().quick { quick } else { measured }
+}
+
+/// After the last request, until the connections are closed and the agent is at rest.
+pub fn settle() -> Duration {
+    Duration::from_secs(sized(45, 2))
+}
+
+/// How long an agent at rest is watched.
+pub fn idle() -> Duration {
+    Duration::from_secs(sized(60, 2))
+}
+
+/// Says what is not measured, because something is not installed. Where nothing may be left out, that ends the program.
+pub fn not_measured(why: &str) {
+    assert!(std::env::var_os("SVM_TEST_REQUIRE_ALL").is_none(), "not measured: {why}");
+    println!("not measured: {why}");
+}
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds the agent as it is given out; answers where it is. `SVM_BENCH_BINARY` names another one, such as one with
+/// symbols.
 pub fn build() -> PathBuf {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    BUILT.get_or_init(build_once).clone()
+    let other = || std::env::var_os("SVM_BENCH_BINARY").map(PathBuf::from);
+    BUILT.get_or_init(|| other().unwrap_or_else(|| build_program("svm-agent"))).clone()
 }
 
-fn build_once() -> PathBuf {
-    if let Some(other) = std::env::var_os("SVM_BENCH_BINARY") {
-        return other.into();
-    }
-    build_program("svm-agent")
-}
-
-/// Builds another of the programs as it is shipped; answers where it is.
+/// Builds another of the programs as it is given out; answers where it is.
 pub fn build_program(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let built =
-        Command::new(env!("CARGO")).args(["build", "--release", "--bin", name]).current_dir(root).status();
-    assert!(built.unwrap().success());
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Command::new(root().join("packaging/programs.sh")).arg(name).env("CARGO", env!("CARGO")).status();
+    assert!(built.unwrap().success(), "packaging/programs.sh {name}");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("release").join(name)
+}
+
+/// The Debian packages: those of `--packages`, else made from the programs as they are given out.
+pub fn packages() -> &'static Path {
+    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    MADE.get_or_init(|| {
+        if let Some(given) = &args().packages {
+            return given.canonicalize().unwrap_or_else(|e| panic!("--packages {}: {e}", given.display()));
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-packages");
+        std::fs::remove_dir_all(&folder).ok();
+        let mut build = Command::new(root().join("packaging/build.sh"));
+        build.arg(&folder).env("COMPRESS", "--fast").env("CARGO", env!("CARGO"));
+        assert!(build.status().unwrap().success(), "packaging/build.sh");
+        folder
+    })
+}
+
+/// Runs a script in a systemd that is booted for it, with the packages at `/src` and more files at their places; answers
+/// what it printed. `None`, and a word about it, where there is no root file system to boot.
+pub fn in_a_booted_system(script: &str, more: &[(&Path, &str)]) -> Option<String> {
+    let rootfs = std::env::var_os("SVM_TEST_ROOTFS")
+        .map_or_else(|| root().join("target/systemd-rootfs"), PathBuf::from);
+    if !rootfs.join(".complete").exists() {
+        not_measured(&format!("there is no {0}: tests/systemd/rootfs.sh {0} makes it", rootfs.display()));
+        return None;
+    }
+    let bound = more.iter().map(|(from, to)| format!("{}:{to}", from.display()));
+    let output = Command::new(root().join("tests/systemd/boot.sh"))
+        .arg(rootfs)
+        .arg(script)
+        .arg(format!("{}:/src", packages().display()))
+        .args(bound)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    Some(printed)
 }
 
 /// An agent of its own: `folder` has its settings, and `state` and `run` under it.

@@ -1,22 +1,22 @@
 //! How long it takes to ask for a permit: by the command, which reads the file, and over the socket.
 
-use super::{Agent, build, percentile, rounded};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use super::{Agent, Figures, build, percentile, rounded, sized};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// So often each is asked.
-const TIMES: usize = 1000;
+fn times() -> usize {
+    sized(1000, 40)
+}
 
 /// `permit_command_ms`, `permit_take_command_ms` and `permit_socket_p50_us`, with `…_p99` beside them.
-pub fn measure(figures: &mut BTreeMap<&'static str, Value>) {
+pub fn measure(figures: &mut Figures) {
     let (binary, folder) = (build(), tempfile::tempdir().unwrap());
     let agent = Agent::new(&binary, folder.path(), "");
     let (_process, _) = agent.start();
     agent.activate(10);
     let command = |more: &[&str]| {
-        let mut times: Vec<f64> = (0..TIMES / 4)
+        let mut times: Vec<f64> = (0..times() / 4)
             .map(|_| {
                 let began = Instant::now();
                 let mut command = Command::new(&binary);
@@ -37,7 +37,7 @@ pub fn measure(figures: &mut BTreeMap<&'static str, Value>) {
     let (p50, p99) = command(&["--take", "--unit", "update.service"]);
     figures.insert("permit_take_command_ms", rounded(p50));
     figures.insert("permit_take_command_p99_ms", rounded(p99));
-    let mut times: Vec<f64> = (0..TIMES * 2)
+    let mut times: Vec<f64> = (0..times() * 2)
         .map(|_| {
             let began = Instant::now();
             let mut query = agent.query();

@@ -1,6 +1,6 @@
 //! A state folder as ten years leave it: made through the store of the library, from the step's own events.
 
-use super::life;
+use super::{life, sized};
 use serde_json::Value;
 use std::path::Path;
 use svm::agent::identity::Binding;
@@ -8,13 +8,19 @@ use svm::agent::store::{Bounds, Commit, Listing, Plan, Reading, Route, Store};
 use svm::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
 use svm::subscription::{Input, State, step};
 
-pub const YEARS: u64 = 10;
+/// Ten; of the short form one, which fills the history nearly as well.
+pub fn years() -> u64 {
+    sized(10, 1)
+}
+
 /// As the agent's settings have it where nothing is said.
 const BOUNDS: Bounds = Bounds { history: 10_000, bytes: 256 * 1_000_000 };
 /// Events of a day, in one transaction: years whose events are gone at the end are made so, to be quick.
 const A_DAY: usize = 24;
 /// Each of the last hours is kept and delivered by itself, as an agent does it: these are what the history has.
-const ALONE_DAYS: u64 = 430;
+fn alone_days() -> u64 {
+    sized(430, 2)
+}
 
 /// What was made.
 pub struct Made {
@@ -30,7 +36,7 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
     let routes = vec![Route { name: destination.to_owned(), filter: Filter::default() }];
     let plan = Plan { routes, bounds: BOUNDS };
     let now = jiff::Timestamp::now();
-    let start = svm::subscription::sub_days(now, YEARS * 365);
+    let start = svm::subscription::sub_days(now, years() * 365);
     let (store, opened) =
         Store::open(folder, plan, start, &Binding::default(), || uuid::Uuid::now_v7().to_string()).unwrap();
     let origin = Origin {
@@ -42,10 +48,10 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
     };
     let settings = life::settings();
     let (mut events, mut kept) = (0, 0);
-    let alone = svm::subscription::sub_days(now, ALONE_DAYS);
+    let alone = svm::subscription::sub_days(now, alone_days());
     runtime.block_on(async {
         let (mut state, mut records) = (State::default(), Vec::<Record>::new());
-        let inputs = life::inputs(start, YEARS * 365 - 1);
+        let inputs = life::inputs(start, years() * 365 - 1);
         let last = inputs.len() - 1;
         for (n, (at, input)) in inputs.into_iter().enumerate() {
             let hourly = matches!(input, Input::Look);

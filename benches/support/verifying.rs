@@ -15,8 +15,13 @@ use svm::subscription::Statement;
 
 const ISS: &str = "provider.example";
 /// In one measurement; the middle of so many measurements counts.
-const CALLS: u32 = 5_000;
-const TIMES: usize = 9;
+fn calls() -> u32 {
+    super::sized(5_000, 20)
+}
+
+fn times() -> usize {
+    super::sized(9, 3)
+}
 
 /// What a program that reads such a token by itself would have: the same claims, not checked for sense.
 #[derive(Deserialize)]
@@ -94,7 +99,7 @@ impl Signed {
         let bare = UnparsedPublicKey::new(&ED25519, &self.public);
         // In turn, so that a busy machine is busy for all.
         let (mut ours, mut theirs, mut least) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..TIMES {
+        for _ in 0..times() {
             ours.push(micros(|| {
                 drop(black_box(verify(black_box(&self.text), &self.trust, expect).unwrap()))
             }));
@@ -108,5 +113,5 @@ impl Signed {
 }
 
 fn micros(call: impl Fn()) -> f64 {
-    super::own_seconds(|| (0..CALLS).for_each(|_| call())) * 1e6 / f64::from(CALLS)
+    super::own_seconds(|| (0..calls()).for_each(|_| call())) * 1e6 / f64::from(calls())
 }

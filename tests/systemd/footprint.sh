@@ -40,7 +40,7 @@ until_true 'svm-agent events list --waiting --json | grep -qv . || [ -z "$(svm-a
 began=$(date +%s%N); for n in $(seq 50); do svm-agent status > /dev/null; done
 echo "figure status_ms $(( ($(date +%s%N) - began) / 50000000 ))"
 say "at rest"
-sleep 45
+sleep "${SETTLE:-45}"
 pid=$(systemctl show -P MainPID svm-agent)
 before=$(switches); sleep "${REST:-120}"; after=$(switches)
 echo "figure packaged_wakeups_per_min $(awk "BEGIN { print ($after - $before) * 60 / ${REST:-120} }")"
