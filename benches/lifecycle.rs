@@ -119,7 +119,8 @@ fn start(figures: &mut Figures) {
     let made = ten_years::make(&old.state_dir(), "console", &report);
     let (years, ten_years::Made { events, kept, megabytes }) = (ten_years::years(), &made);
     println!("{events} events in {years} years leave {kept} and {megabytes:.1} MB");
-    assert!(*kept >= sized(9_000, 8_000), "the history is as full as it gets");
+    // Of reports that are committed together, only the latest is kept.
+    assert!(*kept >= sized(9_000, 400), "the history is as full as it gets");
     let (middle, worst) = ready(&old);
     figures.insert("start_ten_years_ms", rounded(middle));
     figures.insert("start_ten_years_worst_ms", rounded(worst));

@@ -121,19 +121,25 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Builds the agent as it is given out; answers where it is. `SVM_BENCH_BINARY` names another one, such as one with
-/// symbols.
+/// Builds the agent as it is given out; answers where it is.
 pub fn build() -> PathBuf {
-    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let other = || std::env::var_os("SVM_BENCH_BINARY").map(PathBuf::from);
-    BUILT.get_or_init(|| other().unwrap_or_else(|| build_program("svm-agent"))).clone()
+    build_program("svm-agent")
 }
 
-/// Builds another of the programs as it is given out; answers where it is.
+/// Builds one of the programs as it is given out; answers where it is. `SVM_BENCH_PROGRAMS` names a folder with others,
+/// such as those of another version, or with symbols.
 pub fn build_program(name: &str) -> PathBuf {
-    let built =
-        Command::new(root().join("packaging/programs.sh")).arg(name).env("CARGO", env!("CARGO")).status();
-    assert!(built.unwrap().success(), "packaging/programs.sh {name}");
+    if let Some(others) = std::env::var_os("SVM_BENCH_PROGRAMS") {
+        return Path::new(&others).join(name);
+    }
+    static BUILT: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    let mut built = BUILT.lock().unwrap();
+    if !built.iter().any(|known| known == name) {
+        let program = root().join("packaging/programs.sh");
+        let status = Command::new(program).arg(name).env("CARGO", env!("CARGO")).status().unwrap();
+        assert!(status.success(), "packaging/programs.sh {name}");
+        built.push(name.to_owned());
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("release").join(name)
 }
@@ -149,6 +155,9 @@ pub fn packages() -> &'static Path {
         std::fs::remove_dir_all(&folder).ok();
         let mut build = Command::new(root().join("packaging/build.sh"));
         build.arg(&folder).env("COMPRESS", "--fast").env("CARGO", env!("CARGO"));
+        if let Some(others) = std::env::var_os("SVM_BENCH_PROGRAMS") {
+            build.env("BINARIES", others);
+        }
         assert!(build.status().unwrap().success(), "packaging/build.sh");
         folder
     })

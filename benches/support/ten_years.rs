@@ -8,7 +8,7 @@ use svm::agent::store::{Bounds, Commit, Listing, Plan, Reading, Route, Store};
 use svm::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
 use svm::subscription::{Input, State, step};
 
-/// Ten; of the short form one, which fills the history nearly as well.
+/// Ten; of the short form one.
 pub fn years() -> u64 {
     sized(10, 1)
 }
