@@ -21,7 +21,15 @@ pub fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read_bounded`]; [`io::ErrorKind::InvalidData`] where it is not UTF-8, with the number of the line.
 pub fn read_text_bounded(path: &Path, max: u64) -> io::Result<String> {
-    String::from_utf8(read_bounded(path, max)?).map_err(|error| {
+    into_text(read_bounded(path, max)?)
+}
+
+/// Bytes as text.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] with the number of the first line that is not UTF-8.
+pub fn into_text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
         let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         // The text itself stays out of the error: the file may hold a secret.

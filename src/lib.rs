@@ -28,6 +28,7 @@ pub mod memory;
 pub mod percent;
 pub mod places;
 pub mod root_only;
+pub mod secrets;
 pub mod settings;
 pub mod subscription;
 pub mod text;
