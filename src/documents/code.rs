@@ -4,6 +4,7 @@
 //! their check by ISO 7064 MOD 37,36. Every single wrong character is found.
 
 use super::Sub;
+use crate::text::without_invisible;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -106,7 +107,7 @@ impl ActivationCode {
     pub fn parse(typed: &str) -> Result<Self, CodeError> {
         let mut code = String::with_capacity(LENGTH);
         let mut found = 0;
-        for c in typed.chars().filter(|c| !is_separator(*c)) {
+        for c in without_invisible(typed).chars().filter(|c| !is_separator(*c)) {
             found += 1;
             if !c.is_ascii_alphanumeric() {
                 let hint = if matches!(c, '\u{0400}'..='\u{04ff}') {
@@ -170,9 +171,13 @@ mod tests {
     #[test]
     fn it_is_taken_as_people_type_it() {
         let sub = ActivationCode::parse("01234-56789-ABCDE-FGHII").unwrap().sub();
-        for typed in
-            ["0123456789abcdefghii", " 01234 56789 ABCDE fghii\n", "0-1-2-3-4 5678 9ABCDE\u{2013}FGHII"]
-        {
+        for typed in [
+            "0123456789abcdefghii",
+            " 01234 56789 ABCDE fghii\n",
+            "0-1-2-3-4 5678 9ABCDE\u{2013}FGHII",
+            "\u{feff}01234-56789-ABCDE-FGHII\u{200b}\r\n",
+            "\u{a0}01234\u{200b}-56789\u{2060}-AB\u{ad}CDE-FGHII\u{200e}",
+        ] {
             let code = ActivationCode::parse(typed).unwrap();
             assert_eq!(code.reveal(), "01234-56789-ABCDE-FGHII");
             assert!(code.sub() == sub);

@@ -4,16 +4,17 @@
 //! readable by its owner alone, from its first moment.
 
 use super::PublicKey;
+use crate::secrets::pem::{self, Label};
+use crate::secrets::{Plain, SecretFile};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
     rand::{SecureRandom, SystemRandom},
     signature::{Ed25519KeyPair, KeyPair},
 };
-use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use std::{
     fmt, fs, io,
-    io::{Read, Write},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -37,8 +38,10 @@ pub enum SigningKeyError {
     #[error("the system gave no random numbers: no key was made")]
     Random,
     /// The text is not a private key in PEM.
-    #[error("it holds no private key in PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`, without a passphrase)")]
-    NoKey,
+    #[error(
+        "it holds no private key in PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`, without a passphrase): {0}"
+    )]
+    NoKey(Plain),
     /// A private key, but of another kind.
     #[error("its private key is not an Ed25519 key; `openssl genpkey -algorithm ed25519` makes one")]
     NotEd25519,
@@ -89,10 +92,12 @@ impl SigningKey {
     /// # Errors
     /// [`SigningKeyError::NoKey`] and [`SigningKeyError::NotEd25519`].
     pub fn from_pem(pem: SecretString) -> Result<Self, SigningKeyError> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose_secret().as_bytes())
-            .map_err(|_| SigningKeyError::NoKey)?;
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der())
-            .map_err(|_| SigningKeyError::NotEd25519)?;
+        let text = pem.expose_secret().as_bytes();
+        let sections = pem::sections(text).map_err(SigningKeyError::NoKey)?;
+        let key = sections.iter().find(|section| section.label == Label::Pkcs8);
+        let der = &key.ok_or_else(|| SigningKeyError::NoKey(instead(&sections, text)))?.der;
+        let pair =
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| SigningKeyError::NotEd25519)?;
         let public = PublicKey::from_bytes(pair.public_key().as_ref()).ok_or(SigningKeyError::NotEd25519)?;
         Ok(Self { pair, public, pem })
     }
@@ -103,10 +108,10 @@ impl SigningKey {
     /// Names the file, and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, SigningKeyError> {
         let failed = |source| SigningKeyError::Io { verb: "read", path: path.to_owned(), source };
-        let mut text = String::new();
-        let file = fs::File::open(path).map_err(failed)?;
-        file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(failed)?;
-        Self::from_pem(text.into())
+        let file = SecretFile::read(path, MAX_FILE_BYTES).map_err(failed)?;
+        file.interpret_text(|text| Ok(SecretString::from(text)))
+            .map_err(SigningKeyError::NoKey)
+            .and_then(Self::from_pem)
             .map_err(|problem| SigningKeyError::File { path: path.to_owned(), problem: problem.into() })
     }
 
@@ -133,6 +138,18 @@ impl SigningKey {
     /// The signature of a message, 64 bytes.
     pub(crate) fn sign(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
         self.pair.sign(message)
+    }
+}
+
+/// What a text has in the place of a key that can sign.
+fn instead(sections: &[pem::Section], text: &[u8]) -> Plain {
+    let has = |label| sections.iter().any(|section| section.label == label);
+    match () {
+        () if has(Label::Locked) => Plain::new("its key has a passphrase; take it off with `openssl pkey`"),
+        () if has(Label::Sec1) || has(Label::Pkcs1) => Plain::new(
+            "it holds a key of another kind; `openssl genpkey -algorithm ed25519` makes the right one",
+        ),
+        () => pem::instead(text),
     }
 }
 
@@ -182,7 +199,7 @@ mod tests {
     fn what_is_no_key_is_said_without_quoting_it() {
         for text in ["", "secret", "-----BEGIN PRIVATE KEY-----\nsecret!\n-----END PRIVATE KEY-----\n"] {
             let error = SigningKey::from_pem(text.to_owned().into()).unwrap_err();
-            assert!(matches!(error, SigningKeyError::NoKey) && !error.to_string().contains("secret"));
+            assert!(matches!(error, SigningKeyError::NoKey(_)) && !error.to_string().contains("secret"));
         }
         let error = SigningKey::from_pem(pem("PRIVATE KEY", &[0x30, 0x00])).unwrap_err();
         assert!(matches!(error, SigningKeyError::NotEd25519));

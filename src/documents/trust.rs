@@ -7,11 +7,12 @@
 
 use super::{PublicKey, is_issuer};
 use crate::root_only::{Exposed, only_root_may_change};
-use rustls::pki_types::pem::{PemObject, SectionKind};
+use crate::secrets::pem::{self, Label};
+use crate::secrets::{Plain, SecretFile};
+use crate::text::trim_pasted;
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -77,8 +78,11 @@ pub enum SignerProblem {
     #[error("it is larger than 64 KiB")]
     TooLarge,
     /// The text is not PEM.
-    #[error("its PEM cannot be read")]
-    Pem,
+    #[error("its PEM is damaged: {0}")]
+    Pem(Plain),
+    /// There is no PEM in it at all.
+    #[error("it must hold one `-----BEGIN PUBLIC KEY-----` and nothing else: {0}")]
+    NoPem(Plain),
     /// There is a private key in it.
     #[error(
         "it holds a private key, which belongs to the vendor alone: take the file out, and tell the vendor if it came from there"
@@ -90,6 +94,11 @@ pub enum SignerProblem {
     /// A public key of another kind.
     #[error("its public key is not an Ed25519 key")]
     NotEd25519,
+    /// A key for which anybody can sign.
+    #[error(
+        "its public key is a weak one (of small order, or in a second spelling): anybody could sign for it; ask the vendor for the right file"
+    )]
+    WeakKey,
     /// No `iss:` line.
     #[error("it does not say for whom the key may speak: put a line `iss: provider.example` above the key")]
     NoIssuer,
@@ -201,32 +210,46 @@ impl TrustStore {
 }
 
 fn read_file(path: &Path) -> io::Result<Result<TrustedSigner, SignerProblem>> {
-    let mut text = Vec::new();
-    let file = fs::File::open(path)?;
-    let length = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE_BYTES {
-        return Ok(Err(SignerProblem::TooLarge));
+    match SecretFile::read(path, MAX_FILE_BYTES) {
+        Ok(file) => {
+            let mut signer = Err(SignerProblem::NotOneKey(0));
+            // A problem is one that may be shown, by its type.
+            file.interpret(|text| {
+                signer = read_signer(text);
+                Ok(())
+            })
+            .ok();
+            Ok(signer)
+        }
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Err(SignerProblem::TooLarge)),
+        Err(error) => Err(error),
     }
-    Ok(read_signer(&text))
 }
 
 /// Reads the text of one file.
 pub(crate) fn read_signer(text: &[u8]) -> Result<TrustedSigner, SignerProblem> {
-    let sections: Vec<(SectionKind, Vec<u8>)> =
-        PemObject::pem_slice_iter(text).collect::<Result<_, _>>().map_err(|_| SignerProblem::Pem)?;
-    let private = |kind| {
-        matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
-    };
-    if sections.iter().any(|(kind, _)| private(*kind)) {
+    let sections = pem::sections(text).map_err(SignerProblem::Pem)?;
+    if sections.iter().any(|section| section.label.is_private()) {
         return Err(SignerProblem::PrivateKey);
     }
-    let [(SectionKind::PublicKey, der)] = sections.as_slice() else {
-        return Err(SignerProblem::NotOneKey(sections.len()));
+    let [only] = sections.as_slice() else {
+        return Err(match sections.len() {
+            0 => SignerProblem::NoPem(pem::instead(text)),
+            count => SignerProblem::NotOneKey(count),
+        });
     };
-    let key = PublicKey::from_spki(der).ok_or(SignerProblem::NotEd25519)?;
+    if only.label != Label::PublicKey {
+        return Err(SignerProblem::NoPem(pem::instead(text)));
+    }
+    let key = PublicKey::from_spki(&only.der).ok_or(SignerProblem::NotEd25519)?;
+    if key.is_weak() {
+        return Err(SignerProblem::WeakKey);
+    }
     let mut issuers = Vec::new();
-    for line in String::from_utf8_lossy(text).lines().take_while(|line| !line.starts_with("-----BEGIN")) {
-        if let Some(issuer) = line.strip_prefix("iss:").map(str::trim) {
+    let text = String::from_utf8_lossy(text);
+    let lines = text.split(['\n', '\r']).map(trim_pasted);
+    for line in lines.take_while(|line| !line.starts_with("-----BEGIN")) {
+        if let Some(issuer) = line.strip_prefix("iss:").map(trim_pasted) {
             if !is_issuer(issuer) {
                 return Err(SignerProblem::Issuer);
             }
@@ -300,15 +323,32 @@ mod tests {
             // Below the key it is no explanatory text of this key.
             (good.replace("iss: provider.example\n", "") + "iss: a\n", P::NoIssuer),
             (good.clone() + &good, P::NotOneKey(2)),
-            (good.replace("-----END PUBLIC KEY-----\n", ""), P::Pem),
+            (
+                good.replace("-----END PUBLIC KEY-----\n", ""),
+                P::Pem(Plain::with(
+                    "the section that begins in line {} has no end; the file was cut, put a whole one in its place",
+                    3,
+                )),
+            ),
             (good.clone() + private, P::PrivateKey),
             (ec.to_owned(), P::NotEd25519),
-            (String::new(), P::NotOneKey(0)),
+            (String::new(), P::NoPem(Plain::new("the file is empty"))),
+            (
+                good.replace("PUBLIC KEY", "CERTIFICATE"),
+                P::NoPem(Plain::new("it holds a certificate; was it taken for another file?")),
+            ),
         ];
         for (text, problem) in rows {
             assert_eq!(read_signer(text.as_bytes()), Err(problem), "{text}");
         }
-        assert!(read_signer(good.replace('\n', "\r\n").as_bytes()).is_ok());
+        for same in [
+            good.replace('\n', "\r\n"),
+            good.replace('\n', "\r"),
+            format!("\u{feff}{}", good.split_once('\n').unwrap().1),
+            good.replace('\n', "\u{200b}\n\u{a0} "),
+        ] {
+            assert_eq!(read_signer(same.as_bytes()).unwrap().issuers, ["provider.example"], "{same}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     strict_json::{self, Fault},
 };
 use crate::subscription::{KeyKind, Statement};
+use crate::text::trim_pasted;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -70,7 +71,7 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Verifies a document in JWS compact form; white space around it is passed over.
+/// Verifies a document in JWS compact form; white space and characters that nobody sees around it are passed over.
 ///
 /// Looked at in this order: size, form, header, algorithm, signer, signature, type, claims, issuer, code, and
 /// whether what it says of its key makes sense. Nothing of the claims is used before the signature verified.
@@ -81,7 +82,7 @@ pub fn verify(text: &str, trust: &TrustStore, expect: Expect<'_>) -> Result<Docu
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(DocumentError::TooLarge { bytes: text.len() });
     }
-    let text = text.trim_ascii();
+    let text = trim_pasted(text);
     let (signed, signature) = text.rsplit_once('.').ok_or(DocumentError::NotAJws)?;
     let (header, payload) =
         signed.split_once('.').filter(|(_, payload)| !payload.contains('.')).ok_or(DocumentError::NotAJws)?;

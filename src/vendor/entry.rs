@@ -81,7 +81,10 @@ fn not_as_written(path: &Path, text: &[u8], error: &serde_json::Error) -> Vendor
     if text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"<<<<<<< ")) {
         return VendorError::Conflict { path };
     }
-    VendorError::Damaged { path, problem: format!("is not as it was written ({error})") }
+    VendorError::Damaged {
+        path,
+        problem: format!("is not as it was written (line {}, column {})", error.line(), error.column()),
+    }
 }
 
 /// Reads a file of the ledger and verifies the document, and that everything beside it says the same.

@@ -4,6 +4,7 @@ use super::VendorError;
 use crate::{
     documents::{ActivationCode, CodeError, Sub},
     subscription::KeyId,
+    text::trim_pasted,
 };
 use std::path::Path;
 
@@ -28,11 +29,12 @@ impl KeyRef {
             Ok(code) => return Ok(Self::Code(code)),
             Err(typing) => typing,
         };
-        let name = Path::new(typed.trim()).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let typed = trim_pasted(typed);
+        let name = Path::new(typed).file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if let Some(Ok(sub)) = name.strip_suffix(".json").map(str::parse) {
             return Ok(Self::File(sub));
         }
-        KeyId::try_from(typed.trim().to_owned())
+        KeyId::try_from(typed.to_owned())
             .map(Self::Id)
             .map_err(|_| VendorError::UnknownKey { typing: Some(typing) })
     }

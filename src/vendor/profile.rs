@@ -117,9 +117,12 @@ impl Profile {
     }
 
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, VendorError> {
-        let profile: Self = toml::from_str(text).map_err(|error| VendorError::Profile {
-            path: path.to_owned(),
-            problem: error.to_string().trim_end().to_owned(),
+        let profile: Self = toml::from_str(text).map_err(|error| {
+            // The error's own `Display` quotes the whole line.
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            let problem = format!("line {line}: {}", without_quotations(error.message()));
+            VendorError::Profile { path: path.to_owned(), problem }
         })?;
         profile.check()?;
         Ok(profile)
@@ -137,6 +140,17 @@ impl Profile {
             toml::to_string(self).map_err(problem)?
         ))
     }
+}
+
+/// A library's message without the values that it quotes: somebody may have put there what belongs elsewhere.
+fn without_quotations(message: &str) -> String {
+    let mut parts = message.trim_end().split('"');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    while let Some(quoted) = parts.next() {
+        text.push_str(if quoted.is_empty() { "\"\"" } else { "\"…\"" });
+        text.push_str(parts.next().unwrap_or_default());
+    }
+    crate::text::clean_start(&text, 200)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
+use crate::files::into_text;
 use crate::settings::SettingsError;
 use crate::subscription::{Permit, Resource};
 use reqwest::Method;
@@ -43,13 +44,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
-            let settings = match cli.settings() {
-                Ok(settings) => settings,
-                Err(error) => {
-                    wait(turn_away())?;
-                    return Err(error.into());
-                }
-            };
+            let settings = cli.settings().inspect_err(|_| turn_away())?;
             wait(serve(settings, || cli.settings()))??;
             Ok(0)
         }
@@ -109,19 +104,10 @@ fn ask_permit(
         None => (Door::Query, Method::GET, format!("v1/permits/{name}")),
     };
     let asked = wait(async {
-        let answer = ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE);
-        // The gate's unit takes an end by SIGTERM for success, and this is a part of it: it ends at once, and refuses.
-        let Ok(mut term) = signal(SignalKind::terminate()) else { return Some(answer.await) };
-        tokio::select! {
-            answer = answer => Some(answer),
-            _ = term.recv() => None,
-        }
+        // The gate's unit takes an end by SIGTERM for success, and this is a part of it.
+        let _not_ended = signal(SignalKind::terminate());
+        ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE).await
     })?;
-    let Some(asked) = asked else {
-        let mut decision = of_file();
-        decision.refuse("ended by SIGTERM before the agent answered".to_owned());
-        return Ok(decision);
-    };
     // What the agent itself refuses, it remembers. One that stops or cannot keep anything is as good as away.
     let refused_there = asked.as_ref().is_ok_and(|answer| !answer.allowed);
     // Asking takes its time, and the permit's own end may have come meanwhile.
@@ -171,17 +157,19 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
 }
 
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
-    let mut text = String::new();
+    let cannot_read =
+        |e: std::io::Error| CliError::given("cannot_read", format!("cannot read {}: {e}", path.display()));
+    let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(most + 1).read_to_string(&mut text)
+        std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
     };
-    read.map_err(|e| CliError::given("cannot_read", format!("cannot read {}: {e}", path.display())))?;
-    if text.len() as u64 > most {
+    read.map_err(cannot_read)?;
+    if bytes.len() as u64 > most {
         return Err(CliError::given("too_large", format!("{} is larger than {most} bytes", path.display())));
     }
-    Ok(text)
+    into_text(bytes).map_err(cannot_read)
 }
 
 async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, CliError> {

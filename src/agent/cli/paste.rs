@@ -4,6 +4,7 @@
 //! whether it counts is for its signature.
 
 use crate::documents::MAX_DOCUMENT_BYTES;
+use crate::text::is_invisible;
 
 /// Why a text is no document that was pasted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +70,9 @@ impl PasteError {
     }
 }
 
-/// What is neither seen nor meant: the mark at a file's beginning, soft hyphens and joiners.
+/// What is neither seen nor meant: the mark at a file's beginning, soft hyphens and joiners, marks of direction.
 fn is_unseen(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{FEFF}' | '\u{00AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}')
+    c.is_whitespace() || is_invisible(c) || matches!(c, '\u{200E}' | '\u{200F}')
 }
 
 /// The document in a text that was pasted or read from a file.
@@ -133,6 +134,7 @@ mod tests {
             broken(" "),
             broken("\u{a0}\n"),
             broken("\u{200b}"),
+            broken("\u{200e}\u{3164}\n"),
             format!("> {}", broken("\n> ")),
             format!(">> {}", broken("\n>> ")),
             format!("> > {}\n>\n", broken("\n> > ")),

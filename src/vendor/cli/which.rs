@@ -1,9 +1,15 @@
 //! How commands are told which keys they are for.
 
 use super::args::{Dry, usage};
+use crate::files::into_text;
+use crate::text::trim_pasted;
 use crate::vendor::{KeyRef, VendorError};
 use clap::Args;
 use std::io::{self, Read};
+use std::path::Path;
+
+/// A list of more than this is something else.
+const MAX_LIST_BYTES: u64 = 64 * 1024 * 1024;
 
 #[derive(Args)]
 pub(super) struct Which {
@@ -49,13 +55,14 @@ fn named(keys: &[String]) -> Result<Named, VendorError> {
     if key != "-" {
         return Ok(Named { keys: vec![KeyRef::parse(key)?], one: true });
     }
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text).map_err(|source| VendorError::Io {
-        verb: "read",
-        path: "standard input".into(),
-        source,
-    })?;
-    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    let failed = VendorError::io("read", Path::new("standard input"));
+    let mut bytes = Vec::new();
+    io::stdin().take(MAX_LIST_BYTES).read_to_end(&mut bytes).map_err(&failed)?;
+    if bytes.len() as u64 == MAX_LIST_BYTES {
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
+    }
+    let text = into_text(bytes).map_err(failed)?;
+    let lines = text.lines().zip(1..).filter(|(line, _)| !trim_pasted(line).is_empty());
     let all: Result<_, _> = lines.map(|(key, at)| parse(key, at)).collect();
     Ok(Named { keys: all?, one: false })
 }
