@@ -1,21 +1,29 @@
 //! TLS as all clients use it: which certificates are trusted, and with which certificate a program shows itself.
 //!
 //! Promises: one place decides this for HTTP and for syslog; TLS 1.2 and 1.3, by rustls with ring; every error names
-//! the file, what is wrong with it and what to do. Files are read when they are asked for and never kept: whoever
-//! holds a [`ClientConfig`] compares [`TlsFiles::state`] and asks again when it changed. Private keys are never shown.
+//! the file, what is wrong with it and what to do. Files are read when they are asked for and never kept: the holder of
+//! a [`ClientConfig`] compares [`TlsFiles::state`] and asks again when it changed. Nothing that a file holds is ever
+//! shown: any of them may be a private key by mistake ([`crate::secrets`]).
 
+mod exact;
 mod shown;
+mod unusable;
 
+use crate::secrets::pem::{self, Label, Section};
+use crate::secrets::{Plain, SecretFile};
+use exact::Exact;
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer, ServerName,
+    UnixTime,
+};
 use rustls::time_provider::TimeProvider;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore,
     SignatureScheme,
 };
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +32,7 @@ use std::time::Duration;
 pub use shown::{Shown, shown};
 
 /// The largest file that is read. The bundle of a whole system has about 200 KiB.
-const MOST_FILE: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The PEM files of a connection. Without any, the system's certificate authorities are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,11 +61,11 @@ pub enum TlsError {
     #[error("{path} has more than 1 MiB: is it the right file?")]
     TooLarge { path: PathBuf },
     /// It has a beginning without an end, or something that is not base64.
-    #[error("{path} is damaged PEM: {problem}; put a whole file in its place")]
-    Pem { path: PathBuf, problem: String },
+    #[error("{path} is damaged PEM: {problem}")]
+    Pem { path: PathBuf, problem: Plain },
     /// None of what is looked for is in it.
-    #[error("there is no {what} in {path}: {way_out}")]
-    Empty { path: PathBuf, what: &'static str, way_out: &'static str },
+    #[error("there is no {what} in {path}: {instead}; {way_out}")]
+    Empty { path: PathBuf, what: &'static str, instead: Plain, way_out: &'static str },
     /// The agent has nobody to ask for a password.
     #[error(
         "the private key in {path} has a password: take it off, with `openssl pkey`, and let only this service read the file"
@@ -65,7 +73,7 @@ pub enum TlsError {
     Locked { path: PathBuf },
     /// It has the form of PEM, but what is in it cannot be read.
     #[error("the {what} in {path} cannot be used: {problem}")]
-    Unusable { path: PathBuf, what: &'static str, problem: String },
+    Unusable { path: PathBuf, what: &'static str, problem: Plain },
     /// Certificate and key are not a pair.
     #[error("the key in {key} does not belong to the first certificate in {certificate}: put the pair there")]
     NotAPair { certificate: PathBuf, key: PathBuf },
@@ -123,11 +131,22 @@ impl TlsFiles {
             .map_err(TlsError::System)?;
         let strict: Arc<dyn ServerCertVerifier> = match &self.ca_file {
             Some(path) => {
-                let roots = Arc::new(authorities(path)?);
-                WebPkiServerVerifier::builder_with_provider(roots, provider).build().map_err(|error| {
-                    let problem = error.to_string();
-                    TlsError::Unusable { path: path.clone(), what: "certificate", problem }
-                })?
+                let trusted = certificates(path)?;
+                let mut roots = RootCertStore::empty();
+                for certificate in &trusted {
+                    roots.add(certificate.clone()).map_err(|error| TlsError::Unusable {
+                        path: path.clone(),
+                        what: "certificate",
+                        problem: unusable::certificate(&error),
+                    })?;
+                }
+                let strict = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                let strict = strict.map_err(|_| TlsError::Unusable {
+                    path: path.clone(),
+                    what: "certificate",
+                    problem: Plain::new("nothing in it can be trusted"),
+                })?;
+                Arc::new(Exact::new(strict, &trusted))
             }
             None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(TlsError::System)?),
         };
@@ -147,18 +166,17 @@ impl TlsFiles {
             }
         };
         let chain = certificates(certificate)?;
-        builder.with_client_auth_cert(chain, private_key(key)?).map_err(|error| match error {
+        let (key_der, what_it_is) = private_key(key)?;
+        builder.with_client_auth_cert(chain, key_der).map_err(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 TlsError::NotAPair { certificate: certificate.clone(), key: key.clone() }
             }
-            rustls::Error::InvalidCertificate(problem) => TlsError::Unusable {
+            error @ rustls::Error::InvalidCertificate(_) => TlsError::Unusable {
                 path: certificate.clone(),
                 what: "first certificate",
-                problem: problem.to_string(),
+                problem: unusable::certificate(&error),
             },
-            error => {
-                TlsError::Unusable { path: key.clone(), what: "private key", problem: error.to_string() }
-            }
+            _ => TlsError::Unusable { path: key.clone(), what: "private key", problem: what_it_is },
         })
     }
 }
@@ -257,54 +275,63 @@ impl ServerCertVerifier for AnyTime {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let failed = |source| TlsError::Read { path: path.to_owned(), source };
-    let mut pem = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MOST_FILE + 1).read_to_end(&mut pem).map_err(failed)?;
-    match pem.len() as u64 > MOST_FILE {
-        true => Err(TlsError::TooLarge { path: path.to_owned() }),
-        false => Ok(pem),
-    }
+fn read(path: &Path) -> Result<SecretFile, TlsError> {
+    SecretFile::read(path, MAX_FILE_BYTES).map_err(|source| match source.kind() {
+        std::io::ErrorKind::FileTooLarge => TlsError::TooLarge { path: path.to_owned() },
+        _ => TlsError::Read { path: path.to_owned(), source },
+    })
+}
+
+fn sections(path: &Path, file: &SecretFile) -> Result<Vec<Section>, TlsError> {
+    file.interpret(pem::sections).map_err(|problem| TlsError::Pem { path: path.to_owned(), problem })
+}
+
+/// That a file has none of what belongs there, and what it has instead.
+fn empty(path: &Path, file: &SecretFile, what: &'static str, way_out: &'static str) -> TlsError {
+    let instead = file.interpret(|bytes| Ok(pem::instead(bytes)));
+    TlsError::Empty { path: path.to_owned(), what, instead: instead.unwrap_or_else(|plain| plain), way_out }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
-    let found = found.map_err(|e| TlsError::Pem { path: path.to_owned(), problem: e.to_string() })?;
-    if found.is_empty() {
-        return Err(TlsError::Empty {
-            path: path.to_owned(),
-            what: "certificate",
-            way_out: "it must be PEM, with a line -----BEGIN CERTIFICATE-----",
-        });
+    let file = read(path)?;
+    let sections = sections(path, &file)?.into_iter().filter(|section| section.label == Label::Certificate);
+    let found: Vec<_> = sections.map(|section| CertificateDer::from(section.der.to_vec())).collect();
+    match found.is_empty() {
+        true => {
+            Err(empty(path, &file, "certificate", "it must be PEM, with a line -----BEGIN CERTIFICATE-----"))
+        }
+        false => Ok(found),
     }
-    Ok(found)
 }
 
-fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|e| TlsError::Unusable {
-            path: path.to_owned(),
-            what: "certificate",
-            problem: e.to_string(),
-        })?;
-    }
-    Ok(roots)
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let pem = read(path)?;
-    let locked = || pem.windows(9).any(|bytes| bytes == b"ENCRYPTED");
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        _ if locked() => TlsError::Locked { path: path.to_owned() },
-        rustls::pki_types::pem::Error::NoItemsFound => TlsError::Empty {
-            path: path.to_owned(),
-            what: "private key",
-            way_out: "it must be PEM in PKCS#8, SEC1 or PKCS#1",
+/// The first private key of a file, and why it could not be used, should it be so.
+fn private_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Plain), TlsError> {
+    let file = read(path)?;
+    let first = sections(path, &file)?.into_iter().find(|section| section.label.is_private());
+    let none = || empty(path, &file, "private key", "it must be PEM in PKCS#8, SEC1 or PKCS#1");
+    let Some(Section { label, der }) = first else { return Err(none()) };
+    let problem = unusable::private_key(label, &der);
+    let der = der.to_vec();
+    Ok((
+        match label {
+            Label::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
+            Label::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
+            Label::Sec1 => PrivateSec1KeyDer::from(der).into(),
+            Label::Locked => return Err(TlsError::Locked { path: path.to_owned() }),
+            _ => return Err(none()),
         },
-        error => TlsError::Pem { path: path.to_owned(), problem: error.to_string() },
-    })
+        problem,
+    ))
+}
+
+/// When the first certificate of a file ends.
+///
+/// # Errors
+/// What is wrong with the file, by name.
+pub fn file_ends_at(path: &Path) -> Result<Timestamp, TlsError> {
+    let first = certificates(path)?.into_iter().next();
+    let ends = first.as_ref().map_or(Err(Plain::new("there is none")), ends_at);
+    ends.map_err(|problem| TlsError::Unusable { path: path.to_owned(), what: "first certificate", problem })
 }
 
 /// When the first certificate of a PEM text ends: its notAfter. One that is to last for ever ends at the last instant
@@ -314,15 +341,18 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 /// before that: it looks at the dates before anything else. So no second parser of certificates is needed.
 ///
 /// # Errors
-/// What is wrong with the text; no file is named in it.
-pub fn certificate_ends_at(pem: &[u8]) -> Result<Timestamp, String> {
-    let first = CertificateDer::from_pem_slice(pem).map_err(|e| format!("there is no certificate: {e}"))?;
-    ends_at(&first)
+/// What is wrong with the text; neither file nor content is named in it.
+pub fn certificate_ends_at(pem: &[u8]) -> Result<Timestamp, Plain> {
+    let sections = pem::sections(pem)?.into_iter();
+    let first =
+        sections.filter(|section| section.label == Label::Certificate).map(|section| section.der).next();
+    let first = first.ok_or(Plain::new("there is no certificate"))?;
+    ends_at(&CertificateDer::from(first.as_slice()))
 }
 
 /// When a certificate ends.
-fn ends_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, String> {
-    let unusable = |error: webpki::Error| format!("the first certificate cannot be read: {error}");
+fn ends_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, Plain> {
+    let unusable = |error: webpki::Error| unusable::x509(&error);
     let certificate = webpki::EndEntityCert::try_from(certificate).map_err(unusable)?;
     let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     let client = webpki::KeyUsage::client_auth();

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::server::{Request, Server, hang, reset, whole};
-use support::{Agent, Program, Vendor, at, free_port, now, order, wait_for};
+use support::{Agent, Program, Vendor, at, free_port, have, now, order, wait_for};
 use svm::documents::{ActivationCode, SigningKey};
 use svm::vendor::{Contact, Profile, Provider, Renewal, Until};
 
@@ -112,10 +112,15 @@ fn each_wrong_answer_of_the_source_has_a_name_and_changes_nothing() {
     let whole_answers: Vec<(&str, &str, Vec<u8>)> = vec![
         ("a proxy's page", "not_a_document", whole(&["200 OK", "Content-Type: text/html"], page)),
         ("a page without a type", "not_a_document", whole(&["200 OK"], page)),
-        ("a document as a page", "not_a_document", whole(&["200 OK", "Content-Type: text/html"], &document)),
         ("nothing", "not_a_document", whole(&["200 OK"], "")),
         ("half a document", "not_a_document", whole(&["200 OK"], half)),
         ("bytes", "not_a_document", whole(&["200 OK"], b"\xff\xfe\x00")),
+        (
+            "a compressed answer",
+            "not_a_document",
+            whole(&["200 OK", "Content-Encoding: br"], b"\xff\xfe\x00"),
+        ),
+        ("one that is not said to be", "not_a_document", whole(&["200 OK"], b"\x1f\x8b\x08\x00\xff")),
         ("a body that is cut", "answer_cut", cut),
         ("no answer at all", "answer_cut", Vec::new()),
         ("no HTTP", "answer_cut", b"220 mail.example ESMTP\r\n".to_vec()),
@@ -130,7 +135,20 @@ fn each_wrong_answer_of_the_source_has_a_name_and_changes_nothing() {
         ("304 that nobody asked for", "http_status", whole(&["304 Not Modified"], "")),
         ("404", "not_found", whole(&["404 Not Found"], page)),
         ("410", "withdrawn", whole(&["410 Gone"], "")),
+        ("401", "http_status", whole(&["401 Unauthorized"], page)),
         ("403", "http_status", whole(&["403 Forbidden"], page)),
+        ("interim answers without end", "answer_too_large", b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(5000)),
+        (
+            "a head without end",
+            "answer_too_large",
+            [&b"HTTP/1.1 200 OK\r\n"[..], &b"A: b\r\n".repeat(50_000)].concat(),
+        ),
+        (
+            "chunks that are all frame",
+            "answer_too_large",
+            [&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..], &b"1\r\nA\r\n".repeat(50_000)]
+                .concat(),
+        ),
         ("500", "http_status", whole(&["500 Internal Server Error"], page)),
         ("503", "http_status", whole(&["503 Service Unavailable"], "")),
     ];
@@ -175,6 +193,195 @@ fn each_wrong_answer_of_the_source_has_a_name_and_changes_nothing() {
     assert_eq!(world.rejected(), 0);
     let sub = ActivationCode::parse(&vendor.code).unwrap().sub();
     assert!(!agent.log().contains(sub.as_str()), "the name of a published file is a secret");
+}
+
+#[test]
+fn a_document_is_taken_whatever_its_server_calls_it() {
+    let world = World::activated();
+    let forms: [(&str, fn(Vec<u8>) -> Vec<u8>); 8] = [
+        ("a page", |text| whole(&["200 OK", "Content-Type: text/html; charset=utf-8"], text)),
+        ("JSON", |text| whole(&["200 OK", "Content-Type: application/json"], text)),
+        ("a mark before it", |text| whole(&["200 OK"], [b"\xef\xbb\xbf", &text[..]].concat())),
+        ("what nobody sees around it", |text| {
+            whole(
+                &["200 OK"],
+                [" \u{a0}\u{200b}".as_bytes(), &text, "\u{200b}\r\n\u{feff}\n".as_bytes()].concat(),
+            )
+        }),
+        ("compressed, though it is not", |text| whole(&["200 OK", "Content-Encoding: gzip"], text)),
+        ("chunked", |text| {
+            let mut answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            for chunk in text.chunks(100) {
+                answer.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                answer.extend_from_slice(chunk);
+                answer.extend_from_slice(b"\r\n");
+            }
+            [&answer[..], b"0\r\n\r\n"].concat()
+        }),
+        ("to the end of the connection", |text| [b"HTTP/1.0 200 OK\r\n\r\n", &text[..]].concat()),
+        ("after an interim answer", |text| {
+            [&b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"[..], &whole(&["200 OK"], text)].concat()
+        }),
+    ];
+    for (year, (name, form)) in (2041..).zip(forms) {
+        world.renew(&format!("{year}-01-01T00:00:00Z"));
+        world.vendor.server.say(form(world.vendor.document(&world.vendor.code)));
+        wait_for(&format!("the document as {name}: {}", world.agent.status()["source"]), 20, || {
+            let ends_at = world.agent.status()["keys"][0]["ends_at"].as_str()?.to_owned();
+            ends_at.starts_with(&year.to_string()).then_some(())
+        });
+    }
+    let asked = world.vendor.server.requests();
+    assert!(asked.iter().all(|request| request.header("accept-encoding") == Some("identity")));
+}
+
+#[test]
+fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
+    if !have("nginx", "nginx-light") {
+        return;
+    }
+    let world = World::activated();
+    let folder = tempfile::tempdir().unwrap();
+    let sub = ActivationCode::parse(&world.vendor.code).unwrap().sub();
+    let file = folder.path().join("v1/keys").join(format!("{}.jws", sub.as_str()));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, world.vendor.document(&world.vendor.code)).unwrap();
+    let zip = std::process::Command::new("gzip").arg("-k").arg(&file).status().unwrap();
+    assert!(zip.success());
+    for (how, compressed) in
+        [("gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any", false), ("gzip_static always", true)]
+    {
+        let port = free_port();
+        let at = folder.path().display();
+        std::fs::create_dir_all(folder.path().join("tmp")).unwrap();
+        let text = format!(
+            "master_process off; daemon off; pid {at}/nginx.pid; error_log {at}/error.log;\n\
+             events {{ worker_connections 64; }}\n\
+             http {{ access_log off; client_body_temp_path {at}/tmp; proxy_temp_path {at}/tmp; fastcgi_temp_path {at}/tmp;\n\
+             uwsgi_temp_path {at}/tmp; scgi_temp_path {at}/tmp; default_type text/html; {how};\n\
+             server {{ listen 127.0.0.1:{port}; root {at}; }} }}\n"
+        );
+        std::fs::write(folder.path().join("nginx.conf"), text).unwrap();
+        let mut command = std::process::Command::new("nginx");
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").arg("-c").arg(folder.path().join("nginx.conf"));
+        let _nginx = Program::start(
+            command.arg("-e").arg(folder.path().join("error.log")),
+            &folder.path().join("nginx.log"),
+        );
+        wait_for("nginx", 20, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let settings = svm::agent::settings::SourceSettings {
+            url: Some(format!("http://127.0.0.1:{port}")),
+            interval: jiff::SignedDuration::from_hours(1),
+            urgent_interval: jiff::SignedDuration::from_hours(1),
+            connection: svm::http::Connection {
+                timeout: Duration::from_secs(5),
+                tls: svm::tls::TlsFiles::default(),
+                proxy: None,
+            },
+        };
+        svm::http::install_tls();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let clock = svm::clock::Clock::system();
+        let answer = runtime.block_on(svm::agent::source::fetch(&settings, &sub, None, &clock));
+        match (answer, compressed) {
+            (Ok(svm::agent::source::Answer::Document { text, .. }), false) => {
+                assert_eq!(text.as_bytes(), world.vendor.document(&world.vendor.code).trim_ascii());
+            }
+            (Err(error), true) => {
+                let told = error.to_string();
+                assert!(told.contains("compresses the document (gzip)"), "{told}");
+            }
+            (answer, _) => panic!("{how}: {:?}", answer.map(drop)),
+        }
+    }
+}
+
+#[test]
+fn a_place_where_no_document_is_says_so_in_many_ways_and_each_is_explained() {
+    let world = World::new();
+    for (status, told) in [
+        ("401 Unauthorized", "it wants a log-in"),
+        ("403 Forbidden", "object stores and web servers answer so where there is nothing"),
+        ("405 Method Not Allowed", "check source.url"),
+        ("429 Too Many", "asked too often"),
+        ("503 Busy", "a fault of its own"),
+    ] {
+        world.vendor.server.say(whole(&[status], "<Error><Code>AccessDenied</Code></Error>"));
+        let output = world.agent.command(&["activate", &world.vendor.code]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(&status[..3]) && said.contains(told), "{said}");
+        let pending = world.agent.status()["activations"].to_string();
+        assert!(pending.contains(told), "{}", world.agent.status());
+    }
+}
+
+#[test]
+fn peers_without_an_end_hold_up_nobody() {
+    let mut world = World::activated();
+    let pours = |again: &'static [u8]| {
+        let server = Server::start();
+        server.answer(move |_, stream| {
+            let many = again.repeat(1 + 65_536 / again.len());
+            loop {
+                stream.write_all(&many)?;
+            }
+        });
+        server
+    };
+    let (hints, heads) = (pours(b"HTTP/1.1 103 Early Hints\r\n\r\n"), pours(b"A: b\r\n"));
+    let chunks = Server::start();
+    chunks.answer(|_, stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        let many = b"1\r\nx\r\n".repeat(10_000);
+        loop {
+            stream.write_all(&many)?;
+        }
+    });
+    let mut settings = std::fs::read_to_string(&world.agent.config).unwrap();
+    for (name, server) in [("hints", &hints), ("heads", &heads), ("chunks", &chunks)] {
+        settings += &format!(
+            "[destinations.{name}]\nurl = \"http://127.0.0.1:{}/\"\ntimeout = \"30s\"\n",
+            server.port
+        );
+    }
+    std::fs::write(&world.agent.config, settings).unwrap();
+    world.vendor.server.answer(|_, stream| {
+        loop {
+            stream.write_all(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000))?;
+        }
+    });
+    world.restart();
+    let (began, mut slowest, mut asked) = (Instant::now(), Duration::ZERO, 0);
+    let ticks = cpu_ticks(&world.program);
+    while began.elapsed() < Duration::from_secs(6) {
+        let one = Instant::now();
+        let mut stream =
+            std::os::unix::net::UnixStream::connect(world.agent.folder.join("run/query.sock")).unwrap();
+        stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        (slowest, asked) = (slowest.max(one.elapsed()), asked + 1);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Each of them was tried, and is refused by what it sends rather than by the time.
+    let status = world.agent.status();
+    for name in ["hints", "heads", "chunks"] {
+        let code = &status["destinations"][name]["outage"]["code"];
+        assert!(code == "answer_too_large" || code == "answer_cut", "{name}: {status}");
+    }
+    assert_eq!(status["source"]["outage"]["code"], "answer_too_large", "{status}");
+    assert!(slowest < Duration::from_secs(1), "of {asked} the slowest answer took {slowest:?}");
+    let spent = cpu_ticks(&world.program) - ticks;
+    assert!(spent < 300, "the agent was busy for {spent} of 600 ticks");
+}
+
+/// What a program has spent, in hundredths of a second.
+fn cpu_ticks(program: &Program) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.child.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
 /// With a server that fails: two looks say so, it is told once, nothing changes; then it is mended.

@@ -380,6 +380,47 @@ fn a_web_page_and_a_name_that_nobody_knows_hold_up_nobody() {
     world.well_has_everything(&agent);
 }
 
+/// What web frameworks and gateways answer to a POST when all is well: hardly one of them says what it is.
+#[test]
+fn a_generic_receiver_is_judged_by_what_it_answers_and_not_by_what_it_calls_it() {
+    let html = "Content-Type: text/html; charset=utf-8";
+    let page = "\r\n<!doctype html>\n<html><title>Log in</title></html>";
+    let cases: [(&str, bool, Vec<u8>); 9] = [
+        ("flask", true, whole(&["200 OK", html], "OK")),
+        ("flask_empty", true, whole(&["204 No Content", html], "")),
+        ("express", true, whole(&["202 Accepted", html], "<p>Accepted</p>")),
+        ("slack", true, whole(&["200 OK", "Content-Type: text/html"], "ok")),
+        ("php", true, whole(&["200 OK", html], "")),
+        ("bare", true, b"HTTP/1.1 201 Created\r\nConnection: close\r\n\r\n".to_vec()),
+        ("xml", true, whole(&["200 OK", "Content-Type: application/xml"], "<?xml version=\"1.0\"?><ok/>")),
+        ("portal", false, whole(&["200 OK", html], page)),
+        ("quiet_portal", false, whole(&["200 OK", "Content-Type: application/json"], page)),
+    ];
+    let servers = cases.clone().map(|(_, _, answer)| {
+        let server = support::server::Server::start();
+        server.say(answer);
+        server
+    });
+    let world = World::new([]);
+    let mut destinations = String::new();
+    for ((name, ..), server) in cases.iter().zip(&servers) {
+        let url = format!("http://127.0.0.1:{}", server.port);
+        destinations += &destination(name, &url, "receiver = \"generic\"\n");
+    }
+    let agent = world.agent(&destinations);
+    let _program = world.live(&agent);
+    for ((name, is_receipt, _), server) in cases.iter().zip(&servers) {
+        if *is_receipt {
+            settled(&agent, name);
+            assert_eq!(told(&agent, name), (0, 0), "{name}: {}", agent.log());
+            assert!(server.requests().len() > 4, "{name}");
+        } else {
+            fails(&agent, name, &["not_a_receiver"], 1);
+        }
+    }
+    world.well_has_everything(&agent);
+}
+
 /// tinyproxy, with a user and password where `login` is set.
 fn tinyproxy(folder: &Path, port: u16, login: bool) -> Program {
     let (config, log) = (folder.join(format!("{port}.conf")), folder.join(format!("{port}.log")));

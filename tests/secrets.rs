@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::certificates::Authority;
+use support::certificates::{Authority, damages, openssl, pieces};
 use support::server::{Request, Server, whole};
 use support::{Agent, Program, Vendor, at, have, now, order, wait_for};
 use svm::agent::settings::Settings;
@@ -163,7 +163,11 @@ fn agent(format: &str) {
     ask(0, &["status", "--json"], "");
     ask(0, &["activate", "--cancel"], "");
     ask(1, &["activate", "QQQQQ-QQQQQ-QQQQQ-QQQQQ"], "");
-    ask(1, &["activate", &wrong.replace(&wrong[..1], if wrong.starts_with('A') { "B" } else { "A" })], "");
+    ask(
+        1,
+        &["activate", &wrong.replacen(&wrong[..1], if wrong.starts_with('A') { "B" } else { "A" }, 1)],
+        "",
+    );
     vendor.serve();
     ask(1, &["activate", "--json", "-"], &wrong);
     ask(0, &["activate", "-"], &vendor.code);
@@ -295,6 +299,206 @@ fn agent(format: &str) {
             assert!(kept && !always || !text.contains(secret.as_str()), "{} has {secret}", path.display());
         }
     }
+}
+
+/// What a secret file has in it when it came to harm, and the same where another file belongs. Libraries quote what they
+/// cannot read.
+#[test]
+fn nothing_of_a_damaged_secret_is_told_to_anybody() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let vendor = Vendor::new(folder.path(), at_far(), 30);
+    let console = Server::start();
+    console.say(whole(&["204 No Content"], ""));
+    let client = Authority::new(folder.path(), "authority").issue("client", "DNS:svm.example", 30);
+    let key = std::fs::read_to_string(&client.key).unwrap();
+    openssl(folder.path(), &["pkey", "-in", "client.key", "-outform", "DER", "-out", "client.der"]);
+    let trust = at("trust.d");
+    std::fs::create_dir(&trust).unwrap();
+    for entry in std::fs::read_dir(vendor.trust()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, trust.join(path.file_name().unwrap())).unwrap();
+    }
+    let mut damaged = damages(&key);
+    damaged.push(("der", std::fs::read(at("client.der")).unwrap()));
+    damaged.push(("whole", key.clone().into_bytes()));
+    let mut text = format!(
+        "{}[log]\nlevel = \"debug\"\n[devices]\ncount_file = {:?}\n\
+         [destinations.console]\nurl = \"http://127.0.0.1:{}/\"\nreceiver = \"generic\"\n",
+        vendor.source(),
+        at("spaces.key"),
+        console.port,
+    );
+    let mut names = Vec::new();
+    for (name, bytes) in &damaged {
+        let file = at(&format!("{name}.key"));
+        std::fs::write(&file, bytes).unwrap();
+        // Whoever may trust is asked to be root alone; that a key lies there is told all the same.
+        std::fs::write(trust.join(format!("{name}.pem")), bytes).unwrap();
+        let (cert, own) = (&client.certificate, &client.key);
+        let pair = |certificate: &Path, key: &Path| {
+            format!("certificate_file = {certificate:?}\nkey_file = {key:?}\n")
+        };
+        let roles = [
+            ("key", pair(cert, &file)),
+            ("cert", pair(&file, own)),
+            ("ca", format!("ca_file = {file:?}\n")),
+            ("token", format!("token_file = {file:?}\n")),
+        ];
+        for (role, more) in roles {
+            if *name == "whole" && role == "key" {
+                continue;
+            }
+            let scheme = if role == "token" { "http" } else { "https" };
+            text += &format!(
+                "[destinations.{role}-{name}]\nurl = \"{scheme}://127.0.0.1:1/\"\ntimeout = \"2s\"\n{more}"
+            );
+            names.push(format!("{role}-{name}"));
+        }
+    }
+    let mut planted = Planted::default();
+    planted.secrets = pieces(&key);
+    assert!(planted.secrets.len() > 10);
+    let agent = Agent::new(folder.path(), &trust, &text);
+    let mut program = agent.start_ready();
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    wait_for("each destination to fail", 30, || {
+        let status = agent.status();
+        let fails = |name: &String| {
+            let code = &status["destinations"][name]["outage"]["code"];
+            code == "connection_settings" || code == "token_file"
+        };
+        // A bare word of base64 is a token, as far as anybody can tell: it is sent, and to nobody.
+        let missing: Vec<_> =
+            names.iter().filter(|name| !fails(name) && !name.starts_with("token-")).collect();
+        missing.is_empty().then_some(())
+    });
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["status", "--explain"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["config", "check"],
+        &["config", "check", "--json"],
+        &["config", "show"],
+        &["events", "list", "--limit", "1000", "--json"],
+        &["report"],
+        &["reload"],
+        &["refresh"],
+    ] {
+        planted.run(&mut agent.command(arguments), "");
+    }
+    for (name, bytes) in &damaged {
+        let file = at(&format!("{name}.key"));
+        let path = file.to_str().unwrap();
+        let input = String::from_utf8_lossy(bytes).into_owned();
+        for arguments in [
+            &["key", "add", path][..],
+            &["key", "add", "-"],
+            &["activate", "-"],
+            &["key", "add", "-", "--json"],
+            &["simulate", path],
+            &["--config", path, "config", "check"],
+            &["--config", path, "doctor"],
+            &["--config", path, "run"],
+        ] {
+            assert_ne!(planted.run(&mut agent.command(arguments), &input), 0, "{name}: {arguments:?}");
+        }
+        for variable in ["PRODUCT__VERSION_FILE", "DEVICES__COUNT_FILE", "IDENTITY__MACHINE_ID_FILE"] {
+            let mut command = agent.command(&["config", "check"]);
+            planted.run(command.env(format!("SVM_AGENT__{variable}"), &file), "");
+        }
+    }
+    wait_for("a report with the failures", 30, || {
+        let reported = |request: &std::sync::Arc<Request>| {
+            let text = String::from_utf8_lossy(&request.body).into_owned();
+            text.contains("svm.agent.report") && text.contains("key-spaces") && text.contains("damaged PEM")
+        };
+        console.requests().iter().any(reported).then_some(())
+    });
+    assert!(program.terminate().success());
+    for request in console.requests() {
+        planted.said.push(("an event".to_owned(), String::from_utf8_lossy(&request.body).into_owned()));
+    }
+    planted.said.push(("the log".to_owned(), agent.log()));
+    assert!(agent.log().contains("damaged PEM: line 1 has more than its header"), "{}", agent.log());
+    planted.debug("the settings", &Settings::read(std::slice::from_ref(&agent.config), []).unwrap());
+    planted.is_nowhere();
+}
+
+fn at_far() -> jiff::Timestamp {
+    at("2040-01-01T00:00:00Z")
+}
+
+/// The same with the provider's key, and with files of the ledger that hold it by mistake.
+#[test]
+fn nothing_of_a_damaged_signing_key_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let vendor = |key: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-vendor"));
+        command.current_dir(folder.path()).args(["--ledger", "ledger", "--signing-key", key]).args(arguments);
+        command
+    };
+    let mut planted = Planted::default();
+    assert_eq!(
+        planted
+            .run(&mut vendor("key.pem", &["keygen", "--iss", "provider.example", "--name", "Example"]), ""),
+        0
+    );
+    planted.run(&mut vendor("key.pem", &["issue", "--key-id", "SUB-1", "--days", "30"]), "");
+    planted.said.clear();
+    let key = std::fs::read_to_string(at("key.pem")).unwrap();
+    planted.secrets = pieces(&key);
+    assert!(planted.secrets.len() > 4);
+    let profile = std::fs::read(at("ledger/provider.toml")).unwrap();
+    let held = files(&at("ledger/keys"))
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|e| e == "json"))
+        .unwrap();
+    let entry = std::fs::read(&held).unwrap();
+    for (name, bytes) in damages(&key) {
+        std::fs::write(at(name), &bytes).unwrap();
+        let input = String::from_utf8_lossy(&bytes).into_owned();
+        for arguments in [
+            &["renew", "SUB-1", "--days", "3"][..],
+            &["renew", "SUB-1", "--days", "3", "--json"],
+            &["keygen", "--iss", "provider.example", "--name", "Example"],
+            &["resign", "--all"],
+        ] {
+            assert_ne!(planted.run(&mut vendor(name, arguments), ""), 0, "{name}: {arguments:?}");
+        }
+        for arguments in [
+            &["renew", "-", "--days", "3"][..],
+            &["inspect", name],
+            &["publish", "published", "--profile", name],
+        ] {
+            assert_ne!(planted.run(&mut vendor("key.pem", arguments), &input), 0, "{name}: {arguments:?}");
+        }
+        // In the place of each file of the ledger.
+        for (path, good) in [(at("ledger/provider.toml"), &profile), (held.clone(), &entry)] {
+            for wrong in [
+                bytes.clone(),
+                format!("iss = 5\nname = [{input:?}]").into_bytes(),
+                serde_json::json!({"key": input, "history": input}).to_string().into_bytes(),
+            ] {
+                std::fs::write(&path, wrong).unwrap();
+                planted.run(&mut vendor("key.pem", &["list"]), "");
+                planted.run(&mut vendor("key.pem", &["list", "--json"]), "");
+            }
+            std::fs::write(&path, good).unwrap();
+        }
+        let signer = at("ledger/trust.d/wrong.pem");
+        std::fs::write(&signer, &bytes).unwrap();
+        planted.run(&mut vendor("key.pem", &["signers"]), "");
+        std::fs::remove_file(signer).unwrap();
+    }
+    assert!(planted.said.len() > 200);
+    planted.is_nowhere();
 }
 
 #[test]

@@ -13,10 +13,10 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use support::certificates::{Authority, openssl};
+use support::certificates::{Authority, Issued, damages, openssl, pieces};
 use support::{Program, free_port, have, wait_for};
 use svm::clock::Clock;
-use svm::http::{Connection, Failure, client};
+use svm::http::{Connection, Failure, Method, client};
 use svm::tls::{TlsFiles, certificate_ends_at};
 
 const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
@@ -54,9 +54,9 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
     );
     assert_eq!(
         of_ca("empty"),
-        "there is no certificate in empty: it must be PEM, with a line -----BEGIN CERTIFICATE-----"
+        "there is no certificate in empty: the file is empty; it must be PEM, with a line -----BEGIN CERTIFICATE-----"
     );
-    assert!(of_ca("one.key").starts_with("there is no certificate in one.key: "));
+    assert!(of_ca("one.key").starts_with("there is no certificate in one.key: it holds a private key"));
     assert!(of_ca("half").starts_with("half is damaged PEM: "), "{}", of_ca("half"));
     assert!(
         of_ca("nonsense").starts_with("the certificate in nonsense cannot be used: "),
@@ -83,7 +83,8 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
     }
     for keyless in ["one.crt", "empty"] {
         let told = of_pair("one.crt", keyless);
-        assert!(told.starts_with(&format!("there is no private key in {keyless}: it must be")), "{told}");
+        assert!(told.starts_with(&format!("there is no private key in {keyless}: ")), "{told}");
+        assert!(told.ends_with("it must be PEM in PKCS#8, SEC1 or PKCS#1"), "{told}");
     }
     assert!(of_pair("nonsense", "one.key").starts_with("the first certificate in nonsense cannot be used: "));
     assert!(of_pair("one.crt", "none").starts_with("cannot read none: "));
@@ -100,6 +101,194 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
     );
     authority.files(Some(&one)).client_config(Clock::system()).unwrap();
     authority.files(Some(&two)).client_config(Clock::system()).unwrap();
+}
+
+#[test]
+fn nothing_of_a_damaged_file_is_shown() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let authority = Authority::new(folder.path(), "authority");
+    let one = authority.issue("one", LOCAL, 2);
+    openssl(folder.path(), &["pkey", "-in", "one.key", "-outform", "DER", "-out", "one.der"]);
+    let key = std::fs::read_to_string(&one.key).unwrap();
+    let pieces = pieces(&key);
+    assert!(pieces.len() > 10);
+    let mut damaged = damages(&key);
+    damaged.push(("der", std::fs::read(at("one.der")).unwrap()));
+    for (name, bytes) in damaged {
+        std::fs::write(at(name), bytes).unwrap();
+        // A key by mistake stands in the other files as well.
+        for role in ["key_file", "certificate_file", "ca_file"] {
+            let mut files = authority.files(Some(&one));
+            match role {
+                "key_file" => files.key_file = Some(at(name)),
+                "certificate_file" => files.certificate_file = Some(at(name)),
+                _ => files.ca_file = Some(at(name)),
+            }
+            let error = files.client_config(Clock::system()).err();
+            let error = error.unwrap_or_else(|| panic!("{name} can be used as {role}"));
+            let told = format!("{} {error:?}", svm::error_chain::Chain(&error));
+            let shown = pieces.iter().find(|piece| told.contains(piece.as_str()));
+            assert_eq!(shown, None, "{name} as {role}: {told}");
+            assert!(told.contains(&format!("/{name}")), "{name} as {role} is not named: {told}");
+            assert!(told.lines().count() == 1 && told.len() < 1000, "{told}");
+        }
+    }
+    // What people do to a file that takes nothing away from it.
+    for (name, text) in [
+        ("dos", key.replace('\n', "\r\n")),
+        ("mac", key.replace('\n', "\r")),
+        ("mark", format!("\u{feff}{key}")),
+        ("indented", key.replace('\n', "\n    ")),
+        ("unseen", key.replace('\n', "\u{200b}\n\u{a0}")),
+        ("explained", format!("The key of svm-17:\n\n{key}")),
+    ] {
+        std::fs::write(at(name), text).unwrap();
+        let mut files = authority.files(Some(&one));
+        files.key_file = Some(at(name));
+        files.client_config(Clock::system()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn keys_of_other_kinds_are_named_by_their_kind() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "authority");
+    let mut one = authority.issue("one", LOCAL, 2);
+    for (name, arguments, told) in [
+        (
+            "p521",
+            &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"][..],
+            "its curve is P-521",
+        ),
+        ("sec1", &["ecparam", "-name", "secp521r1", "-genkey", "-noout"], "its curve is P-521"),
+        (
+            "k1",
+            &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+            "its curve is secp256k1",
+        ),
+        (
+            "short",
+            &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
+            "less than 2048 bits",
+        ),
+        ("ed448", &["genpkey", "-algorithm", "ED448"], "an Ed448 key"),
+        ("x25519", &["genpkey", "-algorithm", "X25519"], "an X25519 key"),
+    ] {
+        let file = format!("{name}.key");
+        openssl(folder.path(), &[arguments, &["-out", &file]].concat());
+        one.key = folder.path().join(&file);
+        let error = refused(folder.path(), &authority.files(Some(&one)));
+        assert!(error.starts_with(&format!("the private key in {file} cannot be used: ")), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+/// Another time than it is.
+#[derive(Debug)]
+struct DaysFromNow(i64);
+
+impl rustls::time_provider::TimeProvider for DaysFromNow {
+    fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
+        let now = i64::try_from(rustls::pki_types::UnixTime::now().as_secs()).unwrap();
+        let seconds = u64::try_from(now + self.0 * 86_400).unwrap();
+        Some(rustls::pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+/// A server of openssl that shows a certificate.
+fn s_server(folder: &Path, issued: &Issued) -> (Program, u16) {
+    let port = free_port();
+    let mut command = Command::new("openssl");
+    command.args(["s_server", "-www", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-cert"]);
+    command.arg(&issued.certificate).arg("-key").arg(&issued.key);
+    let program = Program::start(&mut command, &folder.join("s_server.log"));
+    wait_for("s_server", 20, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    (program, port)
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted() {
+    if !have("openssl", "openssl") {
+        return;
+    }
+    svm::http::install_tls();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // As the page of each product has it: an authority of its own, by default.
+    let made = |name: &str, names: &str, days: &str| {
+        let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
+        let names = format!("subjectAltName={names}");
+        openssl(
+            folder.path(),
+            &[
+                &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"][..],
+                &[
+                    "-days",
+                    days,
+                    "-subj",
+                    "/CN=localhost",
+                    "-addext",
+                    &names,
+                    "-keyout",
+                    &key,
+                    "-out",
+                    &certificate,
+                ],
+            ]
+            .concat(),
+        );
+        Issued { certificate: folder.path().join(certificate), key: folder.path().join(key) }
+    };
+    let ask = |issued: &Issued, trusted: &[&Issued]| {
+        let (_server, port) = s_server(folder.path(), issued);
+        let bundle: String =
+            trusted.iter().map(|one| std::fs::read_to_string(&one.certificate).unwrap()).collect();
+        let ca_file = folder.path().join("trusted.pem");
+        std::fs::write(&ca_file, bundle).unwrap();
+        let tls = TlsFiles { ca_file: Some(ca_file), ..TlsFiles::default() };
+        let connection = Connection { timeout: Duration::from_secs(20), tls, proxy: None };
+        let url = format!("https://localhost:{port}/");
+        let asked = runtime.block_on(async {
+            let strict = client(&url, &connection, false, Clock::system()).unwrap();
+            let strict = strict.request(Method::GET).send().await.map(|answer| answer.status.as_u16());
+            let (signed, _) = svm::http::client_for_signed(&url, &connection, Clock::system()).unwrap();
+            let signed = signed.request(Method::GET).send().await.map(|answer| answer.status.as_u16());
+            (strict, signed)
+        });
+        assert_eq!(asked.0, asked.1);
+        asked.0
+    };
+    let (own, other) = (made("own", LOCAL, "2"), made("other", LOCAL, "2"));
+    assert_eq!(ask(&own, &[&own]), Ok(200));
+    assert_eq!(ask(&own, &[&other, &own]), Ok(200));
+    let refused = |issued: &Issued, trusted: &[&Issued], why: &str| match ask(issued, trusted) {
+        Err(Failure::Tls(told)) => assert!(told.contains(why), "{told}"),
+        other => panic!("{why}: {other:?}"),
+    };
+    // One with the same name and another key, a name that is not asked for, and one that is over.
+    refused(&own, &[&other], "cannot be accepted");
+    let elsewhere = made("elsewhere", "DNS:elsewhere.example", "2");
+    refused(&elsewhere, &[&elsewhere], "for another name");
+    // Seen from a time at which it is over, and from one at which it has not begun.
+    for (days, why) in [(5, "has expired"), (-5, "is not valid yet")] {
+        let (_server, port) = s_server(folder.path(), &own);
+        let tls = TlsFiles { ca_file: Some(own.certificate.clone()), ..TlsFiles::default() };
+        let config = tls.client_config(DaysFromNow(days)).unwrap();
+        let mut session =
+            rustls::ClientConnection::new(std::sync::Arc::new(config), "localhost".try_into().unwrap())
+                .unwrap();
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let error = session.complete_io(&mut stream).unwrap_err();
+        let told = svm::tls::explain(svm::tls::refusal(&error).unwrap());
+        assert!(told.contains(why), "{told}");
+    }
 }
 
 #[test]
@@ -157,9 +346,9 @@ fn the_end_of_a_certificate_is_what_openssl_says() {
     }
     // An authority's own has an end as well.
     certificate_ends_at(&std::fs::read(authority.certificate()).unwrap()).unwrap();
-    assert!(certificate_ends_at(b"").unwrap_err().starts_with("there is no certificate"));
+    assert!(certificate_ends_at(b"").unwrap_err().to_string().starts_with("there is no certificate"));
     let nonsense = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    assert!(certificate_ends_at(nonsense).unwrap_err().starts_with("the first certificate cannot be read"));
+    assert!(certificate_ends_at(nonsense).unwrap_err().to_string().starts_with("it is damaged"));
 }
 
 #[test]
@@ -224,9 +413,9 @@ fn http_shows_the_client_certificate() {
             let connection = Connection { timeout: Duration::from_secs(20), tls, proxy: None };
             let client = client(&url, &connection, false, Clock::system()).unwrap();
             runtime.block_on(async {
-                let answer = client.get(&url).send().await.map_err(|e| Failure::of(&e))?;
-                let status = answer.status().as_u16();
-                Ok((status, answer.text().await.map_err(|e| Failure::of(&e))?))
+                let answer = client.request(Method::GET).send().await?;
+                let status = answer.status.as_u16();
+                Ok((status, String::from_utf8(answer.body(10_000).await?).unwrap()))
             })
         };
         assert_eq!(ask(authority.files(Some(&svm))), Ok((200, "CN=svm-17".to_owned())));

@@ -4,7 +4,7 @@ use super::bytes::{Bytes, text};
 use crate::agent::delivery::answer::{Outcome, code, receipt, said};
 use crate::agent::delivery::secrets::Secrets;
 use crate::agent::store::Outgoing;
-use crate::http::{retry_after, told_time};
+use crate::http::{is_page, retry_after, told_time};
 use std::time::Duration;
 
 pub(super) fn answers(data: &[u8]) {
@@ -26,13 +26,13 @@ pub(super) fn answers(data: &[u8]) {
     let now = bytes.instant();
     let rest = text(bytes.rest());
     let mut lines = rest.lines();
-    let mut answer = hyper::Response::builder();
+    let mut headers = hyper::HeaderMap::new();
     for name in ["retry-after", "date", "age"] {
         if let Ok(value) = hyper::header::HeaderValue::from_str(lines.next().unwrap_or_default()) {
-            answer = answer.header(name, value);
+            headers.insert(name, value);
         }
     }
-    let answer = reqwest::Response::from(answer.body(String::new()).unwrap());
-    assert!(retry_after(&answer, now).is_none_or(|wait| wait <= Duration::from_secs(3600)));
-    told_time(&answer);
+    assert!(retry_after(&headers, now).is_none_or(|wait| wait <= Duration::from_secs(3600)));
+    told_time(&headers);
+    is_page(data);
 }

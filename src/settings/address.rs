@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// An address. Its query may be a secret, as some webhooks have their token there: it is left out wherever the address is
-/// shown, for people and for debugging.
+/// An address. Its query may be a secret, as some webhooks have their token there, and so may a name and password before
+/// its host: they are left out wherever the address is shown, for people and for debugging.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -23,21 +23,29 @@ impl From<String> for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_query(&self.0))
+        f.write_str(&without_secrets(&self.0))
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&without_query(&self.0), f)
+        fmt::Debug::fmt(&without_secrets(&self.0), f)
     }
 }
 
-/// A text without the query, where it is an address that has one.
-pub(super) fn without_query(text: &str) -> Cow<'_, str> {
-    match text.split_once('?') {
-        Some((place, _)) if text.contains("://") => format!("{place}?…").into(),
-        _ => text.into(),
+/// A text without query, fragment, name and password, where it is an address that has them.
+pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    let (place, behind) = match rest.find(['?', '#']).and_then(|at| rest.split_at_checked(at)) {
+        Some((place, behind)) => (place, behind.get(..1).unwrap_or_default()),
+        None => (rest, ""),
+    };
+    // A password may have a slash in it: it is the last @ before the query that counts, and none belongs into a path of
+    // an address that is taken.
+    let (user, place) = place.rsplit_once('@').map_or(("", place), |(_, place)| ("…@", place));
+    match (user, behind) {
+        ("", "") => text.into(),
+        _ => format!("{scheme}://{user}{place}{behind}{}", if behind.is_empty() { "" } else { "…" }).into(),
     }
 }
 
@@ -52,6 +60,10 @@ mod tests {
             ("https://h?a?b", "https://h?…"),
             ("https://h/p", "https://h/p"),
             ("what?", "what?"),
+            ("https://h/p#secret", "https://h/p#…"),
+            ("https://me:secret@h/p?secret", "https://…@h/p?…"),
+            ("https://me:sec/ret@h/p", "https://…@h/p"),
+            ("https://secret@h", "https://…@h"),
         ] {
             let address = Address::from(text.to_owned());
             assert_eq!(address.to_string(), shown);

@@ -1,7 +1,7 @@
 //! Settings as they are shown: every key with its value and where that comes from, and what differs between two.
 
 use super::Origins;
-use super::address::without_query;
+use super::address::without_secrets;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -82,10 +82,14 @@ impl Shown {
 
 /// A value without what may be a secret.
 fn plain(value: &toml::Value) -> String {
-    match value.as_str() {
-        Some(text) => toml::Value::from(without_query(text).as_ref()).to_string(),
-        None => value.to_string(),
+    fn hidden(value: &toml::Value) -> toml::Value {
+        match value {
+            toml::Value::String(text) => without_secrets(text).as_ref().into(),
+            toml::Value::Array(items) => toml::Value::Array(items.iter().map(hidden).collect()),
+            other => other.clone(),
+        }
     }
+    hidden(value).to_string()
 }
 
 /// What differs, by key; also where that is left out of what is shown. A table that came or went brings its defaults

@@ -23,7 +23,7 @@ pub fn shown(certificate: &CertificateDer<'_>) -> Result<Shown, String> {
     let read = webpki::EndEntityCert::try_from(certificate);
     let read = read.map_err(|error| format!("the certificate cannot be read: {error}"))?;
     let issuer = name(read.issuer()).unwrap_or_else(|| "nobody it names".to_owned());
-    Ok(Shown { issuer, ends_at: ends_at(certificate)? })
+    Ok(Shown { issuer, ends_at: ends_at(certificate).map_err(|problem| problem.to_string())? })
 }
 
 const SEQUENCE: u8 = 0x30;

@@ -145,3 +145,41 @@ impl Authority {
         self.issue_between(name, names, "20200101000000Z", "20210101000000Z")
     }
 }
+
+/// Each way in which a PEM file comes to harm, by a name for a file.
+pub fn damages(pem: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let middle = pem.len() / 2;
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    vec![
+        ("spaces", pem.replace('\n', " ").into()),
+        ("no-line-ends", pem.replace('\n', "").into()),
+        ("written-out", pem.replace('\n', "\\n").into()),
+        ("cut", pem.as_bytes()[..middle].to_vec()),
+        ("no-end", pem.replace("-----END", "-----FIN").into()),
+        ("no-beginning", pem.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>().into()),
+        ("bare", pem.lines().filter(|line| !line.contains("--")).collect::<String>().into()),
+        ("words-before", format!("key: {pem}").into()),
+        ("dashes", pem.replace("-----", "\u{2014}\u{2014}-").into()),
+        ("four-dashes", pem.replacen("-----\n", "----\n", 1).into()),
+        ("other-end", pem.replace("END ", "END OTHER ").into()),
+        ("a-bad-character", format!("{}!{}", &pem[..middle], &pem[middle..]).into()),
+        ("a-letter-less", format!("{}{}", &pem[..middle], &pem[middle + 1..]).into()),
+        ("twice-begun", format!("{}\n{pem}", &pem[..middle]).into()),
+        ("utf-16", [vec![0xff, 0xfe], utf_16(pem)].concat()),
+        (
+            "other-label",
+            pem.replace("PRIVATE KEY", "SECRET THING").replace("CERTIFICATE", "SECRET THING").into(),
+        ),
+    ]
+}
+
+/// Pieces of what a text holds, 12 characters each: none of them may be seen.
+pub fn pieces(pem: &str) -> Vec<String> {
+    let inner: String = pem.lines().filter(|line| !line.contains("--")).collect();
+    inner
+        .as_bytes()
+        .chunks(12)
+        .filter(|c| c.len() == 12)
+        .map(|c| String::from_utf8(c.to_vec()).unwrap())
+        .collect()
+}

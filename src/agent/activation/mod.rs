@@ -88,8 +88,8 @@ pub fn order(role: Role, offered: Offered) -> Order {
 impl Failure {
     /// Why the vendor gave no document for a code, with the way out.
     pub fn of(error: &SourceError, settings: &Settings) -> Self {
-        let url = settings.source.url.as_deref().and_then(|url| reqwest::Url::parse(url).ok());
-        let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("the vendor");
+        let url = settings.source.url.as_deref().and_then(|url| crate::http::Target::parse(url).ok());
+        let host = url.as_ref().map_or("the vendor", |url| url.name());
         let message = match error {
             SourceError::NotFound => format!(
                 "{host} has no document for this code (404). Its check character fits, so it is hardly mistyped: either it is not published yet, or source.url is not the address of the vendor who gave the code, or that vendor took it back; ask there"

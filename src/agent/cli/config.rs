@@ -126,6 +126,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
     }
     remarks.extend(settings.exposed());
     remarks.extend(settings.unreadable());
+    remarks.extend(settings.unencrypted());
     if settings.destinations.is_empty() {
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
     }

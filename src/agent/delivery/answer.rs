@@ -4,7 +4,8 @@ use super::secrets::Secrets;
 use crate::agent::settings::Receiver;
 use crate::agent::store::Outgoing;
 use crate::bounds::MAX_SEQUENCE;
-use crate::http::{self, Failure};
+use crate::http::{self, Answer, Failure};
+use crate::settings::Address;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -81,29 +82,35 @@ pub(super) fn too_far_ahead(highest: u64, last: u64) -> Outcome {
 
 pub(super) fn of_failure(failure: &Failure) -> Outcome {
     match failure {
-        Failure::Tls(_) | Failure::ProxyPassword => Outcome::hold(failure.code(), failure.to_string()),
-        _ => Outcome::again(failure.code(), failure.to_string()),
+        failure if failure.is_configuration() => Outcome::hold(failure.code(), failure.to_string()),
+        failure => Outcome::again(failure.code(), failure.to_string()),
     }
 }
 
 pub(super) async fn read(
-    answer: reqwest::Response,
+    answer: Answer,
     receiver: Receiver,
     sent: &[Outgoing],
     secrets: &Secrets<'_>,
     now: Timestamp,
 ) -> Outcome {
-    let status = answer.status().as_u16();
-    let (retry_after, html) = (http::retry_after(&answer, now), is_html(&answer));
+    let status = answer.status.as_u16();
+    let retry_after = http::retry_after(&answer.headers, now);
+    let who = match &answer.proxy {
+        Some(proxy) => format!("the receiver, or the proxy {proxy} before it,"),
+        None => "the receiver".to_owned(),
+    };
+    let leads =
+        (300..=399).contains(&status).then(|| answer.header("location").and_then(|to| redirect(secrets, to)));
     // A receipt that is not read to its end may have been cut off, and says nothing.
-    let body = match http::body(answer, MOST_ANSWER).await {
+    let body = match answer.body(MOST_ANSWER).await {
         Ok(body) => body,
         // Nothing was promised: the status says enough, and whoever refuses may close without reading on.
         Err(_) if !matches!(status, 200..=299 | 409) => Vec::new(),
         Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
     };
     match status {
-        200..=299 if html => {
+        200..=299 if http::is_page(&body) => {
             Outcome::hold("not_a_receiver", "a web page answered: is there a proxy in between?")
         }
         200..=299 => match receiver {
@@ -116,7 +123,7 @@ pub(super) async fn read(
         409 if receiver == Receiver::SvmCollector => receipt(&body, sent),
         408 | 425 | 429 | 500..=599 => Outcome::Again {
             code: format!("http_{status}"),
-            message: format!("the receiver answers {status}"),
+            message: format!("{who} answers {status}"),
             retry_after,
         },
         400 | 413 | 415 | 422 => {
@@ -131,16 +138,27 @@ pub(super) async fn read(
             OF_ANOTHER,
             "the token belongs to another SVM: has this one a new id since (`svm-agent identity show`)? Give it a token of its own, in token_file",
         ),
+        300..=399 => Outcome::hold(
+            &format!("http_{status}"),
+            match leads.flatten() {
+                Some(to) => format!(
+                    "{who} answers {status} and leads to {to}; redirects are not followed: set the url to where it leads"
+                ),
+                None => format!("{who} answers {status}, a redirect that names no place: correct the url"),
+            },
+        ),
         _ => Outcome::hold(
             &format!("http_{status}"),
-            format!("the receiver answers {status}: {}", said(&body, secrets)),
+            format!("{who} answers {status}: {}", said(&body, secrets)),
         ),
     }
 }
 
-fn is_html(answer: &reqwest::Response) -> bool {
-    let kind = answer.headers().get(reqwest::header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    kind.is_some_and(|kind| kind.contains("html"))
+/// Where a redirect leads, for people: without what may be a secret.
+pub(super) fn redirect(secrets: &Secrets<'_>, to: &str) -> Option<String> {
+    let to = reqwest::Url::parse(secrets.url).ok()?.join(to).ok()?;
+    let to = Address::from(to.to_string()).to_string();
+    Some(crate::text::clean_start(&secrets.hide(&to), 200))
 }
 
 /// What was kept counts as far as it goes without a hole: the order is never changed.
@@ -186,7 +204,10 @@ pub(crate) fn said(body: &[u8], secrets: &Secrets<'_>) -> String {
     // Before it is cut: else a part could be left.
     let text = secrets.hide(&String::from_utf8_lossy(body));
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    if line.trim().is_empty() { "no explanation".to_owned() } else { line.trim().to_owned() }
+    match crate::text::trim_pasted(&line) {
+        "" => "no explanation".to_owned(),
+        line => crate::text::clean(line).into_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -6,17 +6,17 @@ use crate::agent::settings::{CloudEvents, Mode};
 use crate::agent::store::Outgoing;
 use crate::clock::Clock;
 use crate::events::{push_with_sequence, with_sequence};
-use crate::http::{self, Failure};
+use crate::http::{self, Client, Method};
+use crate::secrets::{Plain, SecretFile};
+use crate::text::trim_pasted;
 use crate::tls::FilesState;
 use hyper::body::Bytes;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use std::io::Read;
 
 /// A body below this is sent as it is: little is saved, and it can be read on the wire.
 const WORTH_COMPRESSING: usize = 2048;
@@ -43,7 +43,7 @@ pub(super) struct Line {
 
 /// What is held while a connection is.
 struct Connected {
-    client: reqwest::Client,
+    client: Client,
     /// How the files for TLS were when the client was made of them.
     files: FilesState,
     /// Between an answer and the next request, by the rate that the receiver allows.
@@ -168,27 +168,27 @@ impl Line {
 
     /// The handshake of CloudEvents 1.0.2, "HTTP 1.1 Web Hooks", section 4. Answers the time between requests that
     /// the receiver wants.
-    async fn ask_leave(&self, client: &reqwest::Client, origin: &str) -> Result<SignedDuration, Outcome> {
-        let request = client.request(reqwest::Method::OPTIONS, self.settings.url.whole());
+    async fn ask_leave(&self, client: &Client, origin: &str) -> Result<SignedDuration, Outcome> {
         let token = self.token()?;
         let secrets = self.secrets(token.as_ref());
-        let request = with_token(request.header("WebHook-Request-Origin", origin), secrets.token);
-        let answer = request.send().await.map_err(|error| answer::of_failure(&Failure::of(&error)))?;
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let allowed = header("WebHook-Allowed-Origin");
-        if !answer.status().is_success()
-            || !allowed.is_some_and(|allowed| allowed == "*" || allowed == origin)
+        let request = client.request(Method::OPTIONS).bearer(secrets.token);
+        let request = request.header(HeaderName::from_static("webhook-request-origin"), origin);
+        let answer = request.send().await.map_err(|failure| answer::of_failure(&failure))?;
+        let allowed = answer.header("WebHook-Allowed-Origin").map(str::trim);
+        // A name in the form of DNS, which has no case.
+        if !answer.status.is_success()
+            || !allowed.is_some_and(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
         {
             return Err(Outcome::hold(
                 "webhook_not_allowed",
                 format!(
                     "the receiver does not allow {origin} to send to it (status {}, WebHook-Allowed-Origin: {}): allow it there, or set webhook_origin to what is allowed",
-                    answer.status().as_u16(),
+                    answer.status.as_u16(),
                     secrets.hide(allowed.unwrap_or("none"))
                 ),
             ));
         }
-        let rate = header("WebHook-Allowed-Rate").and_then(|rate| rate.parse::<i64>().ok());
+        let rate = answer.header("WebHook-Allowed-Rate").and_then(|rate| rate.parse::<i64>().ok());
         let gap = rate.filter(|rate| *rate > 0).map(|rate| SignedDuration::from_millis(60_000 / rate));
         Ok(gap.unwrap_or_default())
     }
@@ -202,18 +202,18 @@ impl Line {
             return Outcome::again("unreachable", "there is no connection");
         };
         let gap = *gap;
-        let post = client.post(self.settings.url.whole()).headers(request.headers.clone());
         let token = match self.token() {
             Ok(token) => token,
             Err(outcome) => return outcome,
         };
         let secrets = self.secrets(token.as_ref());
-        let post = with_token(post.body(request.body.clone()), secrets.token);
+        let post = client.request(Method::POST).headers(&request.headers);
+        let post = post.body(request.body.clone()).bearer(secrets.token);
         if !gap.is_zero() {
             self.clock.sleep_until(self.not_before).await;
         }
         let outcome = match post.send().await {
-            Err(error) => answer::of_failure(&Failure::of(&error)),
+            Err(failure) => answer::of_failure(&failure),
             Ok(response) => {
                 answer::read(response, self.settings.receiver, events, &secrets, self.clock.now()).await
             }
@@ -229,23 +229,27 @@ impl Line {
     fn token(&self) -> Result<Option<SecretString>, Outcome> {
         let unusable = |message| Outcome::hold("token_file", message);
         let Some(file) = &self.settings.token_file else { return Ok(None) };
-        let mut text = Zeroizing::new(String::new());
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(LONGEST_TOKEN_FILE + 1).read_to_string(&mut text))
-            .map_err(|e| unusable(format!("cannot read {}: {e}", file.display())))?;
-        let token = text.lines().next().unwrap_or_default().trim();
-        let cut = text.len() as u64 > LONGEST_TOKEN_FILE;
-        if cut || token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(unusable(format!("the first line of {} is not a token", file.display())));
-        }
-        Ok(Some(SecretString::from(token)))
+        let text = SecretFile::read(file, LONGEST_TOKEN_FILE)
+            .map_err(|error| unusable(format!("cannot read {}: {error}", file.display())))?;
+        let token = text.interpret_text(read_token).map_err(|problem| {
+            unusable(format!("the first line of {} is not a token: {problem}", file.display()))
+        })?;
+        Ok(Some(token))
     }
 }
 
-fn with_token(request: reqwest::RequestBuilder, token: Option<&str>) -> reqwest::RequestBuilder {
-    match token {
-        None => request,
-        Some(token) => request.bearer_auth(token),
+/// The token of a file: its first line, without what nobody sees around it.
+fn read_token(text: &str) -> Result<SecretString, Plain> {
+    let token = trim_pasted(text.split(['\n', '\r']).next().unwrap_or_default());
+    match () {
+        () if token.is_empty() => Err(Plain::new("it is empty; put the token alone there")),
+        () if token.starts_with("-----BEGIN") => {
+            Err(Plain::new("it is a PEM file; put the token alone there"))
+        }
+        () if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(Plain::new("it has a space, or a character that no token has; put the token alone there"))
+        }
+        () => Ok(SecretString::from(token)),
     }
 }
 

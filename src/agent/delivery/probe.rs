@@ -1,9 +1,11 @@
 //! A look at whether a destination can work, before anything is entrusted to it. Nothing is sent.
 
+use super::answer::redirect;
+use super::secrets::Secrets;
 use super::syslog::{Syslog, SyslogSettings};
 use crate::agent::settings::{CloudEvents, Destination, Speaks};
 use crate::clock::Clock;
-use crate::http::{self, Connection, Failure};
+use crate::http::{self, Connection, Method};
 use std::time::Duration;
 
 /// Whoever checks settings does not wait longer than this.
@@ -32,14 +34,15 @@ async fn ask(settings: &CloudEvents) -> Result<(), String> {
     };
     let client = http::client(settings.url.whole(), &connection, false, Clock::system());
     let client = client.map_err(|error| crate::error_chain::Chain(&error).to_string())?;
-    let answer = client.request(reqwest::Method::OPTIONS, settings.url.whole()).send().await;
-    let answer = answer.map_err(|error| Failure::of(&error).to_string())?;
-    let status = answer.status();
+    let answer = client.request(Method::OPTIONS).send().await.map_err(|failure| failure.to_string())?;
+    let status = answer.status;
     match status.as_u16() {
         404 | 410 => Err(format!("it answers {status}: is the path of the url right?")),
-        407 => Err(format!("the proxy answers {status}: it must let this SVM through without a password")),
         300..=399 => {
-            Err(format!("it answers {status}: set the url to where it leads; redirects are not followed"))
+            let secrets = Secrets { url: settings.url.whole(), token: None };
+            let to = answer.header("location").and_then(|to| redirect(&secrets, to));
+            let to = to.map(|to| format!(" and leads to {to}")).unwrap_or_default();
+            Err(format!("it answers {status}{to}: set the url to where it leads; redirects are not followed"))
         }
         // Others may be about the question alone, which is not the one that delivery asks.
         _ => Ok(()),

@@ -9,7 +9,7 @@ use crate::agent::store::{Paper, held_papers};
 use crate::clock::Clock;
 use crate::documents::{Expect, TrustStore, verify};
 use crate::error_chain::Chain;
-use crate::tls::{self, TlsFiles};
+use crate::tls::{self, TlsError, TlsFiles};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -31,8 +31,8 @@ struct Place {
 impl Place {
     /// Of an address of HTTP, or of the proxy before it.
     fn of(url: &str, proxy: Option<&str>, tls: &TlsFiles) -> Option<Self> {
-        let to = reqwest::Url::parse(proxy.unwrap_or(url)).ok()?;
-        let (host, port) = (to.host_str()?.to_owned(), to.port_or_known_default()?);
+        let to = crate::http::Target::parse(proxy.unwrap_or(url)).ok()?;
+        let (host, port) = (to.host, to.port);
         // What the proxy connects to shows its certificate in the question that follows.
         let tls = (proxy.is_none() && crate::http::is_secure(url)).then(|| tls.clone());
         Some(Self { host, port, tls, proxied: proxy.is_some() })
@@ -154,17 +154,17 @@ async fn source(settings: &Settings, papers: &[Paper]) -> Vec<Finding> {
 
 async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> {
     let mut found = Findings::of(Area::Delivery);
-    if let Some(file) = destination.certificate_file()
-        && let Ok(pem) = std::fs::read(file)
-    {
+    if let Some(file) = destination.certificate_file() {
         let now = Clock::system().now();
         let about = format!("{name}: client certificate");
         let renew = "put a new certificate and key into the files: no restart is needed";
-        match tls::certificate_ends_at(&pem) {
+        match tls::file_ends_at(file) {
             Ok(end) if end <= now => found.fail(about, format!("ended at {end}"), renew),
             Ok(end) if end.duration_since(now) < SOON => found.warn(about, format!("ends at {end}"), renew),
             Ok(end) => found.ok(about, format!("good until {end}")),
-            Err(problem) => found.fail(about, problem, renew),
+            // That it cannot be read is told where the settings are looked at.
+            Err(TlsError::Read { .. }) => {}
+            Err(problem) => found.fail(about, Chain(&problem).to_string(), renew),
         }
     }
     let place = match &destination.speaks {
@@ -249,7 +249,7 @@ async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
             return false;
         }
     };
-    let Ok(name) = ServerName::try_from(host.to_owned()) else {
+    let Ok(name) = ServerName::try_from(host.split('%').next().unwrap_or_default().to_owned()) else {
         found.fail(about, "no certificate can be for this name", "correct the host");
         return false;
     };

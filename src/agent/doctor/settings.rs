@@ -33,6 +33,13 @@ pub(super) fn look(files: &[PathBuf], read: &Result<Settings, SettingsError>) ->
         }
         Ok(settings) => {
             found.ok("values", "every key is known and every value can be");
+            for remark in settings.unencrypted() {
+                found.warn(
+                    "encryption",
+                    remark,
+                    "then: svm-agent config check && sudo systemctl reload svm-agent",
+                );
+            }
             for unreadable in settings.unreadable() {
                 let denied = unreadable.contains("ermission denied");
                 match denied && !rustix::process::geteuid().is_root() {

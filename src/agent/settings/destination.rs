@@ -3,7 +3,7 @@
 use super::{Check, path};
 use crate::agent::delivery::syslog::{Framing, SyslogFormat, SyslogSettings};
 use crate::events::{Filter, TypePattern};
-use crate::http::Connection;
+use crate::http::{Connection, Target};
 use crate::settings::{Address, choice};
 use crate::subscription::Severity;
 use crate::tls::TlsFiles;
@@ -263,21 +263,24 @@ impl Check<'_> {
 /// Scheme, host and port of a syslog receiver.
 fn syslog_place(text: &str) -> Result<(bool, String, u16), String> {
     let form = "must be such as \"tls://siem.example:6514\" or \"tcp://siem.example:514\"";
-    let url = reqwest::Url::parse(text).map_err(|_| form)?;
-    let tls = match url.scheme() {
+    let (scheme, place) = text.split_once("://").ok_or(form)?;
+    let tls = match scheme {
         "tls" => true,
         "tcp" => false,
         _ => return Err(form.to_owned()),
     };
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && matches!(url.path(), "" | "/")
-        && url.query().is_none()
-        && url.fragment().is_none();
-    let host = url.host_str().filter(|host| bare && !host.is_empty()).ok_or(form)?;
+    let place = place.strip_suffix('/').unwrap_or(place);
+    // Taken apart as an address of HTTP is, with a path that tells whether a port was written.
+    let has_port =
+        place.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    if place.contains(['/', '?', '#', '@']) || place.is_empty() {
+        return Err(form.to_owned());
+    }
+    let target = Target::parse(&format!("http://{place}")).map_err(|_| form)?;
     // RFC 5425, section 4.1; plain TCP has no port of its own.
-    let port = url.port().or(tls.then_some(6514)).ok_or_else(|| format!("{form}, with its port"))?;
-    Ok((tls, host.to_owned(), port))
+    let port = if has_port { Some(target.port) } else { tls.then_some(6514) };
+    let host = if target.name().contains(':') { format!("[{}]", target.host) } else { target.host };
+    Ok((tls, host, port.ok_or_else(|| format!("{form}, with its port"))?))
 }
 
 #[cfg(test)]
@@ -288,9 +291,20 @@ mod tests {
     fn a_syslog_receiver_has_a_scheme_a_host_and_a_port() {
         assert_eq!(syslog_place("tls://siem.example"), Ok((true, "siem.example".into(), 6514)));
         assert_eq!(syslog_place("tcp://[::1]:514"), Ok((false, "[::1]".into(), 514)));
-        for wrong in
-            ["", "siem:514", "tcp://siem", "udp://siem:514", "tls://", "tls://u@h", "tls://h/x", "https://h"]
-        {
+        assert_eq!(syslog_place("tcp://[fe80::1%25eth0]:514/"), Ok((false, "[fe80::1%eth0]".into(), 514)));
+        assert_eq!(syslog_place("tcp://siem.example:80"), Ok((false, "siem.example".into(), 80)));
+        for wrong in [
+            "",
+            "siem:514",
+            "tcp://siem",
+            "udp://siem:514",
+            "tls://",
+            "tls://u@h",
+            "tls://h/x",
+            "https://h",
+            "tcp://[::1]",
+            "tls://h#",
+        ] {
             assert!(syslog_place(wrong).is_err(), "{wrong}");
         }
     }

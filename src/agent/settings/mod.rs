@@ -4,6 +4,7 @@ mod destination;
 mod enforcement;
 mod places;
 mod rules;
+mod unencrypted;
 
 pub use destination::{CloudEvents, DESTINATION, Destination, Mode, Receiver, Speaks};
 pub use enforcement::{ACTION, Action, Enforcement, Missed, Updates, service_name};
@@ -11,7 +12,7 @@ pub use enforcement::{ACTION, Action, Enforcement, Missed, Updates, service_name
 use crate::agent::enforcement::gateway::GatewaySettings;
 use crate::agent::store::Bounds;
 use crate::files;
-use crate::http::Connection;
+use crate::http::{Connection, Target};
 use crate::logging::{LogFormat, LogLevel};
 use crate::root_only::only_root_may_change;
 use crate::settings::{
@@ -480,7 +481,14 @@ impl Check<'_> {
             .map_err(|e| format!("cannot read {}: {e}", file.display()))
             .map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
         let line = self.take("product.version_file", line)?;
-        self.take("product.version_file", line.parse())
+        // What stands there instead may be a secret of another file.
+        let wrong = || {
+            format!(
+                "the first line of {} is not a version: numbers separated by dots, such as 6.1",
+                file.display()
+            )
+        };
+        self.take("product.version_file", line.parse().map_err(|_: String| wrong()))
     }
 
     /// Whether a table's name is one that files, units and variables can have.
@@ -519,33 +527,19 @@ impl Check<'_> {
         self.take(key, fits.then_some(span).ok_or(range))
     }
 
+    /// An address to which requests go as it stands.
     fn url(&mut self, key: &str, text: &str) -> Option<String> {
-        let plain = text.trim_end_matches('/');
-        let fits = reqwest::Url::parse(plain)
-            .map_err(|e| match plain.is_ascii() {
-                true => format!("is not a URL: {e}"),
-                false => "must be ASCII: an internationalised name is written in its xn-- form".to_owned(),
-            })
-            .and_then(|url| match url {
-                _ if !matches!(url.scheme(), "http" | "https") => {
-                    Err("must begin with http:// or https://".to_owned())
-                }
-                _ if !url.username().is_empty() || url.password().is_some() => {
-                    Err("must not hold a name or password: they would be seen in logs".to_owned())
-                }
-                _ => Ok(plain.to_owned()),
-            });
-        self.take(key, fits)
+        self.take(key, Target::parse(text).map(|_| text.to_owned()))
     }
 
-    /// An address to which a path is put, or of which the host counts alone.
+    /// An address to which a path is put, or of which the host counts alone. A slash at its end means nothing.
     fn base(&mut self, key: &str, text: &str) -> Option<String> {
         let bare = match text.contains(['?', '#']) {
             true => Err("must end with the host or its path: nothing may follow behind `?` or `#`"),
             false => Ok(()),
         };
         self.take(key, bare)?;
-        self.url(key, text)
+        self.url(key, text.trim_end_matches('/'))
     }
 
     fn connection(&mut self, key: &str, timeout: &str, tls: TlsFiles, proxy: &str) -> Option<Connection> {
@@ -585,6 +579,67 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         Settings::read(&[file], [])
             .map_err(|e| e.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    #[test]
+    fn what_goes_unencrypted_is_told() {
+        let of = |text: &str| read(text).unwrap().unencrypted();
+        let destination = |url: &str| format!("[destinations.a]\nurl = \"{url}\"\n");
+        for (text, told) in [
+            ("[source]\nurl = \"http://vendor.example\"\n".to_owned(), "`source.url`: documents"),
+            (
+                destination("http://10.0.0.1/") + "token_file = \"/t\"\n",
+                "`destinations.a.token_file`: the token goes unencrypted to 10.0.0.1:80",
+            ),
+            (
+                destination("http://h:8080/in?sig=planted"),
+                "`destinations.a.url`: what stands behind `?` goes unencrypted to h:8080",
+            ),
+            (
+                destination("http://localhost/") + "certificate_file = \"/c\"\nkey_file = \"/k\"\n",
+                "shown to nobody",
+            ),
+            (
+                destination("tcp://h:514")
+                    + "kind = \"syslog\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\n",
+                "shown to nobody",
+            ),
+        ] {
+            let found = of(&text);
+            assert!(
+                found.len() == 1 && found[0].contains(told) && !found[0].contains("planted"),
+                "{found:?}"
+            );
+        }
+        for quiet in [
+            "[source]\nurl = \"https://vendor.example\"\n".to_owned(),
+            "[source]\nurl = \"http://127.0.0.1:8080\"\n".to_owned(),
+            destination("http://[::1]/?a=b") + "token_file = \"/t\"\n",
+            destination("https://h/?a=b")
+                + "token_file = \"/t\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\n",
+            destination("http://10.0.0.1/"),
+        ] {
+            assert_eq!(of(&quiet), [""; 0], "{quiet}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_taken_as_it_stands_and_a_base_loses_its_slash() {
+        for url in
+            ["http://h/hooks/svm/", "https://h/?token=c2Vj/", "http://h", "http://h/p?", "http://h/a/../B//"]
+        {
+            let settings = read(&format!("[destinations.a]\nurl = \"{url}\"\n")).unwrap();
+            let Speaks::CloudEvents(settings) = &settings.destinations["a"].speaks else { panic!() };
+            assert_eq!(settings.url.whole(), url);
+        }
+        let settings = read("[source]\nurl = \"https://h/docs//\"\nproxy = \"http://p:3128/\"\n").unwrap();
+        assert_eq!(settings.source.url.as_deref(), Some("https://h/docs"));
+        assert_eq!(settings.source.connection.proxy.as_deref(), Some("http://p:3128"));
+        for key in ["destinations.a.url", "source.url", "source.proxy"] {
+            let (table, key) = key.rsplit_once('.').unwrap();
+            let told = read(&format!("[{table}]\n{key} = \"https://h/p#planted\"\n")).unwrap_err();
+            assert!(told.contains('#') && !told.contains("planted"), "{told}");
+        }
     }
 
     #[test]

@@ -11,9 +11,9 @@ mod vendor_clock;
 use crate::agent::settings::SourceSettings;
 use crate::clock::Clock;
 use crate::documents::{MAX_DOCUMENT_BYTES, Sub, published_path};
-use crate::http::{self, ClientError, Failure};
-use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use crate::http::{self, ClientError, Failure, Method, StatusCode};
+use crate::text::{clean_start, trim_pasted};
+use hyper::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use std::time::Duration;
 
 /// Why a look brought nothing.
@@ -43,16 +43,26 @@ pub enum SourceError {
     Redirect {
         /// 3xx.
         status: u16,
-        /// The host it names.
+        /// Scheme and host, and the path before the name of the document.
         to: String,
     },
     /// Any other status.
-    #[error("the server answers {status}")]
+    #[error("{who} answers {status}: {}", about(*status))]
     Status {
         /// As it was answered.
         status: u16,
+        /// Who answers: the server, or a proxy before it.
+        who: String,
         /// How long the server wants to be left alone.
         retry_after: Option<Duration>,
+    },
+    /// A body in a form that was not asked for.
+    #[error(
+        "the server compresses the document ({encoding}), though it was asked not to: have the vendor publish it as a plain file, and see whether a proxy in between compresses"
+    )]
+    Encoded {
+        /// The encoding.
+        encoding: String,
     },
     /// A page, such as that of a proxy or a log-in.
     #[error("the answer is not a document but {what}: is there a proxy in between?")]
@@ -60,6 +70,25 @@ pub enum SourceError {
         /// What it looks like.
         what: &'static str,
     },
+}
+
+/// What a status means at a place where documents lie, and the way out.
+fn about(status: u16) -> &'static str {
+    match status {
+        401 => {
+            "it wants a log-in, and this SVM has none for it; documents are published for everyone who knows their name: ask the vendor whether source.url is right"
+        }
+        403 => {
+            "it refuses, or there is no document for this code: object stores and web servers answer so where there is nothing; check source.url, and ask the vendor whether the document is published and may be read by everyone"
+        }
+        407 => "it is, or stands behind, a proxy that wants a password; see source.proxy",
+        400 | 405 | 414 | 421 | 431 => "it does not understand the question; check source.url",
+        429 => "it is asked too often; it is asked again later",
+        451 => "it may not hand out the document for legal reasons; ask the vendor",
+        400..=499 => "it refuses; check source.url and ask the vendor",
+        500..=599 => "it has a fault of its own; it is asked again later",
+        _ => "no document comes with that; check source.url and ask the vendor",
+    }
 }
 
 impl SourceError {
@@ -73,13 +102,12 @@ impl SourceError {
             Self::Withdrawn => "withdrawn",
             Self::Redirect { .. } => "redirect",
             Self::Status { .. } => "http_status",
-            Self::NotADocument { .. } => "not_a_document",
+            Self::Encoded { .. } | Self::NotADocument { .. } => "not_a_document",
         }
     }
 }
 
 /// What a look brought.
-#[derive(Debug)]
 pub enum Answer {
     /// The document that is known already.
     NotChanged,
@@ -105,46 +133,121 @@ pub async fn fetch(
 ) -> Result<Answer, SourceError> {
     let base = settings.url.as_ref().ok_or(SourceError::NotConfigured)?;
     // Made anew for each look: certificates may have changed, and hours lie between.
-    let (client, good) = http::client_for_signed(base, &settings.connection, *clock)
-        .map_err(|e: ClientError| SourceError::Client(crate::error_chain::Chain(&e).to_string()))?;
     let url = format!("{base}/{}", published_path(sub));
-    let mut request = client.get(&url);
+    let (client, good) = http::client_for_signed(&url, &settings.connection, *clock)
+        .map_err(|e: ClientError| SourceError::Client(crate::error_chain::Chain(&e).to_string()))?;
+    let mut request = client.request(Method::GET).header(ACCEPT_ENCODING, "identity");
     if let Some(etag) = etag {
         request = request.header(IF_NONE_MATCH, etag);
     }
     let asked = crate::clock::stopwatch();
-    let answer = request.send().await.map_err(|e| Failure::of(&e))?;
+    let answer = request.send().await?;
     vendor_clock::heed(&answer, asked(), (&client, &url, &good), clock).await;
-    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match answer.status() {
+    match answer.status {
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Answer::NotChanged),
         StatusCode::NOT_FOUND => return Err(SourceError::NotFound),
         StatusCode::GONE => return Err(SourceError::Withdrawn),
         // That nothing changed is no answer to who did not ask for changes, and is no redirect either.
         status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
-            let to =
-                header(LOCATION).and_then(|to| Some(reqwest::Url::parse(&to).ok()?.host_str()?.to_owned()));
-            let to = to.unwrap_or_else(|| "an unnamed place".to_owned());
+            let to = answer.header("location").and_then(|to| leads_to(&url, to, sub));
+            let to = to.unwrap_or_else(|| "a place that it does not name".to_owned());
             return Err(SourceError::Redirect { status: status.as_u16(), to });
         }
         status => {
-            return Err(SourceError::Status {
-                status: status.as_u16(),
-                retry_after: http::retry_after(&answer, clock.now()),
-            });
+            let who = match &answer.proxy {
+                Some(proxy) => format!("the server, or the proxy {proxy} before it,"),
+                None => "the server".to_owned(),
+            };
+            let retry_after = http::retry_after(&answer.headers, clock.now());
+            return Err(SourceError::Status { status: status.as_u16(), who, retry_after });
         }
     }
-    let (html, etag) = (header(CONTENT_TYPE).is_some_and(|t| t.contains("html")), header(ETAG));
-    let body = http::body(answer, MAX_DOCUMENT_BYTES).await?;
-    let text = String::from_utf8(body).map_err(|_| SourceError::NotADocument { what: "binary data" })?;
+    let etag = answer.header("etag").filter(|etag| etag.len() <= 200).map(str::to_owned);
+    let encoding = answer.header("content-encoding").map(|encoding| clean_start(encoding.trim(), 40));
+    let body = answer.body(MAX_DOCUMENT_BYTES).await?;
+    document(&body, encoding.as_deref()).map(|text| Answer::Document { text, etag })
+}
+
+/// Where a redirect leads: scheme, host and the path before the name of the document, which is a secret.
+fn leads_to(from: &str, to: &str, sub: &Sub) -> Option<String> {
+    let to = reqwest::Url::parse(from).ok()?.join(to).ok()?;
+    let host = to.host_str()?;
+    let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = to.path().strip_suffix(&format!("/{}", published_path(sub))).unwrap_or_default();
+    Some(clean_start(&format!("{}://{host}{port}{path}", to.scheme()), 200))
+}
+
+/// The document in a body, judged by what it holds: whatever a server calls it.
+fn document(body: &[u8], encoding: Option<&str>) -> Result<String, SourceError> {
+    let not = |what| Err(SourceError::NotADocument { what });
+    let Ok(text) = std::str::from_utf8(body) else {
+        let magic = match body {
+            [0x1f, 0x8b, ..] => Some("gzip"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+            _ => None,
+        };
+        return match encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")).or(magic) {
+            Some(encoding) => Err(SourceError::Encoded { encoding: encoding.to_owned() }),
+            None => not("binary data"),
+        };
+    };
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    match text.trim_ascii() {
-        "" => Err(SourceError::NotADocument { what: "empty" }),
-        found if html || found.starts_with('<') => Err(SourceError::NotADocument { what: "a web page" }),
+    match trim_pasted(text) {
+        "" => not("empty"),
+        found if found.starts_with('<') => not("a web page"),
         found if found.split('.').count() == 3 && found.chars().all(|c| c == '.' || part(c)) => {
-            Ok(Answer::Document { text, etag: etag.filter(|e| e.len() <= 200) })
+            Ok(found.to_owned())
         }
-        _ => Err(SourceError::NotADocument { what: "some other text" }),
+        found if found.starts_with(['{', '[']) => not("JSON"),
+        _ => not("some other text"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_judged_by_what_it_holds() {
+        let of = |body: &[u8], encoding| document(body, encoding).map_err(|error| error.to_string());
+        assert_eq!(of(b"a-_.b.c\r\n", None).as_deref(), Ok("a-_.b.c"));
+        assert_eq!(of("\u{feff}a.b.c\u{200b}\n\u{a0}".as_bytes(), None).as_deref(), Ok("a.b.c"));
+        // What is plain is plain, whatever it is called.
+        assert_eq!(of(b"a.b.c", Some("gzip")).as_deref(), Ok("a.b.c"));
+        for (body, encoding, told) in [
+            (&b"\x1f\x8b\x08\0\xff"[..], Some("gzip"), "(gzip)"),
+            (b"\x1f\x8b\x08\0\xff", Some("identity"), "(gzip)"),
+            (b"\x1f\x8b\x08\0\xff", None, "(gzip)"),
+            (b"\x28\xb5\x2f\xfd\xff", None, "(zstd)"),
+            (b"\xff\xfe\x01", Some("br"), "(br)"),
+            (b"\xff\xfe\x01", None, "binary data"),
+            (b"", None, "empty"),
+            (b" <html>", None, "a web page"),
+            (b"{\"error\": 1}", None, "JSON"),
+            (b"a.b", None, "some other text"),
+        ] {
+            let error = of(body, encoding).unwrap_err();
+            assert!(error.contains(told), "{error}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_told_by_its_place_and_never_by_the_name_of_the_document() {
+        let sub: Sub = "0123456789abcdef".repeat(4).parse().unwrap();
+        let path = published_path(&sub);
+        let from = format!("https://h/base/{path}");
+        for (to, told) in [
+            ("/login?next=x", "https://h"),
+            ("//other.example/x", "https://other.example"),
+            ("../../elsewhere/", "https://h"),
+            ("http://other.example:8080/", "http://other.example:8080"),
+            (&format!("https://me:planted@new.example/docs/{path}"), "https://new.example/docs"),
+            (&format!("/moved/{path}#x"), "https://h/moved"),
+            (&format!("/x/{}", sub.as_str()), "https://h"),
+        ] {
+            assert_eq!(leads_to(&from, to, &sub).as_deref(), Some(told), "{to}");
+        }
+        assert_eq!(leads_to(&from, "https://", &sub), None);
     }
 }

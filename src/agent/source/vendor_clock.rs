@@ -5,10 +5,10 @@
 
 use crate::clock::Clock;
 use crate::clock::trust::SLACK;
-use crate::http;
+use crate::http::{self, Answer, Client, Method};
 use crate::tls::{Good, GoodCell};
+use hyper::header::CACHE_CONTROL;
 use jiff::Timestamp;
-use reqwest::header::CACHE_CONTROL;
 use std::time::Duration;
 
 /// An answer that took longer says little of what time it is.
@@ -16,9 +16,9 @@ const PROMPT: Duration = Duration::from_secs(30);
 
 /// Has `clock` go by what an answer from `url` tells, which came after `took`.
 pub(super) async fn heed(
-    answer: &reqwest::Response,
+    answer: &Answer,
     took: Duration,
-    (client, url, good): (&reqwest::Client, &str, &GoodCell),
+    (client, url, good): (&Client, &str, &GoodCell),
     clock: &Clock,
 ) {
     if !http::is_secure(url) || took > PROMPT {
@@ -28,12 +28,13 @@ pub(super) async fn heed(
         let off = |from: Timestamp| told.duration_since(from).abs() > SLACK;
         off(clock.now()) || off(clock.standing().wall)
     };
-    match http::told_time(answer) {
+    match http::told_time(&answer.headers) {
         // A cache may have kept it, and not every cache says for how long.
         Some(told) if differs(told) => {
             let asked = crate::clock::stopwatch();
-            let answer = client.head(url).header(CACHE_CONTROL, "no-cache").send().await;
-            let told = answer.ok().as_ref().and_then(http::told_time).filter(|_| asked() <= PROMPT);
+            let answer = client.request(Method::HEAD).header(CACHE_CONTROL, "no-cache").send().await;
+            let told =
+                answer.ok().and_then(|answer| http::told_time(&answer.headers)).filter(|_| asked() <= PROMPT);
             if let Some(told) = told {
                 believe(told, good.get(), clock);
             }

@@ -48,7 +48,8 @@ pub(super) async fn send(
             hear_the_end(&mut stream, settings, until, |s| s).await
         }
         Some(connector) => {
-            let host = bare(&settings.host).to_owned();
+            // A certificate knows nothing of the zone of an IPv6 address.
+            let host = bare(&settings.host).split('%').next().unwrap_or_default().to_owned();
             let name = ServerName::try_from(host).map_err(|_| Failure {
                 code: "connection_settings",
                 message: format!("`{}` is neither a name nor an address: correct the host", settings.host),
