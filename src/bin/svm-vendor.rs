@@ -5,6 +5,7 @@ use svm::clock::Clock;
 use svm::environment;
 
 fn main() -> ExitCode {
+    svm::http::install_tls();
     let home = environment::variable("HOME").map(Into::into);
     svm::vendor::cli::main(environment::arguments(), home, Clock::system())
 }

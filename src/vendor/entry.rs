@@ -6,15 +6,17 @@
 use super::{VendorError, files};
 use crate::{
     documents::{Document, Expect, Sub, TrustStore, verify},
-    subscription::KeyId,
+    files::read_bounded,
+    subscription::{KeyId, read_instant},
+    text::is_deceptive,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+
+/// No file of the ledger is larger: it has some hundred bytes for each change of a key.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// One revision in the history of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +25,18 @@ pub struct Done {
     /// The revision.
     pub rev: u64,
     /// When it was signed.
+    #[serde(deserialize_with = "instant")]
     pub at: Timestamp,
     /// What was done.
     pub what: String,
     /// Why, where somebody said so; for the provider alone, no document has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+fn instant<'de, D: serde::Deserializer<'de>>(text: D) -> Result<Timestamp, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(text)?;
+    read_instant(&text).map_err(serde::de::Error::custom)
 }
 
 /// A key and its newest document.
@@ -62,7 +70,7 @@ struct Label {
 
 /// The key that a file says it is of, verified or not; of a damaged file, too, where that much of it is left.
 pub(super) fn label(path: &Path) -> Option<KeyId> {
-    label_in(&fs::read(path).ok()?)
+    label_in(&read_bounded(path, MAX_BYTES).ok()?)
 }
 
 pub(crate) fn label_in(text: &[u8]) -> Option<KeyId> {
@@ -89,11 +97,17 @@ fn not_as_written(path: &Path, text: &[u8], error: &serde_json::Error) -> Vendor
 
 /// Reads a file of the ledger and verifies the document, and that everything beside it says the same.
 pub(super) fn read(path: &Path, trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
-    parse(path, &fs::read(path).map_err(VendorError::io("read", path))?, trust, iss)
+    parse(path, &read_bounded(path, MAX_BYTES).map_err(VendorError::io("read", path))?, trust, iss)
 }
 
 pub(crate) fn parse(path: &Path, text: &[u8], trust: &TrustStore, iss: &str) -> Result<Entry, VendorError> {
     let file: File = serde_json::from_slice(text).map_err(|error| not_as_written(path, text, &error))?;
+    let texts = file.history.iter().flat_map(|done| [Some(&done.what), done.why.as_ref()]).flatten();
+    if let Some(character) = texts.flat_map(|text| text.chars()).find(|c| is_deceptive(*c)) {
+        let line = line_of(text, character);
+        let (path, what) = (path.to_owned(), "the history of the key");
+        return Err(VendorError::Deceptive { path, line, what, character });
+    }
     let damaged = |problem: String| VendorError::Damaged { path: path.to_owned(), problem };
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let sub: Sub = name.parse().map_err(|_| damaged("does not have the name of a document".to_owned()))?;
@@ -103,6 +117,26 @@ pub(crate) fn parse(path: &Path, text: &[u8], trust: &TrustStore, iss: &str) -> 
         return Err(damaged("was edited by hand: its claims are not those that were signed".to_owned()));
     }
     Ok(Entry { document, fresh_for_days: file.fresh_for_days, history: file.history })
+}
+
+/// The first line of a JSON text with a character, as it is or escaped.
+fn line_of(text: &[u8], character: char) -> usize {
+    let text = String::from_utf8_lossy(text);
+    let short = match character {
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        '\u{8}' => "\\b",
+        '\u{c}' => "\\f",
+        _ => "\\u",
+    };
+    let long: String =
+        character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    let has = |line: &str| {
+        let lower = line.to_ascii_lowercase();
+        line.contains(character) || lower.contains(&long) || (short != "\\u" && lower.contains(short))
+    };
+    text.split('\n').position(has).map_or(1, |at| at + 1)
 }
 
 impl Entry {

@@ -1,6 +1,7 @@
 //! What the vendor's tool refuses or could not do, each with a code for scripts.
 
 use crate::documents::{CodeError, DocumentError, SigningKeyError, TrustError};
+use crate::http::ClientError;
 use crate::subscription::{KeyId, Refusal};
 use jiff::Timestamp;
 use std::{io, path::PathBuf};
@@ -144,6 +145,24 @@ pub enum VendorError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A text of the ledger has characters in it that steer a terminal or hide from a reader.
+    #[error(
+        "{}:{line}: {} stands in {what}, where it could steer a terminal or hide: write plain text in its place, or take the file back from git or a copy",
+        path.display(), character.escape_unicode()
+    )]
+    Deceptive {
+        /// The file.
+        path: PathBuf,
+        /// The first line with such a character.
+        line: usize,
+        /// Which text.
+        what: &'static str,
+        /// The character.
+        character: char,
+    },
+    /// A connection cannot be prepared.
+    #[error(transparent)]
+    Connection(#[from] ClientError),
     /// A file could not be read or written.
     #[error("cannot {verb} {}", path.display())]
     Io {
@@ -182,6 +201,8 @@ impl VendorError {
             Self::NoSuchSigner { .. } => "no_such_signer",
             Self::OfKey { problem, .. } => problem.code(),
             Self::Profile { .. } => "provider_file",
+            Self::Deceptive { .. } => "ledger_damaged",
+            Self::Connection(_) => "connection",
             Self::Io { .. } => "io",
         }
     }

@@ -5,7 +5,7 @@ use super::{
     entry::{self, label, path_of},
     parallel::each,
 };
-use crate::{documents::TrustStore, subscription::KeyId};
+use crate::{documents::TrustStore, files::list_folder, subscription::KeyId};
 use std::{
     collections::HashMap,
     fs, io,
@@ -90,18 +90,11 @@ impl Ledger {
     pub(super) fn paths(&self) -> Result<Vec<PathBuf>, VendorError> {
         let folder = self.keys();
         let failed = VendorError::io("read", &folder);
-        let items = match fs::read_dir(&folder) {
+        let mut paths = match list_folder(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(&failed)?,
+            other => other.map_err(failed)?,
         };
-        let mut paths = Vec::new();
-        for item in items {
-            let path = item.map_err(&failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                paths.push(path);
-            }
-        }
-        paths.sort();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         Ok(paths)
     }
 

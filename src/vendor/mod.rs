@@ -14,6 +14,7 @@
 mod change;
 pub mod cli;
 mod difference;
+pub mod doctor;
 pub(crate) mod entry;
 mod error;
 mod files;

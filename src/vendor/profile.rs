@@ -1,9 +1,12 @@
 //! Who issues: `provider.toml` of the ledger, made by the first `keygen` and edited by hand after.
 
 use super::VendorError;
-use crate::{documents::is_issuer, subscription::Vendor};
+use crate::{documents::is_issuer, files::read_text_bounded, subscription::Vendor, text::is_deceptive};
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
+
+/// The file has a few lines.
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The issuer, and what each of its documents says of the vendor from the next change on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +57,9 @@ impl Contact {
         for (field, text, is_url) in rows {
             let Some(text) = text else { continue };
             let length = text.chars().count();
-            if text.chars().any(char::is_control) {
+            if text.chars().any(is_deceptive) {
                 return Err(format!(
-                    "`{field}` holds control characters: write it in one line of plain text"
+                    "`{field}` holds control characters, or invisible ones: write it in one line of plain text"
                 ));
             }
             if !(1..=200).contains(&length) {
@@ -107,7 +110,7 @@ impl Profile {
     /// Reads the ledger's.
     pub(super) fn read(ledger: &Path) -> Result<Self, VendorError> {
         let path = ledger.join(Self::FILE);
-        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
+        let text = read_text_bounded(&path, MAX_BYTES).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 VendorError::NotALedger { path: ledger.to_owned() }
             }
@@ -125,7 +128,37 @@ impl Profile {
             VendorError::Profile { path: path.to_owned(), problem }
         })?;
         profile.check()?;
+        profile.check_texts(path, text)?;
         Ok(profile)
+    }
+
+    /// A name that steers a terminal or hides from a reader is refused where it stands, before anything is signed with it.
+    fn check_texts(&self, path: &Path, text: &str) -> Result<(), VendorError> {
+        let Contact { name, support_url, phone, renewal_url } = &self.vendor;
+        let texts = [name, support_url, phone, renewal_url];
+        let Some(character) =
+            texts.into_iter().flatten().flat_map(|text| text.chars()).find(|c| is_deceptive(*c))
+        else {
+            return Ok(());
+        };
+        let code = u32::from(character);
+        // As it stands there, or as TOML escapes it.
+        let escaped =
+            [format!("\\u{code:04x}"), format!("\\u{code:08x}"), format!("\\x{code:02x}"), "\\e".to_owned()];
+        let short = ["\\n", "\\r", "\\t", "\\b", "\\f"];
+        let has = |line: &str| {
+            let line = line.to_lowercase();
+            line.contains(character)
+                || escaped.iter().any(|form| line.contains(form.as_str()))
+                || short.iter().any(|form| line.contains(form))
+        };
+        let line = text.split('\n').position(has).map_or(1, |at| at + 1);
+        Err(VendorError::Deceptive {
+            path: path.to_owned(),
+            line,
+            what: "what it says of the provider",
+            character,
+        })
     }
 
     /// The text of the file.
@@ -156,6 +189,7 @@ fn without_quotations(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_cannot_stand_in_a_document_is_named() {

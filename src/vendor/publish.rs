@@ -4,7 +4,8 @@
 //! make the ETag from a file's time, in whole seconds, and its size; two revisions often have one size. So a
 //! changed file's time moves at least a full second past its predecessor's, and an agent that asks with
 //! `If-None-Match` never misses a revision. Files of keys that are not in the ledger are left alone, and so is
-//! what is published and newer than the ledger: a clone that is behind takes nothing back.
+//! what is published and newer than the ledger: a clone that is behind takes nothing back. Each folder gets an empty
+//! `index.html`, so that no web server lists it.
 
 use super::{
     Entry, Ledger, VendorError, files,
@@ -12,7 +13,8 @@ use super::{
     published_index::{Index, Printer},
 };
 use crate::{
-    documents::{Expect, published_path, verify},
+    documents::{Expect, MAX_DOCUMENT_BYTES, published_path, verify},
+    files::{list_folder, read_bounded},
     subscription::KeyId,
 };
 use std::{
@@ -21,6 +23,8 @@ use std::{
     time::SystemTime,
 };
 
+/// What is larger is no document.
+const MAX_PUBLISHED_BYTES: u64 = MAX_DOCUMENT_BYTES as u64;
 /// So many keys are held in memory at a time.
 const AT_A_TIME: usize = 4096;
 /// From so many keys on, what was seen is remembered; of fewer, all are read each time.
@@ -56,6 +60,26 @@ enum Need {
     Write { to: ToPublish, after: Option<SystemTime> },
 }
 
+/// The name of the page that web servers give out for a folder.
+const INDEX_PAGE: &str = "index.html";
+
+/// Puts an empty page into each folder of published files that has none, so that a web server with lists of folders switched
+/// on lists nothing: a document is all that one needs, and its name is secret. Into the folder itself only where nothing
+/// but published files is in it, because it may be the root of a site with a page of its own kind.
+fn put_index_pages(folder: &Path) -> Result<(), VendorError> {
+    let mut folders = vec![folder.join("v1/keys"), folder.join("v1")];
+    let found = list_folder(folder).map_err(VendorError::io("read", folder))?;
+    if found.iter().all(|path| path.ends_with("v1")) {
+        folders.push(folder.to_owned());
+    }
+    for page in folders.into_iter().map(|folder| folder.join(INDEX_PAGE)) {
+        if page.symlink_metadata().is_err() {
+            files::write_atomic(&page, b"", 0o644)?;
+        }
+    }
+    Ok(())
+}
+
 impl Ledger {
     /// Publishes every key below `folder`, as `v1/keys/<sub>.jws`: files 0644, new folders 0755. No signing key
     /// is needed. The disk has it all when this returns. With `rehearses`, nothing is written.
@@ -68,6 +92,7 @@ impl Ledger {
         let keys = folder.join("v1/keys");
         if !rehearses {
             files::make_folder(&keys, 0o755)?;
+            put_index_pages(folder)?;
         }
         let of =
             |held: &Path| keys.join(Path::new(held.file_stem().unwrap_or_default()).with_extension("jws"));
@@ -136,12 +161,14 @@ impl Ledger {
             path: published_path(&document.sub),
             is_new,
         };
-        let held = match fs::read(path) {
+        let held = match read_bounded(path, MAX_PUBLISHED_BYTES) {
             Ok(held) if held == document.text.as_bytes() => return Ok(Need::Nothing),
             Ok(held) => held,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Need::Write { to: to(true), after: None });
             }
+            // No document is so large: somebody damaged it.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Vec::new(),
             Err(error) => return Err(VendorError::io("read", path)(error)),
         };
         // Agents that took it pass over a revision with its number or less. What does not verify nobody took.

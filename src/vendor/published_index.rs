@@ -7,6 +7,7 @@
 //! read and verified again. It says nothing of a key that could not be guessed without knowing its name.
 
 use super::{Ledger, VendorError, files};
+use crate::files::read_bounded;
 use ring::digest::{Context, Digest, SHA256};
 use std::{collections::HashSet, fs, os::unix::fs::MetadataExt, path::Path};
 
@@ -19,6 +20,9 @@ pub(super) const FILE: &str = "v1/.published";
 /// The prints of the last publishing.
 #[derive(Debug, Default)]
 pub(super) struct Index(HashSet<Print>);
+
+/// Prints of sixteen million keys.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// How prints are made of a ledger: by whom it trusts.
 #[derive(Clone)]
@@ -55,7 +59,7 @@ impl Printer {
 impl Index {
     /// Reads the index of a published folder; a missing or damaged one knows nothing.
     pub(super) fn read(folder: &Path) -> Self {
-        let bytes = fs::read(folder.join(FILE)).unwrap_or_default();
+        let bytes = read_bounded(&folder.join(FILE), MAX_BYTES).unwrap_or_default();
         let (prints, rest) = bytes.as_chunks::<16>();
         Self(if rest.is_empty() { prints.iter().copied().collect() } else { HashSet::new() })
     }

@@ -4,6 +4,7 @@ use super::VendorError;
 use crate::subscription::{
     AfterGrace, Allowance, DAY_SECONDS, Order, Statement, Term, Terms, VendorState, add_days,
 };
+use crate::text::is_deceptive;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 /// The most days of grace, of freshness and of a commercial key's period.
@@ -121,8 +122,10 @@ fn check_order(order: &Order, now: Timestamp) -> Result<(), VendorError> {
 /// A reason that somebody gave for a change.
 pub(super) fn check_why(why: &str) -> Result<(), VendorError> {
     let length = why.chars().count();
-    if !(1..=200).contains(&length) || why.chars().any(char::is_control) {
-        return refused("a reason has 1 to 200 characters, and no control characters: say it in one line");
+    if !(1..=200).contains(&length) || why.chars().any(is_deceptive) {
+        return refused(
+            "a reason has 1 to 200 characters, and no control or invisible characters: say it in one line",
+        );
     }
     Ok(())
 }

@@ -22,7 +22,11 @@ fn the_ledger_holds_neither_codes_nor_private_keys() {
             }
         }
     }
-    assert_eq!(looked_at, 2 + 3 + 3, "provider.toml, a signer, three keys and three documents");
+    assert_eq!(
+        looked_at,
+        2 + 3 + 3 + 3,
+        "provider.toml, a signer, three keys, three documents and three index pages"
+    );
     // Nor does any later answer.
     let list = provider.ok(&["list"]).to_string();
     assert!(codes.iter().all(|code| !list.contains(code)));
@@ -70,7 +74,7 @@ fn publishing_writes_what_changed_and_moves_its_time_a_full_second() {
         let sub = ActivationCode::parse(code).unwrap().sub();
         provider.path("web").join(published_path(&sub))
     };
-    let all = files_below(&provider.path("web"));
+    let all = documents_below(&provider.path("web"));
     let other = all.iter().find(|path| **path != file(&code)).unwrap();
     let (before, other_before) = (modified(&file(&code)), modified(other));
     assert_eq!(counts(&provider.ok(&["publish", "web"])), (0, 2));
@@ -92,7 +96,82 @@ fn publishing_writes_what_changed_and_moves_its_time_a_full_second() {
     fs::File::options().append(true).open(file(&code)).unwrap().set_modified(ahead).unwrap();
     provider.fetch(&code);
     assert_eq!(modified(&file(&code)), ahead + Duration::from_secs(1));
-    assert_eq!(files_below(&provider.path("web")).len(), 2, "nothing is left beside the documents");
+    assert_eq!(documents_below(&provider.path("web")).len(), 2);
+    assert_eq!(files_below(&provider.path("web")).len(), 2 + 3, "nothing is left beside the documents");
+}
+
+#[test]
+fn each_published_folder_has_an_empty_index_page() {
+    let provider = Provider::new();
+    provider.issue("A");
+    provider.ok(&["publish", "web", "--dry-run"]);
+    assert!(!provider.path("web").exists());
+    provider.ok(&["publish", "web"]);
+    let page = |name: &str| provider.path(name).join("index.html");
+    for folder in ["web", "web/v1", "web/v1/keys"] {
+        assert_eq!(fs::read(page(folder)).unwrap(), b"", "{folder}");
+        assert_eq!(mode(&page(folder)), 0o644, "{folder}");
+    }
+    // A page of the provider's own stays; one that was taken away comes back.
+    fs::write(page("web/v1"), "ours").unwrap();
+    fs::remove_file(page("web/v1/keys")).unwrap();
+    assert_eq!(provider.ok(&["publish", "web"])["written"], 0);
+    assert_eq!(fs::read(page("web/v1")).unwrap(), b"ours");
+    assert_eq!(fs::read(page("web/v1/keys")).unwrap(), b"");
+    // The root of a site has pages of its own.
+    fs::create_dir(provider.path("site")).unwrap();
+    fs::write(provider.path("site/index.php"), "").unwrap();
+    provider.ok(&["publish", "site"]);
+    assert!(!page("site").exists() && page("site/v1").exists());
+}
+
+#[test]
+fn texts_that_steer_a_terminal_are_refused_where_they_stand() {
+    let provider = Provider::new();
+    provider.issue("A");
+    provider.issue("B");
+    provider.ok(&["pause", "A", "--why", "the card was charged back"]);
+    let path = files_below(&provider.path("ledger/keys"))
+        .into_iter()
+        .find(|path| fs::read_to_string(path).unwrap().contains("charged back"))
+        .unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().position(|line| line.contains("charged back")).unwrap() + 1;
+    for (hostile, name) in [
+        ("\\u001b[2J", "\\u{1b}"),
+        ("\\u001B]0;x\\u0007", "\\u{1b}"),
+        ("\\n", "\\u{a}"),
+        ("\u{202e}", "\\u{202e}"),
+        ("\\u200b", "\\u{200b}"),
+        ("\\udb40\\udc41", "\\u{e0041}"),
+        ("\u{9b}2J", "\\u{9b}"),
+    ] {
+        fs::write(&path, text.replace("charged back", &format!("charged{hostile} back"))).unwrap();
+        let (code, message) = provider.refused(&["resume", "A"], 1);
+        assert_eq!(code, "ledger_damaged", "{hostile:?}: {message}");
+        assert!(message.contains(&format!(".json:{line}: {name}")) && message.contains("git"), "{message}");
+        // The others are listed all the same, and nothing of it is printed.
+        let output = provider.run(&["list", "--history"]);
+        assert_eq!(output.status.code(), Some(1));
+        for printed in [output.stdout, output.stderr] {
+            let printed = String::from_utf8(printed).unwrap();
+            assert!(printed.chars().all(|c| c == '\n' || !svm::text::is_deceptive(c)), "{printed:?}");
+        }
+    }
+    fs::write(&path, &text).unwrap();
+    provider.ok(&["resume", "A"]);
+    // What is typed and what the provider says of itself, too.
+    let (code, message) = provider.refused(&["pause", "A", "--why=x\u{202e}y"], 1);
+    assert!(code == "invalid_order" && message.contains("invisible"), "{message}");
+    let profile = provider.path("ledger/provider.toml");
+    let good = fs::read_to_string(&profile).unwrap();
+    let line = good.lines().position(|line| line.contains("Example ISP")).unwrap() + 1;
+    for hostile in ["\\u001B[2J", "\u{202e}", "\\n"] {
+        fs::write(&profile, good.replace("Example ISP", &format!("Example{hostile} ISP"))).unwrap();
+        let (code, message) = provider.refused(&["list"], 1);
+        assert_eq!(code, "ledger_damaged", "{message}");
+        assert!(message.contains(&format!("provider.toml:{line}: \\u{{")), "{message}");
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn different_keys_merge_without_a_conflict() {
         assert_eq!(strings(&list["problems"]).len(), 0);
         assert_eq!(clones.ok(name, &["publish", "web"])["problems"], serde_json::json!([]));
     }
-    assert_eq!(files_below(&clones.0.path("web")).len(), 4);
+    assert_eq!(documents_below(&clones.0.path("web")).len(), 4);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn keys_are_listed_by_what_a_provider_asks_for() {
     assert!(squeezed.iter().any(|line| line.ends_with("blocked: chargeback of 12 May")), "{table}");
     // The reason is the provider's: no document has it.
     provider.ok(&["publish", "web"]);
-    for file in files_below(&provider.path("web")) {
+    for file in documents_below(&provider.path("web")) {
         let inspected = provider.text(&["inspect", file.to_str().unwrap()]);
         assert!(!inspected.contains("chargeback"), "{inspected}");
     }

@@ -12,6 +12,7 @@
 mod support;
 
 mod bulk;
+mod doctor;
 mod folders;
 mod git;
 mod life;
@@ -135,6 +136,11 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
     }
     files
+}
+
+/// The same without the empty pages that keep web servers from listing a folder.
+fn documents_below(folder: &Path) -> Vec<PathBuf> {
+    files_below(folder).into_iter().filter(|path| !path.ends_with("index.html")).collect()
 }
 
 fn mode(path: &Path) -> u32 {

@@ -37,7 +37,7 @@ fn kids(provider: &Provider) -> Vec<(String, u64)> {
 /// Every published document verifies against the trusted signers of a folder.
 fn all_verify(provider: &Provider, trust: &Path) -> bool {
     let trust = TrustStore::load(trust).unwrap().store;
-    let files = files_below(&provider.path("web"));
+    let files = documents_below(&provider.path("web"));
     assert_eq!(files.len(), 3);
     files.iter().all(|file| verify(&fs::read_to_string(file).unwrap(), &trust, Expect::default()).is_ok())
 }

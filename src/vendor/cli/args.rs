@@ -5,7 +5,7 @@ use super::{
     select::ListArgs,
     which::{Resign, Which},
 };
-use crate::subscription::{AfterGrace, Allowance, KeyId, Version};
+use crate::subscription::{AfterGrace, Allowance, KeyId, Version, read_instant};
 use crate::vendor::{Contact, Parameters, Renewal, Until, VendorError};
 use clap::{Args, Parser, Subcommand};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -69,6 +69,14 @@ pub(super) enum Command {
         /// Listen on an address that other machines reach, too
         #[arg(long)]
         public: bool,
+    },
+    /// Look at a web server from outside: whether it gives out documents, and no lists of them
+    Doctor {
+        /// The address that agents have as source.url
+        url: String,
+        /// The certificate authority to trust instead of the system's, a PEM file
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
     },
     /// Verify a document and print what it says
     Inspect {
@@ -187,14 +195,23 @@ pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
 
 /// A time as RFC 3339 has it, or a date, which is its midnight in UTC.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
+    let midnight = || date(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
+    match read_instant(text) {
+        Ok(at) => Ok(at),
+        Err(_) => {
+            midnight().ok_or_else(|| "a time is 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned())
+        }
     }
-    let midnight = text.parse::<Date>().ok().filter(|_| text.len() == 10);
-    midnight
-        .and_then(|date| date.to_zoned(TimeZone::UTC).ok())
-        .map(|at| at.timestamp())
-        .ok_or_else(|| "a time is 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned())
+}
+
+/// A date with four digits of the year, two of the month and two of the day.
+pub(super) fn date(text: &str) -> Result<Date, String> {
+    let is_date = text.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    let date = text.parse::<Date>().ok().filter(|_| is_date && text.len() == 10);
+    date.ok_or_else(|| "a date is 2026-12-31".to_owned())
 }
 
 pub(super) fn usage<T>(message: &str) -> Result<T, VendorError> {

@@ -1,6 +1,6 @@
 //! What `issue` can be told, and the order it makes.
 
-use super::args::{AfterGraceArgs, Dry, instant, key_id, usage};
+use super::args::{AfterGraceArgs, Dry, date, instant, key_id, usage};
 use crate::subscription::{
     Channel, KeyId, Licence, Order, Subscription, Term, Terms, VendorState, Version, add_days,
 };
@@ -68,7 +68,7 @@ pub(super) struct Issue {
     #[arg(long, value_enum)]
     channel: Option<ChannelArg>,
     /// The day of the order: 2026-12-31
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = date)]
     placed_on: Option<Date>,
     /// Days after each signing for which your word is fresh [default for unlimited: 30 after the paid date]
     #[arg(long, value_name = "DAYS")]

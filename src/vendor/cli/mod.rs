@@ -5,8 +5,10 @@
 
 mod args;
 mod desk;
+mod doctor;
 mod issue_args;
 mod report;
+mod say;
 mod select;
 mod trial;
 mod which;
@@ -24,13 +26,12 @@ use crate::{
 use args::{Cli, Command, Keygen};
 use clap::Parser;
 use desk::Desk;
-use jiff::Timestamp;
 use report::{Done, Report};
 use serde_json::json;
 use std::{
     ffi::OsString,
     fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -50,13 +51,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
         Ok(cli) => cli,
         Err(error) => return wrong_usage(&error, args.iter().any(|arg| arg == "--json")),
     };
-    let report = match run(&cli, home.as_deref(), whole_second(clock.now())) {
+    let report = match run(&cli, home.as_deref(), clock) {
         Ok(report) => report,
         Err(error) => return failed(&error, cli.json),
     };
     let mut printed = report.print(cli.json, &mut io::stdout().lock());
     for note in report.notes.iter().filter(|_| !cli.json) {
-        printed = printed.and_then(|()| writeln!(io::stderr(), "{note}"));
+        printed = printed.and_then(|()| say::lines(&mut io::stderr(), note));
     }
     match printed {
         Ok(()) if report.problems.is_empty() => ExitCode::SUCCESS,
@@ -64,8 +65,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
         Err(error) => {
             // What was done is done; where a code is lost with it, that key is of no use to anybody.
             let way_out = report.if_lost.map(|lost| format!("; {lost}")).unwrap_or_default();
-            let _ =
-                writeln!(io::stderr(), "svm-vendor: it was done, but cannot be printed: {error}{way_out}");
+            let said = format!("svm-vendor: it was done, but cannot be printed: {error}{way_out}");
+            say::lines(&mut io::stderr(), &said).ok();
             ExitCode::from(REFUSED)
         }
     }
@@ -74,7 +75,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
 fn wrong_usage(error: &clap::Error, as_json: bool) -> ExitCode {
     // `--help` and `--version` come this way too.
     if !error.use_stderr() || !as_json {
-        let printed = error.print().is_ok();
+        let text = error.render().to_string();
+        let printed = match error.use_stderr() {
+            true => say::lines(&mut io::stderr(), &text).is_ok(),
+            false => say::lines(&mut io::stdout(), &text).is_ok(),
+        };
         return ExitCode::from(if error.use_stderr() { USAGE } else { u8::from(!printed) });
     }
     let text = error.render().to_string();
@@ -97,13 +102,14 @@ fn failed(error: &VendorError, as_json: bool) -> ExitCode {
 fn print_error(code: &str, message: &str, as_json: bool) {
     // Where even this cannot be printed, the exit code says it.
     let _ = if as_json {
-        writeln!(io::stdout(), "{}", json!({"error": {"code": code, "message": message}}))
+        say::json(&mut io::stdout(), &json!({"error": {"code": code, "message": message}}).to_string())
     } else {
-        writeln!(io::stderr(), "svm-vendor: {message}")
+        say::lines(&mut io::stderr(), &format!("svm-vendor: {message}"))
     };
 }
 
-fn run(cli: &Cli, home: Option<&Path>, now: Timestamp) -> Result<Report, VendorError> {
+fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorError> {
+    let now = whole_second(clock.now());
     let desk = Desk { cli, home, now };
     match &cli.command {
         Command::Keygen(args) => keygen(cli, args, home),
@@ -124,6 +130,14 @@ fn run(cli: &Cli, home: Option<&Path>, now: Timestamp) -> Result<Report, VendorE
             Ok(Report::published(published, dir, done(dry.dry_run)).with_warnings(warnings))
         }
         Command::Serve { dir, listen, public } => trial::serve(dir, *listen, *public, cli.json),
+        Command::Doctor { url, ca_file } => {
+            let ledger = match Ledger::open(&cli.ledger) {
+                Ok(ledger) => Some(ledger),
+                Err(VendorError::NotALedger { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            doctor::examine(url, ca_file.clone(), ledger.as_ref(), clock)
+        }
         Command::Inspect { file, trust } => inspect(cli, file, trust.as_deref()),
         Command::List(args) => {
             let (ledger, warnings) = ledger(cli, false)?;

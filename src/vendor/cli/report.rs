@@ -1,6 +1,9 @@
 //! What a command answers: for people, and the same as JSON.
 
-use super::words::{facts, lines};
+use super::{
+    say,
+    words::{facts, lines},
+};
 use crate::{
     documents::{ActivationCode, Document, PublicKey, TrustError},
     error_chain::Chain,
@@ -60,10 +63,9 @@ impl Report {
         if self.json.is_empty() {
             // All was said before, as by `serve`.
         } else if as_json {
-            serde_json::to_writer_pretty(&mut *to, &self.json)?;
-            writeln!(to)?;
+            say::json(to, &serde_json::to_string_pretty(&self.json)?)?;
         } else {
-            to.write_all(self.text.as_bytes())?;
+            say::lines(to, &self.text)?;
         }
         to.flush()
     }
@@ -72,6 +74,12 @@ impl Report {
         self.problems = problems.iter().map(|problem| Chain(problem).to_string()).collect();
         self.json.insert("problems".to_owned(), json!(self.problems));
         self.notes.extend(self.problems.iter().map(|problem| format!("problem: {problem}")));
+        self
+    }
+
+    /// So many things are wrong, which the facts name: the exit code tells.
+    pub(super) fn failing(mut self, count: usize) -> Self {
+        self.problems.resize(count, String::new());
         self
     }
 

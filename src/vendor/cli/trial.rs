@@ -1,13 +1,9 @@
 //! `serve`: the small web server on the command line.
 
-use super::report::Report;
-use crate::vendor::{VendorError, serve::serve_until};
+use super::{report::Report, say};
+use crate::vendor::{VendorError, serve};
 use serde_json::json;
-use std::{
-    io::{self, Write},
-    net::SocketAddr,
-    path::Path,
-};
+use std::{io, net::SocketAddr, path::Path};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -46,8 +42,8 @@ pub(super) fn serve(
                 _ = interrupt.recv() => {}
             }
         };
-        let log = |answered: &_| drop(writeln!(io::stderr(), "{answered}"));
-        serve_until(dir.to_owned(), listener, log, end).await.map_err(failed)
+        let log = |answered: &serve::Answered| drop(say::lines(&mut io::stderr(), &answered.to_string()));
+        serve::serve_until(dir.to_owned(), listener, log, end).await.map_err(failed)
     })?;
     Ok(Report::default())
 }
@@ -55,23 +51,18 @@ pub(super) fn serve(
 /// Says where it is before the first request; nobody who reads it is no reason not to serve.
 fn tell(dir: &Path, at: SocketAddr, as_json: bool) {
     if as_json {
-        let _ = writeln!(
-            io::stdout(),
-            "{}",
-            json!({"url": format!("http://{at}"), "folder": dir.to_string_lossy()})
-        );
+        let address = json!({"url": format!("http://{at}"), "folder": dir.to_string_lossy()});
+        say::json(&mut io::stdout(), &address.to_string()).ok();
         return;
     }
-    let _ = writeln!(
-        io::stderr(),
-        "svm-vendor: serves {} at http://{at}, the source.url of an agent. For trials: plain HTTP, nobody is \
-         bounded; Ctrl-C ends it",
+    let address = format!(
+        "svm-vendor: serves {} at http://{at}, the source.url of an agent. For trials: plain HTTP, nobody is bounded; \
+         Ctrl-C ends it",
         dir.display()
     );
+    say::lines(&mut io::stderr(), &address).ok();
     if !dir.join("v1/keys").is_dir() {
-        let _ = writeln!(
-            io::stderr(),
-            "svm-vendor: nothing is published there yet: `svm-vendor publish` does it"
-        );
+        let nothing = "svm-vendor: nothing is published there yet: `svm-vendor publish` does it";
+        say::lines(&mut io::stderr(), nothing).ok();
     }
 }
