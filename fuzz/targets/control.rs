@@ -12,7 +12,7 @@ use crate::subscription::Resource;
 
 /// Never with what was sent, which may be a code.
 fn told(fault: Option<Fault>) {
-    if let Some(Fault { status, code, message }) = fault {
+    if let Some(Fault { status, code, message, .. }) = fault {
         assert!(status.is_client_error() && !code.is_empty() && message.len() < 400);
     }
 }

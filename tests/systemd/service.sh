@@ -104,4 +104,20 @@ doctor
 [ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "the doctor started it"
 grep -qF "FAILURE  svm-agent.service: failed (exit-code), exit code 78" /tmp/doctor || fail "the doctor does not see that it failed"
 grep -qF "did you mean" /tmp/doctor || fail "nor why"
+
+say "whoever asks an agent with wrong settings is told, and cannot wear its sockets out"
+mark=$(date +%s)
+for _ in $(seq 60); do
+  setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -m 8 --unix-socket /run/svm-agent/query.sock http://a/v1/status > /tmp/asked || true
+done
+grep -q bad_settings /tmp/asked || fail "whoever asks is not told: $(cat /tmp/asked)"
+starts=$(journalctl -u svm-agent --since "@$mark" -o cat --no-pager | grep -c "Starting svm-agent" || true)
+took=$(($(date +%s) - mark))
+[ "$starts" -le $((took / 4 + 2)) ] || fail "started $starts times within $took s"
+for socket in svm-agent.socket svm-agent-query.socket; do
+  [ "$(systemctl show -P ActiveState $socket)" = active ] || fail "$socket is $(systemctl show -P ActiveState $socket)"
+done
+: > /etc/svm-agent/agent.toml
+until_true 'setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status > /dev/null'
+systemctl is-active svm-agent || fail "it does not start once the settings are right"
 say "done"

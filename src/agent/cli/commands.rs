@@ -44,7 +44,13 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
-            let settings = cli.settings().inspect_err(|_| turn_away())?;
+            let settings = match cli.settings() {
+                Ok(settings) => settings,
+                Err(error) => {
+                    wait(turn_away())?;
+                    return Err(error.into());
+                }
+            };
             wait(serve(settings, || cli.settings()))??;
             Ok(0)
         }
@@ -104,10 +110,19 @@ fn ask_permit(
         None => (Door::Query, Method::GET, format!("v1/permits/{name}")),
     };
     let asked = wait(async {
-        // The gate's unit takes an end by SIGTERM for success, and this is a part of it.
-        let _not_ended = signal(SignalKind::terminate());
-        ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE).await
+        let answer = ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE);
+        // The gate's unit takes an end by SIGTERM for success, and this is a part of it: it ends at once, and refuses.
+        let Ok(mut term) = signal(SignalKind::terminate()) else { return Some(answer.await) };
+        tokio::select! {
+            answer = answer => Some(answer),
+            _ = term.recv() => None,
+        }
     })?;
+    let Some(asked) = asked else {
+        let mut decision = of_file();
+        decision.refuse("ended by SIGTERM before the agent answered".to_owned());
+        return Ok(decision);
+    };
     // What the agent itself refuses, it remembers. One that stops or cannot keep anything is as good as away.
     let refused_there = asked.as_ref().is_ok_and(|answer| !answer.allowed);
     // Asking takes its time, and the permit's own end may have come meanwhile.

@@ -1,10 +1,13 @@
 //! Control: HTTP on two unix sockets. `query.sock` answers what anyone may know, `control.sock` also changes
 //! things; the kernel decides who may open which (`docs/configuration.md`).
 
+mod access;
 pub mod client;
+mod connect;
 pub(crate) mod keys;
 mod metrics;
 mod metrics_file;
+mod query;
 pub(crate) mod routes;
 mod sockets;
 mod turn_away;
@@ -20,23 +23,33 @@ use super::source::poller::Refresh;
 use super::store::Store;
 use crate::agent::lines::say;
 use crate::clock::Clock;
+use crate::places::{PlaceBounds, Places};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
+pub use connect::is_served;
 pub use metrics_file::keep as keep_metrics_file;
 pub use sockets::{Door, SocketError, open};
 pub use turn_away::turn_away;
 
-/// Connections on one socket at a time.
-const CONNECTIONS: usize = 64;
+/// Connections on one socket at a time: no user shuts out another, and root and the agent's own user always get in.
+const PLACES: PlaceBounds = PlaceBounds { total: 128, each: 32, reserved: 32 };
+
+/// After so many connections that were refused, others have their turn.
+const BURST: u32 = 64;
+const BURST_REST: Duration = Duration::from_millis(1);
+
+/// A connection's whole life: longer than whoever asks waits for an answer.
+const LIFE: Duration = client::PATIENCE.saturating_add(Duration::from_secs(10));
 
 /// From connecting to the end of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,8 +81,6 @@ pub struct Api {
     pub id: Arc<str>,
     /// To what it is bound.
     pub bond: Arc<Bond>,
-    /// The machine's name.
-    pub hostname: Arc<str>,
 }
 
 /// Who asks, by the kernel's word (`unix(7)`, SO_PEERCRED).
@@ -94,17 +105,31 @@ impl Peer {
     }
 }
 
-/// Serves one socket for as long as the program runs.
+/// What whoever has too many connections is told.
+const BUSY: &str = r#"{"error":{"code":"busy","message":"too many connections of this user are open; close some, or try again"}}"#;
+
+/// Refuses a connection with a body that says why, without waiting for anything.
+fn refuse(stream: UnixStream, why: &str) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close";
+    // It fits into what the kernel holds for a new connection; where it does not, nobody is told.
+    stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{why}\n", why.len() + 1).as_bytes()).ok();
+    // What is closed with something unread, is reset.
+    stream.read(&mut [0; 4096]).ok();
+}
+
+/// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds
+/// is refused, and never keeps others waiting in the kernel's queue.
 pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut refused = false;
+    let places = Places::new(PLACES);
+    let own = rustix::process::geteuid().as_raw();
+    let (mut fails, mut refused) = (false, 0_u32);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Such as no file descriptors left: the listener itself stands.
-                if !std::mem::replace(&mut refused, true) {
+                if !std::mem::replace(&mut fails, true) {
                     let socket = door.file_name();
                     say!(SOCKET_ACCEPT, socket, %error, "a connection to {socket} could not be accepted: {error}");
                 }
@@ -112,9 +137,19 @@ pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
                 continue;
             }
         };
-        refused = false;
-        let api = api.clone();
-        let peer = Arc::new(Peer::of(&stream));
+        fails = false;
+        let peer = Peer::of(&stream);
+        let privileged = peer.user.is_some_and(|user| user == 0 || user == own);
+        let Some(place) = places.take(peer.user, privileged) else {
+            refuse(stream, BUSY);
+            refused = refused.saturating_add(1);
+            if refused >= BURST {
+                refused = 0;
+                tokio::time::sleep(BURST_REST).await;
+            }
+            continue;
+        };
+        let (api, peer) = (api.clone(), Arc::new(peer));
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (api, peer) = (api.clone(), peer.clone());
@@ -125,12 +160,19 @@ pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
             let served = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIMEOUT)
+                .half_close(true)
                 .keep_alive(false)
                 .max_buf_size(64 * 1024)
                 .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = served.await {
-                let socket = door.file_name();
-                say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
+            let socket = door.file_name();
+            match tokio::time::timeout(LIFE, served).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
+                }
+                Err(error) => {
+                    say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: its answer was not taken in time");
+                }
             }
             drop(place);
         });

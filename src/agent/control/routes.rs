@@ -1,22 +1,25 @@
 //! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
 
+use super::access::{self, Route};
+use super::query::pairs;
 use super::{Api, Door, Peer, keys, metrics};
 use crate::agent::board::Asked;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
 use crate::agent::engine::{Order, Run, Turn};
 use crate::agent::forecast::forecast;
-use crate::agent::identity::{Why, of_this_machine};
+use crate::agent::identity::{Why, hostname, of_this_machine};
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::Looked;
 use crate::agent::status::Status;
 use crate::agent::store::{Listing, StoreError};
 use crate::documents::MAX_DOCUMENT_BYTES;
 use crate::events::shown;
-use crate::subscription::{Resource, Role};
+use crate::subscription::{Resource, Role, read_instant};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::HeaderValue;
+use hyper::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,11 +32,13 @@ pub(crate) struct Fault {
     pub(crate) status: StatusCode,
     pub(crate) code: String,
     pub(crate) message: String,
+    /// The methods that there are, where it is the method.
+    pub(super) allow: Option<String>,
 }
 
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), allow: None }
     }
 }
 
@@ -68,97 +73,78 @@ pub(super) async fn answer(
     peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
-    if request.method() == Method::GET && request.uri().path() == "/metrics" {
+    let (head, body) = request.into_parts();
+    let found = access::find(door, &head.method, head.uri.path());
+    if let Ok((Route::Metrics, _)) = found {
         let mut response = Response::new(Full::new(Bytes::from(metrics::now(api).await)));
-        let kind = hyper::header::HeaderValue::from_static(metrics::CONTENT_TYPE);
+        let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
         response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
         return response;
     }
-    let (status, body) = match route(api, door, peer, request).await {
+    let answer = match found {
+        Ok((route, part)) => {
+            carry_out(api, peer, route, part, head.uri.query().unwrap_or_default(), body).await
+        }
+        Err(fault) => Err(fault),
+    };
+    let (status, body, allow) = match answer {
         // Nothing is in force yet, and it goes on by itself.
-        Ok(body) if body.get("pending").is_some() => (StatusCode::ACCEPTED, body),
-        Ok(body) => (StatusCode::OK, body),
-        Err(Fault { status, code, message }) => {
-            (status, json!({"error": {"code": code, "message": message}}))
+        Ok(body) if body.get("pending").is_some() => (StatusCode::ACCEPTED, body, None),
+        Ok(body) => (StatusCode::OK, body, None),
+        Err(Fault { status, code, message, allow }) => {
+            (status, json!({"error": {"code": code, "message": message}}), allow)
         }
     };
     let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
     *response.status_mut() = status;
-    let kind = hyper::header::HeaderValue::from_static("application/json");
+    let kind = HeaderValue::from_static("application/json");
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
+    if let Some(allow) = allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
+        response.headers_mut().insert(hyper::header::ALLOW, allow);
+    }
     response
 }
 
-async fn route(api: &Api, door: Door, peer: &Peer, request: Request<Incoming>) -> Result<Value, Fault> {
-    let (head, body) = request.into_parts();
-    let path: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
-    let control = door == Door::Control;
-    match (&head.method, path.as_slice()) {
-        (&Method::GET, ["v1", "status"]) => Ok(json!(status(api).await)),
-        (&Method::GET, ["v1", "permits", name]) => {
-            let resource = resource(name)?;
-            let decision = decision(api, resource);
-            note_asked(api, resource, &peer.name, &decision);
-            Ok(json!(decision))
-        }
-        (&Method::GET, ["v1", "identity"]) => Ok(identity(api)),
-        (&Method::GET, ["v1", "updates"]) => Ok(json!(api.board.updates().clone())),
-        (&Method::GET, ["v1", "clock"]) => Ok(json!(api.clock.standing())),
-        (&Method::GET, ["v1", "forecast"]) => foretold(api, head.uri.query().unwrap_or_default()),
-        (
-            _,
-            [
-                "v1",
-                "keys" | "activations" | "refresh" | "devices" | "events" | "report" | "updates"
-                | "enforcement" | "clock" | "reload",
-                ..,
-            ]
-            | ["v1", "permits", _, "take"],
-        ) if !control => Err(Fault::new(
-            StatusCode::FORBIDDEN,
-            "control_socket",
-            "this is asked through control.sock, which root and the group svm-agent may open",
-        )),
-        (&Method::POST, ["v1", "keys"]) => keys::add(api, read(body).await?).await,
-        (&Method::DELETE, ["v1", "activations"]) => keys::cancel(api, None).await,
-        (&Method::DELETE, ["v1", "activations", "active"]) => keys::cancel(api, Some(Role::Active)).await,
-        (&Method::DELETE, ["v1", "activations", "reserve"]) => keys::cancel(api, Some(Role::Reserve)).await,
-        (&Method::DELETE, ["v1", "keys", key]) => {
-            carried_out(api.engine.order(Order::RemoveKey((*key).to_owned())).await?)
-        }
-        (&Method::POST, ["v1", "permits", name, "take"]) => {
-            take(api, resource(name)?, peer, read(body).await?).await
-        }
-        (&Method::POST, ["v1", "enforcement", "look"]) => {
+/// Does what is asked; `part` is the part of the path that differs.
+async fn carry_out(
+    api: &Api,
+    peer: &Peer,
+    route: Route,
+    part: String,
+    query: &str,
+    body: Incoming,
+) -> Result<Value, Fault> {
+    match route {
+        // Answered before: it is no JSON.
+        Route::Metrics => Ok(Value::Null),
+        Route::Status => Ok(json!(status(api).await)),
+        Route::Permit => Ok(json!(decision(api, resource(&part)?))),
+        Route::Identity => Ok(identity(api)),
+        Route::Updates => Ok(json!(api.board.updates().clone())),
+        Route::Clock => Ok(json!(api.clock.standing())),
+        Route::Forecast => foretold(api, query),
+        Route::AddKey => keys::add(api, read(body).await?).await,
+        Route::RemoveKey => carried_out(api.engine.order(Order::RemoveKey(part)).await?),
+        Route::CancelAll => keys::cancel(api, None).await,
+        Route::CancelActive => keys::cancel(api, Some(Role::Active)).await,
+        Route::CancelReserve => keys::cancel(api, Some(Role::Reserve)).await,
+        Route::Take => take(api, resource(&part)?, peer, read(body).await?).await,
+        Route::Look => {
             api.look.send_modify(|n| *n += 1);
             Ok(json!({"looking": true}))
         }
-        (&Method::POST, ["v1", "clock", "reset"]) => reset_clock(api, peer).await,
-        (&Method::POST, ["v1", "reload"]) => reload(api).await,
-        (&Method::POST, ["v1", "refresh"]) => refresh(api).await,
-        (&Method::POST, ["v1", "updates", "run"]) => run_updates(api).await,
-        (&Method::PUT, ["v1", "devices"]) => {
+        Route::ResetClock => reset_clock(api, peer).await,
+        Route::Reload => reload(api).await,
+        Route::Refresh => refresh(api).await,
+        Route::RunUpdates => run_updates(api).await,
+        Route::Devices => {
             let Devices { count } = read(body).await?;
             carried_out(api.engine.order(Order::Devices(count)).await?)
         }
-        (&Method::POST, ["v1", "report"]) => carried_out(api.engine.order(Order::Report).await?),
-        (&Method::GET, ["v1", "events", id]) => event(api, id).await,
-        (&Method::POST, ["v1", "events", "retry"]) => retry(api, read(body).await?).await,
-        (&Method::GET, ["v1", "events"]) => events(api, head.uri.query().unwrap_or_default()).await,
-        (
-            _,
-            [
-                "v1",
-                "status" | "permits" | "keys" | "activations" | "refresh" | "devices" | "events" | "report"
-                | "updates" | "enforcement" | "clock" | "identity" | "reload",
-                ..,
-            ],
-        ) => Err(Fault::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method",
-            format!("{} is not for this path", head.method),
-        )),
-        _ => Err(Fault::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")),
+        Route::Report => carried_out(api.engine.order(Order::Report).await?),
+        Route::Events => events(api, query).await,
+        Route::Event => event(api, &part).await,
+        Route::RetryEvents => retry(api, read(body).await?).await,
     }
 }
 
@@ -215,7 +201,7 @@ pub(super) async fn status(api: &Api) -> Status {
     // A store that cannot be read is in the status already.
     let waiting = api.store.waiting().await.unwrap_or_default();
     let picture = api.engine.picture.borrow();
-    Status::of(&picture, &api.board, &api.settings, &api.id, &api.hostname, waiting, &api.clock)
+    Status::of(&picture, &api.board, &api.settings, &api.id, &hostname(), waiting, &api.clock)
 }
 
 /// The id, and whether this machine is the one to which it is bound.
@@ -317,15 +303,18 @@ fn foretold(api: &Api, query: &str) -> Result<Value, Fault> {
 }
 
 pub(crate) fn until(query: &str) -> Result<Option<Timestamp>, Fault> {
-    let bad = |code: &str, message: &str| Fault::new(StatusCode::BAD_REQUEST, code, message);
-    match query.split_once('=') {
-        None if query.is_empty() => Ok(None),
-        Some(("until", text)) => {
-            let instant = text.parse().map(Some);
-            instant.map_err(|_| bad("bad_instant", "until takes an instant such as 2027-01-01T00:00:00Z"))
+    let bad = |code: &str, message: String| Fault::new(StatusCode::BAD_REQUEST, code, message);
+    let mut until = None;
+    for pair in pairs(query) {
+        match (pair.0.as_str(), pair.1) {
+            ("until", Some(text)) if until.is_none() => {
+                let instant = read_instant(&text);
+                until = Some(instant.map_err(|error| bad("bad_instant", format!("until: {error}")))?);
+            }
+            _ => return Err(bad("bad_request", "the query takes until=INSTANT alone".to_owned())),
         }
-        _ => Err(bad("bad_request", "the query takes until=INSTANT alone")),
     }
+    Ok(until)
 }
 
 async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
@@ -334,12 +323,13 @@ async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
 
 pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
     let mut listing = Listing { most: 50, ..Listing::default() };
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+    for (name, value) in pairs(query) {
         let wrong = || {
             let message = "the query takes before=NUMBER, after=NUMBER, limit=1 to 1000, severity=1 to 4, waiting=true and quarantined=true";
             Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
         };
-        match pair.split_once('=').ok_or_else(wrong)? {
+        let value = value.ok_or_else(wrong)?;
+        match (name.as_str(), value) {
             ("before", number) => listing.before = Some(number.parse().map_err(|_| wrong())?),
             ("after", number) => listing.after = number.parse().map_err(|_| wrong())?,
             ("limit", number) => {

@@ -267,7 +267,6 @@ impl Session {
             updates.run().await;
             "updates"
         });
-        let hostname = rustix::system::uname().nodename().to_string_lossy().into();
         let api = Api {
             settings: settings.clone(),
             clock,
@@ -281,7 +280,6 @@ impl Session {
             reload,
             id: id.into(),
             bond: Arc::new(bond),
-            hostname,
         };
         if settings.metrics.textfile.is_some() {
             let api = api.clone();

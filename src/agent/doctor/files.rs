@@ -1,7 +1,7 @@
 //! Files: who may read and write what, room on the disk, whether the database is whole, who is trusted.
 
 use super::{Area, Finding, Findings, Grade, ONE, Patient, as_root};
-use crate::agent::control::Door;
+use crate::agent::control::{Door, is_served};
 use crate::agent::settings::Settings;
 use crate::agent::store::{InspectError, Inspection, Paper, inspect};
 use crate::documents::{Expect, TrustStore, verify};
@@ -31,16 +31,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
 
 /// Whether somebody listens; a connection that waits is none of the agent's affairs.
 pub(super) fn listens(settings: &Settings) -> bool {
-    let socket = settings.runtime_dir.join(Door::Query.file_name());
-    let flags = rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC;
-    let family = rustix::net::AddressFamily::UNIX;
-    let made = rustix::net::socket_with(family, rustix::net::SocketType::STREAM, flags, None);
-    let (Ok(made), Ok(address)) = (made, rustix::net::SocketAddrUnix::new(&socket)) else { return false };
-    // Without waiting for one whose queue is full: it runs as well.
-    match rustix::net::connect(&made, &address) {
-        Ok(()) | Err(rustix::io::Errno::AGAIN) => true,
-        Err(_) => false,
-    }
+    is_served(&settings.runtime_dir.join(Door::Query.file_name()))
 }
 
 fn mode(about: &Metadata) -> u32 {

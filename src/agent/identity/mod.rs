@@ -14,6 +14,11 @@ pub use handover::{HandOverError, hand_over};
 use super::settings::IdentitySettings;
 use std::path::Path;
 
+/// The machine's name now. It may change at any time: cloud-init and DHCP set it after the agent's start.
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// What can be seen of this machine now: what root handed over at this service's start, else what can be read.
 pub fn of_this_machine(settings: &IdentitySettings, runtime_dir: &Path) -> Binding {
     let handed = handover::taken(runtime_dir).unwrap_or_default();
