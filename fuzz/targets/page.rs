@@ -5,9 +5,9 @@ use crate::collector::cloudevent::from_json;
 use crate::collector::fleet::{Counts, Svm};
 use crate::collector::gaps::Gaps;
 use crate::collector::machines::Machines;
-use crate::collector::page::words::clean;
 use crate::collector::page::{fleet, svm};
-use crate::collector::store::Event;
+use crate::collector::store::{Event, StoredReport};
+use crate::text::clean;
 use jiff::Timestamp;
 
 /// Nothing of an event becomes a part of the page's own.
@@ -69,7 +69,11 @@ pub(super) fn page(data: &[u8]) {
     };
     let one = svm::View {
         svm: shown.clone(),
-        report: body.told.as_ref().and_then(|told| told.report.clone()),
+        report: body.told.as_ref().and_then(|told| told.report.clone()).map(|text| StoredReport {
+            text,
+            sequence: None,
+            at: Some(now),
+        }),
         events: vec![Event { position: 1, received_at: now, text: body.text.clone() }],
         older: Some(1),
         newest: true,

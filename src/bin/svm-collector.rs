@@ -23,7 +23,7 @@ fn main() -> ExitCode {
                 Err(error) => complain(&error.to_string(), WRONG_SETTINGS),
             }
         }
-        Command::Token => match tokens::make() {
+        Command::Token { source } => match tokens::make(source.as_deref()) {
             Some((token, line)) => say(&format!(
                 "for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"
             )),
@@ -62,12 +62,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "taking events; the fleet is on http://{address}/");
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
-    let token_file = collector.token_file();
+    let token_files = collector.token_files();
     let reloading = async {
         while hangup.recv().await.is_some() {
-            match &token_file {
-                Some(file) => file.reload(),
-                None => tracing::info!("no token is required: there is nothing to read again"),
+            token_files.iter().for_each(|file| file.reload());
+            if token_files.is_empty() {
+                tracing::info!("no token is required: there is nothing to read again");
             }
         }
         std::future::pending().await

@@ -23,10 +23,39 @@ pub(crate) enum Refusal {
     Unauthorised,
     #[error("this token belongs to another source")]
     TokenOfAnother,
+    #[error(
+        "this source belongs to another token, or sent events before this token was used: write source=<the source> \
+         behind the token's hash in the collector's token file"
+    )]
+    SourceOfAnother,
+    #[error("this collector has as many sources as it may have (store.max_sources)")]
+    TooManySources,
     #[error("a token speaks for one source: event {position} has another source than event 0")]
     SeveralSources { position: usize },
-    #[error("reading is open to programs on the same machine only (page.open_to)")]
+    #[error(
+        "reading is open to programs on the same machine, and to who shows a reading token (page.open_to, \
+         page.readers_file)"
+    )]
     NotLoopback,
+    #[error(
+        "reading is open to who shows a reading token: Authorization: Bearer … (page.open_to, page.readers_file)"
+    )]
+    NotReader,
+    #[error(
+        "a proxy passes this question on, and being on this machine is no login: let the proxy ask for one and show a \
+         reading token (page.readers_file), or open reading to all (page.open_to)"
+    )]
+    Forwarded,
+    #[error("a request needs one Host header, with a name or an address")]
+    Host,
+    #[error(
+        "this collector does not answer to the name {0}: add it to hosts in the settings if it is one of its own"
+    )]
+    UnknownHost(String),
+    #[error("a page from elsewhere may not send to this collector (Origin)")]
+    ForeignOrigin,
+    #[error("the client left")]
+    Left,
     #[error("the body is larger than {} bytes", super::ingest::MAX_BODY)]
     TooLarge,
     #[error("the body did not come in time")]
@@ -49,6 +78,10 @@ pub(crate) enum Refusal {
     Method,
     #[error("too many requests wait")]
     Busy,
+    #[error(
+        "the question took longer than it may (limits.query_timeout_seconds): ask for less, such as one source or type"
+    )]
+    TooLong,
     #[error("the store cannot be used now; nothing of this request was kept")]
     Store(#[source] StoreError),
 }
@@ -57,7 +90,10 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::TokenOfAnother => Self::TokenOfAnother,
+            StoreError::SourceOfAnother => Self::SourceOfAnother,
+            StoreError::TooManySources => Self::TooManySources,
             StoreError::Busy => Self::Busy,
+            StoreError::TooLong => Self::TooLong,
             error => Self::Store(error),
         }
     }
@@ -69,7 +105,16 @@ impl Refusal {
             Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
             Self::TokenOfAnother => (StatusCode::FORBIDDEN, "token_of_another_source"),
             Self::SeveralSources { .. } => (StatusCode::FORBIDDEN, "several_sources"),
+            Self::SourceOfAnother => (StatusCode::FORBIDDEN, "source_of_another_token"),
+            Self::TooManySources => (StatusCode::FORBIDDEN, "too_many_sources"),
             Self::NotLoopback => (StatusCode::FORBIDDEN, "not_loopback"),
+            Self::NotReader => (StatusCode::UNAUTHORIZED, "not_reader"),
+            Self::Forwarded => (StatusCode::FORBIDDEN, "forwarded"),
+            Self::Host => (StatusCode::BAD_REQUEST, "bad_host"),
+            Self::UnknownHost(_) => (StatusCode::MISDIRECTED_REQUEST, "unknown_host"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::Left => (StatusCode::REQUEST_TIMEOUT, "client_left"),
+            Self::TooLong => (StatusCode::SERVICE_UNAVAILABLE, "query_timeout"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::Broken => (StatusCode::BAD_REQUEST, "body_broken"),

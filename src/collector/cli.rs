@@ -26,7 +26,21 @@ pub enum Command {
         command: ConfigCommand,
     },
     /// Make a token for a sender, and the line that lets it in
-    Token,
+    Token {
+        /// The source it may speak for, and no other token then, such as urn:svm:ID
+        #[arg(long, value_name = "SOURCE", value_parser = source)]
+        source: Option<String>,
+    },
+}
+
+/// A source as a line of the token file can have it.
+fn source(text: &str) -> Result<String, String> {
+    let is_good = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_good {
+        Ok(super::fleet::canonical_source(text).into_owned())
+    } else {
+        Err("is not a URI".to_owned())
+    }
 }
 
 /// What it can be asked about its settings.

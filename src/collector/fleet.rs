@@ -1,15 +1,16 @@
 //! The state of an SVM as the fleet shows it.
 //!
-//! Promises: an SVM's state is what the event with its highest sequence number told, and nothing else; silence
-//! makes it Critical. What a sender left out or garbled is absent, never guessed. It must not know the store.
+//! Promises: an SVM's state is what its latest event reported, by sequence number, and by time where a number was wrong;
+//! silence makes it Critical. What a sender left out or garbled is absent, never guessed. It must not know the store.
 
 use super::cloudevent::twenty;
 use super::gaps::Gaps;
 use super::machines::{Machine, Machines};
-use crate::subscription::{DeviceStatus, LimitLevel};
+use crate::subscription::{DeviceStatus, LimitLevel, read_instant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// The reason of an SVM that was silent for too long.
 pub const NOT_CONNECTED: &str = "not_connected";
@@ -19,6 +20,32 @@ pub const STATUS_UNKNOWN: &str = "status_unknown";
 pub const TWO_MACHINES: &str = "two_machines";
 /// What the source of an SVM begins with; its id follows.
 pub const SVM_SOURCE: &str = "urn:svm:";
+
+/// An id as SVMs write it: a UUID in lower case (RFC 9562, section 4). Other ids are what they are.
+pub fn canonical_id(id: &str) -> Cow<'_, str> {
+    let is_uuid = id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if is_uuid && id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(id.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(id)
+    }
+}
+
+/// The name of a source as SVMs write it.
+pub fn canonical_source(source: &str) -> Cow<'_, str> {
+    match source.get(..SVM_SOURCE.len()).zip(source.get(SVM_SOURCE.len()..)) {
+        // Of a URN, the scheme and the namespace are without case (RFC 8141, section 3.1).
+        Some((start, id)) if start.eq_ignore_ascii_case(SVM_SOURCE) => match canonical_id(id) {
+            Cow::Borrowed(_) if start == SVM_SOURCE => Cow::Borrowed(source),
+            id => Cow::Owned(format!("{SVM_SOURCE}{id}")),
+        },
+        _ => Cow::Borrowed(source),
+    }
+}
 
 /// What one event told about its SVM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +103,7 @@ impl Told {
         let reasons = data.get("device_status_reasons").and_then(Value::as_array);
         let reasons =
             reasons.into_iter().flatten().take(32).filter_map(|reason| text(Some(reason))).collect();
-        let instant = |name: &str| snapshot.get(name)?.as_str()?.parse().ok();
+        let instant = |name: &str| read_instant(snapshot.get(name)?.as_str()?).ok();
         // SQLite's integers have a sign.
         let count = |name: &str| snapshot.get(name)?.as_u64().filter(|n| i64::try_from(*n).is_ok());
         Some(Self {
@@ -108,15 +135,29 @@ pub(super) fn text(value: Option<&Value>) -> Option<String> {
     (!text.is_empty()).then(|| text.chars().take(256).collect())
 }
 
-/// An event whose sequence number another event had.
+/// What is wrong with a sequence number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictReason {
+    /// Another event of the source has it.
+    #[default]
+    NumberTaken,
+    /// It is far above the highest known one.
+    Jump,
+}
+
+/// An event that was not stored because of its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastConflict {
-    /// The event that was not kept.
+    /// The event that was not stored.
     pub id: String,
     /// Its number.
     pub sequence: String,
     /// When.
     pub at: Timestamp,
+    /// What is wrong with its number.
+    #[serde(default)]
+    pub why: ConflictReason,
 }
 
 /// One SVM as it is kept.
@@ -136,7 +177,7 @@ pub struct Svm {
     pub gaps: Gaps,
     /// Which machines sent as this SVM.
     pub machines: Machines,
-    /// Events not kept because their number was taken.
+    /// Events not stored because of their number.
     pub conflicts: u64,
     /// The latest of these.
     pub last_conflict: Option<LastConflict>,
@@ -228,22 +269,30 @@ impl Counts {
 }
 
 /// The devices of one key over all its SVMs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySum {
     /// The key.
     pub key: String,
-    /// How many SVMs hold it as the active key.
+    /// How many SVMs have it as the active key.
     pub svms: u64,
-    /// The devices they protect together.
-    pub devices: u64,
-    /// What the key allows, as the latest event of any of them told.
+    /// How many of these reported no number of devices: the sum is without them.
+    pub svms_unknown: u64,
+    /// The devices that the others protect together; `None` if none reported a number.
+    pub devices: Option<u64>,
+    /// What the key allows, as the latest event of any of them reported.
     pub devices_limit: Option<u64>,
 }
 
 impl KeySum {
-    /// How the sum stands to the limit.
+    /// How the sum compares to the limit. It is a lower bound while SVMs are unknown.
     pub fn level(&self) -> LimitLevel {
-        LimitLevel::of(Some(self.devices), self.devices_limit)
+        LimitLevel::of(self.devices, self.devices_limit)
+    }
+
+    /// The sum as the API shows it.
+    pub fn to_json(&self) -> Value {
+        json!({"key": self.key, "svms": self.svms, "svms_unknown": self.svms_unknown, "devices": self.devices,
+            "devices_limit": self.devices_limit, "level": self.devices.map(|_| self.level())})
     }
 }
 
@@ -275,6 +324,36 @@ mod tests {
         assert_eq!((told.devices, told.devices_limit), (Some(91), None));
         assert!(told.ends_at.is_some() && told.grace_ends_at.is_none());
         assert!(Told::read("svm.x", json!({"device_status": "fine"}).as_object().unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_uuid_is_found_however_it_is_written() {
+        let id = "0197A0B2-0000-7000-8000-00000000000A";
+        assert_eq!(canonical_id(id), "0197a0b2-0000-7000-8000-00000000000a");
+        assert_eq!(
+            canonical_source(&format!("URN:SVM:{id}")),
+            "urn:svm:0197a0b2-0000-7000-8000-00000000000a"
+        );
+        for other in ["A", "Urn:x:A", "urn:svm:A", "", "0197A0B2x0000-7000-8000-00000000000A"] {
+            assert_eq!((canonical_id(other), canonical_source(other)), (other.into(), other.into()));
+        }
+    }
+
+    #[test]
+    fn unknown_devices_are_unknown() {
+        let sum = |devices, svms_unknown| KeySum {
+            key: "K".into(),
+            svms: 2,
+            svms_unknown,
+            devices,
+            devices_limit: Some(10),
+        };
+        let none = sum(None, 2).to_json();
+        assert_eq!(
+            (&none["devices"], &none["level"], &none["svms_unknown"]),
+            (&json!(null), &json!(null), &json!(2))
+        );
+        assert_eq!(sum(Some(12), 1).to_json()["level"], "over_110");
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! `POST /v1/events`: from a request to an answer that names what is on disk.
 //!
 //! Promises: who may not send is refused before the body is read; all bodies together, packed and unpacked, take
-//! a bounded amount of memory until their events are kept; either every event of a request is valid or none is kept; ids are named only after the store said
-//! that they are kept.
+//! a bounded amount of memory until their events are stored, and one token does not take all of it; either every event of a
+//! request is valid or none is stored; ids are named only after the store said that they are stored.
 
 use super::App;
 use super::answer::{Json, Refusal};
 use super::coding::{self, Coding};
-use super::store::Ingest;
+use super::store::{Ingest, TokenHolder};
+use super::stream::Peer;
 use super::wire;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,6 +23,11 @@ use tokio::sync::SemaphorePermit;
 
 /// Bytes of a request's body, as it comes and unpacked.
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// Room that a body has before any of it came.
+const FIRST_ROOM: usize = 64 * 1024;
+/// How long a body waits for more room.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
 
 pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Response {
     match take(&app, request).await {
@@ -46,11 +52,21 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
         Some(tokens) => Some(tokens.known(&head.headers).ok_or(Refusal::Unauthorised)?),
         None => None,
     };
+    // A sender sends one body after the other: one token cannot take the room of all.
+    let _part = match &token {
+        Some(token) => Some(app.senders.take(token.hash.clone(), false).ok_or(Refusal::Busy)?),
+        None => None,
+    };
+    let client = head.extensions.get::<Peer>().map(|peer| Arc::clone(&peer.connection));
+    let reading = client.as_ref().inspect(|client| client.waits());
     let mode = wire::mode(&head.headers)?;
     let coding = coding::coding(&head.headers)?;
     let patience = Duration::from_secs(app.settings.limits.body_timeout_seconds.into());
     let read = tokio::time::timeout(patience, read_body(app, &head.headers, body));
     let (body, mut room) = read.await.map_err(|_| Refusal::Slow)??;
+    if let Some(client) = reading {
+        client.works();
+    }
     let body = match coding {
         Coding::Identity => body,
         Coding::Zstd => {
@@ -70,6 +86,11 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
     {
         return Err(Refusal::SeveralSources { position });
     }
+    let token = token.zip(app.tokens.as_ref()).map(|(token, file)| TokenHolder {
+        hash: token.hash,
+        source: token.source,
+        source_is_named: events.first().is_some_and(|event| file.names(&event.source)),
+    });
     let outcome = app.store.ingest(Ingest { token, events, at: app.clock.now() }).await?;
     drop(room);
     let refused = outcome.kept.is_empty() && !outcome.conflicts.is_empty();
@@ -82,7 +103,8 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
         answer.insert(
             "error".to_owned(),
             json!({"code": "sequence_conflict",
-                "message": "the sequence numbers of all events belong to other events of this source"}),
+                "message": "the sequence numbers of all events belong to other events of this source, or are far above \
+                    the highest known one"}),
         );
     }
     Ok((status, Json(answer)).into_response())
@@ -102,6 +124,21 @@ impl<'a> Room<'a> {
         app.bodies.acquire_many(wanted).await.map(Self).map_err(|_| Refusal::Busy)
     }
 
+    /// Takes more for a body that has so many bytes by now, and waits for it a while: requests that each have a part of
+    /// the room and wait for more might wait for each other.
+    async fn reach(&mut self, app: &'a App, bytes: usize) -> Result<(), Refusal> {
+        let held = self.0.num_permits();
+        if Self::kibibytes(bytes) <= held {
+            return Ok(());
+        }
+        // Doubled, so that a large body asks a few times only.
+        let wanted = Self::kibibytes(bytes).max((held * 2).min(Self::kibibytes(MAX_BODY)));
+        let missing = u32::try_from(wanted - held).map_err(|_| Refusal::TooLarge)?;
+        let more = tokio::time::timeout(ROOM_WAIT, app.bodies.acquire_many(missing)).await;
+        self.0.merge(more.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?);
+        Ok(())
+    }
+
     /// Takes more, up to so many bytes in all. It does not wait: requests that each have a part of the room and
     /// wait for more would wait for each other.
     fn grow(&mut self, app: &'a App, bytes: usize) -> Result<(), Refusal> {
@@ -117,22 +154,28 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Reads the body within its bound, and first waits for room for it.
+/// Reads the body within its bound. It takes room as it comes: what is only promised holds back nobody.
 async fn read_body<'a>(
     app: &'a App,
     headers: &HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Result<(hyper::body::Bytes, Room<'a>), Refusal> {
     let told = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let length: usize = told.unwrap_or(MAX_BODY);
+    let length: usize = told.unwrap_or(FIRST_ROOM);
     if length > MAX_BODY {
         return Err(Refusal::TooLarge);
     }
-    let mut room = Room::wait(app, length).await?;
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() { Refusal::TooLarge } else { Refusal::Broken }
-    })?;
-    let body = body.to_bytes();
-    room.shrink(body.len());
-    Ok((body, room))
+    let mut room = Room::wait(app, length.min(FIRST_ROOM)).await?;
+    let mut bytes = Vec::with_capacity(length);
+    while let Some(frame) = body.frame().await {
+        let Ok(part) = frame.map_err(|_| Refusal::Broken)?.into_data() else { continue };
+        let size = bytes.len().saturating_add(part.len());
+        if size > MAX_BODY {
+            return Err(Refusal::TooLarge);
+        }
+        room.reach(app, size).await?;
+        bytes.extend_from_slice(&part);
+    }
+    room.shrink(bytes.len());
+    Ok((bytes.into(), room))
 }

@@ -1,17 +1,20 @@
-//! `GET /v1/live`: events as they are kept, as server-sent events.
+//! `GET /v1/live`: events as they are stored, as server-sent events.
 //!
 //! Promises: every event in its order, from `Last-Event-ID` on, none left out. A reader is served from the
-//! store, so that nothing is buffered for it but the few pieces on their way; one that takes nothing for the
-//! write timeout is cut, and comes back with its `Last-Event-ID`.
+//! store, so that nothing is buffered for it but two pieces of bounded size on their way; one that takes nothing for the
+//! write timeout is cut, and comes back with its `Last-Event-ID`. One address does not take all places.
 
 use super::App;
 use super::answer::Refusal;
 use super::api::{self, Asked};
+use super::fleet::canonical_source;
 use super::metrics::Gauge;
-use super::store::Events;
+use super::routes::Owner;
+use super::store::{Events, StoreError};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Bytes;
@@ -20,12 +23,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Events read at once for one reader.
+/// Events read at once for one reader, and the bytes of their texts. An event may be larger than a piece, and is one then.
 const PIECE: u32 = 50;
+const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces on their way to one reader.
-const PIECES: usize = 2;
+const PIECES: usize = 1;
 /// A comment after this much silence keeps proxies from closing the connection.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// After this a reader asks again when the store was busy.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// Which events are asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -42,20 +49,27 @@ pub(super) struct Cut;
 
 pub(super) async fn get(
     State(app): State<Arc<App>>,
+    Extension(Owner(owner)): Extension<Owner>,
     headers: HeaderMap,
     query: Asked<LiveQuery>,
 ) -> Result<Response, Refusal> {
     let query = api::asked(query)?;
-    let place = Arc::clone(&app.live).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let source = query.source.map(|source| canonical_source(&source).into_owned());
+    let place = app.live.take(owner, false).ok_or(Refusal::Busy)?;
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = last_id.or(query.after).unwrap_or_else(|| *app.store.latest().borrow());
     let (sender, body) = Channel::<Bytes, Cut>::new(PIECES);
     tokio::spawn(async move {
         let _gauge = Gauge::up(&app.metrics, |metrics| &metrics.live_readers);
-        feed(&app, sender, after, query.source).await;
+        feed(&app, sender, after, source).await;
         drop(place);
     });
-    let kind = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let kind = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // nginx, and some proxies after it, would hold pieces back until there are enough of them.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
     Ok((kind, Body::new(body)).into_response())
 }
 
@@ -66,7 +80,7 @@ async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source:
     let mut piece = "retry: 3000\n\n".to_owned();
     loop {
         if !piece.is_empty() {
-            match tokio::time::timeout(patience, sender.send_data(piece.into())).await {
+            match tokio::time::timeout(patience, sender.send_data(std::mem::take(&mut piece).into())).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
@@ -78,13 +92,23 @@ async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source:
         }
         // Marked as seen before looking, so that what is kept meanwhile wakes this reader again.
         let until = *latest.borrow_and_update();
-        let asked = Events { source: source.clone(), after, limit: PIECE, ..Events::default() };
-        let Ok(events) = app.store.events(asked).await else { return };
-        piece = events
+        let asked =
+            Events { source: source.clone(), after, limit: PIECE, bytes: PIECE_BYTES, ..Events::default() };
+        let page = match app.store.piece(asked).await {
+            Ok(page) => page,
+            // Many read at once: this one waits its turn.
+            Err(StoreError::Busy | StoreError::TooLong) => {
+                tokio::time::sleep(BUSY).await;
+                continue;
+            }
+            Err(_) => return,
+        };
+        piece = page
+            .events
             .iter()
             .map(|event| format!("id: {}\ndata: {}\n\n", event.position, api::to_json(event)))
             .collect();
-        match events.last() {
+        match page.events.last() {
             Some(last) => after = last.position,
             None => {
                 // Nothing of this source up to here: the next look need not pass over it again.

@@ -1,7 +1,8 @@
 //! Counters, and their text for Prometheus.
 
-use super::fleet::Counts;
-use super::store::Kept;
+use super::fleet::{Counts, KeySum};
+use super::store::Stored;
+use crate::text::clean;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -21,12 +22,33 @@ pub(super) struct Metrics {
     pub(super) unauthorised: AtomicU64,
     /// Requests answered with 503.
     pub(super) unavailable: AtomicU64,
+    /// Requests since the start, whatever became of them.
+    pub(super) requests: AtomicU64,
     /// Connections open now.
     pub(super) connections: AtomicU64,
     /// Readers of live events now.
     pub(super) live_readers: AtomicU64,
     /// Readers of live events that were cut because they took nothing.
     pub(super) live_cut: AtomicU64,
+    /// Connections for which there was no place.
+    pub(super) connections_refused: AtomicU64,
+    /// Connections that were cut to make room for others.
+    pub(super) connections_cut: AtomicU64,
+    /// Bytes of the store, without what is free in it.
+    pub(super) store_bytes: AtomicU64,
+    /// Events removed, by [`RemovalReason`].
+    removed: [AtomicU64; 3],
+}
+
+/// Why events are removed.
+#[derive(Clone, Copy)]
+pub(super) enum RemovalReason {
+    /// They are older than they may be.
+    Age,
+    /// Their source has more than it may have.
+    Quota,
+    /// The store has more than it may have.
+    Size,
 }
 
 /// Counts up, and down again when dropped.
@@ -47,7 +69,7 @@ impl Drop for Gauge {
 
 impl Metrics {
     /// A transaction was committed.
-    pub(super) fn committed<'a>(&self, took: Duration, outcomes: impl Iterator<Item = &'a Kept>) {
+    pub(super) fn committed<'a>(&self, took: Duration, outcomes: impl Iterator<Item = &'a Stored>) {
         self.transactions.fetch_add(1, Relaxed);
         self.transaction_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
         for outcome in outcomes {
@@ -58,14 +80,30 @@ impl Metrics {
         }
     }
 
+    /// Events were removed.
+    pub(super) fn removed(&self, reason: RemovalReason, count: u64) {
+        let [age, quota, size] = &self.removed;
+        match reason {
+            RemovalReason::Age => age,
+            RemovalReason::Quota => quota,
+            RemovalReason::Size => size,
+        }
+        .fetch_add(count, Relaxed);
+    }
+
     /// All of it in Prometheus' text format.
-    pub(super) fn text(&self, svms: Counts) -> String {
+    pub(super) fn text(&self, svms: Counts, keys: &[KeySum], store_limit: u64) -> String {
         let mut text = String::new();
         let seconds = Duration::from_micros(self.transaction_microseconds.load(Relaxed)).as_secs_f64();
         for (name, kind, help, value) in [
             ("events_kept_total", "counter", "Events written to disk.", &self.kept),
             ("events_duplicate_total", "counter", "Events that were on disk before.", &self.duplicates),
-            ("events_conflict_total", "counter", "Events whose sequence number was taken.", &self.conflicts),
+            (
+                "events_conflict_total",
+                "counter",
+                "Events refused for their sequence number.",
+                &self.conflicts,
+            ),
             ("requests_refused_total", "counter", "Requests answered 400, 409, 413 or 415.", &self.refused),
             ("requests_unauthorised_total", "counter", "Requests answered 401 or 403.", &self.unauthorised),
             ("requests_unavailable_total", "counter", "Requests answered 503.", &self.unavailable),
@@ -73,6 +111,19 @@ impl Metrics {
             ("connections", "gauge", "Connections open.", &self.connections),
             ("live_readers", "gauge", "Readers of live events.", &self.live_readers),
             ("live_cut_total", "counter", "Readers of live events cut for taking nothing.", &self.live_cut),
+            (
+                "connections_refused_total",
+                "counter",
+                "Connections without a place.",
+                &self.connections_refused,
+            ),
+            (
+                "connections_cut_total",
+                "counter",
+                "Connections cut to make room for others.",
+                &self.connections_cut,
+            ),
+            ("store_bytes", "gauge", "Bytes of the store, without what is free in it.", &self.store_bytes),
         ] {
             let value = value.load(Relaxed);
             write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} {kind}\n").ok();
@@ -85,6 +136,39 @@ impl Metrics {
         for (status, count) in [("ok", svms.ok), ("warning", svms.warning), ("critical", svms.critical)] {
             writeln!(text, "svm_collector_svms{{status=\"{status}\"}} {count}").ok();
         }
+        text.push_str("# HELP svm_collector_events_removed_total Events removed from the store.\n");
+        text.push_str("# TYPE svm_collector_events_removed_total counter\n");
+        for (reason, count) in ["age", "quota", "size"].into_iter().zip(&self.removed) {
+            let count = count.load(Relaxed);
+            writeln!(text, "svm_collector_events_removed_total{{reason=\"{reason}\"}} {count}").ok();
+        }
+        text.push_str("# HELP svm_collector_store_limit_bytes Bytes that the store may have.\n");
+        text.push_str("# TYPE svm_collector_store_limit_bytes gauge\n");
+        writeln!(text, "svm_collector_store_limit_bytes {store_limit}").ok();
+        key_sums(&mut text, keys);
         text
+    }
+}
+
+/// The devices of each key. What is unknown has no line.
+fn key_sums(text: &mut String, keys: &[KeySum]) {
+    type Value = fn(&KeySum) -> Option<u64>;
+    let gauges: [(&str, &str, Value); 4] = [
+        ("key_devices", "Devices of all SVMs of a key that reported a number.", |sum| sum.devices),
+        ("key_devices_limit", "Devices that a key allows.", |sum| sum.devices_limit),
+        ("key_svms", "SVMs with this active key.", |sum| Some(sum.svms)),
+        ("key_svms_unknown", "Of these, SVMs that reported no number of devices.", |sum| {
+            Some(sum.svms_unknown)
+        }),
+    ];
+    for (name, help, value) in gauges {
+        write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} gauge\n").ok();
+        for sum in keys {
+            if let Some(value) = value(sum) {
+                // The text comes from senders: clean() leaves no line ends.
+                let key = clean(&sum.key).replace('\\', "\\\\").replace('"', "\\\"");
+                writeln!(text, "svm_collector_{name}{{key=\"{key}\"}} {value}").ok();
+            }
+        }
     }
 }

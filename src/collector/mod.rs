@@ -4,8 +4,8 @@
 //! one number is seen; the state of an SVM is that of its latest event. Memory is bounded, whoever sends or
 //! reads. It must not know the agent or the vendor: it believes events, and nothing else.
 //!
-//! A request goes `serve` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back. Readers go
-//! `serve` → `api`, `page` or `live` → `store`.
+//! A request goes `serve` → `routes` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back.
+//! Readers go `serve` → `routes` → `api`, `page` or `live` → `store`, and their answers back through `room`.
 
 pub mod cli;
 pub mod fleet;
@@ -20,19 +20,26 @@ pub(crate) mod answer;
 pub(crate) mod api;
 pub(crate) mod cloudevent;
 pub(crate) mod coding;
+mod connections;
+mod hosts;
 mod ingest;
 mod live;
 mod metrics;
 pub(crate) mod page;
+mod room;
+mod routes;
 mod serve;
+mod stream;
 pub(crate) mod wire;
 
 pub use settings::Settings;
 
 use crate::clock::Clock;
+use crate::places::{PlaceBounds, Places};
 use crate::settings::SettingsError;
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -58,9 +65,15 @@ struct App {
     store: store::Store,
     metrics: Arc<metrics::Metrics>,
     tokens: Option<Arc<token_file::TokenFile>>,
+    /// Reading tokens.
+    readers: Option<Arc<token_file::TokenFile>>,
     clock: Clock,
+    connections: Arc<connections::Connections>,
     bodies: Semaphore,
-    live: Arc<Semaphore>,
+    /// Requests with events, by the hash of their token.
+    senders: Places<String>,
+    answers: room::Answers,
+    live: Places<IpAddr>,
     closing: watch::Receiver<bool>,
 }
 
@@ -95,37 +108,66 @@ impl Collector {
             false => None,
         };
         let metrics = Arc::new(metrics::Metrics::default());
-        let (store, store_closed) = store::Store::open(&settings.store.path, Arc::clone(&metrics))?;
+        let readers = match settings.page.readers_file.as_os_str().is_empty() {
+            false => Some(Arc::new(token_file::TokenFile::open(&settings.page.readers_file)?)),
+            true => None,
+        };
+        let bounds = store::StoreBounds {
+            bytes: store_limit(&settings),
+            source_bytes: i64::from(settings.store.max_source_megabytes) * 1_000_000,
+            sources: settings.store.max_sources.into(),
+        };
+        let limits = &settings.limits;
+        let deadline = Duration::from_secs(limits.query_timeout_seconds.into());
+        let (store, store_closed) =
+            store::Store::open(&settings.store.path, bounds, deadline, Arc::clone(&metrics))?;
         let (close, closing) = watch::channel(false);
         let app = App {
-            bodies: Semaphore::new(settings.limits.bodies_mib as usize * 1024),
-            live: Arc::new(Semaphore::new(settings.limits.live_readers as usize)),
+            connections: connections::Connections::new(
+                limits.connections as usize,
+                limits.connections_each as usize,
+            ),
+            bodies: Semaphore::new(limits.bodies_mib as usize * 1024),
+            senders: Places::new(PlaceBounds {
+                total: limits.connections as usize,
+                each: MAX_BODIES_EACH,
+                reserved: 0,
+            }),
+            answers: room::Answers::new(limits.answers_mib),
+            live: Places::new(PlaceBounds {
+                total: limits.live_readers as usize,
+                each: limits.live_readers_each as usize,
+                reserved: 0,
+            }),
             settings,
             store,
             metrics,
             tokens,
+            readers,
             clock,
             closing,
         };
         Ok(Self { app: Arc::new(app), close, store_closed })
     }
 
-    /// The token file, to have it read again; `None` where no token is required.
-    pub fn token_file(&self) -> Option<Arc<token_file::TokenFile>> {
-        self.app.tokens.clone()
+    /// The files of tokens, of senders and of readers, to have them read again.
+    pub fn token_files(&self) -> Vec<Arc<token_file::TokenFile>> {
+        self.app.tokens.iter().chain(&self.app.readers).cloned().collect()
     }
 
     /// Serves until `shutdown` is over, lets requests finish, and closes the store.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let Self { app, close, store_closed } = self;
-        let pruning = tokio::spawn(prune_hourly(Arc::clone(&app)));
+        let removing = tokio::spawn(remove_old(Arc::clone(&app)));
+        let giving_back = tokio::spawn(give_back_memory(Arc::clone(&app)));
         let run = serve::run(app, listener, close.subscribe());
         let closing = async {
             shutdown.await;
             close.send_replace(true);
         };
         tokio::join!(run, closing);
-        pruning.abort();
+        removing.abort();
+        giving_back.abort();
         // Requests that were cut still hold the store; the process does not wait for them for ever.
         tokio::time::timeout(Duration::from_secs(10), store_closed).await.ok();
     }
@@ -145,13 +187,39 @@ pub async fn serve(
     Ok(())
 }
 
-async fn prune_hourly(app: Arc<App>) {
+/// Requests with events that one token may have under way.
+const MAX_BODIES_EACH: usize = 4;
+
+/// Bytes that the store may have.
+fn store_limit(settings: &Settings) -> u64 {
+    u64::from(settings.store.max_gigabytes) * 1_000_000_000
+}
+
+/// Has the store remove what is too old. It goes on until nothing is left to remove.
+async fn remove_old(app: Arc<App>) {
     const DAY: u64 = 86_400;
     loop {
         let keep = &app.settings.store;
-        app.store
-            .prune(app.ago(u64::from(keep.keep_days) * DAY), app.ago(u64::from(keep.keep_report_days) * DAY));
-        // Often enough for 300,000 events an hour, since each look removes a bounded number.
+        app.store.remove(
+            app.ago(u64::from(keep.keep_days) * DAY),
+            app.ago(u64::from(keep.keep_report_days) * DAY),
+        );
         tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+}
+
+/// Gives memory back to the system once a burst is over.
+async fn give_back_memory(app: Arc<App>) {
+    let mut given_back = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let handled = app.metrics.requests.load(std::sync::atomic::Ordering::Relaxed);
+        // Not while many are at work: it takes the allocator's lock.
+        if handled != given_back
+            && app.bodies.available_permits() == app.settings.limits.bodies_mib as usize * 1024
+        {
+            given_back = handled;
+            crate::memory::give_back();
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! until a good one comes. A change is seen with the next request, though the file is looked at
 //! no oftener than every 2 s.
 
-use super::tokens::{Tokens, TokensError};
+use super::tokens::{KnownToken, Tokens, TokensError};
 use crate::clock::boot_time;
 use crate::error_chain::Chain;
 use axum::http::HeaderMap;
@@ -41,8 +41,8 @@ impl TokenFile {
         Ok(Self { path: path.to_owned(), held: Mutex::new(held) })
     }
 
-    /// The hash, in hex, of the token that a request shows, where it is a known one.
-    pub(super) fn known(&self, headers: &HeaderMap) -> Option<String> {
+    /// The token that a request shows, if it is a known one.
+    pub(super) fn known(&self, headers: &HeaderMap) -> Option<KnownToken> {
         let mut held = self.held();
         let now = boot_time();
         if now.saturating_sub(held.looked_at) >= LOOK {
@@ -53,6 +53,11 @@ impl TokenFile {
             }
         }
         held.tokens.known(headers)
+    }
+
+    /// Whether the file names a source for a token.
+    pub(super) fn names(&self, source: &str) -> bool {
+        self.held().tokens.names(source)
     }
 
     /// Reads the file again, whether it changed or not.

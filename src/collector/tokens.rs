@@ -1,20 +1,28 @@
-//! Bearer tokens: which are known. To which source one belongs is the store's to keep.
+//! Bearer tokens: which are known, and for which source the file names one. What a token without such a name belongs to
+//! is the store's to keep.
 //!
 //! Promises: the collector holds only SHA-256 hashes of tokens; a token is compared in constant time, and
 //! neither it nor its hash is logged.
 
+use crate::files::read_text_bounded;
+use crate::text::trim_pasted;
 use axum::http::{HeaderMap, header};
 use ring::{digest, rand::SecureRandom};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq;
+
+/// Bytes of a token file: about 100,000 lines.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+/// What stands before the name of a source in a line.
+const SOURCE: &str = "source=";
 
 /// What is wrong with the token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// It cannot be read.
-    #[error("cannot read the token file {} (tokens.file); make a line for it with `svm-collector token`", path.display())]
+    #[error("cannot read the token file {}; make a line for it with `svm-collector token`", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -24,26 +32,46 @@ pub enum TokensError {
     /// Others may write it, and so let in whom they like.
     #[error("the token file {} can be written by others than its owner: chmod go-w it", .0.display())]
     Writable(PathBuf),
-    /// A line is no hash.
-    #[error("line {line} of the token file {} is not a SHA-256 hash of 64 hex digits", path.display())]
+    /// A line cannot be used.
+    #[error("line {line} of the token file {} {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
+        /// What is wrong with it, to be read after the line.
+        problem: &'static str,
     },
 }
 
 type Hash = [u8; 32];
 
+/// A line of the file.
+struct Known {
+    hash: Hash,
+    source: Option<String>,
+}
+
 /// The hashes of all known tokens.
 pub(crate) struct Tokens {
     /// Found by their first bytes, so that a hundred thousand are no burden; compared whole in constant time.
-    hashes: HashMap<[u8; 8], Vec<Hash>>,
+    hashes: HashMap<[u8; 8], Vec<Known>>,
+    /// Sources that are named for a token.
+    named: HashSet<String>,
+}
+
+/// A token that a request shows, and that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownToken {
+    /// Its hash, in hex.
+    pub(crate) hash: String,
+    /// The source that the file names for it.
+    pub(crate) source: Option<String>,
 }
 
 impl Tokens {
-    /// Reads the file: a hash a line; what follows it on the line is a note. Empty lines and `#` are skipped.
+    /// Reads the file: a hash a line, then perhaps `source=…`; what else follows is a note. Empty lines and `#` are
+    /// skipped.
     pub(super) fn read(path: &Path) -> Result<Self, TokensError> {
         use std::os::unix::fs::PermissionsExt;
         let failed = |source| TokensError::Read { path: path.to_owned(), source };
@@ -51,20 +79,35 @@ impl Tokens {
         if mode & 0o022 != 0 {
             return Err(TokensError::Writable(path.to_owned()));
         }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        Self::parse(&text).map_err(|line| TokensError::Line { path: path.to_owned(), line })
+        let text = read_text_bounded(path, MAX_FILE).map_err(failed)?;
+        Self::parse(&text).map_err(|(line, problem)| TokensError::Line {
+            path: path.to_owned(),
+            line,
+            problem,
+        })
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Self, usize> {
-        let mut hashes: HashMap<[u8; 8], Vec<Hash>> = HashMap::new();
+    /// Reads the lines, or says which is wrong and why.
+    pub(crate) fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+        let mut tokens = Self { hashes: HashMap::new(), named: HashSet::new() };
         for (index, line) in text.lines().enumerate() {
-            let Some(word) = line.split_whitespace().next().filter(|word| !word.starts_with('#')) else {
-                continue;
-            };
-            let hash = from_hex(word).ok_or(index + 1)?;
-            hashes.entry(start(&hash)).or_default().push(hash);
+            let mut words = trim_pasted(line).split_whitespace();
+            let Some(word) = words.next().filter(|word| !word.starts_with('#')) else { continue };
+            let line = index + 1;
+            let hash = from_hex(word).ok_or((line, "does not begin with a SHA-256 hash of 64 hex digits"))?;
+            let mut sources = words.filter_map(|word| word.strip_prefix(SOURCE));
+            let source = sources.next().map(str::to_owned);
+            if source.as_deref() == Some("") || sources.next().is_some() {
+                return Err((line, "must name one source after source="));
+            }
+            let same = tokens.hashes.entry(start(&hash)).or_default();
+            if same.iter().any(|known| known.hash == hash && known.source != source) {
+                return Err((line, "names another source for a token than a line before it"));
+            }
+            tokens.named.extend(source.clone());
+            same.push(Known { hash, source });
         }
-        Ok(Self { hashes })
+        Ok(tokens)
     }
 
     /// How many are known.
@@ -72,8 +115,13 @@ impl Tokens {
         self.hashes.values().map(Vec::len).sum()
     }
 
-    /// The hash, in hex, of the token a request shows, where it is a known one.
-    pub(super) fn known(&self, headers: &HeaderMap) -> Option<String> {
+    /// Whether a source is named for a token.
+    pub(super) fn names(&self, source: &str) -> bool {
+        self.named.contains(source)
+    }
+
+    /// The token a request shows, if it is a known one.
+    pub(super) fn known(&self, headers: &HeaderMap) -> Option<KnownToken> {
         let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = shown.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -81,17 +129,25 @@ impl Tokens {
         }
         let hash = hash(token.trim());
         let candidates = self.hashes.get(&start(&hash))?;
-        let known = candidates.iter().fold(false, |found, known| found | bool::from(known.ct_eq(&hash)));
-        known.then(|| to_hex(&hash))
+        let mut found = None;
+        for known in candidates {
+            if bool::from(known.hash.ct_eq(&hash)) {
+                found = Some(known);
+            }
+        }
+        found.map(|known| KnownToken { hash: to_hex(&hash), source: known.source.clone() })
     }
 }
 
-/// Makes a token: the token, and the line for the token file.
-pub fn make() -> Option<(String, String)> {
+/// Makes a token: the token, and the line for the token file, perhaps with the source that it may speak for.
+pub fn make(source: Option<&str>) -> Option<(String, String)> {
     let mut bytes = [0_u8; 32];
     ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
     let token = format!("svmc_{}", to_hex(&bytes));
-    let line = to_hex(&hash(&token));
+    let mut line = to_hex(&hash(&token));
+    if let Some(source) = source {
+        write!(line, " {SOURCE}{source}").ok();
+    }
     Some((token, line))
 }
 
@@ -135,17 +191,31 @@ mod tests {
 
     #[test]
     fn a_made_token_is_known_and_no_other() {
-        let (token, line) = make().unwrap();
+        let (token, line) = make(None).unwrap();
         let tokens = Tokens::parse(&format!("# ours\n\n{line} svm-7\n")).unwrap();
-        assert_eq!(tokens.known(&shown(&format!("Bearer {token}"))), Some(line.clone()));
-        assert_eq!(tokens.known(&shown(&format!("bearer {token}"))), Some(line));
+        let known = Some(KnownToken { hash: line, source: None });
+        assert_eq!(tokens.known(&shown(&format!("Bearer {token}"))), known);
+        assert_eq!(tokens.known(&shown(&format!("bearer {token}"))), known);
         for wrong in ["Bearer ", "Bearer x", &token, &format!("Basic {token}"), &format!("Bearer {token}x")] {
             assert_eq!(tokens.known(&shown(wrong)), None, "{wrong}");
         }
     }
 
     #[test]
-    fn a_line_that_is_no_hash_is_named() {
-        assert_eq!(Tokens::parse("\nplain-token\n").err(), Some(2));
+    fn a_line_names_a_source_or_says_what_is_wrong() {
+        let (token, line) = make(None).unwrap();
+        let shown = shown(&format!("Bearer {token}"));
+        let tokens = Tokens::parse(&format!("\u{feff}{line} the first source=urn:svm:a\r\n")).unwrap();
+        assert_eq!(tokens.known(&shown).unwrap().source.as_deref(), Some("urn:svm:a"));
+        assert!(tokens.names("urn:svm:a") && !tokens.names("urn:svm:b"));
+        for (text, at) in [
+            ("\nplain-token\n".to_owned(), 2),
+            (format!("{line} source="), 1),
+            (format!("{line} source=a source=b"), 1),
+            (format!("{line} source=a\n\n{line} source=b"), 3),
+            (format!("{line} source=a\n{line}"), 2),
+        ] {
+            assert_eq!(Tokens::parse(&text).err().map(|(line, _)| line), Some(at), "{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::cloudevent::{self, Event, Invalid, invalid};
 use axum::http::{HeaderMap, header};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Events of one request.
@@ -130,7 +131,8 @@ impl<'de> Visitor<'de> for BatchVisitor {
 }
 
 fn text(body: &[u8]) -> Result<&str, Invalid> {
-    std::str::from_utf8(body).map_err(|_| invalid("event", "is not UTF-8"))
+    std::str::from_utf8(body)
+        .map_err(|error| invalid("event", format!("is not UTF-8 from byte {} on", error.valid_up_to())))
 }
 
 /// Attributes from `ce-` headers, data from the body.
@@ -142,7 +144,8 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Invali
             return Err(invalid(name, "cannot be a header in binary mode"));
         }
         let value = value.to_str().map_err(|_| invalid(name, "is not percent-encoded ASCII"))?;
-        if members.insert(name.to_owned(), Value::String(percent_decoded(name, value)?)).is_some() {
+        let value = percent_decoded(name, &unquoted(name, value)?)?;
+        if members.insert(name.to_owned(), Value::String(value)).is_some() {
             return Err(invalid(name, "is there twice"));
         }
     }
@@ -168,6 +171,22 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Invali
         members.insert("data_base64".to_owned(), STANDARD.encode(body).into());
     }
     Ok(members)
+}
+
+/// The text of a quoted string (RFC 9110, section 5.6.4), as older versions of the HTTP binding write values with spaces.
+fn unquoted<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Invalid> {
+    let Some(quoted) = value.trim().strip_prefix('"') else { return Ok(Cow::Borrowed(value)) };
+    let wrong = || invalid(name, "is not a whole quoted string");
+    let mut text = String::with_capacity(quoted.len());
+    let mut characters = quoted.chars();
+    loop {
+        match characters.next().ok_or_else(wrong)? {
+            '"' => break,
+            '\\' => text.push(characters.next().ok_or_else(wrong)?),
+            other => text.push(other),
+        }
+    }
+    if characters.next().is_some() { Err(wrong()) } else { Ok(Cow::Owned(text)) }
 }
 
 /// Takes `%41` for `A`, as the HTTP binding writes what a header cannot hold.
@@ -223,6 +242,36 @@ mod tests {
         assert_eq!((events[0].id.as_str(), events[0].severity), ("café", Some(2)));
         assert!(read(Mode::Binary, &headers, b"{").is_err());
         assert!(read(Mode::Binary, &headers, b"1,\"id\":2").is_err());
+    }
+
+    #[test]
+    fn quoted_values_are_read() {
+        for (value, read) in [
+            ("\"1.0\"", Some("1.0")),
+            (r#""a \"b\" \\ c""#, Some(r#"a "b" \ c"#)),
+            ("\"Euro%20%E2%82%AC\"", Some("Euro €")),
+            ("Euro%20%e2%82%ac%20%F0%9F%98%80", Some("Euro € 😀")),
+            ("\"\"", Some("")),
+            ("a\"b", Some("a\"b")),
+            ("\"open", None),
+            ("\"a\"b", None),
+            ("\"a\\", None),
+            ("%C0%A0", None),
+            ("%4", None),
+        ] {
+            let text = unquoted("x", value).and_then(|text| percent_decoded("x", &text));
+            assert_eq!(text.ok().as_deref(), read, "{value}");
+        }
+        let headers = headers(&[
+            ("content-type", "application/json"),
+            ("ce-specversion", "\"1.0\""),
+            ("ce-id", "\"1\""),
+            ("ce-source", "urn:svm:a"),
+            ("ce-type", "svm.key.added"),
+            ("ce-subject", r#""a \"b\"""#),
+        ]);
+        let event: Value = serde_json::from_str(&read(Mode::Binary, &headers, b"").unwrap()[0].text).unwrap();
+        assert_eq!((&event["id"], &event["subject"]), (&"1".into(), &"a \"b\"".into()));
     }
 
     #[test]

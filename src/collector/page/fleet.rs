@@ -1,13 +1,19 @@
 //! The fleet: how many are well, which keys are full, and every SVM, the worst first.
 
 use super::words::{
-    ago, cause, clean, date, encoded, permit, phase, reason, relative, status_chip, status_icon, status_word,
+    ago, cause, date, encoded, permit, phase, reason, relative, status_chip, status_icon, status_word,
 };
 use crate::collector::api::FleetQuery;
 use crate::collector::fleet::{Counts, KeySum, Svm};
 use crate::subscription::{DeviceStatus, LimitLevel};
+use crate::text::clean;
 use jiff::Timestamp;
 use maud::{Markup, html};
+
+/// The way from this page to itself.
+pub(super) const ROOT: &str = "./";
+/// Reasons of a status in one row.
+const REASONS: usize = 4;
 
 /// Everything the page shows.
 pub(crate) struct View {
@@ -56,7 +62,7 @@ impl View {
                 ul class="tiles" {
                     @for (status, count, meaning) in parts {
                         li {
-                            a class={ "tile " (status.as_str()) } href={ "/?status=" (status.as_str()) }
+                            a class={ "tile " (status.as_str()) } href={ "./?status=" (status.as_str()) }
                                 aria-current=[(self.query.status == status.as_str()).then_some("true")] {
                                 span class="tile-label" { (status_icon(status)) (status_word(status)) }
                                 span class="tile-count" { (count) }
@@ -81,20 +87,26 @@ impl View {
                     @for sum in &self.keys {
                         li {
                             div class="sum-head" {
-                                a class="mono" href={ "/?q=" (encoded(&sum.key)) } { bdi { (clean(&sum.key)) } }
+                                a class="mono" href={ "./?q=" (encoded(&sum.key)) } { bdi { (clean(&sum.key)) } }
                                 span class="muted" { (sum.svms) @if sum.svms == 1 { " SVM" } @else { " SVMs" } }
                                 span class="sum-value" {
-                                    b { (sum.devices) }
+                                    @match sum.devices {
+                                        Some(devices) => b { (devices) },
+                                        None => span class="muted" { "unknown" },
+                                    }
                                     @match sum.devices_limit {
                                         Some(limit) => { " / " (limit) }
                                         None => { span class="muted" { " · no limit" } }
+                                    }
+                                    @if sum.devices.is_some() && sum.svms_unknown > 0 {
+                                        span class="muted" { " · without " (sum.svms_unknown) " SVMs, whose number is unknown" }
                                     }
                                     @if let Some(word) = level_word(sum.level()) {
                                         " " span class={ "tag " (level_class(sum.level())) } { (word) }
                                     }
                                 }
                             }
-                            @if let Some(limit) = sum.devices_limit { (bar(sum.devices, limit, level_class(sum.level()))) }
+                            @if let (Some(devices), Some(limit)) = (sum.devices, sum.devices_limit) { (bar(devices, limit, level_class(sum.level()))) }
                         }
                     }
                 }
@@ -111,7 +123,7 @@ impl View {
         let filtered =
             !(self.query.status.is_empty() && self.query.phase.is_empty() && self.query.q.is_empty());
         html! {
-            form class="filters" method="get" action="/" role="search" {
+            form class="filters" method="get" action="./" role="search" {
                 label { span class="visually-hidden" { "Name, id or key" }
                     input type="search" name="q" value=(self.query.q) placeholder="Name, id or key" maxlength="200"; }
                 label { span class="visually-hidden" { "Status" }
@@ -129,7 +141,7 @@ impl View {
                         }
                     } }
                 button type="submit" { "Show" }
-                @if filtered { a class="clear" href="/" { "Clear" } }
+                @if filtered { a class="clear" href="./" { "Clear" } }
             }
         }
     }
@@ -142,7 +154,7 @@ impl View {
                     p class="muted" { "Agents send to " code { "POST /v1/events" } " of this collector." }
                 } @else {
                     p { b { "No SVM is like this." } }
-                    p { a href="/" { "Show all" } }
+                    p { a href="./" { "Show all" } }
                 }
             }
         }
@@ -174,7 +186,7 @@ impl View {
                     @if let Some(names) = names(svm) { div class="sub" { bdi { (names) } } }
                 }
                 th scope="row" data-label="SVM" {
-                    a href={ "/svms/" (encoded(&svm.id)) } { bdi { (clean(name)) } }
+                    a href={ "svms/" (encoded(&svm.id)) } { bdi { (clean(name)) } }
                     @if name != svm.id { div class="sub mono id" title=(clean(&svm.id)) { bdi { (clean(&svm.id)) } } }
                 }
                 td data-label="Phase" {
@@ -229,7 +241,7 @@ impl View {
         let last = self.total.div_ceil(u64::from(self.rows)).max(1);
         let link = |page: u32, word: &str| {
             html! {
-                a rel=(word.to_lowercase()) href={ "/?status=" (encoded(&self.query.status)) "&phase=" (encoded(&self.query.phase))
+                a rel=(word.to_lowercase()) href={ "./?status=" (encoded(&self.query.status)) "&phase=" (encoded(&self.query.phase))
                     "&q=" (encoded(&self.query.q)) "&page=" (page) } { (word) }
             }
         };
@@ -257,7 +269,8 @@ fn absent() -> Markup {
 }
 
 fn join(reasons: &[String]) -> String {
-    reasons.iter().map(|name| reason(name)).collect::<Vec<_>>().join(", ")
+    let shown = reasons.iter().take(REASONS).map(|name| reason(name)).collect::<Vec<_>>().join(", ");
+    if reasons.len() > REASONS { format!("{shown}, and {} more", reasons.len() - REASONS) } else { shown }
 }
 
 fn ended(now: Timestamp, at: Timestamp) -> &'static str {
@@ -286,7 +299,7 @@ pub(super) fn delivery(svm: &Svm) -> Markup {
     html! {
         @if missing > 0 { span class="tag warning" title="events that did not come" { (missing) " missing" } " " }
         @if svm.conflicts > 0 {
-            span class="tag critical" title="events whose sequence number another event had" {
+            span class="tag critical" title="events that were not stored because of their sequence number" {
                 (svm.conflicts) @if svm.conflicts == 1 { " conflict" } @else { " conflicts" }
             }
         }

@@ -9,10 +9,10 @@ pub(crate) mod words;
 
 use super::App;
 use super::answer::Refusal;
-use super::api::{Asked, FleetQuery, asked};
+use super::api::{Asked, FleetQuery, Named, asked, id};
 use super::fleet::SVM_SOURCE;
 use super::store::Events;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
@@ -23,11 +23,14 @@ use std::sync::Arc;
 const ROWS: u32 = 100;
 /// Events on one page of a timeline.
 const EVENTS: u32 = 50;
+/// Bytes of the events on one page of a timeline.
+const EVENT_BYTES: usize = 512 * 1024;
 /// Keys in the summary.
 const KEYS: u32 = 8;
 
-/// Everything around what is shown. `live` names the stream whose events make the script look again.
-fn shell(title: &str, live: &str, content: &Markup) -> Markup {
+/// Everything around what is shown. `root` leads from the page to the fleet's page: links are relative, so that a proxy may
+/// serve all of this below a path of its own. `live` names the stream whose events make the script look again.
+fn shell(title: &str, root: &str, live: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,13 +39,13 @@ fn shell(title: &str, live: &str, content: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                link rel="stylesheet" href="/static/style.css";
-                script src="/static/app.js" defer {}
+                link rel="stylesheet" href={ (root) "static/style.css" };
+                script src={ (root) "static/app.js" } defer {}
             }
             body data-live=(live) {
                 a class="skip" href="#live" { "Skip to content" }
                 header class="top" {
-                    a class="brand" href="/" {
+                    a class="brand" href=(root) {
                         svg viewBox="0 0 24 24" width="26" height="26" aria-hidden="true" focusable="false" {
                             path d="M12 1.500 21 5v6.500c0 5.400-3.700 9.300-9 11-5.300-1.700-9-5.600-9-11V5Z" fill="currentColor" {}
                             path class="tick" d="m7.800 12 3 3 5.400-5.900" fill="none" stroke-width="2.200" stroke-linecap="round" stroke-linejoin="round" {}
@@ -54,7 +57,7 @@ fn shell(title: &str, live: &str, content: &Markup) -> Markup {
                 main id="live" { (content) }
                 footer class="bottom" {
                     "svm-collector " (env!("CARGO_PKG_VERSION")) " · all times UTC · "
-                    a href="/metrics" { "metrics" } " · " a href="/v1/svms" { "JSON" }
+                    a href={ (root) "metrics" } { "metrics" } " · " a href={ (root) "v1/svms" } { "JSON" }
                 }
             }
         }
@@ -62,13 +65,13 @@ fn shell(title: &str, live: &str, content: &Markup) -> Markup {
 }
 
 /// What went wrong, as a page.
-fn failure(refusal: Refusal) -> Response {
+fn failure(root: &str, refusal: Refusal) -> Response {
     let text = refusal.to_string();
     let status = refusal.into_response().status();
     let content = html! {
-        section class="panel empty" { h1 { "This cannot be shown" } p { (text) } p { a href="/" { "To the fleet" } } }
+        section class="panel empty" { h1 { "This cannot be shown" } p { (text) } p { a href=(root) { "To the fleet" } } }
     };
-    (status, Html(shell("Not shown", "", &content).into_string())).into_response()
+    (status, Html(shell("Not shown", root, "", &content).into_string())).into_response()
 }
 
 pub(super) async fn fleet(State(app): State<Arc<App>>, query: Asked<FleetQuery>) -> Response {
@@ -80,13 +83,16 @@ pub(super) async fn fleet(State(app): State<Arc<App>>, query: Asked<FleetQuery>)
         let offset = (page - 1).saturating_mul(ROWS);
         let (svms, total) = app.store.svms(filter, silent_before, offset, ROWS).await?;
         let counts = app.store.counts(silent_before).await?;
-        let keys = app.store.keys(KEYS).await?;
-        let svms = svms.into_iter().map(|kept| kept.svm).collect();
+        let keys = app.store.keys(0, KEYS).await?;
+        let svms = svms.into_iter().map(|stored| stored.svm).collect();
         let now = app.clock.now();
         let view = fleet::View { query, page, rows: ROWS, svms, total, counts, keys, now, silent_before };
-        Ok::<_, Refusal>(shell("SVM fleet", "/v1/live", &view.render()))
+        Ok::<_, Refusal>(shell("SVM fleet", fleet::ROOT, "v1/live", &view.render()))
     };
-    shown.await.map_or_else(failure, |page: Markup| Html(page.into_string()).into_response())
+    shown.await.map_or_else(
+        |refusal| failure(fleet::ROOT, refusal),
+        |page: Markup| Html(page.into_string()).into_response(),
+    )
 }
 
 /// Which part of a timeline.
@@ -96,32 +102,36 @@ pub(super) struct TimelineQuery {
     before: Option<i64>,
 }
 
-pub(super) async fn svm(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    query: Asked<TimelineQuery>,
-) -> Response {
+pub(super) async fn svm(State(app): State<Arc<App>>, path: Named, query: Asked<TimelineQuery>) -> Response {
     let shown = async {
         let before = asked(query)?.before.unwrap_or(i64::MAX);
-        let kept = app.store.svm(id.clone()).await?.ok_or(Refusal::NotFound("such SVM"))?;
-        let source = format!("{SVM_SOURCE}{id}");
-        let live = format!("/v1/live?source={}", words::encoded(&source));
-        let asked = Events { source: Some(source), before: Some(before), limit: EVENTS, ..Events::default() };
-        let events = app.store.events(asked).await?;
-        let older = events.last().filter(|_| events.len() == EVENTS as usize).map(|event| event.position);
+        let stored = app.store.svm(id(path)?).await?.ok_or(Refusal::NotFound("such SVM"))?;
+        let source = format!("{SVM_SOURCE}{}", stored.svm.id);
+        let live = format!("{}v1/live?source={}", svm::ROOT, words::encoded(&source));
+        let asked = Events {
+            source: Some(source),
+            before: Some(before),
+            limit: EVENTS,
+            bytes: EVENT_BYTES,
+            ..Events::default()
+        };
+        let page = app.store.piece(asked).await?;
         let view = svm::View {
-            svm: kept.svm,
-            report: kept.report,
-            events,
-            older,
+            svm: stored.svm,
+            report: stored.report,
+            events: page.events,
+            older: page.next,
             newest: before == i64::MAX,
             now: app.clock.now(),
             silent_before: app.silent_before(),
         };
         let title = format!("{} · SVM fleet", view.name());
-        Ok::<_, Refusal>(shell(&title, &live, &view.render()))
+        Ok::<_, Refusal>(shell(&title, svm::ROOT, &live, &view.render()))
     };
-    shown.await.map_or_else(failure, |page: Markup| Html(page.into_string()).into_response())
+    shown.await.map_or_else(
+        |refusal| failure(svm::ROOT, refusal),
+        |page: Markup| Html(page.into_string()).into_response(),
+    )
 }
 
 pub(super) async fn style() -> Response {

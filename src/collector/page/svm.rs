@@ -2,21 +2,29 @@
 
 use super::fleet::{delivery, devices, names};
 use super::words::{
-    ago, cause, clean, date, encoded, instant, permit, phase, reason, relative, severity, status_chip,
+    ago, cause, date, encoded, instant, permit, phase, reason, relative, severity, status_chip,
 };
-use crate::collector::fleet::{Svm, Told};
-use crate::collector::store::Event;
+use crate::collector::fleet::{ConflictReason, Svm, Told};
+use crate::collector::store::{Event, StoredReport};
+use crate::subscription::read_instant;
+use crate::text::{clean, clean_start};
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
+/// The way from this page to the fleet's.
+pub(super) const ROOT: &str = "../";
+/// Characters of a description.
+const DESCRIPTION: usize = 2000;
+/// Characters of the whole status, indented.
+const STATUS: usize = 200_000;
 /// Missing ranges that are written out.
 const RANGES: usize = 12;
 
 /// Everything the page shows.
 pub(crate) struct View {
     pub(crate) svm: Svm,
-    pub(crate) report: Option<String>,
+    pub(crate) report: Option<StoredReport>,
     pub(crate) events: Vec<Event>,
     pub(crate) older: Option<i64>,
     pub(crate) newest: bool,
@@ -27,13 +35,14 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn name(&self) -> String {
         let hostname = self.svm.told.as_ref().and_then(|told| told.hostname.as_deref());
-        clean(hostname.unwrap_or(&self.svm.id))
+        clean(hostname.unwrap_or(&self.svm.id)).into_owned()
     }
 
     pub(crate) fn render(&self) -> Markup {
-        let path = format!("/svms/{}", encoded(&self.svm.id));
+        // Relative to this page.
+        let path = format!("./{}", encoded(&self.svm.id));
         html! {
-            nav class="crumbs" aria-label="Where you are" { a href="/" { "Fleet" } " / " bdi { (self.name()) } }
+            nav class="crumbs" aria-label="Where you are" { a href=(ROOT) { "Fleet" } " / " bdi { (self.name()) } }
             section class="panel" aria-labelledby="svm-title" {
                 div class="svm-head" {
                     div {
@@ -65,7 +74,7 @@ impl View {
                     @if let Some(position) = self.older { a rel="next" href={ (path) "?before=" (position) } { "Older" } }
                 }
             }
-            @if let Some(report) = &self.report { (whole_status(report)) }
+            @if let Some(report) = &self.report { (self.whole_status(report)) }
         }
     }
 
@@ -85,7 +94,7 @@ impl View {
                     }
                     @if ranges.len() > RANGES { div class="sub" { "and more" } }
                     @if let Some(conflict) = &svm.last_conflict {
-                        div class="sub" { "last conflict " (ago(self.now, conflict.at)) ", number " span class="mono" { (clean(conflict.sequence.trim_start_matches('0'))) } }
+                        div class="sub" { "last conflict " (ago(self.now, conflict.at)) @if conflict.why == ConflictReason::Jump { ", far above the highest number" } ", number " span class="mono" { (clean(conflict.sequence.trim_start_matches('0'))) } }
                     }
                 }))
             }
@@ -120,15 +129,16 @@ impl View {
         }
     }
 
-    fn event(&self, kept: &Event) -> Markup {
-        let event: Value = serde_json::from_str(&kept.text).unwrap_or(Value::Null);
+    fn event(&self, stored: &Event) -> Markup {
+        let event: Value = serde_json::from_str(&stored.text).unwrap_or(Value::Null);
         let data = event.get("data").unwrap_or(&Value::Null);
-        let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(clean);
-        let at =
-            |value: &Value, name: &str| value.get(name).and_then(Value::as_str)?.parse::<Timestamp>().ok();
+        let text = |value: &Value, name: &str| {
+            value.get(name).and_then(Value::as_str).map(|text| clean_start(text, DESCRIPTION))
+        };
+        let at = |value: &Value, name: &str| read_instant(value.get(name).and_then(Value::as_str)?).ok();
         let kind = text(&event, "type").unwrap_or_default();
         let name = text(data, "event_type_display_name").unwrap_or_else(|| kind.clone());
-        let happened = at(&event, "time").unwrap_or(kept.received_at);
+        let happened = at(&event, "time").unwrap_or(stored.received_at);
         let (class, word) = severity(data.get("severity").and_then(Value::as_u64));
         html! {
             li class=(class) {
@@ -146,15 +156,35 @@ impl View {
             }
         }
     }
-}
 
-fn whole_status(report: &str) -> Markup {
-    let value: Value = serde_json::from_str(report).unwrap_or(Value::Null);
-    let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
-    html! {
-        details class="panel report" {
-            summary { "Whole status, as last reported" }
-            pre { @for line in pretty.lines() { (clean(line)) "\n" } }
+    /// The latest report, with its time: what came after it stands above, and not here.
+    fn whole_status(&self, report: &StoredReport) -> Markup {
+        let value: Value = serde_json::from_str(&report.text).unwrap_or(Value::Null);
+        let pretty = serde_json::to_string_pretty(&value).unwrap_or_default();
+        let is_cut = pretty.len() > STATUS;
+        let mut end = pretty.len().min(STATUS);
+        while !pretty.is_char_boundary(end) {
+            end -= 1;
+        }
+        // Numbers are text of 20 digits, which sorts as they do.
+        let has_newer = report.sequence < self.svm.state_sequence;
+        html! {
+            details class="panel report" {
+                summary {
+                    "Whole status as of "
+                    @match report.at {
+                        Some(at) => { (instant(at)) ", " (relative(self.now, at)) },
+                        None => "an earlier version of this collector, which did not store the time",
+                    }
+                }
+                @if has_newer {
+                    p class="notice" {
+                        "Newer events changed the status since: what is true now stands at the top of this page. The whole \
+                         status follows with the next report."
+                    }
+                }
+                pre { @for line in pretty.get(..end).unwrap_or_default().lines() { (clean(line)) "\n" } @if is_cut { "…" } }
+            }
         }
     }
 }

@@ -4,17 +4,9 @@
 //! a status is never told by colour alone.
 
 use crate::subscription::DeviceStatus;
+use crate::text::{clean, clean_start};
 use jiff::Timestamp;
 use maud::{Markup, html};
-
-/// Text of an event: control characters and those that change the direction of what follows are made visible.
-pub(crate) fn clean(text: &str) -> String {
-    let hides = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-    };
-    text.chars().map(|c| if hides(c) { '\u{FFFD}' } else { c }).collect()
-}
 
 /// A path segment of a link to one SVM.
 pub(crate) fn encoded(id: &str) -> String {
@@ -29,6 +21,9 @@ pub(crate) fn encoded(id: &str) -> String {
         text
     })
 }
+
+/// Characters of a word of an event that is shown in a list.
+const WORD: usize = 64;
 
 pub(super) fn status_word(status: DeviceStatus) -> &'static str {
     match status {
@@ -74,7 +69,7 @@ pub(super) fn reason(name: &str) -> String {
         "clock_suspect" => "clock is doubtful",
         "reserve_unusable" => "reserve key is of no use",
         "databases_outdated" => "databases are old",
-        other => return clean(&other.replace('_', " ")),
+        other => return clean_start(&other.replace('_', " "), WORD),
     }
     .to_owned()
 }
@@ -85,7 +80,7 @@ pub(super) fn phase(name: &str) -> String {
         "active" => "Active".to_owned(),
         "grace" => "Grace".to_owned(),
         "restricted" => "Restricted".to_owned(),
-        other => clean(other),
+        other => clean_start(other, WORD),
     }
 }
 
@@ -99,7 +94,7 @@ pub(super) fn cause(name: &str) -> String {
         "cancelled" => "cancelled",
         "blocked" => "key blocked",
         "expired" => "key expired",
-        other => return clean(&other.replace('_', " ")),
+        other => return clean_start(&other.replace('_', " "), WORD),
     }
     .to_owned()
 }
@@ -179,7 +174,7 @@ mod tests {
 
     #[test]
     fn hiding_characters_are_seen() {
-        assert_eq!(clean("a\u{202E}b\nc"), "a\u{FFFD}b\u{FFFD}c");
+        assert_eq!(reason("a\u{202E}b\nc"), "a\u{FFFD}b\u{FFFD}c");
         assert_eq!(encoded("a/../<b"), "a%2F..%2F%3Cb");
     }
 }
