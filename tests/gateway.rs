@@ -416,6 +416,37 @@ fn no_more_connections_are_open_than_may_be() {
     wait_for("room for another", 20, || echoes(&mut world.connect()).then_some(()));
 }
 
+/// A thread that goes on as another user: a connection is that of the thread's user.
+fn as_user<T: Send + 'static>(user: u32, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::spawn(move || {
+        let user = rustix::process::Uid::from_raw(user);
+        rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+        work()
+    });
+    thread.join().unwrap()
+}
+
+#[test]
+fn one_user_does_not_take_all_places() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not run: only root can be several users");
+        return;
+    }
+    let world = World::start(&[echo()], |settings| settings.max_connections = 64);
+    let at = world.at;
+    let greedy =
+        move || (0..200).map(|_| connect(at)).filter_map(|mut c| echoes(&mut c).then_some(c)).collect();
+    let mut first: Vec<TcpStream> = as_user(65534, greedy);
+    assert_eq!((first.len(), world.health().open), (48, 48));
+    let second: Vec<TcpStream> = as_user(65533, greedy);
+    assert_eq!((second.len(), world.health().refused_full), (12, 152 + 188));
+    // Root still gets in, up to the last place; and what is open goes on.
+    let root: Vec<TcpStream> = (0..4).map(|_| world.connect_through()).collect();
+    assert!(was_reset(&mut world.connect()) && first.iter_mut().all(echoes));
+    drop((second, root));
+    wait_for("room for another user", 20, || as_user(65532, move || echoes(&mut connect(at))).then_some(()));
+}
+
 #[test]
 fn a_connection_is_closed_when_nothing_moves_or_when_it_is_old() {
     let world = World::start(&[echo()], |settings| settings.idle_timeout = Duration::from_millis(700));

@@ -68,20 +68,23 @@ impl Drop for Counted<'_> {
 /// A client that was let in; it counts as open from now on, and is reset when this is dropped.
 pub(super) struct Client {
     held: Held,
+    /// By which it is known whose it is.
+    number: u64,
     shared: Arc<Shared>,
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
+        self.shared.owners.forget(self.number);
         self.shared.closed_one();
     }
 }
 
 impl Client {
-    pub(super) fn let_in(stream: TcpStream, shared: Arc<Shared>) -> Self {
+    pub(super) fn let_in(stream: TcpStream, number: u64, shared: Arc<Shared>) -> Self {
         shared.accepted.fetch_add(1, Relaxed);
         shared.open.fetch_add(1, Relaxed);
-        Self { held: Held::new(stream), shared }
+        Self { held: Held::new(stream), number, shared }
     }
 
     /// Connects it to an upstream and relays until both have ended, or a bound is reached.

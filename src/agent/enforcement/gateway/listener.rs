@@ -26,6 +26,9 @@ const BURST_TIME: Duration = Duration::from_millis(5);
 /// After the system could not give a connection, such as for want of open files.
 const FAILED: Duration = Duration::from_millis(100);
 
+/// A connection, and where it comes from.
+pub(super) type Coming = (TcpStream, SocketAddr);
+
 pub(super) struct Door {
     listen: SocketAddr,
     /// For the log.
@@ -88,7 +91,7 @@ impl Door {
     }
 
     /// A connection that comes. Where the system cannot give it, the door is closed for a moment.
-    pub(super) async fn take(&mut self) -> Option<TcpStream> {
+    pub(super) async fn take(&mut self) -> Option<Coming> {
         let taken = match &self.listener {
             Some(listener) => listener.accept().await,
             None => std::future::pending().await,
@@ -97,7 +100,7 @@ impl Door {
     }
 
     /// Another connection, where one is there already.
-    pub(super) async fn take_next(&mut self) -> Option<TcpStream> {
+    pub(super) async fn take_next(&mut self) -> Option<Coming> {
         let listener = self.listener.as_ref()?;
         let taken = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await;
         match taken {
@@ -106,13 +109,13 @@ impl Door {
         }
     }
 
-    fn look_at(&mut self, taken: io::Result<(TcpStream, SocketAddr)>) -> Option<TcpStream> {
+    fn look_at(&mut self, taken: io::Result<Coming>) -> Option<Coming> {
         match taken {
-            Ok((client, _)) => {
+            Ok(coming) => {
                 if self.outage.is_some() {
                     Outage::over(&mut self.outage, Trouble::Port(&self.name));
                 }
-                Some(client)
+                Some(coming)
             }
             // It went away before it was taken.
             Err(error) if is_of_the_connection(&error) => None,

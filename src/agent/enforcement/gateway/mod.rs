@@ -8,6 +8,7 @@
 mod connections;
 mod files;
 mod listener;
+mod owners;
 mod relay;
 mod serve;
 mod upstream;
@@ -69,7 +70,7 @@ pub struct GatewayHealth {
     pub refused_stopped: u64,
     /// Connections that were refused because a `limited` permit was used up for the moment.
     pub refused_rate: u64,
-    /// Connections that were refused because too many were open.
+    /// Connections that were refused because too many were open: all of them, or those of one user or address.
     pub refused_full: u64,
     /// Connections that were closed when a permit ended.
     pub closed_by_permit: u64,
@@ -105,7 +106,7 @@ pub fn start(
     permits: watch::Receiver<Vec<PermitFile>>,
 ) -> std::io::Result<Gateway> {
     let connections = files::make_room(settings.max_connections);
-    let shared = Arc::new(Shared::new(&settings));
+    let shared = Arc::new(Shared::new(&settings, connections));
     let (told, in_force) = watch::channel(Permit::Stopped);
     let (end, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()

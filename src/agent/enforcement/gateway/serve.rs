@@ -1,7 +1,8 @@
 //! The gateway's one loop: what is in force, who is let in, and when that changes.
 
 use super::connections::{Bounds, Client, refuse};
-use super::listener::Door;
+use super::listener::{Coming, Door};
+use super::owners::Owners;
 use super::upstream::Targets;
 use super::{GatewayHealth, GatewaySettings};
 use crate::agent::enforcement::budget;
@@ -13,7 +14,6 @@ use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -34,6 +34,7 @@ pub(super) struct Shared {
     listen: String,
     problem: Mutex<Option<String>>,
     pub(super) targets: Targets,
+    pub(super) owners: Owners,
     pub(super) open: AtomicU64,
     pub(super) accepted: AtomicU64,
     pub(super) relayed_up: AtomicU64,
@@ -51,12 +52,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &GatewaySettings) -> Self {
+    pub(super) fn new(settings: &GatewaySettings, connections: usize) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
             listen: settings.listen.to_string(),
             problem: Mutex::default(),
             targets: Targets::new(&settings.upstreams),
+            owners: Owners::new(settings.listen, connections),
             open: zero(),
             accepted: zero(),
             relayed_up: zero(),
@@ -226,7 +228,7 @@ impl Server {
     }
 
     /// Deals with the connections that are there.
-    async fn let_in_all(&mut self, mut client: Option<TcpStream>) {
+    async fn let_in_all(&mut self, mut client: Option<Coming>) {
         for _ in 0..TURN {
             let Some(one) = client else { return };
             self.let_in(one).await;
@@ -241,7 +243,7 @@ impl Server {
     }
 
     /// Lets a connection in, or refuses it.
-    async fn let_in(&mut self, client: TcpStream) {
+    async fn let_in(&mut self, (client, from): Coming) {
         // Where the permit is just over, what is open is closed in a moment, unless another one follows.
         let refused = if self.in_force.verdict == Permit::Stopped || self.is_over() {
             &self.shared.refused_stopped
@@ -249,10 +251,12 @@ impl Server {
             &self.shared.refused_full
         } else if self.in_force.verdict == Permit::Limited && !self.spend() {
             &self.shared.refused_rate
-        } else {
-            let client = Client::let_in(client, self.shared.clone());
+        } else if let Some(number) = self.shared.owners.let_in(from) {
+            let client = Client::let_in(client, number, self.shared.clone());
             self.tasks.spawn(client.serve(self.bounds, self.clock));
             return;
+        } else {
+            &self.shared.refused_full
         };
         refused.fetch_add(1, Relaxed);
         refuse(client);
