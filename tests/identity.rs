@@ -580,3 +580,41 @@ fn a_token_that_the_original_used_first_is_told_with_the_way_out() {
     assert_eq!(outage["code"], "token_of_another_source");
     assert!(outage["message"].as_str().unwrap().contains("Give it a token of its own"), "{outage}");
 }
+
+#[test]
+fn a_machine_that_is_renamed_is_reported_under_its_new_name() {
+    if !have("unshare", "util-linux") || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let world = World::new();
+    let agent = world.machine("one", ONE, UUID);
+    let program = start_as(&agent, "before");
+    let rename = |name: &str| {
+        let pid = program.child.id().to_string();
+        let done = Command::new("nsenter").args(["-t", &pid, "--uts", "hostname", name]).status();
+        assert!(done.unwrap().success());
+    };
+    let reported = |name: &str| {
+        wait_for(name, 20, || {
+            let events = world.events(&id(&agent));
+            let last = events.iter().rfind(|event| event["type"] == "svm.agent.report")?.clone();
+            (last["data"]["hostname"] == name && last["data"]["report"]["hostname"] == name).then_some(())
+        });
+    };
+    reported("before");
+    rename("by-dhcp");
+    assert_eq!(agent.status()["hostname"], "by-dhcp", "at once");
+    agent.ask(&["report"]).unwrap();
+    reported("by-dhcp");
+    agent.wrote(&["host.renamed"]);
+    // A reload that finds no other setting finds the name.
+    rename("by-cloud-init");
+    agent.ask(&["reload"]).unwrap();
+    reported("by-cloud-init");
+    // And one that does starts with it.
+    rename("by-hand");
+    let text = std::fs::read_to_string(&agent.config).unwrap();
+    std::fs::write(&agent.config, text + "[reminders]\nexpiring_status_days = 3\n").unwrap();
+    agent.ask(&["reload"]).unwrap();
+    reported("by-hand");
+}

@@ -13,7 +13,7 @@ mod support;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::process::Command;
-use support::{Agent, Vendor, free_port, have, now, wait_for};
+use support::{Agent, Vendor, at, free_port, have, now, wait_for};
 use svm::vendor::Cancel;
 
 /// What is wrong with a value, by path; nothing where it is as the schema says. As much of JSON Schema as ours needs, and
@@ -163,4 +163,33 @@ fn a_question_at_the_socket_opens_what_it_needs_alone() {
     let opened = std::fs::read_to_string(&trace).unwrap();
     assert!(opened.contains("query.sock"), "{opened}");
     assert!(!opened.contains("cert"), "certificates are read: {opened}");
+}
+
+/// Changes come together a minute after the first; this takes it.
+#[test]
+fn keys_and_devices_are_reported_soon_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor::new(folder.path(), at("2040-01-01T00:00:00Z"), 30);
+    let agent = Agent::new(folder.path(), &vendor.trust(), &vendor.source());
+    let _program = agent.start_ready();
+    assert!(agent.status()["devices"]["count"].is_null(), "what nobody said is not known");
+    let reports = || {
+        let listed = agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
+        let listed = if listed.is_array() { listed } else { json!([listed]) };
+        let of = |event: &&Value| event["type"] == "agent.report";
+        listed.as_array().unwrap().iter().filter(of).map(|e| e["id"].clone()).collect::<Vec<_>>()
+    };
+    wait_for("the report of the start", 20, || (reports().len() == 1).then_some(()));
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    for count in ["7", "8", "9"] {
+        agent.ask(&["devices", "set", count]).unwrap();
+    }
+    let began = std::time::Instant::now();
+    wait_for("another report", 90, || (reports().len() > 1).then_some(()));
+    assert!(began.elapsed().as_secs() > 40, "not for each change");
+    let id = reports()[1].as_str().unwrap().to_owned();
+    let shown = agent.ask(&["events", "show", &id]).unwrap();
+    let report = &shown["event"]["data"]["report"];
+    assert_eq!((&report["devices"]["count"], report["keys"].as_array().unwrap().len()), (&json!(9), 1));
+    assert_eq!(reports().len(), 2, "one for all of them");
 }

@@ -106,6 +106,7 @@ impl Outage {
         let [begins, lasts, _] = trouble.lines();
         let Fields { destination, resource, action, address } = trouble.fields();
         let what = trouble.what();
+        let object = destination.or(resource).or(action).or(address);
         match now {
             Some(outage) if outage.code == code => {
                 outage.times = outage.times.saturating_add(1);
@@ -114,13 +115,13 @@ impl Outage {
                     outage.told_lasting = true;
                     let Self { since, times, message, .. } = outage;
                     let (since, message) = (whole(*since), bare(message, &what));
-                    if may(lasts.id, lasts.level) {
+                    if may(lasts.id, lasts.level, object) {
                         tracing::error!(event = lasts.id, code, destination, resource, action, address, %since, times, "{what} still fails, since {since}: {message}");
                     }
                 }
             }
             _ => {
-                if may(begins.id, begins.level) {
+                if may(begins.id, begins.level, object) {
                     let message = bare(&message, &what);
                     tracing::warn!(
                         event = begins.id,
@@ -142,7 +143,7 @@ impl Outage {
     pub fn resumed(&self, destination: &str) {
         let Self { code, since, times, message, .. } = self;
         let since = whole(*since);
-        super::lines::say!(DELIVERY_FAILED_BEFORE, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
+        super::lines::say!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
     }
 
     /// It works again.
@@ -151,7 +152,7 @@ impl Outage {
         let [_, _, over] = trouble.lines();
         let Fields { destination, resource, action, address } = trouble.fields();
         let (what, since) = (trouble.what(), whole(since));
-        if may(over.id, over.level) {
+        if may(over.id, over.level, destination.or(resource).or(action).or(address)) {
             tracing::info!(event = over.id, code, destination, resource, action, address, %since, times, "{what} works again; it failed since {since}");
         }
     }

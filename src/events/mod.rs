@@ -255,6 +255,8 @@ pub struct Record {
     pub time: Timestamp,
     /// The key it is about.
     pub subject: Option<String>,
+    /// The destination, resource, unit or key it is about, as the log counts it.
+    pub object: Option<String>,
     /// One sentence for people.
     pub description: String,
     /// The CloudEvent without `sequence`, which each destination counts for itself.
@@ -336,6 +338,8 @@ impl Renderer<'_> {
 
     fn record(&self, words: Words) -> Record {
         let id = id_at(self.time);
+        let named = |name: &str| words.fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let object = ["destination", "resource", "action", "unit"].into_iter().find_map(named);
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
         put("severity", words.severity.number().into());
@@ -373,6 +377,7 @@ impl Renderer<'_> {
             type_name: words.type_name,
             severity: words.severity,
             time: self.time,
+            object: object.or_else(|| words.subject.clone()),
             subject: words.subject,
             description: words.sentence,
             body: Value::Object(event).to_string(),

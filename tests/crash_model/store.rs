@@ -216,6 +216,7 @@ fn record(event: u64, report: bool) -> Record {
         severity: if report { Severity::Info } else { severity(event) },
         time: time(event),
         subject: None,
+        object: None,
         description: "x".repeat(usize::try_from(event % 1500).unwrap()),
         body: body(event),
     }

@@ -28,7 +28,7 @@ const SEEN_BY: &[(&str, &[&str])] = &[
     ("tests/time.rs", &["licence.expired", "source.stale", "activation.failed"]),
     ("tests/time.rs", &["delivery.still_fails", "source.still_fails"]),
     ("tests/reserve.rs", &["reserve.unusable", "reserve.usable", "key.reserve_applied"]),
-    ("tests/identity.rs", &["sequence.reverted"]),
+    ("tests/identity.rs", &["sequence.reverted", "host.renamed"]),
     ("tests/faults_store.rs", &["recovery.damaged", "store.state_lost"]),
     ("tests/delivery/certificates.rs", &["destination.certificate_expiring"]),
     ("tests/delivery/bounds.rs", &["events.dropped"]),

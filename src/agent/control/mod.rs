@@ -131,7 +131,7 @@ pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
                 // Such as no file descriptors left: the listener itself stands.
                 if !std::mem::replace(&mut fails, true) {
                     let socket = door.file_name();
-                    say!(SOCKET_ACCEPT, socket, %error, "a connection to {socket} could not be accepted: {error}");
+                    say!(SOCKET_ACCEPT of socket, socket, %error, "a connection to {socket} could not be accepted: {error}");
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;

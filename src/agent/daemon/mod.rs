@@ -11,6 +11,7 @@ pub(super) use home::lock;
 pub use reload::{Refused, Reload, Reloaded};
 
 use super::control::SocketError;
+use super::engine::Order;
 use super::settings::Settings;
 use super::store::StoreError;
 use crate::clock::Clock;
@@ -83,7 +84,11 @@ pub async fn run(
         };
         let outcome = match reload::plan(&mut session, &reread) {
             Err(refused) => Err(refused),
-            Ok(Plan { reloaded, next: None }) => Ok(reloaded),
+            Ok(Plan { reloaded, next: None }) => {
+                // What cannot be kept is told by the engine.
+                session.engine.order(Order::LookAround).await.ok();
+                Ok(reloaded)
+            }
             Ok(Plan { reloaded, next: Some(settings) }) => {
                 let keys = reloaded.changes.iter().map(|change| change.key.clone()).collect();
                 let clock = session.clock;

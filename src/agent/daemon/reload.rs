@@ -75,11 +75,11 @@ pub(super) fn plan(
             for Change { key, old, new } in &reloaded.changes {
                 let none = || "not set".to_owned();
                 let (old, new) = (old.clone().unwrap_or_else(none), new.clone().unwrap_or_else(none));
-                say!(SETTING_CHANGED, key, old, new, "setting {key}: {new} (was {old})");
+                say!(SETTING_CHANGED of key, key, old, new, "setting {key}: {new} (was {old})");
             }
             for key in &reloaded.at_restart {
                 say!(
-                    SETTING_AT_RESTART,
+                    SETTING_AT_RESTART of key,
                     key,
                     "setting {key} counts from the next restart only: systemctl restart svm-agent"
                 );

@@ -118,7 +118,7 @@ impl Session {
         }
         for (name, events) in &left {
             say!(
-                DESTINATION_LEFT,
+                DESTINATION_LEFT of name,
                 destination = name,
                 events,
                 "the destination {name} is configured no more; {events} events that wait for it are kept as history, and go on if it comes back"

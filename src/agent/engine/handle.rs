@@ -44,6 +44,8 @@ pub enum Order {
     Enforced(Resource, Permit, Vec<String>),
     /// Spend one run of a permit, if there is one; a unit that is refused is owed a start.
     Take(Resource, Option<String>),
+    /// See whether the machine has another name or number of devices: a report says so.
+    LookAround,
     /// Nothing but an answer.
     Alive,
     /// Go by the wall clock, whatever is held against it.

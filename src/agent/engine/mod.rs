@@ -14,7 +14,7 @@ pub use handle::{Handle, Offered, Order, Picture, Run, Tell, Turn};
 
 use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
-use super::identity::Changed;
+use super::identity::{Changed, hostname};
 use super::outage::Outage;
 use super::settings::Settings;
 use super::source::schedule::spread_of;
@@ -47,6 +47,9 @@ const MOST_PUT_OFF: SignedDuration = SignedDuration::from_secs(60);
 
 /// Reason of the device status: keys and state were lost with the database, and there is no new key yet.
 const STATE_LOST: &str = "state_lost";
+
+/// So long after keys or devices changed the whole status is reported; what changes meanwhile goes along.
+const REPORT_SOON: SignedDuration = SignedDuration::from_secs(60);
 
 /// The way a document comes in.
 type Door = fn(Offer) -> Input;
@@ -152,10 +155,9 @@ impl Engine {
         let (outbox, outbox_seen) = watch::channel(0);
         let outbox_changed = outbox.clone();
         let (permits_shown, permits_seen) = (permits.clone(), permits.subscribe());
-        let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let origin = Origin {
             source: format!("urn:svm:{id}"),
-            hostname,
+            hostname: hostname(),
             product_name: settings.product_name.clone(),
             product_version: settings.rules.product_version.to_string(),
             instance: instance(),
@@ -308,7 +310,37 @@ impl Engine {
         }
     }
 
+    /// The machine's name now; answers whether it is another one.
+    fn look_at_name(&mut self) -> bool {
+        let name = hostname();
+        let old = std::mem::replace(&mut self.origin.hostname, name);
+        let new = &self.origin.hostname;
+        let renamed = *new != old;
+        if renamed {
+            say!(HOST_RENAMED, new, old, "this machine is called {new} now; until now it was {old}");
+        }
+        renamed
+    }
+
+    /// After a reload that changed no setting: what is not a setting may have changed.
+    async fn look_around(&mut self) -> Result<Turn, StoreError> {
+        self.count_devices().await;
+        if self.look_at_name() { self.report().await } else { Ok(self.nothing()) }
+    }
+
+    /// Has the status reported soon where this state is another one for whoever reads of keys and devices.
+    fn report_soon(&mut self, before: &State, now: Timestamp) {
+        let after = &self.state;
+        let same = before.active == after.active
+            && before.reserve == after.reserve
+            && before.protected_devices == after.protected_devices;
+        if !same && let Ok(soon) = now.checked_add(REPORT_SOON) {
+            self.report_at = self.report_at.min(soon);
+        }
+    }
+
     async fn report(&mut self) -> Result<Turn, StoreError> {
+        self.look_at_name();
         let status = self.status().await;
         let report = serde_json::to_value(&status).unwrap_or_default();
         let also = vec![Operational::AgentReport { report }];
@@ -362,6 +394,7 @@ impl Engine {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
             Order::Report => return self.report().await,
+            Order::LookAround => return self.look_around().await,
             Order::Alive => return Ok(self.nothing()),
             Order::ResetClock => return self.reset_clock().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
@@ -399,7 +432,7 @@ impl Engine {
         let told = |(refused, r#type): &(Quarantined, String)| {
             let Quarantined { destination, sequence, id, code, answer, .. } = refused;
             say!(
-                EVENT_REFUSED,
+                EVENT_REFUSED of destination,
                 destination,
                 sequence,
                 id,
@@ -537,7 +570,9 @@ impl Engine {
             };
             self.drops = self.store.commit(commit).await?;
         }
-        (self.state, self.papers, self.seen) = (state, papers, now);
+        let before = std::mem::replace(&mut self.state, state);
+        (self.papers, self.seen) = (papers, now);
+        self.report_soon(&before, now);
         told.extend(records);
         Ok(Turn { at: now, events, taken, run: None })
     }

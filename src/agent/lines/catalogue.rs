@@ -218,6 +218,8 @@ lines! {
     DEVICES_UNREADABLE: "devices.unreadable", WARN, "the number of protected devices cannot be read from FILE: PROBLEM; the last one stands", ["file", "error"],
         "devices.count_file is missing or holds no number. Told once until it can be read, or fails otherwise.",
         "Mend the file, or devices.count_file.";
+    HOST_RENAMED: "host.renamed", INFO, "this machine is called NEW now; until now it was OLD", ["new", "old"],
+        "The machine's name changed while the agent ran. Events and reports have the new one; a report is sent where it was found by a reload.", "";
     CLOCK_STEPS: "clock.steps_unseen", WARN, "steps of the clock are not told by the kernel: PROBLEM; they are noticed within an hour", ["error"],
         "The kernel has no timerfd that tells of a clock that was set.", "Tell us which kernel it is.";
     SOCKET_ACCEPT: "socket.accept_fails", WARN, "a connection to SOCKET could not be accepted: PROBLEM", ["socket", "error"],
@@ -226,9 +228,9 @@ lines! {
         "Whoever asked went away, or said what is no HTTP.", "";
 
     // The log itself.
-    LOG_HELD_BACK: "log.held_back", WARN, "LINE came 60 times within the hour: more of it is counted, and not written until TIME", ["line"],
-        "One kind of line comes again and again. The agent goes on, and its events are kept and told all the same.",
+    LOG_HELD_BACK: "log.held_back", WARN, "LINE of OBJECT came 60 times within the hour: more of it is counted, and not written until TIME", ["line", "object"],
+        "One kind of line comes again and again about one thing, such as a destination; about others it is still written. The agent goes on, and its events are kept and told all the same.",
         "See to what the lines before this one say. log.level = \"debug\" writes all of them.";
-    LOG_LEFT_OUT: "log.left_out", WARN, "N lines LINE were left out since TIME", ["line", "count"],
+    LOG_LEFT_OUT: "log.left_out", WARN, "N lines LINE of OBJECT were left out since TIME", ["line", "object", "count"],
         "Follows log.held_back, with the next line of that kind after the hour.", "";
 }

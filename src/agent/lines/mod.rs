@@ -1,6 +1,7 @@
 //! What the log may say: each line has a name, and comes from one table.
 //!
-//! Promises: no line without a name; of one kind at most [`MOST`] lines an hour, the rest is counted. Must not know:
+//! Promises: no line without a name; of one kind about one object at most [`MOST`] lines an hour, the rest is counted, so
+//! that what flaps hides nothing else. Must not know:
 //! how lines look and where they go ([`crate::logging`]).
 
 pub mod catalogue;
@@ -13,6 +14,7 @@ use crate::events::Record;
 use crate::logging::LogLevel;
 use crate::subscription::Severity;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tracing::Level;
@@ -34,12 +36,18 @@ pub struct Line {
     pub todo: &'static str,
 }
 
-/// Writes a line of the [`catalogue`], fields first and then the sentence: `say!(AGENT_READY, version, "ready")`.
+/// Writes a line of the [`catalogue`], fields first and then the sentence: `say!(AGENT_READY, version, "ready")`. A line that
+/// is about one of several names it: `say!(EVENT_REFUSED of destination, …)` is counted for each destination.
 macro_rules! say {
-    ($line:ident, $($told:tt)+) => {
+    ($line:ident of $object:expr, $($told:tt)+) => {
+        $crate::agent::lines::say!(@ $line, Some(::std::convert::AsRef::<str>::as_ref(&$object)), $($told)+)
+    };
+    ($line:ident, $($told:tt)+) => { $crate::agent::lines::say!(@ $line, None, $($told)+) };
+    (@ $line:ident, $object:expr, $($told:tt)+) => {
         if $crate::agent::lines::may(
             $crate::agent::lines::catalogue::$line.id,
             $crate::agent::lines::catalogue::$line.level,
+            $object,
         ) {
             ::tracing::event!(
                 $crate::agent::lines::catalogue::$line.level,
@@ -51,8 +59,10 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// So many lines of one name are written in [`WINDOW`].
+/// So many lines of one name are written in [`WINDOW`] about one object, such as a destination.
 pub const MOST: u32 = 60;
+/// So many objects of one name are counted each for itself; more are counted together.
+const OBJECTS: usize = 32;
 /// The time that [`MOST`] is for.
 pub const WINDOW: Duration = Duration::from_secs(3600);
 
@@ -90,17 +100,52 @@ impl Count {
     }
 }
 
-static COUNTS: Mutex<BTreeMap<&'static str, Count>> = Mutex::new(BTreeMap::new());
+/// How many lines came of each name and object. The object is a digest; 0 is none, and 1 all that are too many.
+#[derive(Debug, Default)]
+struct Counts(BTreeMap<(&'static str, u64), Count>);
 
-/// Whether a line of this name is written now, or was told too often. Where `debug` is written, everything is.
-pub fn may(id: &'static str, level: Level) -> bool {
+const TOGETHER: u64 = 1;
+
+impl Counts {
+    const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    fn one_more(&mut self, id: &'static str, object: Option<&str>, now: Duration) -> Told {
+        let mut key = (id, object.map_or(0, digest));
+        let of_id = (id, TOGETHER + 1)..=(id, u64::MAX);
+        if key.1 > TOGETHER && !self.0.contains_key(&key) && self.0.range(of_id.clone()).count() >= OBJECTS {
+            // One whose hour is over, and of which nothing is left to say, makes room.
+            let over = |count: &Count| now.saturating_sub(count.began) >= WINDOW && count.came <= MOST;
+            let old = self.0.range(of_id).find(|(_, count)| over(count)).map(|(key, _)| *key);
+            match old {
+                Some(old) => drop(self.0.remove(&old)),
+                None => key.1 = TOGETHER,
+            }
+        }
+        self.0.entry(key).or_default().one_more(now)
+    }
+}
+
+fn digest(object: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    object.hash(&mut hasher);
+    hasher.finish().max(TOGETHER + 1)
+}
+
+static COUNTS: Mutex<Counts> = Mutex::new(Counts::new());
+
+/// Whether a line of this name, about this object, is written now, or was told too often. Where `debug` is written,
+/// everything is.
+pub fn may(id: &'static str, level: Level, object: Option<&str>) -> bool {
     if level == Level::DEBUG || crate::logging::level() == LogLevel::Debug {
         return true;
     }
     let told = {
         let mut counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.entry(id).or_default().one_more(boot_time())
+        counts.one_more(id, object, boot_time())
     };
+    let of = object.map(|object| format!(" of {object}")).unwrap_or_default();
     match told {
         Told::Write => true,
         Told::Count => false,
@@ -109,13 +154,20 @@ pub fn may(id: &'static str, level: Level) -> bool {
             tracing::warn!(
                 event = line.id,
                 line = id,
-                "{id} came {MOST} times within the hour: more of it is counted, and not written until the hour is over"
+                object,
+                "{id}{of} came {MOST} times within the hour: more of it is counted, and not written until the hour is over"
             );
             false
         }
         Told::WriteAfter(count) => {
             let line = catalogue::LOG_LEFT_OUT;
-            tracing::warn!(event = line.id, line = id, count, "{count} lines {id} were left out since");
+            tracing::warn!(
+                event = line.id,
+                line = id,
+                object,
+                count,
+                "{count} lines {id}{of} were left out since"
+            );
             true
         }
     }
@@ -123,7 +175,7 @@ pub fn may(id: &'static str, level: Level) -> bool {
 
 /// The line of an event that was kept.
 pub fn kept(record: &Record) {
-    let Record { id, type_name: event, subject, description, .. } = record;
+    let Record { id, type_name: event, subject, object, description, .. } = record;
     let key = subject.as_deref();
     let level = match record.severity {
         _ if *event == crate::events::REPORT => Level::DEBUG,
@@ -131,7 +183,7 @@ pub fn kept(record: &Record) {
         Severity::Warning => Level::WARN,
         Severity::Failure | Severity::Critical => Level::ERROR,
     };
-    if !may(event, level) {
+    if !may(event, level, object.as_deref()) {
         return;
     }
     match level {

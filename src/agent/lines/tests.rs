@@ -126,6 +126,52 @@ fn a_kind_of_line_is_written_so_often_an_hour_and_counted_beyond_that() {
     assert_eq!(count.one_more(minute(200)), Told::Write);
 }
 
+#[test]
+fn one_that_flaps_hides_no_other_and_memory_is_bounded() {
+    let (mut counts, minute) = (Counts::new(), |n: u64| Duration::from_secs(60 * n));
+    for _ in 0..1000 {
+        counts.one_more("delivery.fails", Some("flapping"), minute(1));
+    }
+    assert_eq!(counts.one_more("delivery.fails", Some("flapping"), minute(2)), Told::Count);
+    assert_eq!(counts.one_more("delivery.fails", Some("steady"), minute(2)), Told::Write);
+    assert_eq!(counts.one_more("delivery.fails", None, minute(2)), Told::Write);
+    assert_eq!(counts.one_more("source.fails", Some("flapping"), minute(2)), Told::Write);
+    // More objects than are counted each for itself share what one may have.
+    let written = (0..10_000)
+        .filter(|n| {
+            let told = counts.one_more("unit.started", Some(&format!("{n}.service")), minute(3));
+            matches!(told, Told::Write)
+        })
+        .count();
+    assert_eq!((written, counts.0.len()), (OBJECTS + MOST as usize, OBJECTS + 5));
+    // After the hour another takes the place of one that is quiet.
+    assert_eq!(counts.one_more("unit.started", Some("new.service"), minute(70)), Told::Write);
+    assert_eq!(counts.0.len(), OBJECTS + 5);
+}
+
+#[test]
+fn a_line_about_one_of_several_is_counted_for_each() {
+    let of_one = ["destination", "action", "address", "note", "key", "unit"];
+    for path in files(&Path::new(ROOT).join("src/agent")) {
+        let code = std::fs::read_to_string(&path).unwrap();
+        for (at, _) in code.match_indices("say!(") {
+            let rest = code[at + 5..].trim_start();
+            let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            let constant = |id: &str| id.to_owned();
+            let table = include_str!("catalogue.rs");
+            let Some((_, row)) = table.split_once(&format!("    {name}: \"")) else { continue };
+            let id = constant(row.split('"').next().unwrap());
+            let line = catalogue::ALL.iter().find(|line| line.id == id).unwrap();
+            let names_one = line.fields.iter().any(|field| of_one.contains(field));
+            assert!(
+                !names_one || line.level == Level::DEBUG || rest[name.len()..].starts_with(" of "),
+                "{}: say!({name} of …, …)",
+                path.display()
+            );
+        }
+    }
+}
+
 /// One entry of the catalogue of `journalctl -x`.
 fn entry(text: &mut String, id: &str, subject: &str, means: &str, todo: &str) {
     let todo = if todo.is_empty() { "Nothing is to be done." } else { todo };

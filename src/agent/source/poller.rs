@@ -139,7 +139,7 @@ pub fn verify_now(
             for problem in &loaded.problems {
                 let problem = Chain(problem).to_string();
                 if !told.contains(&problem) {
-                    say!(SIGNER_USELESS, "{problem}");
+                    say!(SIGNER_USELESS of problem, "{problem}");
                 }
                 wrong.push(problem);
             }

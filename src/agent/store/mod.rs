@@ -189,7 +189,7 @@ pub fn read_note<T: DeserializeOwned>(name: &str, text: Option<String>) -> Optio
             // Not what stands there: a note may hold a secret.
             let place = format!("line {} column {}", error.line(), error.column());
             say!(
-                NOTE_UNREADABLE,
+                NOTE_UNREADABLE of name,
                 note = name,
                 "the note {name} in the database cannot be read and is begun anew: it is damaged at {place}"
             );

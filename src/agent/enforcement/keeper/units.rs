@@ -165,7 +165,7 @@ impl Keeper {
             }
             match self.start(unit).await {
                 Ok(()) => {
-                    say!(UNIT_STARTED, unit, "the permit is back: started {unit}, which waited for it");
+                    say!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
                     self.dues.started(unit);
                     owed::forget(&self.settings.runtime_dir, std::slice::from_ref(unit));
                 }

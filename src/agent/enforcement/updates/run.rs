@@ -310,7 +310,7 @@ pub async fn follow(
                 systemctl::kill(&units).await
             } else {
                 say!(
-                    UPDATE_LONG,
+                    UPDATE_LONG of run.unit,
                     unit = run.unit,
                     "the update lasts longer than updates.timeout and is stopped: {}",
                     run.unit
@@ -318,7 +318,7 @@ pub async fn follow(
                 systemctl::stop(&units).await
             };
             if let Err(error) = done {
-                say!(UPDATE_UNENDED, unit = run.unit, %error, "the update cannot be ended: {error}");
+                say!(UPDATE_UNENDED of run.unit, unit = run.unit, %error, "the update cannot be ended: {error}");
             }
             if kills > KILLS {
                 let mut failure = late();
@@ -356,7 +356,7 @@ async fn last_lines(run: &Underway) -> Vec<String> {
             Ok(lines) if lines.is_empty() => {}
             Ok(lines) => return lines,
             Err(error) => {
-                say!(UPDATE_JOURNAL, unit = run.unit, %error, "the journal of the update cannot be read: {error}; is svm-agent in the group systemd-journal?");
+                say!(UPDATE_JOURNAL of run.unit, unit = run.unit, %error, "the journal of the update cannot be read: {error}; is svm-agent in the group systemd-journal?");
                 return Vec::new();
             }
         }

@@ -131,7 +131,7 @@ impl Task {
         match self.memory.underway.clone() {
             Some(underway) if !underway.invocation.is_empty() => {
                 say!(
-                    UPDATE_UNDER_WAY,
+                    UPDATE_UNDER_WAY of underway.unit,
                     unit = underway.unit,
                     since,
                     "a database update was under way before the agent's start"
@@ -199,11 +199,11 @@ impl Task {
         let (unit, slot) = (self.config().unit.clone(), due.slot);
         if self.run.is_some() || self.starts_at.is_some() {
             self.memory.waiting = self.starts_at.map(|(_, due)| due);
-            say!(UPDATE_OVERLAPS, unit, %slot, "a database update is due while the one before goes on; it is skipped");
+            say!(UPDATE_OVERLAPS of unit, unit, %slot, "a database update is due while the one before goes on; it is skipped");
             return;
         }
         if due.missed {
-            say!(UPDATE_MISSED, unit, %slot, "the database update of {slot} was missed and is made up for");
+            say!(UPDATE_MISSED of unit, unit, %slot, "the database update of {slot} was missed and is made up for");
         }
         let delay = self.config().random_delay.unsigned_abs();
         if delay.is_zero() {
@@ -234,7 +234,7 @@ impl Task {
                 let message = format!("database updates have no permit: {why}");
                 reply.send(Asked::Refused { code: "no_permit".to_owned(), message }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
-                say!(UPDATE_NO_PERMIT, unit, "database updates are skipped until they have a permit: {why}");
+                say!(UPDATE_NO_PERMIT of unit, unit, "database updates are skipped until they have a permit: {why}");
             } else {
                 say!(UPDATE_SKIPPED, unit, "a database update is skipped: {why}");
             }
@@ -282,7 +282,7 @@ impl Task {
                 Some(reply) => drop(reply.send(Asked::AlreadyRuns { unit })),
                 None => {
                     say!(
-                        UPDATE_FOREIGN,
+                        UPDATE_FOREIGN of unit,
                         unit,
                         slot,
                         "{unit} runs already, started by somebody else; the database update is skipped"
@@ -291,7 +291,7 @@ impl Task {
             },
             Next::MayBegin(Err(NoStart::Failed(failure))) => self.failed(now, failure, reply),
             Next::Began(Ok(invocation)) => {
-                say!(UPDATE_BEGAN, unit, slot, invocation, "a database update began: {unit}");
+                say!(UPDATE_BEGAN of unit, unit, slot, invocation, "a database update began: {unit}");
                 if let Some(reply) = reply {
                     reply.send(Asked::Started { unit }).ok();
                 }
@@ -323,10 +323,10 @@ impl Task {
                 self.untold.push(Operational::UpdatesSucceeded { unit, took_seconds });
             }
             Outcome::Refused => {
-                say!(UPDATE_GATED, unit, "the gate of {unit} refused the update")
+                say!(UPDATE_GATED of unit, unit, "the gate of {unit} refused the update")
             }
             Outcome::WithPermit => {
-                say!(UPDATE_STOPPED, unit, "the database update was stopped with its permit")
+                say!(UPDATE_STOPPED of unit, unit, "the database update was stopped with its permit")
             }
             Outcome::Failed(failure) => self.failed(now, failure, reply),
         }
@@ -339,7 +339,7 @@ impl Task {
             reply.send(Asked::Refused { code: code.to_owned(), message: format!("{unit}: {message}") }).ok();
         }
         if !lines.is_empty() {
-            say!(UPDATE_LAST_LINES, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
+            say!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
         }
         self.memory.last_failed = Some(Failed { at, code: code.to_owned(), message: message.clone() });
         self.untold.push(Operational::UpdatesFailed { unit, code, message, lines });
