@@ -21,8 +21,8 @@ use rustls::pki_types::{
 };
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore,
-    SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, OtherError,
+    RootCertStore, SignatureScheme,
 };
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -399,6 +399,23 @@ pub fn explain(error: &rustls::Error) -> String {
             CertificateError::UnknownIssuer => {
                 "nobody who is trusted here issued the server's certificate: name its authority in `ca_file`"
             }
+            CertificateError::Other(OtherError(other))
+                if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+            {
+                "the server shows the certificate of an authority: put exactly this certificate into `ca_file`, or have one made for the server"
+            }
+            CertificateError::BadSignature => {
+                "the signature of the server's certificate does not fit, or its key is an RSA key of less than 2048 bits: have it made anew"
+            }
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                "the server's certificate, or one above it, is signed in a way that is not accepted (such as SHA-1, or a key of P-521): have it made anew, with ECDSA P-256 or RSA of 2048 bits and SHA-256"
+            }
+            CertificateError::Other(OtherError(other))
+                if matches!(other.downcast_ref(), Some(webpki::Error::UnsupportedCertVersion)) =>
+            {
+                "the server's certificate is X.509 of version 1: have it made anew as version 3, with subjectAltName"
+            }
             CertificateError::Revoked => "the server's certificate was revoked: it must be replaced there",
             _ => "the server's certificate cannot be accepted: it must be replaced there",
         },
@@ -435,7 +452,8 @@ pub fn explain(error: &rustls::Error) -> String {
         rustls::Error::PeerIncompatible(_) => "the server offers nothing that is spoken here: upgrade it",
         _ => "TLS could not be agreed on",
     };
-    let detail: String = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let detail = error.to_string();
+    let detail = crate::text::clean(&detail);
     let end = (0..=400.min(detail.len())).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or(0);
     format!("{way_out} ({})", detail.get(..end).unwrap_or_default())
 }

@@ -225,22 +225,13 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
     let made = |name: &str, names: &str, days: &str| {
         let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
         let names = format!("subjectAltName={names}");
+        let names = if names.ends_with('=') { vec![] } else { vec!["-addext", &names] };
         openssl(
             folder.path(),
             &[
                 &["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"][..],
-                &[
-                    "-days",
-                    days,
-                    "-subj",
-                    "/CN=localhost",
-                    "-addext",
-                    &names,
-                    "-keyout",
-                    &key,
-                    "-out",
-                    &certificate,
-                ],
+                &["-days", days, "-subj", "/CN=localhost", "-keyout", &key, "-out", &certificate],
+                &names,
             ]
             .concat(),
         );
@@ -268,14 +259,21 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
     let (own, other) = (made("own", LOCAL, "2"), made("other", LOCAL, "2"));
     assert_eq!(ask(&own, &[&own]), Ok(200));
     assert_eq!(ask(&own, &[&other, &own]), Ok(200));
+    // As most pages have it: with a common name alone, which counts for exactly this certificate.
+    let bare = made("bare", "", "2");
+    assert_eq!(ask(&bare, &[&bare]), Ok(200));
     let refused = |issued: &Issued, trusted: &[&Issued], why: &str| match ask(issued, trusted) {
         Err(Failure::Tls(told)) => assert!(told.contains(why), "{told}"),
         other => panic!("{why}: {other:?}"),
     };
     // One with the same name and another key, a name that is not asked for, and one that is over.
-    refused(&own, &[&other], "cannot be accepted");
+    refused(&own, &[&other], "put exactly this certificate into `ca_file`");
     let elsewhere = made("elsewhere", "DNS:elsewhere.example", "2");
     refused(&elsewhere, &[&elsewhere], "for another name");
+    let authority = Authority::new(folder.path(), "named-otherwise");
+    let nameless =
+        Issued { certificate: authority.certificate(), key: folder.path().join("named-otherwise.key") };
+    refused(&nameless, &[&nameless], "for another name");
     // Seen from a time at which it is over, and from one at which it has not begun.
     for (days, why) in [(5, "has expired"), (-5, "is not valid yet")] {
         let (_server, port) = s_server(folder.path(), &own);

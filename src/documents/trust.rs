@@ -333,6 +333,8 @@ mod tests {
             (good.clone() + private, P::PrivateKey),
             (ec.to_owned(), P::NotEd25519),
             (String::new(), P::NoPem(Plain::new("the file is empty"))),
+            (PublicKey::from_bytes(&[0; 32]).unwrap().to_pem("provider.example"), P::WeakKey),
+            (PublicKey::from_bytes(&[0xff; 32]).unwrap().to_pem("provider.example"), P::WeakKey),
             (
                 good.replace("PUBLIC KEY", "CERTIFICATE"),
                 P::NoPem(Plain::new("it holds a certificate; was it taken for another file?")),

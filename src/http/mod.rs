@@ -391,8 +391,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The failure behind an error of a client. Of what causes it the innermost is told: that of a library's client may
-    /// name the whole URL, which may hold a secret.
+    /// The failure behind an error of a connection. Of what causes it the innermost is told.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         if let Some(refusal) = tls::refusal(error) {
             return Self::Tls(tls::explain(refusal));
@@ -406,21 +405,11 @@ impl Failure {
                 return Self::Endless("its head is too long".to_owned());
             }
             not_http |= inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-            let is_client = inner.downcast_ref::<reqwest::Error>();
-            if is_client.is_some_and(reqwest::Error::is_timeout) {
-                return Self::Timeout;
-            }
-            if is_client.is_none() {
-                text = inner.to_string();
-            }
+            text = inner.to_string();
             let within = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             next = within.map_or_else(|| inner.source(), |within| Some(within));
         }
-        match error.downcast_ref::<reqwest::Error>() {
-            Some(error) if error.is_connect() => Self::Unreachable(text),
-            _ if not_http => Self::NotHttp(text),
-            _ => Self::Cut(text),
-        }
+        if not_http { Self::NotHttp(text) } else { Self::Cut(text) }
     }
 
     /// A short name for logs and status.
@@ -444,24 +433,6 @@ impl Failure {
             _ => false,
         }
     }
-}
-
-/// The body of an answer of another client, of at most `most` bytes.
-///
-/// # Errors
-/// [`Failure::TooLarge`], or what broke the connection.
-pub async fn body(mut answer: reqwest::Response, most: usize) -> Result<Vec<u8>, Failure> {
-    if answer.content_length().is_some_and(|length| length > most as u64) {
-        return Err(Failure::TooLarge(most));
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|e| Failure::of(&e))? {
-        if body.len() + chunk.len() > most {
-            return Err(Failure::TooLarge(most));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 /// Nobody waits longer for what a server asks.

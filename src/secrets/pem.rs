@@ -38,7 +38,7 @@ pub enum Label {
 impl Label {
     fn of(text: &str) -> Self {
         match text {
-            "CERTIFICATE" => Self::Certificate,
+            "CERTIFICATE" | "X509 CERTIFICATE" => Self::Certificate,
             "PUBLIC KEY" => Self::PublicKey,
             "PRIVATE KEY" => Self::Pkcs8,
             "RSA PRIVATE KEY" => Self::Pkcs1,

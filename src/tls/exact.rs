@@ -1,7 +1,9 @@
 //! A certificate that stands in `ca_file` and is shown by the server itself: what `openssl req -x509` makes by default is
 //! its own authority, and a verifier of chains refuses an authority as a server. It is trusted by name already, so that
-//! it is the very same one is as good as a signature.
+//! it is the very same one is as good as a signature. Such certificates often have a common name alone, which counts for
+//! these.
 
+use super::shown::common_name;
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -42,6 +44,29 @@ fn is_authority(error: &rustls::Error) -> bool {
     }
 }
 
+/// Whether a certificate was refused for a name, and has none where names belong: no `subjectAltName`. Chain and dates
+/// were looked at before.
+fn has_no_names(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
+            presented.is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Whether the common name of a certificate is the server's. Where there is no other name, and it is trusted itself, it
+/// says whose it is.
+fn is_common_name(certificate: &CertificateDer<'_>, server: &ServerName<'_>) -> bool {
+    let read = webpki::EndEntityCert::try_from(certificate).ok();
+    let Some(name) = read.and_then(|read| common_name(read.subject())) else { return false };
+    match server {
+        ServerName::DnsName(server) => server.as_ref().eq_ignore_ascii_case(&name),
+        ServerName::IpAddress(server) => name.parse().ok() == Some(std::net::IpAddr::from(*server)),
+        _ => false,
+    }
+}
+
 impl ServerCertVerifier for Exact {
     fn verify_server_cert(
         &self,
@@ -54,9 +79,13 @@ impl ServerCertVerifier for Exact {
         let verified =
             self.strict.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
-            Err(error) if is_authority(&error) && self.has(end_entity) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
+            Err(error) if (is_authority(&error) || has_no_names(&error)) && self.has(end_entity) => {
+                match verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name) {
+                    Err(error) if !(has_no_names(&error) && is_common_name(end_entity, server_name)) => {
+                        Err(error)
+                    }
+                    _ => Ok(ServerCertVerified::assertion()),
+                }
             }
             verified => verified,
         }

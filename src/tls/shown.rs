@@ -59,8 +59,14 @@ fn elements(mut der: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// The word of a distinguished name.
-fn name(der: &[u8]) -> Option<String> {
+/// The common name of a distinguished name, whole and as it is.
+pub(super) fn common_name(der: &[u8]) -> Option<String> {
+    let [common, _] = NAMES;
+    String::from_utf8(word(der, &[common])?.to_vec()).ok()
+}
+
+/// The first word of a distinguished name that has one of these identifiers, the better ones first.
+fn word<'a>(der: &'a [u8], wanted: &[&[u8]]) -> Option<&'a [u8]> {
     // With or without the sequence around it.
     let parts = match element(der) {
         Some((SEQUENCE, content, [])) => content,
@@ -75,8 +81,12 @@ fn name(der: &[u8]) -> Option<String> {
         })
         .collect();
     let of = |wanted: &&[u8]| pairs.iter().find(|(oid, _)| oid == wanted).map(|(_, text)| *text);
-    let text = NAMES.iter().find_map(of)?;
-    let text = String::from_utf8_lossy(text);
+    wanted.iter().find_map(of)
+}
+
+/// The word of a distinguished name, for people.
+fn name(der: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(word(der, &NAMES)?);
     Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(100).collect())
 }
 

@@ -142,3 +142,23 @@ fn a_thousand_keys_are_remembered_and_one_that_changed_is_found() {
     assert_eq!(counts(&provider.ok(&["publish", "web"])), (0, 1000));
     assert_eq!(fs::read(&index).unwrap().len(), 16_000);
 }
+
+#[test]
+fn a_list_of_keys_may_have_what_nobody_sees() {
+    let provider = Provider::new();
+    provider.ok(&["issue", "--days=30", "--key-id", "SUB-1"]);
+    let issued = provider.text(&["issue", "--days=30", "--key-id", "SUB-2"]);
+    let code = issued.split_whitespace().find(|word| word.len() == 23).unwrap();
+    // As a spreadsheet saves it, and as a chat hands it on.
+    let list = format!(
+        "\u{feff}SUB-1\u{200b}\r\n\u{a0}\u{200b}{}\u{2060}\r\n\u{feff}\n",
+        code.replace('-', "\u{200b}-")
+    );
+    let output = provider.feed(&["renew", "-", "--days=30", "--json"], &list);
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &json["count"], &json["done"]),
+        (Some(0), &2.into(), &"renewed".into()),
+        "{json}"
+    );
+}

@@ -102,6 +102,8 @@ pub(super) async fn read(
     };
     let leads =
         (300..=399).contains(&status).then(|| answer.header("location").and_then(|to| redirect(secrets, to)));
+    let encoding = answer.header("content-encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
+    let encoding = encoding.map(|name| crate::text::clean_start(name, 40));
     // A receipt that is not read to its end may have been cut off, and says nothing.
     let body = match answer.body(MOST_ANSWER).await {
         Ok(body) => body,
@@ -114,7 +116,15 @@ pub(super) async fn read(
             Outcome::hold("not_a_receiver", "a web page answered: is there a proxy in between?")
         }
         200..=299 => match receiver {
-            Receiver::SvmCollector => receipt(&body, sent),
+            Receiver::SvmCollector => match (receipt(&body, sent), encoding) {
+                (Outcome::Hold { code, .. }, Some(encoding)) if code == "no_receipt" => Outcome::hold(
+                    &code,
+                    format!(
+                        "the answer is compressed ({encoding}), though it was asked not to be: is there a proxy in between?"
+                    ),
+                ),
+                (outcome, _) => outcome,
+            },
             Receiver::Generic => match sent.last() {
                 Some(last) => Outcome::Delivered { upto: last.sequence },
                 None => Outcome::again("nothing_sent", "nothing was sent"),

@@ -11,7 +11,7 @@ use crate::secrets::{Plain, SecretFile};
 use crate::text::trim_pasted;
 use crate::tls::FilesState;
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -207,7 +207,7 @@ impl Line {
             Err(outcome) => return outcome,
         };
         let secrets = self.secrets(token.as_ref());
-        let post = client.request(Method::POST).headers(&request.headers);
+        let post = client.request(Method::POST).headers(&request.headers).header(ACCEPT_ENCODING, "identity");
         let post = post.body(request.body.clone()).bearer(secrets.token);
         if !gap.is_zero() {
             self.clock.sleep_until(self.not_before).await;
