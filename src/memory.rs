@@ -23,8 +23,8 @@ pub fn keep_small() {
 }
 
 /// Gives back what is not needed while work is over for a while: free memory inside the heap (`malloc_trim(3)`), and
-/// the code of this program that is mapped. It stays in the page cache, which the kernel can now reclaim at once where
-/// memory is short, and is mapped again, without a read, when it runs.
+/// what is mapped of this program's code and constants. It stays in the page cache, which the kernel can now reclaim at once
+/// where memory is short, and is mapped again, without a read, when it is used.
 #[cfg(target_env = "gnu")]
 pub fn give_back() {
     #[expect(unsafe_code, reason = "malloc_trim has no safe form")]
@@ -34,12 +34,16 @@ pub fn give_back() {
     }
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     let here = give_back as *const () as usize;
-    let Some((from, length)) = maps.lines().find_map(|line| code_around(here, line)) else { return };
-    #[expect(unsafe_code, reason = "madvise has no safe form")]
-    // SAFETY: a private mapping of a file that may not be written to holds nothing but what the file holds, and the
-    // kernel maps a page of it again when it is touched, such as by the return from this very call (madvise(2)).
-    unsafe {
-        libc::madvise(from as *mut libc::c_void, length, libc::MADV_DONTNEED);
+    let Some(code) = maps.lines().find_map(|line| code_around(here, line)) else { return };
+    let constants = maps.lines().find_map(|line| constants_before(code.0, line));
+    for (from, length) in constants.into_iter().chain([code]) {
+        #[expect(unsafe_code, reason = "madvise has no safe form")]
+        // SAFETY: a private mapping of a file that may not be written to, and was not before, holds nothing but what the
+        // file holds, and the kernel maps a page of it again when it is touched, such as by the return from this very call
+        // (madvise(2)).
+        unsafe {
+            libc::madvise(from as *mut libc::c_void, length, libc::MADV_DONTNEED);
+        }
     }
 }
 
@@ -53,6 +57,17 @@ fn code_around(address: usize, line: &str) -> Option<(usize, usize)> {
     let (from, to) = (from.ok()?, to.ok()?);
     // Only what may be read and run and not written to, and is not shared: relocated data lies in other mappings.
     (rest.starts_with("r-xp ") && (from..to).contains(&address)).then_some((from, to - from))
+}
+
+/// Start and length of the mapping in a line, where it is the program's first segment, right before the code: headers,
+/// relocations and constants. What is relocated can be read alone as well, and lies behind the code.
+#[cfg(target_env = "gnu")]
+fn constants_before(code: usize, line: &str) -> Option<(usize, usize)> {
+    let mut words = line.split_whitespace();
+    let (from, to) = words.next()?.split_once('-')?;
+    let (from, to) = (usize::from_str_radix(from, 16).ok()?, usize::from_str_radix(to, 16).ok()?);
+    // The offset in the file is that of its header.
+    (words.next()? == "r--p" && words.next()? == "00000000" && to == code).then_some((from, to - from))
 }
 
 /// Other allocators are left as they are.
@@ -77,6 +92,17 @@ mod tests {
             assert_eq!(code_around(0x55d0_b123, &line(rights)), None, "{rights}");
         }
         assert_eq!(code_around(1, "no mapping"), None);
+    }
+
+    #[test]
+    fn only_the_segment_before_the_code_is_meant_besides() {
+        let line = |rest: &str| format!("55d00000-55d0a000 {rest} fe:00 123   /usr/bin/svm-agent");
+        assert_eq!(constants_before(0x55d0_a000, &line("r--p 00000000")), Some((0x55d0_0000, 0xa000)));
+        assert_eq!(constants_before(0x55d0_b000, &line("r--p 00000000")), None);
+        for relocated in ["r--p 0000a000", "rw-p 00000000", "r-xp 00000000", "r--s 00000000"] {
+            assert_eq!(constants_before(0x55d0_a000, &line(relocated)), None, "{relocated}");
+        }
+        assert_eq!(constants_before(1, "no mapping"), None);
     }
 
     #[test]

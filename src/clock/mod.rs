@@ -20,10 +20,36 @@ use trust::{Reading, Suspicion, TrustedTime};
 /// Tells the time and waits for instants.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    /// Where a fast clock started, by its own time and by the world's; `None` is the system's clock.
-    fast: Option<(Timestamp, Instant, u32)>,
+    /// `None` is the system's clock.
+    fast: Option<Fast>,
     /// Trusted time, for the one clock of a process that goes by it; it is there as long as the process.
     trusted: Option<&'static Trusted>,
+}
+
+/// A clock that runs faster than the world.
+#[derive(Clone, Copy, Debug)]
+struct Fast {
+    /// Where it started, by its own time and by the world's.
+    start: Timestamp,
+    began: Instant,
+    rate: u32,
+    /// When it stops, by its own time.
+    end: Timestamp,
+}
+
+impl Fast {
+    /// How much of its time has passed.
+    fn passed(&self) -> SignedDuration {
+        let passed = self.began.elapsed().saturating_mul(self.rate);
+        let most = self.end.duration_since(self.start);
+        SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX).min(most)
+    }
+
+    /// What it shows then, to the microsecond.
+    fn at(&self, passed: SignedDuration) -> Timestamp {
+        let at = self.start.checked_add(passed).unwrap_or(Timestamp::MAX);
+        Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+    }
 }
 
 #[derive(Debug)]
@@ -81,7 +107,13 @@ impl Clock {
 
     /// A clock that shows `start` now and runs `rate` times as fast as the world.
     pub fn fast(start: Timestamp, rate: u32) -> Self {
-        Self { fast: Some((start, Instant::now(), rate.max(1))), trusted: None }
+        let fast = Fast { start, began: Instant::now(), rate: rate.max(1), end: Timestamp::MAX };
+        Self { fast: Some(fast), trusted: None }
+    }
+
+    /// A fast clock that stops at an instant and shows that from then on; the system's clock goes on.
+    pub fn ending(self, end: Timestamp) -> Self {
+        Self { fast: self.fast.map(|fast| Fast { end: end.max(fast.start), ..fast }), ..self }
     }
 
     /// This clock, going by trusted time from here on: for the one daemon of a process, which is why it may stay for as
@@ -91,7 +123,7 @@ impl Clock {
         let boot_id = match self.fast {
             None => boot_id().to_owned(),
             // Its boot began when it was made.
-            Some((start, ..)) => format!("fast {start}"),
+            Some(Fast { start, .. }) => format!("fast {start}"),
         };
         // One that cannot be read is of no use, and time is known without it.
         let kept: Option<TrustedTime> = memory.and_then(|memory| serde_json::from_str(memory).ok());
@@ -111,11 +143,17 @@ impl Clock {
 
     /// What the clocks show.
     fn reading(&self) -> Reading {
-        let boot = match self.fast {
-            None => boot_time(),
-            Some((_, began, rate)) => began.elapsed().saturating_mul(rate),
-        };
-        Reading { wall: self.wall(), boot: SignedDuration::try_from(boot).unwrap_or(SignedDuration::MAX) }
+        match self.fast {
+            None => {
+                let boot = SignedDuration::try_from(boot_time()).unwrap_or(SignedDuration::MAX);
+                Reading { wall: self.wall(), boot }
+            }
+            // Both at one instant: a pause of this thread between them would be minutes.
+            Some(fast) => {
+                let boot = fast.passed();
+                Reading { wall: fast.at(boot), boot }
+            }
+        }
     }
 
     /// Does something with trusted time, where this clock goes by that.
@@ -191,22 +229,19 @@ impl Clock {
     fn wall(&self) -> Timestamp {
         let now = match self.fast {
             None => Timestamp::now(),
-            Some((start, began, rate)) => {
-                let passed = SignedDuration::try_from(began.elapsed().saturating_mul(rate));
-                passed.ok().and_then(|passed| start.checked_add(passed).ok()).unwrap_or(Timestamp::MAX)
-            }
+            Some(fast) => fast.at(fast.passed()),
         };
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     /// How long the world takes for this much of the clock's time.
     pub fn world(&self, span: Duration) -> Duration {
-        self.fast.map_or(span, |(_, _, rate)| span / rate)
+        self.fast.map_or(span, |fast| span / fast.rate)
     }
 
     /// How much of the clock's time passes in this much of the world's.
     pub fn span(&self, world: Duration) -> Duration {
-        self.fast.map_or(world, |(_, _, rate)| world.saturating_mul(rate))
+        self.fast.map_or(world, |fast| world.saturating_mul(fast.rate))
     }
 
     /// Waits until the clock shows `at` or later, or time moves otherwise than by passing, or an hour of the world
@@ -285,4 +320,21 @@ pub fn boot_id() -> &'static str {
 pub fn stopwatch() -> impl Fn() -> Duration {
     let began = Instant::now();
     move || began.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_clock_stops_where_it_ends() {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let end = start + SignedDuration::from_hours(1);
+        let clock = Clock::fast(start, u32::MAX).ending(end);
+        while clock.now() < end {}
+        assert_eq!(clock.now(), end);
+        // Trusted time takes its end for no clock that was set.
+        let trusted = clock.trusted(None, SignedDuration::from_hours(1));
+        assert_eq!((trusted.now(), trusted.suspicion()), (end, None));
+    }
 }

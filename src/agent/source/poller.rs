@@ -280,6 +280,11 @@ impl Poller {
     }
 
     async fn offer(&self, memory: &mut Memory, text: &str, sub: &Sub, issuer: &str) -> Looked {
+        // The key may have left while the answer was under way, as where a reserve key takes over: what is published of it
+        // is not for this SVM any more, and no fault of the vendor's.
+        if self.engine.picture.borrow().active.as_ref().is_none_or(|(active, _)| active != sub) {
+            return Looked::NotChanged;
+        }
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
         let digest: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
         let expect = Expect { sub: Some(sub), issuer: Some(issuer) };

@@ -60,7 +60,9 @@ fn tell(told: &Told) {
 async fn demo(cli: &Cli) -> anyhow::Result<bool> {
     let mut world = World::build(cli.port).await?;
     say(&format!("The fleet, live:  {}/", world.collector));
-    say("A day takes a second. What follows is what the collector holds, as it comes in.\n");
+    say(
+        "A day takes a second. Each scene says who does what and why; below it stands what the collector holds, as it comes in.",
+    );
     let scenario = story::play(&mut world, tell).await?;
     let differences = verdict::compare(&scenario, world.told())?;
     for difference in &differences {
@@ -77,7 +79,11 @@ async fn demo(cli: &Cli) -> anyhow::Result<bool> {
         ));
     }
     if !cli.once {
-        say(&format!("The page stays up at {}/ until you press Ctrl-C.", world.collector));
+        say(&format!(
+            "The clock stopped with the story. The page stays up at {}/ until you press Ctrl-C.",
+            world.collector
+        ));
+        world.rest().await;
         tokio::signal::ctrl_c().await?;
     }
     world.end().await;

@@ -10,6 +10,16 @@ use svm::subscription::{
 };
 use svm::vendor::{Change, IssueOrder, KeyRef, Parameters, Renewal, Until};
 
+/// When the story is over, and its clock stops.
+pub(crate) fn end() -> Timestamp {
+    noon(37)
+}
+
+/// The heading of a scene: on which day, who does what, and why.
+fn scene(number: u64, text: &str) {
+    crate::say(&format!("\nDay {number}. {text}"));
+}
+
 /// Half a day after each act, so that no act falls onto an end date.
 const HALF_DAY: i64 = 43_200;
 
@@ -33,6 +43,10 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
     scenario.name = Some("the demonstration".to_owned());
     let mut did = |at: Timestamp, act: Act| scenario.steps.push(ScenarioStep { at, act });
 
+    scene(
+        0,
+        "The provider issues a subscription: it ends on day 14, with 4 days of grace. The administrator activates it with its code.",
+    );
     // A limited subscription of two weeks with four days of grace; activated by its code.
     let mut order = IssueOrder::new(Terms::Subscription(Subscription {
         state: VendorState::Active,
@@ -52,18 +66,29 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
     did(at, Act::Activate { document: claims(&entry.document.statement) });
 
     world.until(noon(1), tell).await?;
+    scene(
+        1,
+        "The SVM counts 95 protected devices: more than 90 % of the 100 that were bought, so the console is warned.",
+    );
     let at = world.ask(Method::PUT, "v1/devices", json!({"count": 95})).await?;
     did(at, Act::ProtectedDevices { count: 95 });
 
-    // It runs out on day 14 and lapses on day 18; the renewal of day 20 gives everything back.
+    scene(
+        2,
+        "Nobody renews. Reminders come; on day 14 the term ends and the grace begins, in which everything works; on day 18 the grace ends too, and database updates and the use of KSN are stopped. Protection goes on.",
+    );
     world.until(noon(20), tell).await?;
+    scene(
+        20,
+        "The customer has paid, and the provider renews to day 32. The SVM finds that out, and everything is allowed again.",
+    );
     let renewal = Renewal { until: Until::EndsAt(day(32)), earlier: false };
     let entry = world.provider.renew(&key, renewal, world.clock.now())?;
     let at = world.publish(tell).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
-    // A commercial key waits in reserve.
     world.until(noon(22), tell).await?;
+    scene(22, "The administrator adds a commercial key as reserve: it waits until the subscription ends.");
     let mut order = IssueOrder::new(Terms::Licence(Licence { period_days: 8, blocked_since: None }));
     order.key_id = Some(KeyId::try_from("COM-1".to_owned()).map_err(anyhow::Error::msg)?);
     order.devices = Some(90);
@@ -73,23 +98,29 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
     did(at, Act::AddReserve { document: claims(&entry.document.statement) });
 
     world.until(noon(23), tell).await?;
+    scene(23, "The customer buys 20 devices more, and the provider makes the grace 7 days long.");
     let parameters = Parameters { devices: Some(Some(120)), grace_days: Some(7), ..Parameters::default() };
     let entry = world.provider.change(&key, &Change::Parameters(parameters), world.clock.now())?;
     let at = world.publish(tell).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
     world.until(noon(26), tell).await?;
+    scene(26, "The provider pauses the subscription, as for an invoice that is disputed: the grace begins.");
     let entry = world.provider.pause(&key, world.clock.now())?;
     let at = world.publish(tell).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
     world.until(noon(27), tell).await?;
+    scene(27, "The dispute is settled, and the provider resumes the subscription.");
     let entry = world.provider.resume(&key, world.clock.now())?;
     let at = world.publish(tell).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
-    // On day 32 the term is over, and the reserve takes over. Its own first days end the story; half a day
-    // more lets everything arrive.
-    world.until(noon(37), tell).await?;
+    // The first days of the reserve end the story; half a day more lets everything arrive.
+    scene(
+        28,
+        "Nobody renews this time. On day 32 the term ends, and the reserve key takes over without a gap.",
+    );
+    world.until(end(), tell).await?;
     Ok(scenario)
 }

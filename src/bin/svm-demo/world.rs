@@ -47,8 +47,8 @@ pub(crate) struct World {
     http: reqwest::Client,
     told: Vec<Told>,
     position: i64,
-    stop: oneshot::Sender<()>,
-    agent: JoinHandle<Result<(), daemon::RunError>>,
+    /// Of the agent, as long as it runs.
+    agent: Option<(oneshot::Sender<()>, JoinHandle<Result<(), daemon::RunError>>)>,
     folder: tempfile::TempDir,
 }
 
@@ -56,7 +56,9 @@ impl World {
     pub(crate) async fn build(port: u16) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let at = |name: &str| folder.path().join(name);
-        let clock = Clock::fast(START.parse()?, RATE);
+        let running = Clock::fast(START.parse()?, RATE);
+        // What the page shows is the end of the story from then on, and not what would become of it.
+        let clock = running.ending(crate::story::end());
 
         let vendor = Contact {
             name: Some("Example Provider".to_owned()),
@@ -100,7 +102,7 @@ impl World {
             let (_hang_up, hangup) = tokio::sync::watch::channel(0);
             let again = settings.clone();
             let reread = || Ok(again.clone());
-            daemon::run(settings, clock, reread, ready, hangup, async { drop(stopped.await) }).await
+            daemon::run(settings, running, reread, ready, hangup, async { drop(stopped.await) }).await
         });
         if is_ready.await.is_err() {
             agent.await??;
@@ -116,8 +118,7 @@ impl World {
             http,
             told: Vec::new(),
             position: 0,
-            stop,
-            agent,
+            agent: Some((stop, agent)),
             folder,
         })
     }
@@ -188,10 +189,17 @@ impl World {
         &self.told
     }
 
-    /// Stops the agent as its service would be, and takes the folder away.
-    pub(crate) async fn end(self) {
-        self.stop.send(()).ok();
-        self.agent.await.ok();
+    /// Stops the agent as its service would be: its permits end by the machine's clock, which does not stop.
+    pub(crate) async fn rest(&mut self) {
+        if let Some((stop, agent)) = self.agent.take() {
+            stop.send(()).ok();
+            agent.await.ok();
+        }
+    }
+
+    /// Stops the agent, and takes the folder away.
+    pub(crate) async fn end(mut self) {
+        self.rest().await;
         self.folder.close().ok();
     }
 }
