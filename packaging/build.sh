@@ -67,6 +67,8 @@ exec 9> target/packaging.lock; flock 9
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 rm -rf "$made"; mkdir "$made"
 "$BINARIES/svm-manual" "$made/manual"
+CARGO_TARGET_DIR=$root/target packaging/gate.sh
+cp target/gate/release/svm-gate "$made/gate"
 third_party | gzip -9n > "$made/third-party-licences.gz"
 # cargo-deb takes programs from target/release, wherever cargo says that target is.
 mkdir "$work/target"; ln -s "$BINARIES" "$work/target/release"

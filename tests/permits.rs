@@ -57,7 +57,13 @@ fn a_run_is_spent_once_also_over_a_kill_and_shown() {
     assert!(take(&agent));
     let (exit, refusal) = agent.ask(&TAKE).unwrap_err();
     assert_eq!((exit, &refusal["allowed"]), (75, &false.into()));
-    assert!(refusal["why"].as_str().unwrap().contains("the next run may be made from 20"), "{refusal}");
+    assert!(refusal["why"].as_str().unwrap().contains("spent until 20"), "{refusal}");
+    assert!(refusal["spent_until"].is_string(), "{refusal}");
+    let said =
+        String::from_utf8(agent.command(&["permit", "database-updates"]).output().unwrap().stdout).unwrap();
+    assert!(said.contains("allowed: limited to 1 per day") && said.contains("spent until 20"), "{said}");
+    let status = String::from_utf8(agent.command(&["status"]).output().unwrap().stdout).unwrap();
+    assert!(status.contains("spent until 20"), "{status}");
     program.kill();
     let mut program = agent.start_ready();
     assert!(!take(&agent), "spent for good");
@@ -70,9 +76,7 @@ fn a_run_is_spent_once_also_over_a_kill_and_shown() {
     let explained =
         String::from_utf8(agent.command(&["status", "--explain"]).output().unwrap().stdout).unwrap();
     let line = explained.lines().find(|l| l.starts_with("Database updates: limited to 1 per day")).unwrap();
-    for part in
-        ["no grace period is granted", "since 20", "the next run may be made", "Asked last by update.service"]
-    {
+    for part in ["no grace period is granted", "since 20", "spent until 20", "Asked last by update.service"] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }
     // The database is lost: the recovery file remembers what was spent.
@@ -126,6 +130,65 @@ fn a_full_permit_needs_no_agent_unless_the_settings_say_so() {
         program.kill();
         assert_eq!((take(&agent), agent.permit("ksn") == 0), (killed, killed), "{word}: it is gone");
     }
+}
+
+/// The gate program as it is given out.
+fn gate_program() -> std::path::PathBuf {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made =
+        std::process::Command::new(root.join("packaging/gate.sh")).env("CARGO", env!("CARGO")).status();
+    assert!(made.unwrap().success(), "packaging/gate.sh");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    target.join("gate/release/svm-gate")
+}
+
+/// What the gate of a unit answers, in an environment that the unit's user chose: its exit code and its words.
+fn pass_gate(gate: &std::path::Path, agent: &Agent, resource: &str) -> (i32, String) {
+    let forged = agent.folder.join("forged");
+    let output = std::process::Command::new(gate)
+        .arg(agent.folder.join("run"))
+        .args([resource, "update.service"])
+        .env("LD_PRELOAD", "/nowhere.so")
+        .env("SVM_BOOT_ID", "another")
+        .env("SVM_AGENT__PATHS__RUNTIME_DIR", forged)
+        .output()
+        .unwrap();
+    // A loader would complain of what it cannot preload.
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn the_gate_of_a_unit_decides_as_the_agent_does_and_obeys_no_environment() {
+    let gate = gate_program();
+    let (_folder, agent, mut program) = trickle(1, "");
+    // A forged permit where the environment points to.
+    let permit = std::fs::read_to_string(agent.folder.join("run/permits/database-updates")).unwrap();
+    std::fs::create_dir_all(agent.folder.join("forged/permits")).unwrap();
+    let full = permit.replace("limited", "full");
+    std::fs::write(agent.folder.join("forged/permits/database-updates"), &full).unwrap();
+    let (code, said) = pass_gate(&gate, &agent, "database-updates");
+    assert!(code == 0 && said.contains("database-updates: allowed: limited to 1 per day"), "{said}");
+    let (code, said) = pass_gate(&gate, &agent, "database-updates");
+    assert!(code == 75 && said.contains("refused") && said.contains("spent until 20"), "{said}");
+    // One run, whoever counts.
+    assert!(!take(&agent));
+    program.signal(Signal::STOP);
+    let (code, said) = pass_gate(&gate, &agent, "database-updates");
+    assert!(code == 75 && said.contains("nobody can count this run"), "{said}");
+    // A full permit needs nobody.
+    std::fs::write(agent.folder.join("run/permits/database-updates"), &full).unwrap();
+    let began = std::time::Instant::now();
+    assert_eq!(pass_gate(&gate, &agent, "database-updates").0, 0);
+    assert!(began.elapsed() < Duration::from_secs(1), "it asked an agent that hangs");
+    std::fs::write(agent.folder.join("run/permits/ksn"), &full).unwrap();
+    let (code, said) = pass_gate(&gate, &agent, "ksn");
+    assert!(code == 75 && said.contains("it is of another resource"), "{said}");
+    program.kill();
+    std::fs::remove_file(agent.folder.join("run/permits/ksn")).unwrap();
+    let (code, said) = pass_gate(&gate, &agent, "ksn");
+    assert!(code == 75 && said.contains("there is no permit"), "{said}");
+    assert!(agent.folder.join("run/owed/update.service").exists(), "it is started when the permit is back");
 }
 
 #[test]

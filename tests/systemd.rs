@@ -131,6 +131,12 @@ fn boot_times(system: &System, name: &str, times: u32) {
         let copied = Command::new("cp").arg("-r").arg(copied).arg(source).status().unwrap();
         assert!(copied.success());
     }
+    if script == "gate_attack.sh" {
+        let (library, code) = (source.join("preload.so"), root().join("tests/systemd/preload.c"));
+        let made =
+            Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([library, code]).status().unwrap();
+        assert!(made.success());
+    }
     let script = std::fs::read_to_string(root().join("tests/systemd").join(script)).unwrap();
     let flood = std::env::var("SVM_TEST_FLOOD").unwrap_or_else(|_| "200000000".to_owned());
     // There is no network: what the package recommends cannot be fetched.
@@ -209,6 +215,7 @@ in_each_system! {
     the_commands_of_the_operations_page_work: |system| boot(system, "operations.sh");
     the_log_is_in_the_journal_with_its_fields_and_explained: |system| boot_with_faketime(system, "logs.sh");
     gates_hold_units_to_their_permits: |system| boot(system, "gates.sh");
+    no_gate_lends_root_or_stops_the_protection: |system| boot(system, "gate_attack.sh");
     a_subscription_s_life_is_enforced_on_real_units: |system| boot_with_faketime(system, "enforcement.sh");
     database_updates_run_in_a_real_systemd: |system| boot(system, "updates.sh");
     what_goes_wrong_around_the_agent_is_told_and_heals: |system| boot_with_faketime(system, "faults.sh");

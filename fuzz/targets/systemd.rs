@@ -1,7 +1,8 @@
 //! What systemd, its journal and the kernel tell.
 
 use super::bytes::{Bytes, text};
-use crate::agent::enforcement::gates::Gate;
+use crate::agent::enforcement::gates::{Asks, Gate};
+use crate::agent::enforcement::protection::Relations;
 use crate::agent::enforcement::systemctl::{plain_lines, read, run_told, told};
 use crate::agent::enforcement::{gate_rules, listening};
 use crate::subscription::Resource;
@@ -12,7 +13,10 @@ pub(super) fn systemd(data: &[u8]) {
     let text = text(bytes.rest());
     match what {
         0 => {
-            let gate = Gate { unit: "a.service".to_owned(), resource: Resource::Ksn, ksn_only: true };
+            let run = std::path::Path::new("/run/svm-agent");
+            let asks = Asks::Gate { runtime_dir: run.into() };
+            let gate = Gate { unit: "a.service".to_owned(), resource: Resource::Ksn, ksn_only: true, asks };
+            Relations::default().add(read(&text));
             for unit in read(&text) {
                 unit.runs();
                 let names = unit.words("Names");
@@ -24,7 +28,7 @@ pub(super) fn systemd(data: &[u8]) {
                     assert!(!own && unit.id.ends_with(".service"));
                 }
                 gate_rules::no_sockets(&unit).ok();
-                gate_rules::in_force(&gate, &unit).ok();
+                gate_rules::in_force(&gate, run, &unit).ok();
             }
         }
         1 => {

@@ -7,7 +7,7 @@ until_true() { for _ in $(seq "${2:-150}"); do if eval "$1"; then return; fi; sl
 seen() { until_true "journalctl -u svm-agent SVM_EVENT=$1 -o cat --no-pager | grep -q ." "${2:-150}"; }
 UPDATE=/etc/systemd/system/svm-agent-update.service.d/test.conf
 # updater COMMAND: what an update does from now on.
-updater() { printf '[Service]\nExecCondition=\nExecCondition=+/usr/bin/svm-agent permit --take database-updates --unit %%n\nExecStart=\nExecStart=/bin/sh -c "%s"\n' "$1" > $UPDATE; systemctl daemon-reload; }
+updater() { printf '[Service]\nExecCondition=\nExecCondition=+/usr/libexec/svm-agent/gate /run/svm-agent database-updates %%n\nExecStart=\nExecStart=/bin/sh -c "%s"\n' "$1" > $UPDATE; systemctl daemon-reload; }
 settled() { until_true 'svm-agent updates status --json | grep -q "\"running_since\":null"' 300; }
 run() { settled; svm-agent updates run || fail "updates run"; }
 agent() { printf "[Service]\n$1\n" > /etc/systemd/system/svm-agent.service.d/fault.conf; systemctl daemon-reload; systemctl restart svm-agent; }

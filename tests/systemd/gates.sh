@@ -159,8 +159,8 @@ mkdir -p /etc/svm-agent/actions
 printf '#!/bin/sh\necho "in $LC_ALL, at $STATE_DIRECTORY"; touch "$STATE_DIRECTORY/x" || exit 1; exit ${0##*-}\n' > /etc/svm-agent/actions/ends-10
 chmod 755 /etc/svm-agent/actions/ends-10 && cp /etc/svm-agent/actions/ends-10 /etc/svm-agent/actions/ends-4
 agent start svm-agent-action@ends-10.service || fail "the agent may not start an action"
-ended() { cat "/run/svm-agent-actions/$1"; }
-setpriv --reuid svm-agent --regid svm-agent --clear-groups cat /run/svm-agent-actions/ends-10 | grep -Eqx "success 10 [0-9a-f]{32}" || fail "10 is no failure: $(ended ends-10)"
+ended() { cat "/run/svm-agent-actions/$1/ended"; }
+setpriv --reuid svm-agent --regid svm-agent --clear-groups cat /run/svm-agent-actions/ends-10/ended | grep -Eqx "success 10 [0-9a-f]{32}" || fail "10 is no failure: $(ended ends-10)"
 journalctl -u svm-agent-action@ends-10 --no-pager | grep -q "in C, at /var/lib/svm-agent-actions" || fail "the environment of an action"
 agent start svm-agent-action@ends-4.service && fail "4 is a failure"
 [ "$(systemctl show -P ExecMainStatus svm-agent-action@ends-4)" = 4 ] || fail "exit code of an action"

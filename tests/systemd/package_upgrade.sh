@@ -63,11 +63,16 @@ settle() { before=$(wc -l < ran); until_true "[ \$(wc -l < ran) -ge $((before + 
 for _ in 1 2 3 4 5; do systemctl restart svm-agent || fail "restart"; settle; done
 for _ in 1 2 3; do systemctl kill -s KILL svm-agent; settle; done
 
-say "a higher version"
+say "a higher version, over a gate of an older one"
+conf=/etc/systemd/system/job.service.d/50-svm-agent.conf
+sed -i -e 's/gate, form 2:/gate, form 1:/' -e 's|^ExecCondition=.*|ExecCondition=+/usr/bin/svm-agent permit --take database-updates --unit %n|' $conf
+systemctl daemon-reload; settle
 pid=$(systemctl show -P MainPID svm-agent)
 apt-get install -y ./../svm-agent_0.1.1-1.deb > told 2>&1 || fail "$(cat told)"
 settle
 [ "$(systemctl show -P MainPID svm-agent)" != "$pid" ] || fail "the old program runs on"
+grep -qx 'ExecCondition=+/usr/libexec/svm-agent/gate /run/svm-agent database-updates %n' $conf || fail "the gate is not renewed: $(cat $conf)"
+systemctl show -P ExecCondition job | grep -q 'argv\[\]=/usr/libexec/svm-agent/gate ' || fail "systemd has the old gate"
 grep -q '^# edited' /etc/svm-agent/agent.toml || fail "the edited settings went"
 [ "$(dpkg-query -W -f '${Version}' svm-agent)" = 0.1.1-1 ] || fail "version"
 say "one whose settings changed as well: dpkg asks, and keeps ours"

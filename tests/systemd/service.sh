@@ -58,7 +58,7 @@ say "a job that asks the permit"
 cat > /etc/systemd/system/job.service <<'UNIT'
 [Service]
 Type=oneshot
-ExecCondition=/usr/bin/svm-agent permit database-updates
+ExecCondition=+/usr/libexec/svm-agent/gate /run/svm-agent database-updates %n
 ExecStart=/bin/echo the job ran
 UNIT
 systemctl start job && journalctl -u job --no-pager | grep -q "the job ran" || fail "the job did not run"

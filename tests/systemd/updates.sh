@@ -4,7 +4,7 @@ fail() { echo "FAILED: $*"; svm-agent updates status; svm-agent events list | ta
 until_true() { for _ in $(seq "${2:-200}"); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
 log() { journalctl -u svm-agent --no-pager -o cat; }
 has() { log | grep -q "$1"; }
-gate='ExecCondition=+/usr/bin/svm-agent permit --take database-updates --unit %n'
+gate='ExecCondition=+/usr/libexec/svm-agent/gate /run/svm-agent database-updates %n'
 # updater UNIT COMMAND [LINE]...: what the unit does.
 updater() {
   unit=$1; printf '%s\n' "$2" > /usr/local/bin/updater; chmod 755 /usr/local/bin/updater; shift 2
@@ -35,7 +35,7 @@ random_delay = "0s"
 databases_file = "/var/lib/bases"
 TOML
 systemctl restart svm-agent
-systemctl show -P ExecCondition svm-agent-update | grep -q 'svm-agent permit --take database-updates' || fail "the shipped unit has no gate"
+systemctl show -P ExecCondition svm-agent-update | grep -q 'argv\[\]=/usr/libexec/svm-agent/gate /run/svm-agent database-updates svm-agent-update.service' || fail "the shipped unit has no gate"
 
 say "no permit"
 updater svm-agent-update 'echo updated; touch /var/lib/bases'

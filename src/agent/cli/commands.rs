@@ -96,6 +96,9 @@ async fn serve(
 /// So long a unit that starts waits for an agent that hangs.
 const PERMIT_PATIENCE: Duration = Duration::from_secs(3);
 
+/// So long a permit that is read from its file waits to hear whether its runs are spent.
+const SPENT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the agent says of a permit; with `take` one run is spent. A file that allows is asked for with it: what is
 /// refused by either is refused.
 fn ask_permit(
@@ -129,7 +132,7 @@ fn ask_permit(
     let mut decision = of_file();
     match (asked, &decision.permit) {
         _ if !decision.allowed => {}
-        (Ok(answer), _) if answer.allowed => {}
+        (Ok(answer), _) if answer.allowed => decision.spent_until = answer.spent_until,
         (Ok(answer), _) => decision = answer,
         (Err(error), Some(permit)) if permit.when_agent_is_down == WhenDown::Stopped => {
             decision
@@ -161,12 +164,22 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     if take.is_some() || counts_only_with_agent {
         decision = ask_permit(&runtime_dir, resource, take, &of_file)?;
     }
+    let limited = decision.permit.as_ref().is_some_and(|permit| permit.verdict == Permit::Limited);
+    if take.is_none() && decision.allowed && limited && decision.spent_until.is_none() {
+        // Only the agent counts runs. Where it does not answer, this is left out.
+        let path = format!("v1/permits/{}", resource.file_name());
+        let asked =
+            ask_within::<Decision>(&runtime_dir, Door::Query, Method::GET, &path, None, SPENT_PATIENCE);
+        decision.spent_until = wait(asked)?.ok().and_then(|answer| answer.spent_until);
+    }
     if out.json() {
         out.value(&decision)?;
     } else {
         let verdict = if decision.allowed { "allowed" } else { "refused" };
         let until = decision.until.map(|until| format!(", until {until}")).unwrap_or_default();
-        out.line(format!("{name}: {verdict}: {}{until}", decision.why))?;
+        let spent = decision.spent_until.filter(|_| decision.allowed);
+        let spent = spent.map(|next| format!("; spent until {next}: --take is refused until then"));
+        out.line(format!("{name}: {verdict}: {}{until}{}", decision.why, spent.unwrap_or_default()))?;
     }
     Ok(if decision.allowed { 0 } else { REFUSED })
 }

@@ -5,9 +5,11 @@
 use super::{CliError, GateCommand, Out};
 use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask};
+use crate::agent::enforcement::gate_check::{self, Standing, protection_drop_ins, standings};
 use crate::agent::enforcement::gate_install::{Files, GateFilesError, Places};
 use crate::agent::enforcement::gate_rules::{self, GateRefusal};
-use crate::agent::enforcement::gates::{Gate, installed};
+use crate::agent::enforcement::gates::{Asks, Gate, installed};
+use crate::agent::enforcement::protection::{Act, Guard, all_relations};
 use crate::agent::enforcement::systemctl::{self, SystemctlError, UnitState};
 use crate::agent::enforcement::{gate_files, listening};
 use crate::agent::settings::{RUNTIME_DIR, Settings};
@@ -21,9 +23,6 @@ use std::time::Duration;
 
 /// The agent looks in a moment, or is not well.
 const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-
-/// So many units that stop together are followed.
-const MOST_FOLLOWED: usize = 500;
 
 impl From<GateRefusal> for CliError {
     fn from(refusal: GateRefusal) -> Self {
@@ -75,7 +74,19 @@ pub(super) async fn run(
             let runtime_dir = settings().map_or_else(|_| RUNTIME_DIR.into(), |settings| settings.runtime_dir);
             remove(unit.as_deref(), &runtime_dir, &places, out).await
         }
-        GateCommand::List { .. } => list(&places, out).await,
+        GateCommand::Renew { .. } => {
+            root()?;
+            let runtime_dir = settings().map_or_else(|_| RUNTIME_DIR.into(), |settings| settings.runtime_dir);
+            renew(&runtime_dir, &places, out).await
+        }
+        GateCommand::List { .. } => {
+            // Of settings that are wrong, the usual ones: the gates are there all the same.
+            let read = settings().ok();
+            let runtime_dir =
+                read.as_ref().map_or_else(|| RUNTIME_DIR.into(), |read| read.runtime_dir.clone());
+            let guard = read.map_or_else(|| Guard::of(&[]), |read| Guard::new(&read.enforcement));
+            list(&places, &runtime_dir, &guard, out).await
+        }
     }
 }
 
@@ -99,12 +110,20 @@ async fn install(
     places: &Places,
     out: &mut Out,
 ) -> Result<u8, CliError> {
-    let protection = &settings.enforcement.protection_units;
-    let unit = look_at(wanted.unit, protection).await?;
-    let gate = Gate { unit: unit.id.clone(), resource: wanted.resource, ksn_only: wanted.ksn_only };
+    let guard = Guard::new(&settings.enforcement);
+    let unit = look_at(wanted.unit, &guard).await?;
+    let runtime_dir = settings.runtime_dir.as_path();
+    if !gate_files::is_plain(runtime_dir) {
+        return Err(GateRefusal::RuntimeDir(runtime_dir.display().to_string()).into());
+    }
+    let asks = Asks::Gate { runtime_dir: runtime_dir.to_owned() };
+    let gate = Gate { unit: unit.id.clone(), resource: wanted.resource, ksn_only: wanted.ksn_only, asks };
+    let ours = gate_files::drop_in_path(&places.systemd_dir, &gate.unit);
+    gate_check::exposed(&ours)
+        .map_err(|exposed| GateRefusal::Exposed { unit: gate.unit.clone(), exposed })?;
     let files = Files::of(&gate);
     let before = places.files(&gate.unit)?;
-    let in_force = gate_rules::in_force(&gate, &commands(&gate.unit).await?).is_ok();
+    let in_force = gate_rules::in_force(&gate, runtime_dir, &commands(&gate.unit).await?).is_ok();
     if gate.ksn_only && !(before == files && in_force) {
         not_listening(&unit, wanted.not_listening)?;
     }
@@ -114,11 +133,17 @@ async fn install(
     })?;
     if !in_force || written {
         systemctl::reload().await?;
+        // Of the protection, nothing is gated, whatever names its units have.
+        let drop_ins = protection_drop_ins(&guard).await?;
+        if let Some((protection, _)) = drop_ins.into_iter().find(|(_, file)| Path::new(file) == ours) {
+            places.remove(&gate.unit);
+            systemctl::reload().await?;
+            return Err(GateRefusal::ProtectionGated { unit: gate.unit, protection }.into());
+        }
         let now = commands(&gate.unit).await?;
-        if let Err(why) = gate_rules::in_force(&gate, &now) {
+        if let Err(why) = gate_rules::in_force(&gate, runtime_dir, &now) {
             places.put(&gate.unit, &before)?;
             systemctl::reload().await?;
-            let ours = gate_files::drop_in_path(&places.systemd_dir, &gate.unit);
             let files = now.words("FragmentPath").into_iter().chain(now.words("DropInPaths"));
             let files = files.filter(|file| Path::new(file) != ours).collect();
             return Err(GateRefusal::Undone { unit: gate.unit, why, files }.into());
@@ -159,7 +184,7 @@ fn tell(remarks: &[String], out: &mut Out) -> std::io::Result<()> {
 }
 
 /// The unit as systemd knows it, where it may be gated.
-async fn look_at(name: &str, protection: &[String]) -> Result<UnitState, CliError> {
+async fn look_at(name: &str, guard: &Guard) -> Result<UnitState, CliError> {
     if let Err(GateRefusal::NotAService { unit, .. }) = gate_rules::name(name) {
         let found = systemctl::show(std::slice::from_ref(&unit), &["Triggers"]).await?;
         let mut services: Vec<String> = found.iter().flat_map(|unit| unit.words("Triggers")).collect();
@@ -168,7 +193,7 @@ async fn look_at(name: &str, protection: &[String]) -> Result<UnitState, CliErro
     }
     let unit = one(name, gate_rules::PROPERTIES).await?;
     // Whether or not it is there.
-    if gate_rules::is_protection(&unit, protection) {
+    if gate_rules::is_protection(&unit, guard.names()) {
         return Err(GateRefusal::Protection { unit: unit.id }.into());
     }
     if unit.load == "not-found" {
@@ -177,15 +202,19 @@ async fn look_at(name: &str, protection: &[String]) -> Result<UnitState, CliErro
         return Err(GateRefusal::NotFound { unit: name.to_owned(), nearest }.into());
     }
     // Each name of each unit of the protection, whichever of them the settings have.
-    let always = gate_rules::ALWAYS_PROTECTION.iter().map(|name| (*name).to_owned());
-    let known: Vec<String> = protection.iter().cloned().chain(always).collect();
-    let found = systemctl::show(&known, &["Names"]).await?;
+    let found = systemctl::show(guard.names(), &["Names"]).await?;
     let names = found.iter().flat_map(|unit| unit.words("Names"));
-    let protection: Vec<String> = known.iter().cloned().chain(names).collect();
+    let protection: Vec<String> = guard.names().iter().cloned().chain(names).collect();
     let has_command = !text(&commands(&unit.id).await?, "ExecStart").is_empty();
     gate_rules::check(&unit, has_command, &protection)?;
-    follow(&unit.id, &known).await?;
-    Ok(unit)
+    let mut relations = all_relations().await?;
+    match guard.harm(&mut relations, &[Act::Stop, Act::Start], &unit.id).await? {
+        None => Ok(unit),
+        Some(harm) => {
+            let (protection, way) = (harm.protection, harm.way);
+            Err(GateRefusal::ProtectionFollows { unit: unit.id, protection, way }.into())
+        }
+    }
 }
 
 async fn one(name: &str, more: &[&str]) -> Result<UnitState, CliError> {
@@ -205,26 +234,6 @@ async fn commands(unit: &str) -> Result<UnitState, CliError> {
 
 fn text<'a>(unit: &'a UnitState, property: &str) -> &'a str {
     unit.properties.get(property).map(String::as_str).unwrap_or_default()
-}
-
-/// Refuses a unit with which one of the protection stops, directly or by others. Followed from the protection on: what
-/// requires a unit is only known of units that are loaded.
-async fn follow(unit: &str, protection: &[String]) -> Result<(), CliError> {
-    for one in protection {
-        let (mut seen, mut next) = (BTreeSet::new(), vec![one.clone()]);
-        while !next.is_empty() && seen.len() <= MOST_FOLLOWED {
-            let found = systemctl::show(&next, gate_rules::STOPS_WITH).await?;
-            if found.iter().any(|found| found.id == unit) {
-                let (unit, protection) = (unit.to_owned(), one.clone());
-                return Err(GateRefusal::ProtectionFollows { unit, protection }.into());
-            }
-            let with = found
-                .iter()
-                .flat_map(|found| gate_rules::STOPS_WITH.iter().flat_map(|property| found.words(property)));
-            next = with.filter(|name| seen.insert(name.clone())).collect();
-        }
-    }
-    Ok(())
 }
 
 /// Refuses a unit that takes connections from elsewhere.
@@ -322,26 +331,61 @@ async fn known(unit: &str, found: &BTreeSet<String>) -> Result<String, CliError>
     Err(CliError::given("not_gated", format!("{unit} is not gated{nearest}")))
 }
 
-async fn list(places: &Places, out: &mut Out) -> Result<u8, CliError> {
+/// Installs again what an older svm-agent installed: the gate program asks then.
+async fn renew(runtime_dir: &Path, places: &Places, out: &mut Out) -> Result<u8, CliError> {
+    if !gate_files::is_plain(runtime_dir) {
+        return Err(GateRefusal::RuntimeDir(runtime_dir.display().to_string()).into());
+    }
     let gates = installed(&places.systemd_dir).map_err(|error| {
         CliError::given("cannot_read", format!("cannot list {}: {error}", places.systemd_dir.display()))
     })?;
-    let mut rows = Vec::new();
-    for gate in gates {
-        // Without systemd, whether it is in force is not known.
-        let state = commands(&gate.unit).await.ok();
-        let undone = state.as_ref().map(|state| match state.load.as_str() {
-            "loaded" => gate_rules::in_force(&gate, state).err(),
-            "not-found" => Some("there is no such unit".to_owned()),
-            load => Some(format!("the unit is {load}")),
-        });
-        rows.push((undone, places.has_rule(&gate.unit), gate));
+    let (mut renewed, mut problems) = (Vec::new(), Vec::new());
+    for gate in gates.into_iter().filter(Gate::is_outdated) {
+        let gate = Gate { asks: Asks::Gate { runtime_dir: runtime_dir.to_owned() }, ..gate };
+        match places.put(&gate.unit, &Files::of(&gate)) {
+            Ok(_) => renewed.push(gate.unit),
+            Err(error) => problems.push(Chain(&error).to_string()),
+        }
+    }
+    // Without systemd, as where an image is made, nothing has read them.
+    if !renewed.is_empty() && Path::new("/run/systemd/system").is_dir() {
+        problems.extend(systemctl::reload().await.err().map(|error| error.to_string()));
+    }
+    if !problems.is_empty() {
+        return Err(CliError::given("gate_not_renewed", problems.join("; ")));
     }
     if out.json() {
-        let row = |(undone, rule, gate): &(Option<Option<String>>, Option<bool>, Gate)| {
-            let in_force = undone.as_ref().map(Option::is_none);
+        out.value(&json!({"renewed": renewed}))?;
+        return Ok(0);
+    }
+    if renewed.is_empty() {
+        out.line("nothing changed: every gate is of this version")?;
+    }
+    for unit in renewed {
+        out.line(format!("the gate of {unit} was installed again"))?;
+    }
+    Ok(0)
+}
+
+async fn list(places: &Places, runtime_dir: &Path, guard: &Guard, out: &mut Out) -> Result<u8, CliError> {
+    let gates = installed(&places.systemd_dir).map_err(|error| {
+        CliError::given("cannot_read", format!("cannot list {}: {error}", places.systemd_dir.display()))
+    })?;
+    let standings = standings(&gates, places, runtime_dir, guard).await;
+    let rows: Vec<_> = gates
+        .into_iter()
+        .zip(standings)
+        .map(|(gate, standing)| (standing, places.has_rule(&gate.unit), gate))
+        .collect();
+    if out.json() {
+        let row = |(standing, rule, gate): &(Standing, Option<bool>, Gate)| {
+            let (in_force, why) = match standing {
+                Standing::InForce => (Some(true), None),
+                Standing::Not(why) => (Some(false), Some(why)),
+                Standing::Unknown => (None, None),
+            };
             json!({"unit": gate.unit, "resource": gate.resource.file_name(), "ksn": gate.ksn_only,
-                "in_force": in_force, "why": undone.clone().flatten(), "rule": rule})
+                "in_force": in_force, "why": why, "rule": rule})
         };
         out.value(&rows.iter().map(row).collect::<Vec<_>>())?;
         return Ok(0);
@@ -349,11 +393,11 @@ async fn list(places: &Places, out: &mut Out) -> Result<u8, CliError> {
     if rows.is_empty() {
         out.line("no unit is gated; gate one: svm-agent gate install UNIT")?;
     }
-    for (undone, rule, gate) in rows {
-        let force = match undone {
-            None => "systemd cannot be asked".to_owned(),
-            Some(None) => "in force".to_owned(),
-            Some(Some(why)) => format!("NOT IN FORCE: {why}"),
+    for (standing, rule, gate) in rows {
+        let force = match standing {
+            Standing::Unknown => "systemd cannot be asked".to_owned(),
+            Standing::InForce => "in force".to_owned(),
+            Standing::Not(why) => format!("NOT IN FORCE: {why}"),
         };
         let rule = match rule {
             Some(true) => "",

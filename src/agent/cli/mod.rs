@@ -233,6 +233,11 @@ enum GateCommand {
         #[command(flatten)]
         json: Json,
     },
+    /// Install again the gates that an older svm-agent installed, as an upgrade of the package does
+    Renew {
+        #[command(flatten)]
+        json: Json,
+    },
     /// List the gates, and whether they are in force
     List {
         #[command(flatten)]
@@ -559,6 +564,7 @@ impl Command {
                 command:
                     GateCommand::Install { json, .. }
                     | GateCommand::Remove { json, .. }
+                    | GateCommand::Renew { json }
                     | GateCommand::List { json },
             } => json.json,
             Self::Events {

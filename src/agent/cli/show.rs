@@ -78,8 +78,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         row(
             name,
             format!(
-                "{}{}{by}{}",
+                "{}{}{}{by}{}",
                 permit(p),
+                p.next_run_at.map(|next| format!(", spent until {}", instant(next))).unwrap_or_default(),
                 until.map(|u| format!(", at least until {}", instant(u))).unwrap_or_default(),
                 failing(p.outage.as_ref())
             ),
@@ -209,10 +210,7 @@ fn permit_explained(p: &PermitStatus, phase: Phase, cause: &str) -> String {
         _ => line.push_str("; until a renewal or a new key"),
     }
     if let Some(next) = p.next_run_at {
-        line.push_str(&format!(
-            "; all that is allowed is spent, the next run may be made from {}",
-            instant(next)
-        ));
+        line.push_str(&format!("; spent until {}, when the next run may be made", instant(next)));
     }
     match (p.carried_out, p.enforced_by.as_slice()) {
         (_, []) if !p.governed => {

@@ -4,6 +4,7 @@ use super::access::{self, Route};
 use super::query::pairs;
 use super::{Api, Door, Peer, keys, metrics};
 use crate::agent::board::Asked;
+use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
 use crate::agent::engine::{Order, Run, Turn};
@@ -15,7 +16,7 @@ use crate::agent::status::Status;
 use crate::agent::store::{Listing, StoreError};
 use crate::documents::MAX_DOCUMENT_BYTES;
 use crate::events::shown;
-use crate::subscription::{Resource, Role, read_instant};
+use crate::subscription::{Permit, Resource, Role, read_instant};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderValue;
@@ -157,10 +158,16 @@ fn resource(name: &str) -> Result<Resource, Fault> {
 /// The permit as it was last written; whoever asks here need not be able to read the file.
 fn decision(api: &Api, resource: Resource) -> Decision {
     let permits = api.engine.permits.borrow();
-    match permits.iter().find(|permit| permit.resource == resource) {
+    let mut decision = match permits.iter().find(|permit| permit.resource == resource) {
         Some(permit) => permit.clone().decide_now(&api.clock),
         None => permit_file::decision(&permit_file::folder(&api.settings.runtime_dir), resource, &api.clock),
+    };
+    let limited = decision.permit.as_ref().filter(|permit| permit.verdict == Permit::Limited);
+    if let Some(rate) = limited.and_then(|permit| permit.rate) {
+        let spent = api.engine.picture.borrow().state.spent.get(&resource).copied();
+        decision.spent_until = budget::take(spent, rate, resource.period(), api.clock.now()).err();
     }
+    decision
 }
 
 fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
@@ -183,9 +190,12 @@ async fn take(api: &Api, resource: Resource, peer: &Peer, Take { unit }: Take) -
     let mut decision = decision(api, resource);
     match turn.run {
         Some(Run::Granted) => {}
-        Some(Run::SpentUntil(next)) if decision.allowed => decision.refuse(format!(
-            "what the vendor allows after the grace is spent; the next run may be made from {next}"
-        )),
+        Some(Run::SpentUntil(next)) if decision.allowed => {
+            decision.refuse(format!(
+                "what the vendor allows after the grace is spent until {next}: the next run may be made from then on"
+            ));
+            decision.spent_until = Some(next);
+        }
         _ if decision.allowed => decision.refuse("stopped".to_owned()),
         _ => {}
     }

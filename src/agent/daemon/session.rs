@@ -7,6 +7,7 @@ use crate::agent::activation::Activations;
 use crate::agent::board::Board;
 use crate::agent::control::{self, Api};
 use crate::agent::delivery::Delivery;
+use crate::agent::enforcement::gates::{self, Gate};
 use crate::agent::enforcement::gateway::{self, Gateway, GatewaySettings};
 use crate::agent::enforcement::keeper::{Dues, Keeper};
 use crate::agent::enforcement::updates::Updates;
@@ -126,6 +127,15 @@ impl Session {
         }
         if settings.destinations.is_empty() {
             say!(DESTINATION_NONE, "no destination is configured: no console hears of this SVM");
+        }
+        // Where they cannot be listed, each keeper says so.
+        let gates = gates::installed(&settings.enforcement.gates_dir).unwrap_or_default();
+        for unit in gates.into_iter().filter(Gate::is_outdated).map(|gate| gate.unit) {
+            say!(
+                GATE_OUTDATED,
+                unit,
+                "the gate of {unit} was installed by an older svm-agent and obeys the environment of the unit: svm-agent gate install {unit}"
+            );
         }
         let settings = Arc::new(settings);
         let (nudge, nudged) = watch::channel(0);

@@ -1,13 +1,20 @@
 //! What systemd says: of the service, its sockets, the unit of updates, the gates, and of who keeps the time.
 
 use super::{Area, Finding, Findings, ONE, Patient, wait};
+use crate::agent::enforcement::gate_check::{Standing, standings};
 use crate::agent::enforcement::gate_install::Places;
 use crate::agent::enforcement::gate_rules;
-use crate::agent::enforcement::gates::installed;
+use crate::agent::enforcement::gates::{Asks, Gate, installed};
+use crate::agent::enforcement::protection::Guard;
 use crate::agent::enforcement::systemctl::{self, UnitState};
 use crate::agent::enforcement::updates::run::{NoStart, may_begin};
 use crate::agent::settings::{RUNTIME_DIR, Settings};
+use crate::subscription::Resource;
 use std::path::Path;
+use std::time::Duration;
+
+/// All units are asked about, as each may stop another.
+const GATES: Duration = Duration::from_secs(8);
 
 /// Services that keep the time, by their names in Debian.
 const TIME: [&str; 6] = [
@@ -50,10 +57,11 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
             show(&TIME, &[]),
             tokio::time::timeout(ONE, may_begin(&settings.updates.unit)),
         );
-        let gates = tokio::time::timeout(ONE, gates(settings)).await;
-        (units, time, updates, gates)
+        let undone = updates_gate(settings).await;
+        let gates = tokio::time::timeout(GATES, gates(settings)).await;
+        (units, time, updates, undone, gates)
     });
-    let Ok((units, time, updates, gates)) = asked else { return service.found };
+    let Ok((units, time, updates, undone, gates)) = asked else { return service.found };
     match units {
         Ok(units) => ours(&mut service, &units),
         Err(problem) => service.note("systemd", format!("cannot be asked: {problem}")),
@@ -73,14 +81,22 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
                     format!("systemctl status {unit}; sudo svm-agent gate install {unit}"),
                 );
             }
-            Ok(_) => update.ok(unit, "is there and asks its permit"),
+            Ok(_) => match undone {
+                Ok(None) => update.ok(unit, "is there and asks its permit"),
+                Ok(Some(why)) => update.fail(
+                    unit,
+                    format!("asks its permit, but not safely: {why}"),
+                    format!("give it the line ExecCondition= of svm-agent-update.service, or: sudo svm-agent gate install {unit}"),
+                ),
+                Err(problem) => update.note(unit, format!("systemd cannot be asked: {problem}")),
+            },
             Err(_) => update.note(unit, format!("systemd did not answer within {} s", ONE.as_secs())),
         }
     }
     let mut gated = Findings::of(Area::Enforcement);
     match gates {
         Ok(gates) => gated.found = gates,
-        Err(_) => gated.note("gates", format!("systemd did not answer within {} s", ONE.as_secs())),
+        Err(_) => gated.note("gates", format!("systemd did not answer within {} s", GATES.as_secs())),
     }
     [service.found, clock.found, update.found, gated.found].concat()
 }
@@ -91,6 +107,15 @@ async fn show(units: &[&str], more: &[&str]) -> Result<Vec<UnitState>, String> {
         Ok(shown) => shown.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", ONE.as_secs())),
     }
+}
+
+/// Why the gate of the unit that updates the databases is not the gate program over this machine's files.
+async fn updates_gate(settings: &Settings) -> Result<Option<String>, String> {
+    let unit = settings.updates.unit.clone();
+    let states = show(&[&unit], gate_rules::EFFECTIVE).await?;
+    let asks = Asks::Gate { runtime_dir: settings.runtime_dir.clone() };
+    let gate = Gate { unit, resource: Resource::DatabaseUpdates, ksn_only: false, asks };
+    Ok(states.first().and_then(|state| gate_rules::in_force(&gate, &settings.runtime_dir, state).err()))
 }
 
 fn ours(found: &mut Findings, units: &[UnitState]) {
@@ -158,30 +183,23 @@ async fn gates(settings: &Settings) -> Vec<Finding> {
             return found.found;
         }
     };
-    let names: Vec<String> = gates.iter().map(|gate| gate.unit.clone()).collect();
-    let Ok(states) = systemctl::show(&names, gate_rules::EFFECTIVE).await else {
-        found.note("gates", "systemd cannot be asked");
-        return found.found;
-    };
-    for (gate, state) in gates.iter().zip(&states) {
+    let guard = Guard::new(&settings.enforcement);
+    let standings = standings(&gates, &places, &settings.runtime_dir, &guard).await;
+    for (gate, standing) in gates.iter().zip(standings) {
         let name = format!("gate of {}", gate.unit);
-        let undone = match state.load.as_str() {
-            "loaded" => gate_rules::in_force(gate, state).err(),
-            "not-found" => Some("there is no such unit".to_owned()),
-            load => Some(format!("the unit is {load}")),
-        };
-        match (undone, places.has_rule(&gate.unit)) {
-            (Some(why), _) => found.fail(
+        match (standing, places.has_rule(&gate.unit)) {
+            (Standing::Unknown, _) => found.note(name, "systemd cannot be asked"),
+            (Standing::Not(why), _) => found.fail(
                 name,
                 format!("is not in force: {why}"),
-                format!("sudo svm-agent gate install {}; or gate remove", gate.unit),
+                format!("sudo svm-agent gate install {0}; or sudo svm-agent gate remove {0}", gate.unit),
             ),
-            (None, Some(false)) => found.warn(
+            (Standing::InForce, Some(false)) => found.warn(
                 name,
                 "its polkit rule is missing: the agent can neither stop nor start it",
                 format!("sudo svm-agent gate install {}", gate.unit),
             ),
-            (None, _) => found.ok(name, "is in force"),
+            (Standing::InForce, _) => found.ok(name, "is in force"),
         }
     }
     found.found

@@ -3,7 +3,8 @@
 //! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
 //! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/enforcement.md`.
 
-use super::systemctl::{self, SystemctlError, UnitState};
+use super::protection::{Guard, GuardError};
+use super::systemctl::{self, UnitState};
 use crate::agent::settings::{Action, action_program};
 use crate::root_only::only_root_may_change;
 use crate::subscription::Permit;
@@ -18,8 +19,11 @@ const SET: i32 = 10;
 /// The longest that one run may take, beyond the unit's own timeout.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Where units of actions write how they ended (`systemd/svm-agent-action@.service`).
+/// Where units of actions write how they ended, each in a folder of its name (`systemd/svm-agent-action@.service`).
 const ENDS: &str = "/run/svm-agent-actions";
+
+/// The file there.
+const ENDED: &str = "ended";
 
 /// So often, with so long between, its end is looked for.
 const ENDED_LOOKS: u32 = 50;
@@ -58,6 +62,7 @@ pub enum Looked {
 pub struct Running {
     name: String,
     settings: Action,
+    guard: Guard,
     look_at: Instant,
     /// When it was set again, in the last hour.
     repairs: VecDeque<Instant>,
@@ -72,11 +77,12 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 impl Running {
     /// An action that was never run.
-    pub fn new(name: &str, settings: &Action, now: Instant) -> Self {
+    pub fn new(name: &str, settings: &Action, guard: Guard, now: Instant) -> Self {
         let settings = settings.clone();
         Self {
             name: name.to_owned(),
             settings,
+            guard,
             look_at: now,
             repairs: VecDeque::new(),
             told: false,
@@ -115,7 +121,7 @@ impl Running {
             return Ok(());
         }
         self.applied = Some(verdict);
-        let found = run(&self.name).await;
+        let found = run(&self.guard, &self.name).await;
         self.look_at = Instant::now() + self.settings.look_every.unsigned_abs();
         self.fails = found.is_err();
         found.map(drop)
@@ -131,7 +137,7 @@ impl Running {
         if self.is_contested(now) {
             return Ok(Looked::Well);
         }
-        let found = run(&self.name).await;
+        let found = run(&self.guard, &self.name).await;
         self.fails = found.is_err();
         if self.fails {
             self.look_at = self.look_at.min(Instant::now() + AGAIN);
@@ -161,7 +167,7 @@ fn unit(name: &str) -> String {
     format!("svm-agent-action@{name}.service")
 }
 
-async fn run(name: &str) -> Result<Found, String> {
+async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
     let unit = unit(name);
     // It runs as root: whoever may write it would be root.
     only_root_may_change(&action_program(name)).map_err(|exposed| {
@@ -171,7 +177,7 @@ async fn run(name: &str) -> Result<Found, String> {
     for round in 0..ROUNDS {
         before = ended(Path::new(ENDS), name);
         let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
-        if let Err(error) = systemctl::run(&unit, PATIENCE).await {
+        if let Err(error) = guard.run(&unit, PATIENCE).await {
             return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
         }
         // One that ran already may have asked for the permit that was: it was waited for, and is run again.
@@ -199,14 +205,17 @@ struct Ended {
 }
 
 fn ended(folder: &Path, name: &str) -> Option<Ended> {
-    let text = super::gates::text(&folder.join(name)).ok().flatten()?;
+    let text = super::gates::text(&folder.join(name).join(ENDED)).ok().flatten()?;
     let mut words = text.split_whitespace().skip(1);
     let (exit, invocation) = (words.next()?.parse().ok()?, words.next()?.to_owned());
     Some(Ended { exit, invocation })
 }
 
 /// One that failed is not forgotten.
-async fn complaint(unit: &str, error: SystemctlError) -> String {
+async fn complaint(unit: &str, error: GuardError) -> String {
+    if matches!(error, GuardError::Harm { .. }) {
+        return error.to_string();
+    }
     let shown = systemctl::show(&[unit.to_owned()], &[]).await.unwrap_or_default();
     let Some(state) = shown.into_iter().next() else { return error.to_string() };
     let lines = systemctl::last_lines(&state.invocation, LINES).await.unwrap_or_default();
@@ -225,9 +234,10 @@ mod tests {
     #[test]
     fn an_end_is_read_from_what_the_unit_wrote() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a"), "success 10 4f2a\n").unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a").join(ENDED), "success 10 4f2a\n").unwrap();
         assert_eq!(ended(folder.path(), "a"), Some(Ended { exit: 10, invocation: "4f2a".into() }));
-        std::fs::write(folder.path().join("a"), "success\n").unwrap();
+        std::fs::write(folder.path().join("a").join(ENDED), "success\n").unwrap();
         assert_eq!((ended(folder.path(), "a"), ended(folder.path(), "b")), (None, None));
     }
 
@@ -240,7 +250,7 @@ mod tests {
         };
         let start = Instant::now();
         let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
-        let mut action = Running::new("a", &settings, start);
+        let mut action = Running::new("a", &settings, Guard::of(&[]), start);
         assert_eq!(action.after(Found::Stood, at(0)), Looked::Well);
         assert_eq!(action.after(Found::Set, at(15)), Looked::Repaired);
         assert_eq!(action.after(Found::Set, at(30)), Looked::Well, "told once");

@@ -4,15 +4,22 @@
 //! Promises: pure texts; the unit's name gets into each as its form wants it, and what [`drop_in`] writes [`gate`] reads.
 //! The drop-in is what makes a gate: it is written first and taken away last. Must not know: whether a unit may be gated.
 
-use super::gates::Gate;
+use super::gates::{Asks, Gate};
 use crate::subscription::Resource;
 use std::path::{Path, PathBuf};
 
 /// Where an administrator's rules of polkit are.
 pub const RULES_DIR: &str = "/etc/polkit-1/rules.d";
 
-/// The program that is asked at each start.
-const PROGRAM: &str = "/usr/bin/svm-agent";
+/// The program that asks at each start (`crates/gate`).
+pub const PROGRAM: &str = "/usr/libexec/svm-agent/gate";
+
+/// What asked in form 1.
+const FORMER_PROGRAM: &str = "/usr/bin/svm-agent permit --take";
+
+/// The form of drop-ins, and that of rules.
+const DROP_IN_FORM: &str = "2";
+const RULE_FORM: &str = "1";
 
 /// Begins the first line of each file, after the sign of a comment.
 const MARK: &str = "svm-agent gate, form ";
@@ -42,16 +49,26 @@ pub fn is_marked(text: &str) -> bool {
     ["# ", "// "].iter().any(|sign| first.strip_prefix(sign).is_some_and(|rest| rest.starts_with(MARK)))
 }
 
-/// What the unit runs before each start: a program and its arguments, with `unit` as it is there.
-pub fn condition(resource: Resource, unit: &str) -> String {
-    format!("{PROGRAM} permit --take {} --unit {unit}", resource.file_name())
+/// Whether a runtime folder can stand in a command line of systemd as it is.
+pub fn is_plain(runtime_dir: &Path) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/_.-".contains(&b);
+    runtime_dir.is_absolute() && runtime_dir.to_str().is_some_and(|text| text.bytes().all(plain))
 }
 
-/// The text of the drop-in.
+/// What the unit runs before each start: a program and its arguments, with `unit` as it is there.
+pub fn condition(asks: &Asks, resource: Resource, unit: &str) -> String {
+    let resource = resource.file_name();
+    match asks {
+        Asks::Gate { runtime_dir } => format!("{PROGRAM} {} {resource} {unit}", runtime_dir.display()),
+        Asks::Agent => format!("{FORMER_PROGRAM} {resource} --unit {unit}"),
+    }
+}
+
+/// The text of the drop-in. That of an outdated gate is what the older svm-agent wrote.
 pub fn drop_in(gate: &Gate) -> String {
-    let mark = mark('#', 1, &gate.unit);
+    let mark = mark('#', 1, &gate.unit, if gate.is_outdated() { "1" } else { DROP_IN_FORM });
     // `%n` is the unit's whole name: whatever stands in it need not be written here.
-    let condition = condition(gate.resource, "%n");
+    let condition = condition(&gate.asks, gate.resource, "%n");
     let network = if gate.ksn_only {
         "# KSN only by the gateway of this machine.\nIPAddressDeny=any\nIPAddressAllow=localhost\n"
     } else {
@@ -67,13 +84,25 @@ pub fn drop_in(gate: &Gate) -> String {
 pub fn gate(unit: &str, text: &str) -> Option<Gate> {
     let form = text.lines().next()?.strip_prefix("# ")?.strip_prefix(MARK)?;
     let form = form.split(|c: char| !c.is_ascii_digit()).next()?;
-    let asks = |resource: &Resource| {
-        let line = format!("ExecCondition=+{}", condition(*resource, "%n"));
-        text.lines().any(|found| found.trim_end() == line)
+    let conditions = || text.lines().filter_map(|line| line.trim_end().strip_prefix("ExecCondition=+"));
+    let asks = |command: &str| match form {
+        DROP_IN_FORM => {
+            let runtime_dir = command.strip_prefix(PROGRAM)?.strip_prefix(' ')?.split(' ').next()?;
+            let runtime_dir = PathBuf::from(runtime_dir);
+            is_plain(&runtime_dir).then_some(Asks::Gate { runtime_dir })
+        }
+        "1" => Some(Asks::Agent),
+        _ => None,
     };
-    let resource = Resource::ALL.into_iter().find(asks).filter(|_| form == "1")?;
+    let found = conditions().find_map(|command| {
+        let asks = asks(command)?;
+        let resource =
+            Resource::ALL.into_iter().find(|resource| command == condition(&asks, *resource, "%n"))?;
+        Some((asks, resource))
+    });
+    let (asks, resource) = found?;
     let ksn_only = text.lines().any(|line| line.trim_end() == "IPAddressDeny=any");
-    Some(Gate { unit: unit.to_owned(), resource, ksn_only })
+    Some(Gate { unit: unit.to_owned(), resource, ksn_only, asks })
 }
 
 /// The text of the rule: the agent's user may start, stop and kill this unit. Everything else is left to other rules.
@@ -90,16 +119,16 @@ pub fn rule(unit: &str) -> String {
     }}
 }});
 "#,
-        mark('/', 2, unit)
+        mark('/', 2, unit, RULE_FORM)
     )
 }
 
-fn mark(sign: char, times: usize, unit: &str) -> String {
+fn mark(sign: char, times: usize, unit: &str, form: &str) -> String {
     let sign = sign.to_string().repeat(times);
     // As a shell takes it.
     let word = if unit.contains('\\') { format!("'{unit}'") } else { unit.to_owned() };
     format!(
-        "{sign} {MARK}1: written by `svm-agent gate install`, which writes over changes.\n\
+        "{sign} {MARK}{form}: written by `svm-agent gate install`, which writes over changes.\n\
          {sign} Take it away with: svm-agent gate remove {word}\n"
     )
 }
@@ -109,7 +138,8 @@ mod tests {
     use super::*;
 
     fn gate_of(unit: &str, resource: Resource, ksn_only: bool) -> Gate {
-        Gate { unit: unit.to_owned(), resource, ksn_only }
+        let asks = Asks::Gate { runtime_dir: "/run/svm-agent".into() };
+        Gate { unit: unit.to_owned(), resource, ksn_only, asks }
     }
 
     #[test]
@@ -123,13 +153,13 @@ mod tests {
                 "After=svm-agent.service",
                 "",
                 "[Service]",
-                "ExecCondition=+/usr/bin/svm-agent permit --take database-updates --unit %n",
+                "ExecCondition=+/usr/libexec/svm-agent/gate /run/svm-agent database-updates %n",
                 "SuccessExitStatus=SIGTERM",
             ]
         );
         assert!(text.contains("svm-agent gate remove update@1.service\n"));
         let text = drop_in(&gate_of("k.service", Resource::Ksn, true));
-        assert!(text.contains("--take ksn --unit %n\n"));
+        assert!(text.contains("/gate /run/svm-agent ksn %n\n"));
         assert!(text.ends_with("IPAddressDeny=any\nIPAddressAllow=localhost\n"));
     }
 
@@ -143,9 +173,19 @@ mod tests {
             let whole = gate_of(unit, resource, ksn_only);
             let text = drop_in(&whole);
             assert!(is_marked(&text) && is_marked(&rule(unit)));
-            assert_eq!(gate(unit, &text), Some(whole));
-            assert_eq!(gate(unit, &text.replace("form 1", "form 12")), None, "a newer agent's");
-            assert!(is_marked(&text.replace("form 1", "form 12")));
+            assert_eq!(gate(unit, &text), Some(whole.clone()));
+            assert_eq!(gate(unit, &text.replace("form 2", "form 12")), None, "a newer agent's");
+            assert!(is_marked(&text.replace("form 2", "form 12")));
+            assert_eq!(gate(unit, &text.replace("/run/svm-agent ", "run ")), None, "no folder");
+            assert_eq!(gate(unit, &text.replace("/run/svm-agent ", "/run/%i ")), None, "not plain");
+            let former = Gate { asks: Asks::Agent, ..whole };
+            let text = drop_in(&former);
+            let line = format!(
+                "ExecCondition=+/usr/bin/svm-agent permit --take {} --unit %n\n",
+                resource.file_name()
+            );
+            assert!(text.contains(": written") && text.contains("form 1:") && text.contains(&line), "{text}");
+            assert_eq!(gate(unit, &text), Some(former));
             assert_eq!(
                 ruled_unit(rule_path(Path::new("/"), unit).file_name().unwrap().to_str().unwrap()),
                 Some(unit)

@@ -206,6 +206,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gates::Asks;
     use super::*;
     use crate::subscription::Resource;
     use std::fs;
@@ -220,7 +221,8 @@ mod tests {
     }
 
     fn gate(ksn_only: bool) -> Gate {
-        Gate { unit: UNIT.to_owned(), resource: Resource::Ksn, ksn_only }
+        let asks = Asks::Gate { runtime_dir: "/run/svm-agent".into() };
+        Gate { unit: UNIT.to_owned(), resource: Resource::Ksn, ksn_only, asks }
     }
 
     fn mode(path: &Path) -> u32 {

@@ -3,10 +3,12 @@
 //! Promises: pure, over what systemd told; each refusal has a code and names the way out. Nothing passes that could stop
 //! protection. Must not know: files, processes, how systemd is asked.
 
-use super::gate_files::{LONGEST_NAME, condition};
-use super::gates::Gate;
+use super::gate_files::{LONGEST_NAME, PROGRAM, condition};
+use super::gates::{Asks, Gate};
+use super::protection::ALWAYS_PROTECTION;
 use super::systemctl::UnitState;
 use crate::agent::settings::service_name;
+use std::path::Path;
 
 /// Why a unit may not be gated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,14 +68,44 @@ pub enum GateRefusal {
     },
     /// Protection would go with it.
     #[error(
-        "stopping {unit} stops {protection} as well, which is a unit of the protection itself: gate a unit that nothing \
-         of it requires (Requires=, BindsTo=, PartOf=)"
+        "{unit} must not be governed, as starting or stopping it stops {protection}, which is never stopped, by {way}: \
+         gate a unit with which nothing of the protection stops"
     )]
     ProtectionFollows {
         /// The unit.
         unit: String,
         /// What stops with it.
         protection: String,
+        /// By which relations.
+        way: String,
+    },
+    /// Its drop-ins count for others.
+    #[error(
+        "the drop-ins of {0} count for every unit whose name begins like it (systemd.unit(5)), so a gate there would be \
+         the gate of others: give the unit a name without a dash before .service or @"
+    )]
+    SharedDropIns(String),
+    /// The gate reached a unit of the protection.
+    #[error("the gate of {unit} counted for {protection} as well, which is never gated, and was taken back")]
+    ProtectionGated {
+        /// The unit.
+        unit: String,
+        /// Whose drop-in it was too.
+        protection: String,
+    },
+    /// The runtime folder cannot stand in a unit.
+    #[error(
+        "paths.runtime_dir is {0}, and the command line of a gate takes only letters, digits and / _ . - in it: choose \
+         another folder"
+    )]
+    RuntimeDir(String),
+    /// Somebody else could change what runs as root.
+    #[error("the gate of {unit} would not be safe: {exposed}")]
+    Exposed {
+        /// The unit.
+        unit: String,
+        /// What, by whom, and what to do.
+        exposed: String,
     },
     /// A refusal would count as leave.
     #[error(
@@ -140,6 +172,10 @@ impl GateRefusal {
             Self::Own(_) => "own_unit",
             Self::Protection { .. } => "protection_unit",
             Self::ProtectionFollows { .. } => "protection_follows",
+            Self::SharedDropIns(_) => "drop_ins_shared",
+            Self::ProtectionGated { .. } => "protection_gated",
+            Self::RuntimeDir(_) => "runtime_dir_unfit",
+            Self::Exposed { .. } => "gate_exposed",
             Self::Counts75(_) => "counts_75_as_success",
             Self::NoCommand(_) => "no_command",
             Self::Early { .. } => "starts_too_early",
@@ -163,12 +199,6 @@ fn in_files(files: &[String]) -> String {
 
 /// Properties that [`check`] reads, beside the usual ones.
 pub const PROPERTIES: &[&str] = &["Names", "SuccessExitStatus", "TriggeredBy", "Before", "ControlGroup"];
-
-/// Properties with whose units this one stops.
-pub const STOPS_WITH: &[&str] = &["Requires", "Requisite", "BindsTo", "PartOf", "StopPropagatedFrom"];
-
-/// Units of the protection that are never gated, whatever the settings say.
-pub const ALWAYS_PROTECTION: &[&str] = &["la-scanserver.service"];
 
 /// What comes up before the agent does (`svm-agent.service`): what is before these would wait for what waits for it.
 const BEFORE_THE_AGENT: &[&str] = &[
@@ -214,11 +244,22 @@ pub fn name(unit: &str) -> Result<(), GateRefusal> {
     if unit.len() > LONGEST_NAME {
         return Err(GateRefusal::TooLong(unit.to_owned()));
     }
+    // `a-.service.d` is a folder of drop-ins of every `a-*.service`, and `a-@1.service.d` of every `a-*@1.service`.
+    let stem = unit.strip_suffix(".service").unwrap_or(unit);
+    if stem.split('@').next().is_some_and(|prefix| prefix.ends_with('-')) {
+        return Err(GateRefusal::SharedDropIns(unit.to_owned()));
+    }
     own(unit)
 }
 
 fn own(unit: &str) -> Result<(), GateRefusal> {
-    let one = ["svm-agent.service", "svm-agent-update.service", "svm-collector.service"].contains(&unit);
+    let ours = [
+        "svm-agent.service",
+        "svm-agent-identity.service",
+        "svm-agent-update.service",
+        "svm-collector.service",
+    ];
+    let one = ours.contains(&unit);
     if one || unit.starts_with("svm-agent-action@") {
         return Err(GateRefusal::Own(unit.to_owned()));
     }
@@ -285,17 +326,65 @@ pub fn no_sockets(unit: &UnitState) -> Result<(), GateRefusal> {
 }
 
 /// Properties that [`in_force`] reads.
-pub const EFFECTIVE: &[&str] = &["ExecCondition", "IPAddressDeny", "IPAddressAllow", "SuccessExitStatus"];
+pub const EFFECTIVE: &[&str] = &[
+    "ExecCondition",
+    "IPAddressDeny",
+    "IPAddressAllow",
+    "SuccessExitStatus",
+    "RootDirectory",
+    "RootImage",
+    "ExtensionImages",
+    "ExtensionDirectories",
+    "MountImages",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "TemporaryFileSystem",
+];
 
-/// Whether what systemd will do with a unit is what its gate says; else what undoes it.
+/// What gives a unit other files than those of the machine, also to its root processes.
+const OTHER_FILES: &[&str] = &["RootDirectory", "RootImage", "ExtensionImages", "ExtensionDirectories"];
+
+/// What puts other files in some places.
+const MOUNTS: &[&str] = &["MountImages", "BindPaths", "BindReadOnlyPaths", "TemporaryFileSystem"];
+
+/// Whether what systemd will do with a unit is what its gate says; else what undoes it. `runtime_dir` is where the agent
+/// writes permits.
 ///
 /// # Errors
 /// One sentence.
-pub fn in_force(gate: &Gate, effective: &UnitState) -> Result<(), String> {
+pub fn in_force(gate: &Gate, runtime_dir: &Path, effective: &UnitState) -> Result<(), String> {
     let text = |name: &str| effective.properties.get(name).map(String::as_str).unwrap_or_default();
-    let ours = format!("argv[]={} ; ignore_errors=no ;", condition(gate.resource, &gate.unit));
+    match &gate.asks {
+        Asks::Agent => {
+            return Err("an older svm-agent installed it, and it obeys the environment of the unit, which the unit's user \
+                        may be able to set"
+                .to_owned());
+        }
+        Asks::Gate { runtime_dir: asked } if asked != runtime_dir => {
+            let (asked, written) = (asked.display(), runtime_dir.display());
+            return Err(format!("it asks for permits in {asked}, and svm-agent writes them in {written}"));
+        }
+        Asks::Gate { .. } => {}
+    }
+    let command = condition(&gate.asks, gate.resource, &gate.unit);
+    let ours = format!("{{ path={PROGRAM} ; argv[]={command} ; ignore_errors=no ;");
     if !text("ExecCondition").lines().any(|line| line.contains(&ours)) {
         return Err("a later file of the unit sets ExecCondition= anew".to_owned());
+    }
+    if let Some(other) = OTHER_FILES.iter().find(|name| !text(name).is_empty()) {
+        return Err(format!("{other}= gives the unit another {PROGRAM}, or none"));
+    }
+    let hidden = [Path::new(PROGRAM), runtime_dir];
+    let covers = |name: &&&str| {
+        let paths =
+            text(name).split([' ', ':', ';', '"']).filter(|word| word.starts_with('/')).map(Path::new);
+        // What lies below the program's folder or the permits is of no use there either.
+        paths
+            .into_iter()
+            .any(|path| hidden.iter().any(|ours| ours.starts_with(path) || path.starts_with(ours)))
+    };
+    if let Some(mount) = MOUNTS.iter().find(covers) {
+        return Err(format!("{mount}= puts something else over {PROGRAM} or {}", runtime_dir.display()));
     }
     if effective.words("SuccessExitStatus").iter().any(|status| status == "75") {
         return Err("a file of the unit counts 75 as success (SuccessExitStatus=)".to_owned());
@@ -329,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_is_refused_before_anyone_is_asked() {
-        for good in ["a.service", "a@b.service", "dev-sda\\x2d1.service"] {
+        for good in ["a.service", "a@b-.service", "a@b.service", "dev-sda\\x2d1.service"] {
             assert_eq!(name(good), Ok(()), "{good}");
         }
         let long = format!("{}.service", "u".repeat(240));
@@ -343,7 +432,11 @@ mod tests {
             ("-a.service", "bad_unit_name"),
             ("a@.service", "unit_is_template"),
             (long.as_str(), "unit_name_too_long"),
+            ("la-.service", "drop_ins_shared"),
+            ("la-@1.service", "drop_ins_shared"),
+            ("la--.service", "drop_ins_shared"),
             ("svm-agent.service", "own_unit"),
+            ("svm-agent-identity.service", "own_unit"),
             ("svm-collector.service", "own_unit"),
             ("svm-agent-action@kesl-ksn.service", "own_unit"),
         ] {
@@ -395,8 +488,10 @@ mod tests {
 
     #[test]
     fn a_gate_is_in_force_where_nothing_undoes_it() {
-        let gate = Gate { unit: "a.service".to_owned(), resource: Resource::Ksn, ksn_only: true };
-        let asks = "{ path=/usr/bin/svm-agent ; argv[]=/usr/bin/svm-agent permit --take ksn --unit a.service ; ignore_errors=no ; start_time=[n/a] }";
+        let run = Path::new("/run/svm-agent");
+        let asks = Asks::Gate { runtime_dir: run.into() };
+        let gate = Gate { unit: "a.service".to_owned(), resource: Resource::Ksn, ksn_only: true, asks };
+        let asks = "{ path=/usr/libexec/svm-agent/gate ; argv[]=/usr/libexec/svm-agent/gate /run/svm-agent ksn a.service ; ignore_errors=no ; start_time=[n/a] }";
         let own = format!("{{ path=/bin/true ; argv[]=/bin/true ; ignore_errors=no ; }}\n{asks}");
         let good = [
             ("ExecCondition", own.as_str()),
@@ -404,12 +499,23 @@ mod tests {
             ("IPAddressDeny", "0.0.0.0/0 ::/0"),
             ("IPAddressAllow", "127.0.0.0/8 ::1/128"),
         ];
-        assert_eq!(in_force(&gate, &unit("a.service", &good)), Ok(()), "its own condition counts besides");
+        assert_eq!(
+            in_force(&gate, run, &unit("a.service", &good)),
+            Ok(()),
+            "its own condition counts besides"
+        );
         for (property, value, why) in [
             ("ExecCondition", String::new(), "ExecCondition="),
             ("ExecCondition", asks.replace("=no", "=yes"), "ExecCondition="),
             ("ExecCondition", asks.replace("a.service", "b.service"), "ExecCondition="),
             ("ExecCondition", asks.replace("ksn", "database-updates"), "ExecCondition="),
+            ("ExecCondition", asks.replace("path=/usr", "path=/home"), "ExecCondition="),
+            ("ExecCondition", asks.replace("/run/svm-agent", "/run/mine"), "ExecCondition="),
+            ("RootDirectory", "/srv/root".to_owned(), "RootDirectory="),
+            ("ExtensionDirectories", "/home/kesl".to_owned(), "ExtensionDirectories="),
+            ("BindPaths", "/home/kesl:/usr/libexec:rbind".to_owned(), "BindPaths="),
+            ("BindReadOnlyPaths", "/home/kesl:/run/svm-agent/permits:rbind".to_owned(), "BindReadOnlyPaths="),
+            ("TemporaryFileSystem", "/run:ro".to_owned(), "TemporaryFileSystem="),
             ("SuccessExitStatus", "75 TERM".to_owned(), "75"),
             ("IPAddressDeny", "10.0.0.0/8".to_owned(), "IPAddressDeny="),
             ("IPAddressAllow", "127.0.0.0/8 10.0.0.0/8".to_owned(), "10.0.0.0/8"),
@@ -418,11 +524,20 @@ mod tests {
             undone.retain(|(name, _)| *name != property);
             undone.push((property, &value));
             assert!(
-                in_force(&gate, &unit("a.service", &undone)).unwrap_err().contains(why),
+                in_force(&gate, run, &unit("a.service", &undone)).unwrap_err().contains(why),
                 "{property}={value}"
             );
         }
+        let harmless = [good.to_vec(), vec![("BindPaths", "/home/kesl:/srv/kesl:rbind")]].concat();
+        assert_eq!(in_force(&gate, run, &unit("a.service", &harmless)), Ok(()));
+        assert!(
+            in_force(&gate, Path::new("/run/other"), &unit("a.service", &good))
+                .unwrap_err()
+                .contains("/run/other")
+        );
+        let former = Gate { asks: Asks::Agent, ..gate.clone() };
+        assert!(in_force(&former, run, &unit("a.service", &good)).unwrap_err().contains("older svm-agent"));
         let without = Gate { ksn_only: false, ..gate };
-        assert_eq!(in_force(&without, &unit("a.service", &good[..2])), Ok(()));
+        assert_eq!(in_force(&without, run, &unit("a.service", &good[..2])), Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use crate::subscription::Resource;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where an administrator's units and drop-ins are.
 pub const SYSTEMD_DIR: &str = "/etc/systemd/system";
@@ -28,6 +28,27 @@ pub struct Gate {
     pub resource: Resource,
     /// Whether it reaches nothing but this machine, so that the gateway is its only way to KSN.
     pub ksn_only: bool,
+    /// What it runs to ask.
+    pub asks: Asks,
+}
+
+/// What a gated unit runs to ask for its permit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asks {
+    /// The gate program, with the permits of this runtime folder.
+    Gate {
+        /// As `paths.runtime_dir` was when the gate was installed.
+        runtime_dir: PathBuf,
+    },
+    /// The agent's own command, as an older svm-agent installed it: it obeys the environment of the unit.
+    Agent,
+}
+
+impl Gate {
+    /// Whether an older svm-agent installed it, so that it is to be installed anew.
+    pub fn is_outdated(&self) -> bool {
+        self.asks == Asks::Agent
+    }
 }
 
 /// The gates whose drop-ins are in a folder, by name; none where there is no such folder.
@@ -94,10 +115,21 @@ mod tests {
     fn only_our_drop_ins_count() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
+        let asks = || Asks::Gate { runtime_dir: "/run/svm-agent".into() };
         assert_eq!(installed(&at("nowhere")).unwrap(), []);
         let gates = [
-            Gate { unit: "a\\x2db@1.service".to_owned(), resource: Resource::Ksn, ksn_only: true },
-            Gate { unit: "b.service".to_owned(), resource: Resource::DatabaseUpdates, ksn_only: false },
+            Gate {
+                unit: "a\\x2db@1.service".to_owned(),
+                resource: Resource::Ksn,
+                ksn_only: true,
+                asks: asks(),
+            },
+            Gate {
+                unit: "b.service".to_owned(),
+                resource: Resource::DatabaseUpdates,
+                ksn_only: false,
+                asks: asks(),
+            },
         ];
         for gate in gates.iter().rev() {
             let path = gate_files::drop_in_path(folder.path(), &gate.unit);

@@ -4,6 +4,7 @@
 //! before the agent died is over on time all the same. Where the boot is another one, the wall clock is all there is.
 //! `docs/enforcement.md` has the form.
 
+use super::permit_text::{self, Now, PermitText, Verdict};
 use crate::agent::store::write_atomically;
 use crate::clock::{self, Clock};
 use crate::subscription::{Cause, Permit, Phase, Resource};
@@ -59,6 +60,9 @@ pub struct Decision {
     pub why: String,
     /// Until when this holds, where it ends.
     pub until: Option<Timestamp>,
+    /// Of a limited permit whose runs are all spent, as far as the agent was asked: from when the next is granted.
+    #[serde(default)]
+    pub spent_until: Option<Timestamp>,
     /// The permit, where there is a readable one.
     pub permit: Option<PermitFile>,
 }
@@ -99,6 +103,14 @@ pub fn folder(runtime_dir: &Path) -> PathBuf {
 
 fn boot_ms() -> u64 {
     u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn instant(at: Timestamp) -> permit_text::Instant {
+    // Below the beginning of 1970 both are negative.
+    let (seconds, below) = (at.as_second(), i64::from(at.subsec_nanosecond()));
+    let borrowed = i64::from(below < 0);
+    let nanoseconds = u32::try_from(below + borrowed * 1_000_000_000).unwrap_or(0);
+    permit_text::Instant { seconds: seconds - borrowed, nanoseconds }
 }
 
 fn path(folder: &Path, resource: Resource) -> PathBuf {
@@ -147,20 +159,39 @@ impl PermitFile {
     }
 
     pub(crate) fn parse(text: &str, resource: Resource) -> std::io::Result<Self> {
-        let permit: Self = serde_json::from_str(text)?;
-        if permit.resource == resource {
-            Ok(permit)
-        } else {
-            Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is of another resource"))
+        let bad = |problem: &'static str| std::io::Error::new(std::io::ErrorKind::InvalidData, problem);
+        let said = PermitText::read(text).map_err(|unreadable| bad(unreadable.0))?;
+        if said.resource != resource.as_str() {
+            return Err(bad("it is of another resource"));
         }
+        let word = |word: String| serde_json::Value::String(word);
+        let instant = |at: permit_text::Instant| {
+            let at = Timestamp::new(at.seconds, i32::try_from(at.nanoseconds).unwrap_or(0));
+            at.map_err(|_| bad("an instant in it is out of range"))
+        };
+        let cause = said.cause.map(|cause| serde_json::from_value(word(cause)));
+        Ok(Self {
+            resource,
+            verdict: match said.verdict {
+                Verdict::Full => Permit::Full,
+                Verdict::Limited => Permit::Limited,
+                Verdict::Stopped => Permit::Stopped,
+            },
+            rate: said.rate,
+            phase: serde_json::from_value(word(said.phase)).map_err(|_| bad("its phase is unknown"))?,
+            cause: cause.transpose().map_err(|_| bad("its cause is unknown"))?,
+            until: instant(said.until)?,
+            until_boot_ms: said.until_boot_ms,
+            boot_id: said.boot_id,
+            written_at: instant(said.written_at)?,
+            when_agent_is_down: if said.needs_agent { WhenDown::Stopped } else { WhenDown::Last },
+        })
     }
 
     /// Whether its own end has come.
     fn is_over(&self, now: Timestamp, boot_ms: u64, boot_id: &str) -> bool {
-        match self.boot_id == boot_id && !boot_id.is_empty() {
-            true => boot_ms >= self.until_boot_ms,
-            false => now >= self.until,
-        }
+        let now = Now { wall: instant(now), boot_ms, boot_id: boot_id.to_owned() };
+        permit_text::is_over(instant(self.until), self.until_boot_ms, &self.boot_id, &now)
     }
 
     /// What it allows now: nothing, where it is over.
@@ -188,29 +219,16 @@ impl PermitFile {
     /// What the permit comes to.
     fn decide(self, now: Timestamp, boot_ms: u64, boot_id: &str) -> Decision {
         let over = self.is_over(now, boot_ms, boot_id);
-        let standing = match self.cause {
-            Some(cause) => format!("{} ({})", self.phase.as_str(), cause.as_str()),
-            None => self.phase.as_str().to_owned(),
+        let allowed = self.verdict != Permit::Stopped && !over;
+        let verdict = match self.verdict {
+            Permit::Full => Verdict::Full,
+            Permit::Limited => Verdict::Limited,
+            Permit::Stopped => Verdict::Stopped,
         };
-        let (allowed, why) = match self.verdict {
-            Permit::Stopped => (false, format!("stopped: the subscription is {standing}")),
-            _ if over => (
-                false,
-                format!("the permit ended at {} and was not renewed: is svm-agent running?", self.until),
-            ),
-            Permit::Full => (true, format!("full: the subscription is {standing}")),
-            Permit::Limited => {
-                let rate = self.rate.unwrap_or(0);
-                (
-                    true,
-                    format!(
-                        "limited to {rate} {}: the subscription is {standing}",
-                        self.resource.unit().replace('_', " ")
-                    ),
-                )
-            }
-        };
-        Decision { allowed, why, until: allowed.then_some(self.until), permit: Some(self) }
+        let unit = self.resource.unit().replace('_', " ");
+        let standing = (self.phase.as_str(), self.cause.map(|cause| cause.as_str()));
+        let why = permit_text::sentence(verdict, over, self.rate, &unit, standing, &self.until.to_string());
+        Decision { allowed, why, until: allowed.then_some(self.until), spent_until: None, permit: Some(self) }
     }
 }
 
@@ -226,7 +244,7 @@ pub fn decision(folder: &Path, resource: Resource, clock: &Clock) -> Decision {
                 }
                 _ => format!("the permit {} cannot be read: {error}", file.display()),
             };
-            Decision { allowed: false, why, until: None, permit: None }
+            Decision { allowed: false, why, until: None, spent_until: None, permit: None }
         }
     }
 }
@@ -256,6 +274,33 @@ mod tests {
         assert!(!allowed("2025-01-01T00:00:00Z", 1000, "b"), "a wall clock set back does not help");
         assert!(allowed("2026-01-01T00:00:00Z", 1000, "another boot"));
         assert!(!allowed("2026-01-02T00:00:00Z", 0, "another boot"));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let at = |s: &str| s.parse::<Timestamp>().unwrap();
+        for until in ["1969-12-31T23:59:59.25Z", "2026-01-02T00:00:00Z", "9999-12-30T22:00:00.999999999Z"] {
+            assert_eq!(permit_text::Instant::read(until), Some(instant(at(until))), "{until}");
+            for (cause, rate, when_agent_is_down) in
+                [(None, None, WhenDown::Last), (Some(Cause::Blocked), Some(7), WhenDown::Stopped)]
+            {
+                let permit = PermitFile {
+                    resource: Resource::DatabaseUpdates,
+                    verdict: Permit::Limited,
+                    rate,
+                    phase: Phase::Restricted,
+                    cause,
+                    until: at(until),
+                    until_boot_ms: u64::MAX,
+                    boot_id: "b".into(),
+                    written_at: at("2026-01-01T00:00:00.5Z"),
+                    when_agent_is_down,
+                };
+                let text = serde_json::to_string(&permit).unwrap();
+                assert_eq!(PermitFile::parse(&text, Resource::DatabaseUpdates).unwrap(), permit);
+                assert!(PermitFile::parse(&text, Resource::Ksn).is_err());
+            }
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! systemd, as the agent speaks to it: `systemctl` and `journalctl`, asked with bounds in time and size.
 //!
 //! Promises: each call has a longest time, and none keeps more than [`MOST_OUTPUT`] of what it is answered; a
-//! child that is given up is ended. What may be started and stopped is polkit's to decide (`gate_files`). Must not know:
+//! child that is given up is ended. What may be started and stopped is polkit's to decide (`gate_files`), and only `protection`
+//! does it, after it saw that the protection goes on. Must not know:
 //! permits. Zbus would cost 0.9 MB of the agent's file.
 
-use std::collections::BTreeMap;
+use crate::files::list_folder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -109,7 +112,7 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,Result,ExecMainStatus,Invocat
 ///
 /// # Errors
 /// [`SystemctlError`]; some may be stopped all the same.
-pub async fn stop(units: &[String]) -> Result<(), SystemctlError> {
+pub(super) async fn stop(units: &[String]) -> Result<(), SystemctlError> {
     change("stop", &["--no-block"], units).await
 }
 
@@ -117,7 +120,7 @@ pub async fn stop(units: &[String]) -> Result<(), SystemctlError> {
 ///
 /// # Errors
 /// As above.
-pub async fn start(units: &[String]) -> Result<(), SystemctlError> {
+pub(super) async fn start(units: &[String]) -> Result<(), SystemctlError> {
     change("start", &["--no-block"], units).await
 }
 
@@ -125,7 +128,7 @@ pub async fn start(units: &[String]) -> Result<(), SystemctlError> {
 ///
 /// # Errors
 /// As above.
-pub async fn kill(units: &[String]) -> Result<(), SystemctlError> {
+pub(super) async fn kill(units: &[String]) -> Result<(), SystemctlError> {
     change("kill", &["--signal=KILL"], units).await
 }
 
@@ -133,7 +136,7 @@ pub async fn kill(units: &[String]) -> Result<(), SystemctlError> {
 ///
 /// # Errors
 /// As above; also where it failed.
-pub async fn run(unit: &str, patience: Duration) -> Result<(), SystemctlError> {
+pub(super) async fn run(unit: &str, patience: Duration) -> Result<(), SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["--quiet", "--no-ask-password", "start", "--", unit]);
     ask("systemctl", "start", command, patience).await.map(drop)
@@ -167,6 +170,52 @@ pub async fn services() -> Result<Vec<String>, SystemctlError> {
     command.args(["list-unit-files", "--type=service", "--no-legend", "--no-pager", "--full"]);
     let text = ask("systemctl", "list-unit-files", command, PATIENCE).await?;
     Ok(text.lines().filter_map(|line| Some(line.split_ascii_whitespace().next()?.to_owned())).collect())
+}
+
+/// The names of all units that have a file or are loaded; no templates.
+///
+/// # Errors
+/// As above.
+pub async fn all_units() -> Result<Vec<String>, SystemctlError> {
+    let mut command = Command::new("systemctl");
+    command.args(["list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full"]);
+    let loaded = ask("systemctl", "list-units", command, PATIENCE).await?;
+    let mut names: BTreeSet<String> = first_words(&loaded).collect();
+    // `list-unit-files` would also find out of each whether it is enabled, which takes seconds on a busy machine.
+    let mut command = Command::new("systemctl");
+    command.args(["show", "--no-pager", "--property", "UnitPath", "--value"]);
+    let folders = ask("systemctl", "show", command, PATIENCE).await?;
+    for folder in folders.split_ascii_whitespace() {
+        // Most of them are not there.
+        let files = list_folder(Path::new(folder)).unwrap_or_default();
+        names.extend(files.iter().filter_map(|file| Some(file.file_name()?.to_str()?.to_owned())));
+    }
+    names.retain(|name| is_unit(name));
+    Ok(names.into_iter().collect())
+}
+
+fn first_words(text: &str) -> impl Iterator<Item = String> {
+    text.lines().filter_map(|line| Some(line.split_ascii_whitespace().next()?.to_owned()))
+}
+
+/// Whether a name is that of a unit that can be asked about: no folder of drop-ins, no template.
+pub(crate) fn is_unit(name: &str) -> bool {
+    const KINDS: [&str; 11] = [
+        "service",
+        "socket",
+        "target",
+        "timer",
+        "path",
+        "mount",
+        "automount",
+        "swap",
+        "slice",
+        "scope",
+        "device",
+    ];
+    let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b":_.\\@-".contains(&b);
+    KINDS.contains(&kind) && !name.contains("@.") && name.len() <= 255 && name.bytes().all(plain)
 }
 
 /// How units are, in the order in which they were named; `more` are properties beside the usual ones. A unit that is not
@@ -376,6 +425,25 @@ mod tests {
         assert_eq!((a.properties["X"].as_str(), b.load.as_str(), b.exit_status), ("a=b", "not-found", 75));
         let twice = read("ExecCondition={ a }\nExecCondition={ b }\n");
         assert_eq!(twice[0].properties["ExecCondition"], "{ a }\n{ b }");
+    }
+
+    #[test]
+    fn names_of_units_are_told_from_other_files() {
+        for name in ["a.service", "-.mount", "dev-disk\\x2d1.device", "a@b.service", "network-online.target"]
+        {
+            assert!(is_unit(name), "{name}");
+        }
+        for name in [
+            "a.service.d",
+            "a@.service",
+            "multi-user.target.wants",
+            "README",
+            "a b.service",
+            ".service.swp",
+            "",
+        ] {
+            assert!(!is_unit(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! How the agent, in its sandbox, learns what only root may read: a step before it, run as root, leaves digests in the
-//! runtime folder (`ExecStartPre=` in `systemd/svm-agent.service`).
+//! runtime folder (`systemd/svm-agent-identity.service`).
 //!
 //! Promises: root writes into a folder of the agent's user there, so it follows no link, opens nothing that is there,
 //! and the file is nobody else's from its first moment on. It counts in the boot in which it was made.

@@ -193,6 +193,8 @@ lines! {
         "Follows from the permit. Told once until an update has its permit.", "";
     UPDATE_SKIPPED: "update.skipped", DEBUG, "a database update is skipped: WHY", ["unit"],
         "The same, again.", "";
+    GATE_OUTDATED: "gate.outdated", WARN, "the gate of UNIT was installed by an older svm-agent and obeys the environment of the unit: svm-agent gate install UNIT", ["unit"],
+        "The unit's user may be able to choose whose permits the gate reads, and what it loads as root.", "svm-agent gate renew, as root, installs every gate again.";
     UPDATE_GATED: "update.gated", INFO, "the gate of UNIT refused the update", ["unit"],
         "The unit asked for its permit at its start, and had none.", "svm-agent permit database-updates says why.";
     UPDATE_STOPPED: "update.stopped", INFO, "the database update was stopped with its permit", ["unit"],

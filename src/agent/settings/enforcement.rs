@@ -2,9 +2,9 @@
 //! what they come to. Rules: `docs/enforcement.md`.
 
 use super::{Check, path};
-use crate::agent::enforcement::gate_rules::ALWAYS_PROTECTION;
 use crate::agent::enforcement::gateway::{GatewaySettings, Upstream};
 use crate::agent::enforcement::permit_file::WhenDown;
+use crate::agent::enforcement::protection::ALWAYS_PROTECTION;
 use crate::agent::enforcement::updates::schedule::Schedule;
 use crate::settings::choice;
 use crate::subscription::Resource;

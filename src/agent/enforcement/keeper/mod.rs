@@ -11,6 +11,7 @@ pub use units::Dues;
 use super::actions::{Looked, Running};
 use super::gateway::Gateway;
 use super::permit_file::{self, PermitFile};
+use super::protection::Guard;
 use super::updates::RunNow;
 use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
@@ -82,7 +83,9 @@ impl Keeper {
     pub async fn run(mut self) {
         let now = Instant::now();
         let mine = self.settings.actions.iter().filter(|(_, action)| action.resource == self.resource);
-        let mut actions: Vec<Running> = mine.map(|(name, action)| Running::new(name, action, now)).collect();
+        let guard = Guard::new(&self.settings.enforcement);
+        let mut actions: Vec<Running> =
+            mine.map(|(name, action)| Running::new(name, action, guard.clone(), now)).collect();
         let mut failures = 0_u32;
         let mut permits = self.engine.permits.clone();
         loop {
@@ -142,7 +145,8 @@ impl Keeper {
                 Begun::Failed(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
                 Begun::Stopped { units, told, problem } => {
                     let mut seen = self.see_stopped(&units, told).await;
-                    seen.problems.extend(problem);
+                    let new = problem.filter(|problem| !seen.problems.contains(problem));
+                    seen.problems.extend(new);
                     seen
                 }
                 Begun::Allowed(governed) => self.start_owed(governed).await,

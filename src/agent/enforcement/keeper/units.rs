@@ -1,7 +1,8 @@
 //! The units of a keeper: which they are, how they are stopped, and which are started when the permit is back.
 
 use super::{Keeper, LAST_RETRY, Outcome};
-use crate::agent::enforcement::systemctl::{self, SystemctlError, UnitState};
+use crate::agent::enforcement::protection::{Guard, GuardError, RELATIONS};
+use crate::agent::enforcement::systemctl::{self, UnitState};
 use crate::agent::enforcement::updates::Asked;
 use crate::agent::enforcement::{gates, governed_by_schedule, owed};
 use crate::agent::engine::Order;
@@ -80,27 +81,42 @@ impl Keeper {
         let units: Vec<String> = governed.here.into_iter().collect();
         // Only what runs: a stop waits for polkit, and must not meet what was started with the next permit meanwhile. What
         // is not seen running asks its gate from here on.
-        let shown = match systemctl::show(&units, &["SubState"]).await {
+        let properties: Vec<&str> = RELATIONS.iter().copied().chain(["SubState"]).collect();
+        let shown = match systemctl::show(&units, &properties).await {
             Ok(shown) => shown,
             Err(error) => return Begun::Failed(error.to_string()),
         };
-        let told = to_stop(&shown, &[]);
-        let problem = self.tell_to_stop(&told).await.err().map(|error| error.to_string());
-        Begun::Stopped { units, told, problem }
+        let wanted = to_stop(&shown, &[]);
+        let (told, problem) = self.tell_to_stop(&wanted, shown).await;
+        Begun::Stopped { units, told, problem: problem.map(|problem| problem.to_string()) }
     }
 
-    /// Has units stopped, and remembers that they ran.
-    async fn tell_to_stop(&self, units: &[String]) -> Result<(), SystemctlError> {
+    fn guard(&self) -> Guard {
+        Guard::new(&self.settings.enforcement)
+    }
+
+    /// Has units stopped, and remembers that they ran. One with which the protection would stop runs on. Answers which
+    /// were told to stop.
+    async fn tell_to_stop(
+        &self,
+        units: &[String],
+        shown: Vec<UnitState>,
+    ) -> (Vec<String>, Option<GuardError>) {
+        if units.is_empty() {
+            return (Vec::new(), None);
+        }
         let known = self.engine.picture.borrow().state.clone();
-        let new = self.dues.stopped(units, &known.owed);
+        let guard = self.guard();
+        let (units, harm) = guard.may_stop(units, shown).await;
+        let new = self.dues.stopped(&units, &known.owed);
         let remember = async {
             if !new.is_empty() {
                 // What cannot be kept stays in mind.
                 self.order(Order::Owed(new)).await;
             }
         };
-        let (told, ()) = tokio::join!(systemctl::stop(units), remember);
-        told
+        let (stopped, ()) = tokio::join!(guard.stop_harmless(&units), remember);
+        (units, stopped.err().or(harm))
     }
 
     /// Waits until none of the units runs; one that does not stop is killed.
@@ -120,8 +136,9 @@ impl Keeper {
             };
             // Let through by its gate while the permit still was.
             let late = to_stop(&shown, &told);
-            if let Err(error) = self.tell_to_stop(&late).await {
-                outcome.problems.push(error.to_string());
+            let (late, problem) = self.tell_to_stop(&late, Vec::new()).await;
+            if let Some(problem) = problem {
+                outcome.problems.push(problem.to_string());
                 return outcome;
             }
             told.extend(late);
@@ -134,7 +151,7 @@ impl Keeper {
                 killed = true;
                 let units = running.join(" ");
                 say!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
-                if let Err(error) = systemctl::kill(&running).await {
+                if let Err(error) = self.guard().kill(&running).await {
                     outcome.problems.push(error.to_string());
                     return outcome;
                 }
@@ -150,7 +167,7 @@ impl Keeper {
     pub(super) async fn start_owed(&self, governed: Governed) -> Outcome {
         let mut outcome = Outcome::default();
         let units: Vec<String> = governed.here.iter().cloned().collect();
-        let shown = match systemctl::show(&units, &[]).await {
+        let shown = match systemctl::show(&units, RELATIONS).await {
             Ok(shown) => shown,
             Err(error) => {
                 outcome.problems.push(error.to_string());
@@ -163,7 +180,7 @@ impl Keeper {
             if !self.dues.is_owed(unit, &known.owed) && !noted.contains(unit) {
                 continue;
             }
-            match self.start(unit).await {
+            match self.start(unit, &shown).await {
                 Ok(()) => {
                     say!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
                     self.dues.started(unit);
@@ -191,7 +208,7 @@ impl Keeper {
     }
 
     /// Starts a unit that waited. A run of the schedule's unit is watched by those who watch its others.
-    async fn start(&self, unit: &str) -> Result<(), String> {
+    async fn start(&self, unit: &str, shown: &[UnitState]) -> Result<(), String> {
         if governed_by_schedule(&self.settings, self.resource).as_deref() == Some(unit) {
             let (reply, answer) = oneshot::channel();
             let asked = async {
@@ -206,7 +223,7 @@ impl Keeper {
                 Ok(None) | Err(_) => return Err(format!("{unit} was not started in time")),
             }
         }
-        systemctl::start(&[unit.to_owned()]).await.map_err(|error| error.to_string())
+        self.guard().start(unit, shown.to_vec()).await.map_err(|error| error.to_string())
     }
 }
 

@@ -4,7 +4,9 @@
 //! is stopped, then killed, and given up at last; what a unit says is bounded. Its permit is its own gate's to spend.
 //! Must not know: schedules.
 
+use crate::agent::enforcement::gate_files::PROGRAM;
 use crate::agent::enforcement::permit_file::PermitFile;
+use crate::agent::enforcement::protection::{Guard, GuardError};
 use crate::agent::enforcement::systemctl::{self, SystemctlError, Told, UnitState};
 use crate::agent::lines::say;
 use crate::clock::{self, Clock};
@@ -74,6 +76,15 @@ impl From<SystemctlError> for Failure {
             SystemctlError::NotRun { .. } | SystemctlError::TimedOut { .. } => "no_systemd",
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<GuardError> for Failure {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::Systemd(error) => error.into(),
+            harm @ GuardError::Harm { .. } => Self::new("stops_protection", harm.to_string()),
+        }
     }
 }
 
@@ -147,15 +158,20 @@ pub async fn may_begin(unit: &str) -> Result<String, NoStart> {
     Ok(state.invocation)
 }
 
-/// Whether one of the conditions is this agent, asked about database updates.
+/// Whether one of the conditions asks for the permit of database updates: by the gate program, or by this agent's own
+/// command, as units have it that people wrote.
 fn gated(conditions: &str) -> bool {
     let asks = |condition: &str| {
         let words: Vec<&str> = condition.split_whitespace().collect();
-        let asks =
+        let by_agent =
             words.windows(2).any(|pair| matches!(pair, [agent, "permit"] if agent.ends_with("svm-agent")));
-        asks && words.contains(&Resource::DatabaseUpdates.file_name())
+        (by_agent || by_gate(condition)) && words.contains(&Resource::DatabaseUpdates.file_name())
     };
     conditions.lines().any(asks)
+}
+
+fn by_gate(condition: &str) -> bool {
+    condition.contains(&format!("argv[]={PROGRAM} "))
 }
 
 async fn look(unit: &str) -> Result<UnitState, SystemctlError> {
@@ -176,9 +192,9 @@ async fn look(unit: &str) -> Result<UnitState, SystemctlError> {
 ///
 /// # Errors
 /// How it ended without having begun.
-pub async fn begin(unit: &str, before: &str, now: Timestamp) -> Result<String, Outcome> {
+pub async fn begin(guard: &Guard, unit: &str, before: &str, now: Timestamp) -> Result<String, Outcome> {
     let failed = |failure: Failure| Outcome::Failed(failure);
-    systemctl::start(&[unit.to_owned()]).await.map_err(|error| failed(error.into()))?;
+    guard.start(unit, Vec::new()).await.map_err(|error| failed(error.into()))?;
     let (asked, mut pace) = (Instant::now(), FIRST_LOOK);
     loop {
         let state = look(unit).await.map_err(|error| failed(error.into()))?;
@@ -275,6 +291,7 @@ fn judge(state: &UnitState, invocation: &str) -> Option<End> {
 
 /// Watches a run to its end. One that lasts too long is stopped, then killed.
 pub async fn follow(
+    guard: Guard,
     run: Underway,
     patience: Patience,
     clock: Clock,
@@ -307,7 +324,7 @@ pub async fn follow(
         if Instant::now() >= deadline {
             let done = if stopped {
                 kills += 1;
-                systemctl::kill(&units).await
+                guard.kill(&units).await
             } else {
                 say!(
                     UPDATE_LONG of run.unit,
@@ -315,7 +332,7 @@ pub async fn follow(
                     "the update lasts longer than updates.timeout and is stopped: {}",
                     run.unit
                 );
-                systemctl::stop(&units).await
+                guard.stop(&run.unit).await
             };
             if let Err(error) = done {
                 say!(UPDATE_UNENDED of run.unit, unit = run.unit, %error, "the update cannot be ended: {error}");
@@ -461,12 +478,16 @@ mod tests {
     #[test]
     fn a_gate_asks_this_agent_about_this_resource() {
         let shown = |command: &str| format!("{{ path=/x ; argv[]={command} ; ignore_errors=no ; pid=0 }}");
+        let gate = shown("/usr/libexec/svm-agent/gate /run/svm-agent database-updates a.service");
+        assert!(gated(&gate) && by_gate(&gate));
         let gate = shown("/usr/bin/svm-agent permit --take database-updates --unit a.service");
-        assert!(gated(&gate) && gated(&format!("{}\n{gate}", shown("/bin/true"))));
+        assert!(!by_gate(&gate) && gated(&gate) && gated(&format!("{}\n{gate}", shown("/bin/true"))));
         for other in [
             "",
             &shown("/bin/true"),
             &shown("/usr/bin/svm-agent permit ksn"),
+            &shown("/usr/libexec/svm-agent/gate /run/svm-agent ksn a.service"),
+            &shown("/home/kesl/gate /run/svm-agent database-updates a.service"),
             &shown("/usr/bin/svm-agent status database-updates"),
         ] {
             assert!(!gated(other), "{other}");

@@ -6,6 +6,7 @@ use super::memory::{self, Failed, Memory, UpdatesHealth};
 use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
 use super::{Asked, RunNow};
 use crate::agent::board::Board;
+use crate::agent::enforcement::protection::Guard;
 use crate::agent::engine::{Handle, Order, Tell};
 use crate::agent::lines::say;
 use crate::agent::settings::{Missed, Settings, Updates as Config};
@@ -249,8 +250,11 @@ impl Task {
         let enforcement = &self.settings.enforcement;
         let patience = Patience { run: self.config().timeout, stop: enforcement.stop_timeout };
         let (clock, permits) = (self.clock, self.engine.permits.clone());
+        let guard = Guard::new(enforcement);
         let next =
-            Box::pin(async move { Next::Ended(run::follow(underway, patience, clock, permits).await) });
+            Box::pin(
+                async move { Next::Ended(run::follow(guard, underway, patience, clock, permits).await) },
+            );
         self.run = Some(OnItsWay { next, reply: None, due });
     }
 
@@ -275,7 +279,9 @@ impl Task {
                 };
                 // Kept before it is begun: `begin` is not looked at until then.
                 self.memory.underway = Some(underway);
-                let next = Box::pin(async move { Next::Began(run::begin(&unit, &before, now).await) });
+                let guard = Guard::new(&self.settings.enforcement);
+                let next =
+                    Box::pin(async move { Next::Began(run::begin(&guard, &unit, &before, now).await) });
                 self.run = Some(OnItsWay { next, reply, due });
             }
             Next::MayBegin(Err(NoStart::Runs)) => match reply {

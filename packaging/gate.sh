@@ -1,0 +1,17 @@
+#!/bin/bash
+# packaging/gate.sh: builds the gate program (crates/gate) as it is given out, in target/gate/release/svm-gate
+# (CARGO_TARGET_DIR). Linked statically: no library that the environment of a gated unit names comes into a process of root's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo=${CARGO:-cargo}
+target=${CARGO_TARGET_DIR:-$PWD/target}/gate
+
+# As in packaging/programs.sh; these flags take the place of those of crates/gate/.cargo/config.toml.
+home=${CARGO_HOME:-$HOME/.cargo}
+flags=(-C target-feature=+crt-static "--remap-path-prefix=$home=/cargo" "--remap-path-prefix=$PWD=/svm-agent")
+export CARGO_ENCODED_RUSTFLAGS
+CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
+unset RUSTFLAGS CARGO_BUILD_TARGET
+
+cd crates/gate
+exec "$cargo" build --release --locked --quiet --target-dir "$target"
