@@ -23,3 +23,16 @@ pub fn text(name: &str) -> Option<String> {
 pub fn arguments() -> Vec<OsString> {
     std::env::args_os().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_is_not_set() {
+        // Cargo sets the first; nobody the second. The environment of a test is not changed.
+        assert!(variable("CARGO_MANIFEST_DIR").is_some() && text("CARGO_MANIFEST_DIR").is_some());
+        assert_eq!((variable("SVM_NOBODY_SETS_THIS"), text("SVM_NOBODY_SETS_THIS")), (None, None));
+        assert!(variables().iter().any(|(name, _)| name == "CARGO_MANIFEST_DIR"));
+    }
+}

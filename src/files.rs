@@ -63,6 +63,12 @@ fn read_from(file: File, max: u64) -> io::Result<Vec<u8>> {
     Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {max} bytes")))
 }
 
+/// Whether anything is at a path: a link that leads nowhere, and what cannot be looked at, is there, so that using it
+/// reports what is wrong.
+pub fn is_there(path: &Path) -> bool {
+    !std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// The entries of a folder, sorted by name, without those that [`is_leftover`].
 ///
 /// # Errors

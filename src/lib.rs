@@ -12,6 +12,7 @@ pub mod agent;
 pub mod bounds;
 pub mod clock;
 pub mod collector;
+pub mod command_line;
 pub mod documents;
 pub mod environment;
 pub mod error_chain;

@@ -32,7 +32,8 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
-    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    let maps = std::path::Path::new("/proc/self/maps");
+    let Ok(maps) = crate::files::read_text_bounded(maps, 16 * 1024 * 1024) else { return };
     let here = give_back as *const () as usize;
     let Some(code) = maps.lines().find_map(|line| code_around(here, line)) else { return };
     let constants = maps.lines().find_map(|line| constants_before(code.0, line));

@@ -1,4 +1,5 @@
-//! Names in the paths of URLs: percent-encoded by whoever asks, decoded by whoever answers (RFC 3986, section 2).
+//! Names in the paths and queries of URLs: percent-encoded by whoever asks, decoded by whoever answers (RFC 3986,
+//! section 2).
 
 /// A name as one segment of a path: everything but the unreserved characters is encoded, `/` and `%` included.
 pub fn encode(name: &str) -> String {
@@ -16,21 +17,19 @@ pub fn encode(name: &str) -> String {
     text
 }
 
-/// The name that a segment stands for; `None` where it is no encoding of UTF-8 text.
-pub fn decode(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digit =
-                    |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                digit(rest.next()?)? << 4 | digit(rest.next()?)?
-            }
-            byte => byte,
+/// A text with each `%` and two hexadecimal digits as the byte that they name. What is no such thing stays.
+pub fn decode(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let named = after.get(..2).filter(|_| *first == b'%').and_then(|digits| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            // `from_str_radix` takes a sign.
+            u8::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|b| b.is_ascii_hexdigit()))
         });
+        bytes.push(named.unwrap_or(*first));
+        rest = if named.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -42,12 +41,18 @@ mod tests {
         for name in ["SUB/2026/001", "a b?c#d%e", "..", "ключ", "100%", "%2F", "a+b", "\u{0}", ""] {
             let segment = encode(name);
             assert!(!segment.contains(['/', '?', '#', ' ']) && segment.is_ascii(), "{segment}");
-            assert_eq!(decode(&segment).as_deref(), Some(name));
+            assert_eq!(decode(&segment), name);
         }
         assert_eq!(encode("a/../<b"), "a%2F..%2F%3Cb");
-        assert_eq!(decode("%2f%2F").as_deref(), Some("//"));
-        for wrong in ["%", "%2", "%zz", "%ff", "%+1"] {
-            assert_eq!(decode(wrong), None, "{wrong}");
+        for (text, is) in [
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%+1", "%+1"),
+            ("%zz%41", "%zzA"),
+            ("a%2Fb%2f", "a/b/"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(decode(text), is);
         }
     }
 }

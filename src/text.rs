@@ -41,6 +41,33 @@ pub fn clean_start(text: &str, max: usize) -> String {
     }
 }
 
+/// A text of several lines as one, each cleaned, with semicolons between: for a log, where one thing has one line.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains('\n') {
+        return clean(text);
+    }
+    let lines: Vec<Cow<'_, str>> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(clean).collect();
+    Cow::Owned(lines.join("; "))
+}
+
+/// JSON with each deceptive character of its texts as an escape: it says the same, and nothing in it steers a terminal.
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(|c| c != '\n' && is_deceptive(c)) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        // Line ends stand between the parts of an object alone: within a text they are escaped already.
+        if c == '\n' || !is_deceptive(c) {
+            escaped.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// What a person typed or pasted, without the white space and the invisible characters around it.
 pub fn trim_pasted(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '\u{200E}' | '\u{200F}'))
@@ -70,6 +97,21 @@ mod tests {
         assert!(matches!(clean(plain), Cow::Borrowed(same) if same == plain));
         assert_eq!(clean_start("abc", 3), "abc");
         assert_eq!(clean_start("ab\ncd", 3), "ab\u{fffd}…");
+    }
+
+    #[test]
+    fn a_log_line_is_one_line_and_json_says_the_same() {
+        assert_eq!(
+            one_line("the settings are wrong:\na: b\u{1b}\r\n\n c\n"),
+            "the settings are wrong:; a: b\u{fffd}; c"
+        );
+        let text = "a\u{202e}\u{9b}31m\u{e0041}\n\u{1b}";
+        let json = serde_json::to_string(text).unwrap();
+        let escaped = escape_json(&json);
+        assert!(!escaped.chars().any(is_deceptive), "{escaped}");
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+        let pretty = serde_json::to_string_pretty(&serde_json::json!({"a": ["b"]})).unwrap();
+        assert!(matches!(escape_json(&pretty), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -452,10 +452,7 @@ pub fn explain(error: &rustls::Error) -> String {
         rustls::Error::PeerIncompatible(_) => "the server offers nothing that is spoken here: upgrade it",
         _ => "TLS could not be agreed on",
     };
-    let detail = error.to_string();
-    let detail = crate::text::clean(&detail);
-    let end = (0..=400.min(detail.len())).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or(0);
-    format!("{way_out} ({})", detail.get(..end).unwrap_or_default())
+    format!("{way_out} ({})", crate::text::clean_start(&error.to_string(), 400))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("subscription", 1),
     ("bounds", 0),
     ("clock", 2),
+    ("command_line", 2),
     ("documents", 2),
     ("environment", 0),
     ("error_chain", 2),
@@ -36,7 +37,7 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Arrows inside a floor: one step, to a module that has no such arrow itself.
-const BESIDE: &[(&str, &str)] = &[("http", "clock"), ("http", "tls")];
+const BESIDE: &[(&str, &str)] = &[("command_line", "logging"), ("http", "clock"), ("http", "tls")];
 
 /// Crates that floor 1 may use: time as a value, and data. Nothing that reads a clock, a file or a network.
 const PURE: &[&str] = &["jiff", "serde", "serde_json", "std", "thiserror"];

@@ -20,7 +20,7 @@ pub(super) fn answers(data: &[u8]) {
     code(data);
     let line = said(data, &Secrets { url: "https://h/?sig=secret", token: Some("token-of-it") });
     assert!(!line.contains("secret") && !line.contains("token-of-it"));
-    assert!(line.chars().count() <= 200 && !line.chars().any(char::is_control));
+    assert!(line.chars().count() <= 201 && !line.chars().any(crate::text::is_deceptive));
 
     let mut bytes = Bytes::new(data);
     let now = bytes.instant();

@@ -37,7 +37,9 @@ pub(super) fn systemd(data: &[u8]) {
             let lines = plain_lines(&text, 20);
             assert!(lines.len() <= 20);
             assert!(
-                lines.iter().all(|line| line.chars().count() <= 300 && !line.chars().any(char::is_control))
+                lines
+                    .iter()
+                    .all(|line| line.chars().count() <= 301 && !line.chars().any(crate::text::is_deceptive))
             );
         }
         _ => {

@@ -64,16 +64,13 @@ pub struct ReserveWatch {
 type Signers = Vec<(std::ffi::OsString, Option<SystemTime>, u64)>;
 
 fn signers(folder: &Path) -> Signers {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut signers: Signers = entries
-        .filter_map(|entry| {
-            // What a link points to counts, too.
-            let data = std::fs::metadata(entry.path()).ok()?;
-            Some((entry.file_name(), data.modified().ok(), data.len()))
-        })
-        .collect();
-    signers.sort();
-    signers
+    let files = crate::files::list_folder(folder).unwrap_or_default();
+    let about = |path: std::path::PathBuf| {
+        // What a link points to counts, too.
+        let data = std::fs::metadata(&path).ok()?;
+        Some((path.file_name()?.to_owned(), data.modified().ok(), data.len()))
+    };
+    files.into_iter().filter_map(about).collect()
 }
 
 impl ReserveWatch {

@@ -1,12 +1,13 @@
 //! The collector: parse, call, exit code.
 
 use anyhow::Context;
-use clap::Parser;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
 use svm::clock::Clock;
 use svm::collector::cli::{Cli, Command, ConfigCommand, Files};
 use svm::collector::{Collector, Settings, tokens};
+use svm::command_line;
 use svm::error_chain::Chain;
 use svm::logging;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,28 +15,47 @@ use tokio::signal::unix::{SignalKind, signal};
 /// As systemd's `RestartPreventExitStatus=` has it: the settings are wrong, trying again is no use.
 const WRONG_SETTINGS: u8 = 78;
 
+const PROGRAM: &str = "svm-collector";
+
+/// The exit code where an answer cannot be written.
+const CANNOT_WRITE: u8 = 74;
+
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Run(files) => run(files),
+    let arguments = svm::environment::arguments();
+    let Cli { json, command } = match command_line::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            return ExitCode::from(command_line::answer(PROGRAM, &error, &arguments, CANNOT_WRITE));
+        }
+    };
+    match command {
+        Command::Run(files) => run(files, json),
         Command::Config { command: ConfigCommand::Check(files) } => {
             match Settings::load(&files.named(), svm::environment::variables()) {
-                Ok(_) => say("the settings are right"),
-                Err(error) => complain(&error.to_string(), WRONG_SETTINGS),
+                Ok(settings) => {
+                    let remarks = settings.remarks();
+                    let text = remarks.iter().map(|remark| format!("\nbut: {remark}")).collect::<String>();
+                    let value = json!({"ok": true, "remarks": remarks});
+                    say(json, &value, &format!("the settings are right{text}"))
+                }
+                Err(error) => complain(json, "bad_settings", &error.to_string(), WRONG_SETTINGS),
             }
         }
         Command::Token { source } => match tokens::make(source.as_deref()) {
-            Some((token, line)) => say(&format!(
-                "for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"
-            )),
-            None => complain("the system gives no random numbers", 1),
+            Some((token, line)) => say(
+                json,
+                &json!({"token": token, "line": line}),
+                &format!("for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"),
+            ),
+            None => complain(json, "no_random_numbers", "the system gives no random numbers", 1),
         },
     }
 }
 
-fn run(files: Files) -> ExitCode {
+fn run(files: Files, json: bool) -> ExitCode {
     let settings = match Settings::load(&files.named(), svm::environment::variables()) {
         Ok(settings) => settings,
-        Err(error) => return complain(&error.to_string(), WRONG_SETTINGS),
+        Err(error) => return complain(json, "bad_settings", &error.to_string(), WRONG_SETTINGS),
     };
     logging::start("svm-collector", settings.log.format, settings.log.level);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -81,14 +101,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn say(text: &str) -> ExitCode {
-    match writeln!(std::io::stdout(), "{text}") {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+fn say(json: bool, value: &Value, text: &str) -> ExitCode {
+    let said = if json { command_line::print_json(value) } else { writeln!(std::io::stdout(), "{text}") };
+    ExitCode::from(said.map_or_else(|error| command_line::unwritten(PROGRAM, &error, CANNOT_WRITE), |()| 0))
 }
 
-fn complain(text: &str, code: u8) -> ExitCode {
-    svm::logging::complain(text);
-    ExitCode::from(code)
+fn complain(json: bool, code: &str, text: &str, exit: u8) -> ExitCode {
+    command_line::report(PROGRAM, json, code, text);
+    ExitCode::from(exit)
 }

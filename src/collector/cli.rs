@@ -9,6 +9,9 @@ use std::path::PathBuf;
 #[derive(Parser)]
 #[command(name = "svm-collector", version)]
 pub struct Cli {
+    /// Print JSON, errors included
+    #[arg(long, global = true)]
+    pub json: bool,
     /// What is asked.
     #[command(subcommand)]
     pub command: Command,

@@ -3,6 +3,7 @@
 //! Promises: what [`Settings::check`] lets pass can be run. `config/collector.toml` lists the same keys; a
 //! test holds the two together.
 
+use crate::files;
 use crate::logging::{LogFormat, LogLevel};
 use crate::settings::{self, Form, Loaded, Origins, Problem, Rule, Rules, SettingsError};
 use serde::{Deserialize, Serialize};
@@ -220,6 +221,29 @@ impl Settings {
             problems.extend(wrong);
         }
         if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+    }
+
+    /// What keeps a collector with these settings from running now.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.tokens.required
+            && let Err(error) = files::open_regular(&self.tokens.file)
+        {
+            remarks.push(format!("tokens.file: cannot read {}: {error}", self.tokens.file.display()));
+        }
+        if let Some(folder) = self.store.path.parent().filter(|folder| !folder.as_os_str().is_empty())
+            && !folder.is_dir()
+        {
+            remarks.push(format!("store.path: there is no folder {}", folder.display()));
+        }
+        // A collector that runs already has it.
+        if let Err(error) = std::net::TcpListener::bind(self.listen) {
+            remarks.push(format!(
+                "listen: cannot listen on {}: {error}; does a collector run already?",
+                self.listen
+            ));
+        }
+        remarks
     }
 
     /// Looks for values that cannot be; `origins` says where each came from.

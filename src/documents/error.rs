@@ -139,8 +139,7 @@ impl From<DocumentError> for Refusal {
     }
 }
 
-/// Text from outside, for a message: escaped, quoted, at most 80 characters.
+/// Text from outside, for a message: cleaned, quoted, at most 80 characters.
 pub(super) fn shown(text: &str) -> String {
-    let cut: String = text.escape_debug().take(80).collect();
-    format!("`{cut}`")
+    format!("`{}`", crate::text::clean_start(text, 80))
 }

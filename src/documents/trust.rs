@@ -6,13 +6,14 @@
 //! somebody else than root may change trusts nobody, either: whoever may write it could trust themselves.
 
 use super::{PublicKey, is_issuer};
+use crate::files::list_folder;
 use crate::root_only::{Exposed, only_root_may_change};
 use crate::secrets::pem::{self, Label};
 use crate::secrets::{Plain, SecretFile};
 use crate::text::trim_pasted;
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -152,14 +153,8 @@ impl TrustStore {
     /// Where the folder itself cannot be read.
     pub fn files(folder: &Path) -> Result<Vec<SignerFile>, TrustError> {
         let failed = |source| TrustError::Io { path: folder.to_owned(), source };
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "pem") {
-                paths.push(path);
-            }
-        }
-        paths.sort();
+        let mut paths = list_folder(folder).map_err(failed)?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "pem"));
         let read = |path: PathBuf| {
             let signer = match read_file(&path) {
                 Ok(Ok(signer)) => Ok(signer),
@@ -266,6 +261,7 @@ pub(crate) fn read_signer(text: &[u8]) -> Result<TrustedSigner, SignerProblem> {
 mod tests {
     use super::*;
     use crate::documents::SigningKey;
+    use std::fs;
 
     fn key() -> PublicKey {
         SigningKey::generate().unwrap().public()

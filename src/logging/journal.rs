@@ -5,6 +5,7 @@
 //! again; what it does not take meanwhile is counted. Where there is no journal, a line goes to standard error.
 
 use super::LogLevel;
+use crate::text::one_line;
 use std::fmt::{Debug, Write as _};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::net::UnixDatagram;
@@ -97,7 +98,7 @@ impl<S: Subscriber> Layer<S> for Journal {
         }
         let message = std::mem::take(&mut entry.message);
         entry.put("MESSAGE", &message);
-        self.send(&entry.bytes, &message.replace('\n', " "), priority);
+        self.send(&entry.bytes, &one_line(&message), priority);
     }
 }
 
@@ -111,13 +112,9 @@ struct Entry {
 impl Entry {
     fn put(&mut self, name: &str, value: &str) {
         let value = value.get(..value.floor_char_boundary(LONGEST)).unwrap_or(value);
+        let value = one_line(value);
         self.bytes.extend(name.as_bytes());
-        if value.contains('\n') {
-            self.bytes.push(b'\n');
-            self.bytes.extend((value.len() as u64).to_le_bytes());
-        } else {
-            self.bytes.push(b'=');
-        }
+        self.bytes.push(b'=');
         self.bytes.extend(value.as_bytes());
         self.bytes.push(b'\n');
     }
@@ -183,11 +180,11 @@ mod tests {
     #[test]
     fn a_value_of_several_lines_forges_no_field_and_a_long_one_is_cut() {
         let entries = told(|| {
-            tracing::info!(answer = "a\nMESSAGE_ID=0", "x");
+            tracing::info!(answer = "a\nMESSAGE_ID=0\u{1b}[31m", "x");
             tracing::info!(answer = "é".repeat(200_000), "y");
         });
         assert!(
-            entries[0].starts_with("SVM_ANSWER\n\u{e}\0\0\0\0\0\0\0a\nMESSAGE_ID=0\nPRIORITY=6\n"),
+            entries[0].starts_with("SVM_ANSWER=a; MESSAGE_ID=0\u{fffd}[31m\nPRIORITY=6\n"),
             "{entries:?}"
         );
         assert!(entries[1].len() < LONGEST + 200 && entries[1].ends_with("MESSAGE=y\n"));

@@ -5,6 +5,7 @@ mod journal;
 pub use journal::message_id;
 
 use crate::environment;
+use crate::text::{clean, one_line};
 use serde::Deserialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -105,8 +106,7 @@ pub fn start(program: &'static str, format: LogFormat, level: LogLevel) {
         tracing_subscriber::registry().with(journal.with_filter(Heard)).try_init().ok();
         return;
     }
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(|| Stderr).with_ansi(false).with_target(false);
     let lines = match (format, stream) {
         (LogFormat::Json, _) => lines.json().flatten_event(true).with_current_span(false).boxed(),
         (_, Some(_)) => lines.without_time().boxed(),
@@ -115,11 +115,29 @@ pub fn start(program: &'static str, format: LogFormat, level: LogLevel) {
     tracing_subscriber::registry().with(lines.with_filter(Heard)).try_init().ok();
 }
 
+/// Standard error, one line for each thing that is logged: whatever texts from outside a line has, it ends where it ends
+/// and steers no terminal.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        // Each line comes whole.
+        let text = String::from_utf8_lossy(line);
+        let clean = one_line(text.trim_end_matches('\n'));
+        std::io::stderr().lock().write_all(format!("{clean}\n").as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Why a program ends, for people, on standard error. In the journal each line has the priority of an error
 /// (`sd-daemon(3)`), so that `journalctl -p err` shows it.
 pub fn complain(text: &str) {
     let priority = if stderr_is_the_journal() { "<3>" } else { "" };
-    let lines: String = text.lines().map(|line| format!("{priority}{line}\n")).collect();
+    let lines: String = text.lines().map(|line| format!("{priority}{}\n", clean(line))).collect();
     // Where not even this can be written, the exit code remains.
     std::io::stderr().lock().write_all(lines.as_bytes()).ok();
 }

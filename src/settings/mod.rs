@@ -118,10 +118,7 @@ pub const MAX_FILE: u64 = 1024 * 1024;
 /// The files that are there of `candidates`, in order: one that is absent is passed over. A link that leads nowhere, a
 /// folder, and what cannot be looked at are there: reading them reports what is wrong.
 pub fn present(candidates: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
-    let absent = |path: &PathBuf| {
-        std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    };
-    candidates.into_iter().filter(|path| !absent(path)).collect()
+    candidates.into_iter().filter(|path| files::is_there(path)).collect()
 }
 
 /// The `*.toml` files of a folder, in order; none where the folder is absent.
@@ -129,7 +126,7 @@ pub fn present(candidates: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
 /// # Errors
 /// A folder that cannot be listed, by name.
 pub fn listed(folder: &Path) -> Result<Vec<PathBuf>, SettingsError> {
-    if present([folder.to_owned()]).is_empty() {
+    if !files::is_there(folder) {
         return Ok(Vec::new());
     }
     let mut found = files::list_folder(folder).map_err(|error| {

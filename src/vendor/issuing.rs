@@ -4,6 +4,7 @@ use super::{
     Done, Entry, IssueOrder, Provider, VendorError, entry::path_of, files, order, parallel::each,
     provider::whole_second, sense,
 };
+use crate::files::is_there;
 use crate::{
     documents::{ActivationCode, random_text},
     subscription::{KeyId, Statement, Terms},
@@ -58,7 +59,7 @@ impl Provider {
         let orders = vec![order; count];
         let issued = each(&orders, |order| -> Result<_, VendorError> {
             let (code, entry) = self.issued(order, now)?;
-            if path_of(&folder, &entry.document.sub).exists() {
+            if is_there(&path_of(&folder, &entry.document.sub)) {
                 return Err(VendorError::CodeTaken);
             }
             let path = if self.rehearses { None } else { Some(entry.write_beside(&folder)?) };

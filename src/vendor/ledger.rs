@@ -5,7 +5,11 @@ use super::{
     entry::{self, label, path_of},
     parallel::each,
 };
-use crate::{documents::TrustStore, files::list_folder, subscription::KeyId};
+use crate::{
+    documents::TrustStore,
+    files::{is_there, list_folder},
+    subscription::KeyId,
+};
 use std::{
     collections::HashMap,
     fs, io,
@@ -152,7 +156,7 @@ impl Ledger {
             }
         }
         let unknown = |key: &KeyRef| VendorError::UnknownKey { typing: key.typing() };
-        let known = |path: PathBuf, key: &KeyRef| if path.exists() { Ok(path) } else { Err(unknown(key)) };
+        let known = |path: PathBuf, key: &KeyRef| if is_there(&path) { Ok(path) } else { Err(unknown(key)) };
         let find = |key: &KeyRef| match key {
             KeyRef::Code(code) => known(path_of(&self.keys(), &code.sub()), key),
             KeyRef::File(sub) => known(path_of(&self.keys(), sub), key),

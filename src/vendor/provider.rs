@@ -297,7 +297,7 @@ pub(super) fn read_or_make_key(path: &Path, ledger: &Path) -> Result<(SigningKey
     let folder = files::folder_of(path);
     files::make_folder(folder, 0o700)?;
     let real = |path: &Path| fs::canonicalize(path).map_err(VendorError::io("read", path));
-    if ledger.exists() && real(folder)?.starts_with(real(ledger)?) {
+    if crate::files::is_there(ledger) && real(folder)?.starts_with(real(ledger)?) {
         return Err(VendorError::KeyInLedger { path: path.to_owned() });
     }
     match fs::symlink_metadata(path) {

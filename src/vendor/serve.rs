@@ -3,7 +3,7 @@
 //! Promises: nothing but documents, `v1/keys/<sub>.jws`, is served; no path and no link leads out of the folder;
 //! no folder is listed. A request is told to who wants to log it, without the `sub` in full.
 
-use crate::documents::Sub;
+use crate::documents::{MAX_DOCUMENT_BYTES, Sub};
 use axum::{
     Router,
     extract::{ConnectInfo, Request, State},
@@ -120,6 +120,9 @@ async fn document(State(folder): State<Arc<PathBuf>>, request: Request) -> Respo
     answer
 }
 
+/// What is published is not larger.
+const MAX_SERVED: u64 = MAX_DOCUMENT_BYTES as u64;
+
 /// Reads a file below the folder; a link that leads out of it, and what is no file, is refused.
 fn read(folder: &Path, path: &str) -> io::Result<(fs::Metadata, Vec<u8>)> {
     let folder = fs::File::open(folder)?;
@@ -131,8 +134,12 @@ fn read(folder: &Path, path: &str) -> io::Result<(fs::Metadata, Vec<u8>)> {
         return Err(io::ErrorKind::NotFound.into());
     }
     let mut body = Vec::new();
-    file.read_to_end(&mut body)?;
-    Ok((about, body))
+    // What was published is a document each.
+    file.by_ref().take(MAX_SERVED + 1).read_to_end(&mut body)?;
+    match u64::try_from(body.len()).is_ok_and(|length| length <= MAX_SERVED) {
+        true => Ok((about, body)),
+        false => Err(io::ErrorKind::FileTooLarge.into()),
+    }
 }
 
 /// Whether the one who asks has this already (RFC 9110, section 13.1.2: the weak comparison).

@@ -12,12 +12,12 @@ use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
-use crate::files::into_text;
+use crate::files::{self, into_text};
 use crate::settings::SettingsError;
 use crate::subscription::{Permit, Resource};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,7 +33,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
         Command::Doctor { .. } => super::doctor::run(&cli, out),
-        Command::Check(asked) => super::check::run(&cli, asked),
+        Command::Check(asked) => Ok(super::check::run(&cli, asked)),
         Command::Config { command } => super::config::run(&cli, command, out),
         Command::Reload { quiet, .. } => super::config::reload(&cli, *quiet, out),
         Command::Renewal(asked) => wait(asked.answer(|| cli.reach(), out))?,
@@ -44,7 +44,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Command::Identity { command } => super::identity::run(command, &cli.settings()?, out),
         Command::Run => {
-            let settings = match cli.settings() {
+            let settings = match cli.usable_settings() {
                 Ok(settings) => settings,
                 Err(error) => {
                     wait(turn_away())?;
@@ -185,19 +185,25 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
 }
 
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
-    let cannot_read =
-        |e: std::io::Error| CliError::given("cannot_read", format!("cannot read {}: {e}", path.display()));
-    let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes)
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
+        match bytes.len() as u64 > most {
+            true => Err(ErrorKind::FileTooLarge.into()),
+            false => read.and_then(|_| into_text(bytes)),
+        }
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+        files::read_text_bounded(path, most)
     };
-    read.map_err(cannot_read)?;
-    if bytes.len() as u64 > most {
-        return Err(CliError::given("too_large", format!("{} is larger than {most} bytes", path.display())));
-    }
-    into_text(bytes).map_err(cannot_read)
+    read.map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            CliError::given("too_large", format!("{} is larger than {most} bytes", path.display()))
+        }
+        kind => {
+            let pipe = if kind == ErrorKind::InvalidInput { "; - reads standard input" } else { "" };
+            CliError::given("cannot_read", format!("cannot read {}: {error}{pipe}", path.display()))
+        }
+    })
 }
 
 async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, CliError> {

@@ -11,6 +11,7 @@ use crate::agent::enforcement::updates::run::{NoStart, may_begin};
 use crate::agent::enforcement::{gate_rules, systemctl};
 use crate::agent::settings::{Settings, action_program, json_schema};
 use crate::documents::TrustStore;
+use crate::files;
 use crate::settings::{DEFAULT, Problem, SettingsError};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -95,7 +96,7 @@ async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), Cli
 /// Whether the unit of the schedule is there and asks its permit, where a systemd runs.
 async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
     let unit = &settings.updates.unit;
-    let booted = Path::new("/run/systemd/system").exists();
+    let booted = files::is_there(Path::new("/run/systemd/system"));
     if settings.updates.schedule.is_empty() || !booted {
         return Ok(());
     }
@@ -110,7 +111,7 @@ async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
 }
 
 async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, CliError> {
-    let settings = cli.settings()?;
+    let settings = cli.usable_settings()?;
     let mut remarks = Vec::new();
     match TrustStore::load(&settings.trust_dir) {
         Ok(loaded) => {
@@ -130,11 +131,18 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
     if settings.destinations.is_empty() {
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
     }
+    if let Some(gateway) = &settings.gateway
+        && !files::is_there(&settings.runtime_dir.join(Door::Query.file_name()))
+        && let Err(error) = std::net::TcpListener::bind(gateway.listen)
+    {
+        remarks.push(format!("gateway.listen: cannot listen on {}: {error}", gateway.listen));
+    }
     if !offline {
         units_can_work(&settings).await?;
         remarks.extend(settings.actions.keys().filter_map(|name| {
             let program = action_program(name);
-            (!program.exists()).then(|| format!("`actions.{name}`: there is no {}", program.display()))
+            (!files::is_there(&program))
+                .then(|| format!("`actions.{name}`: there is no {}", program.display()))
         }));
         let mut looks = tokio::task::JoinSet::new();
         for (name, destination) in settings.destinations {

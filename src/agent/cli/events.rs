@@ -82,5 +82,5 @@ fn path(id: &str) -> Result<String, CliError> {
             "this is no id of an event; `svm-agent events list --json` shows them",
         ));
     }
-    Ok(format!("v1/events/{id}"))
+    Ok(format!("v1/events/{}", id.to_ascii_lowercase()))
 }

@@ -10,6 +10,7 @@ use crate::agent::identity::{Binding, hand_over};
 use crate::agent::settings::Settings;
 use crate::agent::store::{Plan, Store};
 use crate::clock::Clock;
+use crate::files;
 use reqwest::Method;
 use rustix::fs::{Gid, Uid};
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,7 @@ fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), Cl
             ),
             error => error.into(),
         })?;
-        had = ["agent.db", "recovery.json"].iter().any(|name| folder.join(name).exists());
+        had = ["agent.db", "recovery.json"].iter().any(|name| files::is_there(&folder.join(name)));
         if had && !forget_keys {
             wait(give_up(folder))??;
         }
@@ -150,6 +151,7 @@ async fn give_up(folder: &Path) -> Result<(), CliError> {
 /// Removes files of the folder by name; the recovery file first: without it no database is rebuilt.
 fn remove(folder: &Path, which: impl Fn(&str) -> bool) -> std::io::Result<()> {
     let mut names: Vec<String> = Vec::new();
+    #[allow(clippy::disallowed_methods, reason = "what is forgotten may have any name")]
     for entry in std::fs::read_dir(folder)? {
         names.extend(entry?.file_name().into_string().ok().filter(|name| which(name)));
     }

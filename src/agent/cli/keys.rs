@@ -6,6 +6,8 @@ use crate::agent::activation::PendingActivation;
 use crate::agent::control::Door;
 use crate::agent::control::client::{PATIENCE, ask, ask_within};
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES};
+use crate::percent;
+use crate::subscription::KeyId;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -65,14 +67,15 @@ pub(super) async fn add(file: &Path, reserve: bool, dir: &Path, out: &mut Out) -
 }
 
 pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), CliError> {
-    // No key has such a name, and a path cannot hold it.
-    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic() && !b"/?#%".contains(&b)) {
-        return Err(CliError::given(
+    let key = KeyId::try_from(key.to_owned()).map_err(|_| {
+        CliError::given(
             "unknown_key",
             "no key of this name is held; `svm-agent key list` shows those that are",
-        ));
-    }
-    changed(dir, Method::DELETE, &format!("v1/keys/{key}"), (None, PATIENCE), out).await.map(drop)
+        )
+    })?;
+    changed(dir, Method::DELETE, &format!("v1/keys/{}", percent::encode(key.as_str())), (None, PATIENCE), out)
+        .await
+        .map(drop)
 }
 
 async fn changed(

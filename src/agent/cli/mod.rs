@@ -19,6 +19,7 @@ mod updates;
 
 use super::control::client::AskError;
 use super::settings::{LONGEST_TIMEOUT, RUNTIME_DIR, Settings, installed_files};
+use crate::command_line;
 use crate::environment;
 use crate::settings::SettingsError;
 use crate::subscription::Resource;
@@ -30,6 +31,11 @@ pub use output::Out;
 
 /// The exit code of wrong settings, `EX_CONFIG` of `sysexits.h(3head)`; `svm-agent.service` is not started again on it.
 const WRONG_SETTINGS: u8 = 78;
+
+/// The exit code where the answer cannot be written, `EX_IOERR` of `sysexits.h(3head)`.
+const CANNOT_WRITE: u8 = 74;
+
+const PROGRAM: &str = "svm-agent";
 
 /// The command line of the agent.
 #[derive(Parser)]
@@ -193,6 +199,7 @@ enum KeyCommand {
     /// Remove a key
     Remove {
         /// Its name, as `key list` shows it
+        #[arg(allow_hyphen_values = true)]
         key: String,
         #[command(flatten)]
         json: Json,
@@ -435,7 +442,7 @@ impl CliError {
             Self::Settings(_) | Self::NotReloaded(_) => WRONG_SETTINGS,
             Self::Ask(AskError::Unreachable { .. }) => 69,
             Self::Ask(_) | Self::Run(_) | Self::Given { .. } => 1,
-            Self::Write(_) => 74,
+            Self::Write(_) => CANNOT_WRITE,
         }
     }
 
@@ -495,14 +502,12 @@ impl Cli {
     /// What is left to do is to end with this code.
     pub fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, u8> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        Self::try_parse_from(&arguments).map_err(|error| {
+        command_line::parse(&arguments).map_err(|error| {
             // A host of plug-ins takes 2, which is a wrong use elsewhere, for CRITICAL.
             if error.use_stderr() && is_check(&arguments) {
                 return check::misused(&error.render().to_string());
             }
-            // Where not even this can be written, the exit code remains.
-            error.print().ok();
-            u8::try_from(error.exit_code()).unwrap_or(2)
+            command_line::answer(PROGRAM, &error, &arguments, CANNOT_WRITE)
         })
     }
 
@@ -513,7 +518,7 @@ impl Cli {
         let done = commands::run(self, &mut out);
         match done {
             Ok(code) => code,
-            Err(CliError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => 0,
+            Err(CliError::Write(error)) => command_line::unwritten(PROGRAM, &error, CANNOT_WRITE),
             Err(error) => {
                 out.error(&error);
                 error.exit_code()
@@ -524,6 +529,13 @@ impl Cli {
     fn settings(&self) -> Result<Settings, SettingsError> {
         let files = if self.config.is_empty() { installed_files()? } else { self.config.clone() };
         Settings::read(&files, environment::variables())
+    }
+
+    /// Settings by which an agent could run now.
+    fn usable_settings(&self) -> Result<Settings, SettingsError> {
+        let settings = self.settings()?;
+        let problems = settings.unusable();
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
     }
 
     /// Where the agent is asked. Where the installed settings are wrong, or not for this user to read, an agent may go on

@@ -2,24 +2,16 @@
 //! terminal.
 
 use super::CliError;
+use crate::command_line;
 use crate::environment;
 use crate::error_chain::Chain;
+use crate::text::clean;
 use serde::Serialize;
-use serde_json::json;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 /// So wide are tables and wrapped texts: a terminal has 80 columns.
 pub(super) const WIDTH: usize = 80;
-
-/// What steers a terminal, and what hides its neighbours or turns their direction.
-pub(super) fn hides(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-}
-
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
-}
 
 /// A colour of a word, for a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +24,13 @@ pub(super) enum Paint {
 
 /// Whether colours are wanted: on a terminal that has them, unless `NO_COLOR` is set and not empty (no-color.org).
 fn colours() -> bool {
-    environment::variable("NO_COLOR").is_none()
-        && environment::variable("TERM").is_some_and(|term| term != "dumb")
-        && io::stdout().is_terminal()
+    let (term, no_color) = (environment::variable("TERM"), environment::variable("NO_COLOR"));
+    has_colours(term.as_deref(), no_color.is_some()) && io::stdout().is_terminal()
+}
+
+/// `TERM` is `None` also where it is empty.
+fn has_colours(term: Option<&OsStr>, no_color: bool) -> bool {
+    !no_color && term.is_some_and(|term| term != "dumb")
 }
 
 /// Standard output and error.
@@ -113,7 +109,7 @@ impl Out {
     /// What is to be known beside the answer; on standard error, so that it is no part of it.
     pub fn remark(&mut self, what: &str) {
         if !self.json {
-            writeln!(io::stderr().lock(), "svm-agent: {what}").ok();
+            crate::logging::complain(&format!("{}: {what}", super::PROGRAM));
         }
     }
 
@@ -122,18 +118,25 @@ impl Out {
     /// # Errors
     /// Of standard output.
     pub fn value(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let text = serde_json::to_string(value)?;
-        writeln!(io::stdout().lock(), "{text}")
+        command_line::print_json(value)
     }
 
     /// An error: for people on standard error, as JSON on standard output.
     pub fn error(&mut self, error: &CliError) {
-        let message = Chain(error).to_string();
-        if self.json {
-            // Where not even this can be written, the exit code remains.
-            self.value(&json!({"error": {"code": error.code(), "message": message}})).ok();
-        } else {
-            crate::logging::complain(&format!("svm-agent: {message}"));
-        }
+        command_line::report(super::PROGRAM, self.json, error.code(), &Chain(error).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_without_a_name_has_no_colours() {
+        assert!(has_colours(Some(OsStr::new("xterm")), false));
+        assert!(
+            !has_colours(Some(OsStr::new("xterm")), true) && !has_colours(Some(OsStr::new("dumb")), false)
+        );
+        assert!(!has_colours(None, false));
     }
 }

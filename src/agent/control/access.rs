@@ -2,8 +2,8 @@
 //! not by this method (405).
 
 use super::Door;
-use super::query::decoded;
 use super::routes::Fault;
+use crate::percent;
 use hyper::{Method, StatusCode};
 
 /// What can be asked.
@@ -112,7 +112,7 @@ fn fits(pattern: &str, path: &str) -> Option<String> {
     loop {
         match (wanted.next(), parts.next()) {
             (None, None) => return Some(star),
-            (Some("*"), Some(part)) if !part.is_empty() => star = decoded(part),
+            (Some("*"), Some(part)) if !part.is_empty() => star = percent::decode(part),
             (Some(wanted), Some(part)) if wanted == part => {}
             _ => return None,
         }

@@ -358,12 +358,13 @@ pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
 
 async fn event(api: &Api, id: &str) -> Result<Value, Fault> {
     let gone = "no event of this id is kept here; `svm-agent events list` shows those that are";
-    let found = api.store.event(id).await?;
+    let found = api.store.event(&id.to_lowercase()).await?;
     found.map(|event| json!(event)).ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "unknown_event", gone))
 }
 
 /// Sends quarantined events again: that of one id, or all.
 async fn retry(api: &Api, Retry { id }: Retry) -> Result<Value, Fault> {
+    let id = id.map(|id| id.to_lowercase());
     let one = id.is_some();
     let again = api.store.requeue(id).await?;
     if one && again == 0 {

@@ -6,6 +6,7 @@ use crate::agent::store::Outgoing;
 use crate::bounds::MAX_SEQUENCE;
 use crate::http::{self, Answer, Failure};
 use crate::settings::Address;
+use crate::text::{clean_start, trim_pasted};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -213,10 +214,12 @@ pub(crate) fn code(body: &[u8]) -> Option<String> {
 pub(crate) fn said(body: &[u8], secrets: &Secrets<'_>) -> String {
     // Before it is cut: else a part could be left.
     let text = secrets.hide(&String::from_utf8_lossy(body));
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    match crate::text::trim_pasted(&line) {
+    // White space and line ends become single spaces; what hides or steers is made visible.
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match trim_pasted(&line) {
         "" => "no explanation".to_owned(),
-        line => crate::text::clean(line).into_owned(),
+        line => clean_start(line, 200),
     }
 }
 

@@ -6,7 +6,10 @@ use crate::agent::settings::Settings;
 use crate::agent::store::{InspectError, Inspection, Paper, inspect};
 use crate::documents::{Expect, TrustStore, verify};
 use crate::error_chain::Chain;
+use crate::files::list_folder;
 use crate::root_only::{Exposed, Who, only_root_may_change};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -62,15 +65,18 @@ fn state_folder(found: &mut Findings, folder: &Path) {
             format!("others may look into it (mode {:04o}); it has keys and secret names", mode(&about));
         found.warn(&name, told, format!("chmod 700 {name}"));
     }
-    let entries = match std::fs::read_dir(folder) {
+    if let Some(problem) = not_writable(folder, &about) {
+        return found.fail(&name, problem, remount(folder));
+    }
+    let entries = match list_folder(folder) {
         Ok(entries) => entries,
         Err(_) => return found.note(name, as_root()),
     };
     let foreign: Vec<String> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let theirs = entry.metadata().is_ok_and(|file| file.uid() != about.uid());
-            theirs.then(|| entry.file_name().to_string_lossy().into_owned())
+        .iter()
+        .filter_map(|path| {
+            let theirs = std::fs::symlink_metadata(path).is_ok_and(|file| file.uid() != about.uid());
+            theirs.then(|| Some(path.file_name()?.to_string_lossy().into_owned())).flatten()
         })
         .take(5)
         .collect();
@@ -87,9 +93,44 @@ fn state_folder(found: &mut Findings, folder: &Path) {
     }
 }
 
+/// Why nothing can be stored in a folder, whatever its mode says: of the mount, and where this user may write there, of a
+/// write that leaves nothing behind.
+fn not_writable(folder: &Path, about: &Metadata) -> Option<String> {
+    let mounted = rustix::fs::statvfs(folder).ok()?;
+    if mounted.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        return Some("its file system is mounted read-only: nothing can be stored".to_owned());
+    }
+    let user = rustix::process::geteuid();
+    if !user.is_root() && user.as_raw() != about.uid() {
+        return None;
+    }
+    let unnamed = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let written = rustix::fs::open(folder, unnamed, Mode::from_raw_mode(0o600))
+        .and_then(|file| rustix::io::write(&file, b"x").map(drop));
+    match written {
+        // Not every file system has files without a name.
+        Ok(()) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => None,
+        // Room is looked at apart.
+        Err(Errno::NOSPC | Errno::DQUOT) => None,
+        Err(error) => Some(format!("cannot write there: {error}")),
+    }
+}
+
+fn remount(folder: &Path) -> String {
+    format!(
+        "find out why (dmesg: a kernel makes a damaged disk read-only; findmnt --target {0}), then: mount -o remount,rw \
+         the mount point that findmnt shows",
+        folder.display()
+    )
+}
+
 fn runtime_folder(found: &mut Findings, folder: &Path) {
     let name = folder.display().to_string();
     match std::fs::metadata(folder) {
+        Ok(about) if not_writable(folder, &about).is_some() => {
+            let problem = not_writable(folder, &about).unwrap_or_default();
+            found.fail(&name, problem, remount(folder));
+        }
         Ok(about) if mode(&about) & 0o022 != 0 => {
             let told = format!("others may write there (mode {:04o}), and so make permits", mode(&about));
             found.fail(&name, told, format!("chmod 755 {name}"));
@@ -207,6 +248,10 @@ fn room(found: &mut Findings, settings: &Settings, used: u64) {
     // The folder, or the nearest above it that is there.
     let there = settings.state_dir.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
     let Some(there) = there else { return found.note("room", "cannot be seen") };
+    if there.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        let told = "the file system is mounted read-only: nothing can be stored";
+        return found.fail("room", told, remount(&settings.state_dir));
+    }
     let free = there.f_bavail.saturating_mul(there.f_frsize);
     let wanted = settings.outbox.bytes.saturating_sub(used);
     let megabytes = |bytes: u64| bytes / 1_000_000;

@@ -41,7 +41,7 @@ pub(super) fn asleep(settings: &Settings) -> bool {
 }
 
 fn booted() -> bool {
-    Path::new("/run/systemd/system").exists()
+    crate::files::is_there(Path::new("/run/systemd/system"))
 }
 
 pub(super) fn look(patient: &Patient) -> Vec<Finding> {

@@ -4,8 +4,8 @@
 //! than a bound is read of anything. Anyone may read it. Must not know: systemctl, polkit, whether a gate is in force.
 
 use super::gate_files;
+use crate::files;
 use crate::subscription::Resource;
-use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -66,15 +66,15 @@ pub fn installed(systemd_dir: &Path) -> std::io::Result<Vec<Gate>> {
 /// # Errors
 /// As above.
 pub fn marked(systemd_dir: &Path) -> std::io::Result<Vec<(String, String)>> {
-    let entries = match std::fs::read_dir(systemd_dir) {
+    let entries = match files::list_folder(systemd_dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let unit = |name: OsString| {
-        let name = name.into_string().ok()?;
+    let unit = |path: PathBuf| {
+        let name = path.file_name()?.to_str()?;
         name.strip_suffix(".d").filter(|unit| unit.ends_with(".service")).map(str::to_owned)
     };
-    let mut units: Vec<String> = entries.filter_map(|entry| unit(entry.ok()?.file_name())).collect();
+    let mut units: Vec<String> = entries.into_iter().filter_map(unit).collect();
     units.sort();
     let text = |unit: String| {
         let text = text(&gate_files::drop_in_path(systemd_dir, &unit)).ok().flatten()?;

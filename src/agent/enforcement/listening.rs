@@ -3,6 +3,7 @@
 //! Promises: looks at every process of its control group, each in its own network; a process that ends meanwhile is passed
 //! over. Needs root to see what others have open. Must not know: units, permits.
 
+use crate::files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,11 +12,14 @@ use std::path::{Path, PathBuf};
 /// More processes are not looked at; then the answer is an error.
 const MOST_PROCESSES: usize = 10_000;
 
+/// The tables of a network with a million sockets.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
 /// Where the control group of a unit is, for a `ControlGroup` as systemd names it.
 pub fn control_group(sys: &Path, name: &str) -> Option<PathBuf> {
     let name = name.strip_prefix('/').filter(|name| !name.is_empty())?;
     let roots = ["", "unified", "systemd"].map(|root| sys.join("fs/cgroup").join(root).join(name));
-    roots.into_iter().find(|folder| folder.join("cgroup.procs").exists())
+    roots.into_iter().find(|folder| files::is_there(&folder.join("cgroup.procs")))
 }
 
 /// Sockets of a control group's processes that take what comes from elsewhere, such as `tcp 0.0.0.0:80 of process 12`.
@@ -37,8 +41,8 @@ pub fn sockets(proc: &Path, group: &Path) -> std::io::Result<Vec<String>> {
                 networks.entry(network).or_insert(open)
             }
         };
-        let Some(files) = gone(std::fs::read_dir(folder.join("fd")))? else { continue };
-        for file in files.flatten() {
+        let Some(open_files) = gone(entries(&folder.join("fd")))? else { continue };
+        for file in open_files.flatten() {
             let Ok(target) = std::fs::read_link(file.path()) else { continue };
             let inode = target
                 .to_str()
@@ -49,6 +53,12 @@ pub fn sockets(proc: &Path, group: &Path) -> std::io::Result<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+/// The entries of a folder of the kernel's: every name there counts.
+#[allow(clippy::disallowed_methods, reason = "in the kernel's folders nobody leaves anything behind")]
+fn entries(folder: &Path) -> std::io::Result<std::fs::ReadDir> {
+    std::fs::read_dir(folder)
 }
 
 /// `None` where the process has ended.
@@ -65,7 +75,7 @@ fn gone<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
 }
 
 fn gather(group: &Path, processes: &mut BTreeSet<u32>) -> std::io::Result<()> {
-    match std::fs::read_to_string(group.join("cgroup.procs")) {
+    match files::read_text_bounded(&group.join("cgroup.procs"), MOST_BYTES) {
         // 0 is a process that cannot be seen from here.
         Ok(text) => {
             processes.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid > 0))
@@ -78,7 +88,7 @@ fn gather(group: &Path, processes: &mut BTreeSet<u32>) -> std::io::Result<()> {
     if processes.len() > MOST_PROCESSES {
         return Err(std::io::Error::other(format!("it has more than {MOST_PROCESSES} processes")));
     }
-    for entry in std::fs::read_dir(group)?.flatten() {
+    for entry in entries(group)?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             gather(&entry.path(), processes)?;
         }
@@ -92,7 +102,7 @@ fn open_to_all(net: &Path) -> std::io::Result<BTreeMap<u64, String>> {
     for (table, state) in
         [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07"), ("udplite", "07"), ("udplite6", "07")]
     {
-        let text = match std::fs::read_to_string(net.join(table)) {
+        let text = match files::read_text_bounded(&net.join(table), MOST_BYTES) {
             // Without IPv6 there are no such tables.
             Err(error) if error.kind() == ErrorKind::NotFound && table != "tcp" => continue,
             text => text?,

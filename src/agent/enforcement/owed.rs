@@ -37,8 +37,8 @@ pub fn note(runtime_dir: &Path, unit: &str) -> std::io::Result<()> {
 
 /// The units that have a note.
 pub fn noted(runtime_dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder(runtime_dir)) else { return Vec::new() };
-    let names = entries.take(MOST).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let Ok(entries) = crate::files::list_folder(&folder(runtime_dir)) else { return Vec::new() };
+    let names = entries.iter().take(MOST).filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
     names.filter(|name| service_name(name).is_ok()).collect()
 }
 

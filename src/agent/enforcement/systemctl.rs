@@ -285,8 +285,7 @@ async fn lines_of(of: String, since: Option<String>, most: usize) -> Result<Vec<
 /// Of lines that come newest first.
 pub(crate) fn plain_lines(text: &str, most: usize) -> Vec<String> {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let plain =
-        |line: &&str| line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(300).collect();
+    let plain = |line: &&str| crate::text::clean_start(line, 300);
     lines.iter().take(most).rev().map(plain).collect()
 }
 

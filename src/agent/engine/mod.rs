@@ -16,7 +16,7 @@ use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
 use super::identity::{Changed, hostname};
 use super::outage::Outage;
-use super::settings::Settings;
+use super::settings::{MAX_LINE_FILE, Settings};
 use super::source::schedule::spread_of;
 use super::status::Status;
 use super::store::{
@@ -27,6 +27,7 @@ use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::documents::Document;
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
+use crate::files;
 use crate::http::jitter;
 use crate::subscription::{
     DeviceStatus, Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step,
@@ -366,9 +367,10 @@ impl Engine {
     /// The number of protected devices, where a file tells it.
     async fn count_devices(&mut self) {
         let Some(file) = self.settings.devices_count_file.clone() else { return };
-        let count = std::fs::read_to_string(&file).map_err(|e| e.to_string()).and_then(|text| {
-            text.lines().next().unwrap_or_default().trim().parse::<u64>().map_err(|e| e.to_string())
-        });
+        let count =
+            files::read_text_bounded(&file, MAX_LINE_FILE).map_err(|e| e.to_string()).and_then(|text| {
+                text.lines().next().unwrap_or_default().trim().parse::<u64>().map_err(|e| e.to_string())
+            });
         match count {
             Ok(count) => {
                 self.devices_problem = None;

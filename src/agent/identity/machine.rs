@@ -5,7 +5,6 @@
 
 use super::binding::{Binding, Mark};
 use crate::agent::settings::IdentitySettings;
-use std::io::Read;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -36,9 +35,7 @@ pub(super) fn look(settings: &IdentitySettings) -> Binding {
 }
 
 fn read(file: &Path) -> Option<String> {
-    let mut text = String::new();
-    std::fs::File::open(file).ok()?.take(MOST).read_to_string(&mut text).ok()?;
-    Some(text)
+    crate::files::read_text_bounded(file, MOST).ok()
 }
 
 /// The digest of a machine-id; `None` where it is empty, `uninitialized` or none.

@@ -68,8 +68,7 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
         }
     }
     // And beneath the agent nobody writes a line.
-    for folder in
-        ["clock", "documents", "events", "settings", "subscription", "http.rs", "tls.rs", "memory.rs"]
+    for folder in ["clock", "documents", "events", "settings", "subscription", "http", "tls.rs", "memory.rs"]
     {
         let path = Path::new(ROOT).join("src").join(folder);
         for file in if path.is_dir() { files(&path) } else { vec![path] } {

@@ -1,5 +1,6 @@
 //! Order numbers as people type them: case, spaces and dashes are free; letters that only look Latin are named.
 
+use crate::text::{is_deceptive, trim_pasted};
 use serde::Serialize;
 
 /// The most characters that an order number has, as in documents.
@@ -82,19 +83,13 @@ fn is_dash(c: char) -> bool {
     matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{00ad}')
 }
 
-/// What would steer a terminal or hide its neighbours.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-}
-
 impl OrderNumber {
     /// Reads what a person or a document gives.
     ///
     /// # Errors
     /// [`OrderNumberError`].
     pub fn parse(given: &str) -> Result<Self, OrderNumberError> {
-        let given = given.trim();
+        let given = trim_pasted(given);
         let found = given.chars().count();
         if found > LONGEST {
             return Err(OrderNumberError::TooLong { found });
@@ -102,7 +97,7 @@ impl OrderNumber {
         let (mut read, mut look_alikes) = (String::new(), Vec::new());
         for (index, character) in given.chars().enumerate() {
             let place = index + 1;
-            if is_unseen(character) {
+            if is_deceptive(character) && !is_dash(character) {
                 return Err(OrderNumberError::Unseen { code: character.into(), place });
             }
             let sign = read.is_empty() && matches!(character, '#' | '№');

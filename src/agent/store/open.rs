@@ -145,7 +145,7 @@ impl Store {
         let recovery_path = folder.join("recovery.json");
         let recovery = Recovery::read(&recovery_path)?;
         let ran_before = ran_before(folder);
-        let there = file.exists();
+        let there = crate::files::is_there(&file);
         let changes = match &recovery {
             Read::Whole(contents) => contents.changes,
             Read::Damaged { salvaged: Some(salvaged), .. } => salvaged.contents.changes,
@@ -326,7 +326,7 @@ fn put_aside(file: &Path, now: Timestamp) -> Result<String, StoreError> {
     let name = format!("{SET_ASIDE}{}", stamp(now));
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
     for suffix in ["-wal", "-shm"] {
-        if beside(suffix).exists() {
+        if crate::files::is_there(&beside(suffix)) {
             std::fs::rename(beside(suffix), folder.join(format!("{name}{suffix}"))).map_err(problem)?;
         }
     }

@@ -9,6 +9,8 @@ use anyhow::Context;
 use clap::Parser;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use svm::command_line;
+use svm::text::clean;
 use world::{Told, World};
 
 /// See the main job done: one subscription from activation to expiry, grace, restriction, renewal and a
@@ -26,7 +28,11 @@ struct Cli {
 
 fn main() -> ExitCode {
     svm::http::install_tls();
-    let cli = Cli::parse();
+    let arguments = svm::environment::arguments();
+    let cli: Cli = match command_line::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(command_line::answer("svm-demo", &error, &arguments, 1)),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.context("cannot start").and_then(|runtime| runtime.block_on(demo(&cli)));
     match outcome {
@@ -54,7 +60,7 @@ fn tell(told: &Told) {
     };
     let (on, off) = if std::io::stdout().is_terminal() { (colour, "\x1b[0m") } else { ("", "") };
     let when = told.effective.strftime("%Y-%m-%d %H:%M");
-    say(&format!("{when}  {on}{word:<8}{off}  {}: {}", told.name, told.description));
+    say(&format!("{when}  {on}{word:<8}{off}  {}: {}", told.name, clean(&told.description)));
 }
 
 async fn demo(cli: &Cli) -> anyhow::Result<bool> {

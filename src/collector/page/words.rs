@@ -10,16 +10,7 @@ use maud::{Markup, html};
 
 /// A path segment of a link to one SVM.
 pub(crate) fn encoded(id: &str) -> String {
-    use std::fmt::Write;
-    id.bytes().fold(String::new(), |mut text, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                text.push(char::from(byte))
-            }
-            _ => write!(text, "%{byte:02X}").unwrap_or_default(),
-        }
-        text
-    })
+    crate::percent::encode(id)
 }
 
 /// Characters of a word of an event that is shown in a list.

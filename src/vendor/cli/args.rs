@@ -6,7 +6,7 @@ use super::{
     which::{Resign, Which},
 };
 use crate::subscription::{AfterGrace, Allowance, KeyId, Version, read_instant};
-use crate::vendor::{Contact, Parameters, Renewal, Until, VendorError};
+use crate::vendor::{Contact, KeyRef, Parameters, Renewal, Until, VendorError};
 use clap::{Args, Parser, Subcommand};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use std::{net::SocketAddr, path::PathBuf};
@@ -189,8 +189,16 @@ pub(super) struct ChangeArgs {
     min_product_version: Option<Version>,
 }
 
+/// An id of a new key: one that later commands take for it, and for nothing else.
 pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
-    KeyId::try_from(text.to_owned())
+    let id = KeyId::try_from(text.to_owned())?;
+    let read = KeyRef::parse(text);
+    match read {
+        Ok(KeyRef::Id(read)) if read == id && text != "-" => Ok(id),
+        _ => Err("other commands would take this id for an activation code, a file of the ledger or standard input: \
+                  choose another"
+            .to_owned()),
+    }
 }
 
 /// A time as RFC 3339 has it, or a date, which is its midnight in UTC.

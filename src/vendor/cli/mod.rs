@@ -20,24 +20,23 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    command_line::{self, USAGE},
     documents::{Expect, MAX_DOCUMENT_BYTES, SigningKey, TrustStore, verify},
     error_chain::Chain,
+    files,
 };
 use args::{Cli, Command, Keygen};
-use clap::Parser;
 use desk::Desk;
 use report::{Done, Report};
-use serde_json::json;
 use std::{
     ffi::OsString,
-    fs,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 const REFUSED: u8 = 1;
-const USAGE: u8 = 2;
+const PROGRAM: &str = "svm-vendor";
 
 /// The command line, for its manual page.
 pub fn command() -> clap::Command {
@@ -47,9 +46,9 @@ pub fn command() -> clap::Command {
 /// Runs a command line, with the name of the program first, and gives its exit code.
 pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clock: Clock) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli: Cli = match command_line::parse(&args) {
         Ok(cli) => cli,
-        Err(error) => return wrong_usage(&error, args.iter().any(|arg| arg == "--json")),
+        Err(error) => return ExitCode::from(command_line::answer(PROGRAM, &error, &args, REFUSED)),
     };
     let report = match run(&cli, home.as_deref(), clock) {
         Ok(report) => report,
@@ -65,47 +64,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
         Err(error) => {
             // What was done is done; where a code is lost with it, that key is of no use to anybody.
             let way_out = report.if_lost.map(|lost| format!("; {lost}")).unwrap_or_default();
-            let said = format!("svm-vendor: it was done, but cannot be printed: {error}{way_out}");
+            let said = format!("{PROGRAM}: it was done, but cannot be printed: {error}{way_out}");
             say::lines(&mut io::stderr(), &said).ok();
             ExitCode::from(REFUSED)
         }
     }
 }
 
-fn wrong_usage(error: &clap::Error, as_json: bool) -> ExitCode {
-    // `--help` and `--version` come this way too.
-    if !error.use_stderr() || !as_json {
-        let text = error.render().to_string();
-        let printed = match error.use_stderr() {
-            true => say::lines(&mut io::stderr(), &text).is_ok(),
-            false => say::lines(&mut io::stdout(), &text).is_ok(),
-        };
-        return ExitCode::from(if error.use_stderr() { USAGE } else { u8::from(!printed) });
-    }
-    let text = error.render().to_string();
-    let message = text.split("\n\nUsage:").next().unwrap_or_default();
-    let message = message
-        .split("\n\nFor more information")
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .trim();
-    print_error("usage", message, true);
-    ExitCode::from(USAGE)
-}
-
 fn failed(error: &VendorError, as_json: bool) -> ExitCode {
-    print_error(error.code(), &Chain(error).to_string(), as_json);
+    command_line::report(PROGRAM, as_json, error.code(), &Chain(error).to_string());
     ExitCode::from(if matches!(error, VendorError::Usage(_)) { USAGE } else { REFUSED })
-}
-
-fn print_error(code: &str, message: &str, as_json: bool) {
-    // Where even this cannot be printed, the exit code says it.
-    let _ = if as_json {
-        say::json(&mut io::stdout(), &json!({"error": {"code": code, "message": message}}).to_string())
-    } else {
-        say::lines(&mut io::stderr(), &format!("svm-vendor: {message}"))
-    };
 }
 
 fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorError> {
@@ -243,11 +211,8 @@ fn keygen(cli: &Cli, args: &Keygen, home: Option<&Path>) -> Result<Report, Vendo
 fn inspect(cli: &Cli, file: &Path, trust: Option<&Path>) -> Result<Report, VendorError> {
     let folder = trust.map_or_else(|| cli.ledger.join("trust.d"), Path::to_owned);
     let loaded = TrustStore::load_own(&folder)?;
-    let failed = VendorError::io("read", file);
-    let mut text = Vec::new();
-    // One byte more than a document has, so that a larger file is refused for its size.
-    let most = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut text)).map_err(failed)?;
+    let most = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX);
+    let text = files::read_bounded(file, most).map_err(VendorError::io("read", file))?;
     let document = verify(&String::from_utf8_lossy(&text), &loaded.store, Expect::default())?;
     Ok(Report::inspected(&document, loaded.problems))
 }

@@ -1,6 +1,6 @@
 //! What the tool prints: texts come from files and servers, and none of them may steer the terminal.
 
-use crate::text::{clean, is_deceptive};
+use crate::text::{clean, escape_json};
 use std::{borrow::Cow, io};
 
 /// Prints lines, each cleaned; the last one is ended where it is not.
@@ -15,20 +15,13 @@ pub(super) fn lines(to: &mut impl io::Write, text: &str) -> io::Result<()> {
 
 /// Prints JSON in which such characters are escaped: a program reads the same.
 pub(super) fn json(to: &mut impl io::Write, text: &str) -> io::Result<()> {
-    let mut units = [0; 2];
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match is_deceptive(c) && c != '\n' {
-            true => c.encode_utf16(&mut units).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}")),
-            false => escaped.push(c),
-        }
-    }
-    writeln!(to, "{escaped}")
+    writeln!(to, "{}", escape_json(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::is_deceptive;
 
     #[test]
     fn nothing_that_is_printed_steers_a_terminal() {

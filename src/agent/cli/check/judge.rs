@@ -5,6 +5,7 @@ use super::range::Range;
 use crate::agent::enforcement::updates::age::Outdated;
 use crate::agent::status::Status;
 use crate::subscription::{DeviceStatus, Permit, Phase};
+use crate::text::clean_start;
 use std::fmt::Write;
 
 /// Longer texts are cut: a host keeps 4 to 8 KiB of a whole answer.
@@ -114,19 +115,9 @@ fn word(state: State) -> &'static str {
     }
 }
 
-/// One line that a host cannot take for anything else: no control characters, and no `|`, which begins performance data.
+/// One line that a host cannot take for anything else: cleaned, and without `|`, which begins performance data.
 fn clean(text: &str) -> String {
-    let plain = |c: char| match c {
-        '|' => '/',
-        '\n' | '\t' => ' ',
-        c if super::super::output::hides(c) => '?',
-        c => c,
-    };
-    let mut clean: String = text.chars().take(MOST_CHARS).map(plain).collect();
-    if text.chars().nth(MOST_CHARS).is_some() {
-        clean.push('…');
-    }
-    clean
+    clean_start(&text.replace(['\n', '\t'], " ").replace('|', "/"), MOST_CHARS)
 }
 
 /// What the status comes to.

@@ -66,7 +66,7 @@ pub(super) enum Part {
 const PARTS: [Part; 4] = [Part::Status, Part::Subscription, Part::Delivery, Part::Databases];
 
 /// Prints the answer and gives the exit code.
-pub(super) fn run(cli: &Cli, asked: &Asked) -> Result<u8, CliError> {
+pub(super) fn run(cli: &Cli, asked: &Asked) -> u8 {
     let verdict = match limits(asked) {
         Err(problem) => Verdict::unknown(problem),
         Ok(limits) => match runtime_dir(cli) {
@@ -85,14 +85,19 @@ pub(super) fn misused(problem: &str) -> u8 {
     let problem = problem.strip_prefix("error: ").unwrap_or(problem);
     // The first paragraph; usage and hints follow.
     let words: Vec<&str> = problem.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    print(&Verdict::unknown(format!("{}; see svm-agent check --help", words.join(" ")))).unwrap_or(3)
+    print(&Verdict::unknown(format!("{}; see svm-agent check --help", words.join(" "))))
 }
 
-fn print(verdict: &Verdict) -> Result<u8, CliError> {
+/// The exit code; a verdict that nobody can read is none.
+fn print(verdict: &Verdict) -> u8 {
     let mut out = std::io::stdout().lock();
-    out.write_all(verdict.text().as_bytes())?;
-    out.flush()?;
-    Ok(verdict.exit_code())
+    match out.write_all(verdict.text().as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => verdict.exit_code(),
+        Err(error) => {
+            crate::logging::complain(&format!("svm-agent: cannot write to standard output: {error}"));
+            Verdict::unknown(String::new()).exit_code()
+        }
+    }
 }
 
 fn parts(only: &[Part]) -> Vec<Part> {

@@ -3,6 +3,7 @@
 //! Pure and total: a body of any kind gives facts, and nothing that stands in it is left out. How the words are
 //! escaped and cut is the formats' own matter.
 
+use crate::text::is_deceptive;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -147,12 +148,7 @@ fn words(value: &Value) -> String {
 
 /// What must not reach a line of text: it could end the line, or make it look like another one.
 pub(super) fn clean(c: char) -> char {
-    match c {
-        // Lines and directions of Unicode: whoever reads the text in a terminal or a browser is not to be misled.
-        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    }
+    if is_deceptive(c) { char::REPLACEMENT_CHARACTER } else { c }
 }
 
 /// The beginning of a text in which `put` writes each character, as far as `most` bytes go; whether all of it.
