@@ -35,7 +35,7 @@ pub(super) fn scenario(file: &Path, table: bool, out: &mut Out) -> Result<u8, Cl
 pub(super) async fn forecast(until: Option<&str>, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     let until = until.map(parse_instant).transpose()?;
     let path = match until {
-        Some(until) => format!("v1/forecast?until={until}"),
+        Some(until) => format!("v1/forecast?until={}", crate::percent::encode(&until.to_string())),
         None => "v1/forecast".to_owned(),
     };
     let rows: Vec<Value> = ask(dir, Door::Query, Method::GET, &path, None).await?;
