@@ -67,15 +67,16 @@ fn a_life_goes_through_the_states() {
     assert_eq!(code, 0, "{lines:?}");
     assert!(lines[0].starts_with("SVM OK - subscription active, 90 days left"), "{lines:?}");
     let data = perfdata(&lines);
-    assert_eq!(data[0], ("days_left".to_owned(), ["90", "7:", "1:", "0"].map(str::to_owned).to_vec()));
+    // 90 days but for the moments since it was issued: with its fraction, so that the last day is below 1.
+    assert_eq!(data[0], ("days_left".to_owned(), ["89.99", "7:", "1:", "0"].map(str::to_owned).to_vec()));
     assert_eq!(data[1].0, "databases_days", "{data:?}");
     // Thresholds, in all forms of a range.
     for (arguments, code) in [
         (&["-w", "91:"][..], 1),
         (&["-c", "91:"], 2),
-        (&["--warning", "@90:90"], 1),
+        (&["--warning", "@89:90"], 1),
         (&["-w", "~:89"], 1),
-        (&["-w", "90:100", "-c", "@0:89"], 0),
+        (&["-w", "89:100", "-c", "@0:89"], 0),
         (&["--age-critical", "@0:1"], 2),
         (&["--only", "delivery", "-c", "91:"], 0),
     ] {
@@ -100,6 +101,25 @@ fn a_life_goes_through_the_states() {
     assert_eq!(code, 2, "{lines:?}");
     assert!(lines[0].starts_with("SVM CRITICAL - device status critical: restricted"), "{lines:?}");
     assert!(lines[0].contains("subscription restricted (blocked)"), "{lines:?}");
+}
+
+/// The default `-c 1:` alerts within the last day, and the text says until when.
+#[test]
+fn the_last_day_is_critical() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = now() + SignedDuration::from_hours(5);
+    let vendor = Vendor::new(folder.path(), end, 3);
+    let agent = Agent::new(folder.path(), &vendor.trust(), &vendor.source());
+    let _program = agent.start_ready();
+    agent.ask(&["activate", &vendor.code]).unwrap();
+    let (code, lines) = check(&agent, &["--only", "subscription"]);
+    assert_eq!(code, 2, "{lines:?}");
+    let at = end.strftime("at %H:%M:%S UTC").to_string().replace(":00 UTC", " UTC");
+    let said =
+        format!("SVM CRITICAL - subscription active, it ends in less than a day, {at} | 'days_left'=0.2");
+    assert!(lines[0].starts_with(&said), "{said}: {lines:?}");
+    let (code, _) = check(&agent, &["--only", "subscription", "-w", "0:", "-c", "0:"]);
+    assert_eq!(code, 0);
 }
 
 #[test]
@@ -221,7 +241,7 @@ fn negate_reads_states_and_texts() {
         (output.status.code().unwrap(), text.lines().next().unwrap_or_default().to_owned())
     };
     for (arguments, code, word) in [
-        (&[][..], 2, "SVM CRITICAL - subscription active, 90 days left | 'days_left'=90;7:;1:;0"),
+        (&[][..], 2, "SVM CRITICAL - subscription active, 90 days left | 'days_left'=89.99;7:;1:;0"),
         (&["-w", "91:"], 0, "SVM OK - "),
         (&["-c", "91:"], 1, "SVM WARNING - "),
         (&["-w", "?"], 3, "SVM UNKNOWN - "),

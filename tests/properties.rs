@@ -12,8 +12,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use svm::subscription::{
-    Event, Input, Kind, Offer, Permit, Phase, Resource, Settings, State, Statement, View, next_due,
-    permit_until, step, sub_days,
+    Cause, Event, Input, Kind, Offer, Permit, Phase, RefusalCode, Resource, Settings, State, Statement, View,
+    next_due, permit_until, step, sub_days,
 };
 
 /// `half_days` half days after the beginning of all stories: few instants, so that many coincide.
@@ -104,13 +104,16 @@ fn any_input() -> impl Strategy<Value = Input> {
 
 fn any_settings() -> impl Strategy<Value = Settings> {
     let days = || vec(1..40u32, 0..5);
-    (days(), days(), 0..20u32, any::<bool>()).prop_map(|(reminders, grace, expiring, promote)| Settings {
-        reminder_days: Settings::reminder_list(reminders).unwrap(),
-        grace_reminder_days: Settings::reminder_list(grace).unwrap(),
-        expiring_status_days: expiring,
-        promote_reserve_on_lapse: promote,
-        ..Settings::new("6.1".parse().unwrap())
-    })
+    (days(), days(), days(), 0..20u32, any::<bool>()).prop_map(
+        |(reminders, grace, paid, expiring, promote)| Settings {
+            reminder_days: Settings::reminder_list(reminders).unwrap(),
+            grace_reminder_days: Settings::reminder_list(grace).unwrap(),
+            paid_reminder_days: Settings::reminder_list(paid).unwrap(),
+            expiring_status_days: expiring,
+            promote_reserve_on_lapse: promote,
+            ..Settings::new("6.1".parse().unwrap())
+        },
+    )
 }
 
 /// What is done, each with the half days since what was done before.
@@ -145,8 +148,10 @@ fn reminder(
     now: Timestamp,
 ) -> Option<(String, Timestamp, &'static str, u32)> {
     let (key, at, days) = match &event.kind {
-        Kind::Expiring { key, ends_at, .. } => (key, *ends_at, &settings.reminder_days),
-        Kind::GraceEnding { key, grace_ends_at, .. } => (key, *grace_ends_at, &settings.grace_reminder_days),
+        Kind::Expiring { key, ends_at, why, .. } => (key, *ends_at, settings.reminders_before(*why)),
+        Kind::GraceEnding { key, grace_ends_at, .. } => {
+            (key, *grace_ends_at, settings.grace_reminder_days.as_slice())
+        }
         _ => return None,
     };
     let mark = days.iter().copied().filter(|d| sub_days(at, u64::from(*d)) <= now).min().unwrap();
@@ -203,6 +208,141 @@ proptest! {
                 prop_assert!(told.insert(reminder.clone()), "{reminder:?}");
             }
             now = until;
+        }
+    }
+
+    /// What the vendor does to a key is told exactly once: by what follows from it, or else among the changes.
+    #[test]
+    fn what_the_vendor_does_is_told_once(story in any_story(), settings in any_settings()) {
+        let (mut state, mut at) = (State::default(), 0);
+        for (gap, input) in story {
+            at += gap;
+            // Time passes before: what is told then is not the revision's doing.
+            state = step(state, &settings, instant(at), Input::Look).0;
+            let before = state.active.as_ref().map(|held| held.statement.clone());
+            let revised = match &input {
+                Input::Publish(Ok(new)) | Input::Activate(Ok(new)) => {
+                    before.filter(|old| old.key == new.key && old.rev < new.rev).map(|old| (old, new.clone()))
+                }
+                _ => None,
+            };
+            let events;
+            (state, events) = step(state, &settings, instant(at), input);
+            let Some((old, new)) = revised.filter(|_| !events.iter().any(|e| e.kind.is_refusal())) else { continue };
+            let ((was, was_since), (is, since)) = (old.vendor_state(), new.vendor_state());
+            let changed = was != is || (is != svm::subscription::VendorState::Active && was_since != since);
+            let named = events.iter().filter(
+                |e| matches!(&e.kind, Kind::ParametersChanged { fields, .. } if fields.contains(&"state")),
+            ).count();
+            let follows = events.iter().any(
+                |e| matches!(&e.kind, Kind::StatusChanged { .. } | Kind::KeyReserveApplied { .. }),
+            );
+            prop_assert_eq!(named, usize::from(changed && !follows), "{:?}", events);
+        }
+    }
+
+    /// Every end of a term that is known beforehand is announced, where there is a list to announce it by.
+    #[test]
+    fn every_known_end_is_announced(claims in any_claims(), settings in any_settings()) {
+        let settings = Settings { reminder_days: vec![1], paid_reminder_days: vec![1], ..settings };
+        let (state, first) = step(State::default(), &settings, instant(0), Input::Activate(Ok(Statement::read(&claims).unwrap())));
+        let (mut state, mut now, mut announced) = (state, instant(0), None);
+        let note = |events: &[Event], announced: &mut Option<(Timestamp, Cause)>| {
+            for event in events {
+                if let Kind::Expiring { ends_at, why, .. } = &event.kind {
+                    *announced = Some((*ends_at, *why));
+                }
+            }
+        };
+        note(&first, &mut announced);
+        while state.told.phase == Phase::Active {
+            let Some(due) = next_due(&state, &settings, now) else { break };
+            let (phase, events);
+            phase = state.told.phase;
+            (state, events) = step(state, &settings, due, Input::Look);
+            if state.told.phase != phase {
+                let told = state.told.lapse_cause.or(state.told.cause);
+                match (state.told.phase, told) {
+                    // A grace for a pause or an unpaid date is itself the warning.
+                    (Phase::Grace, Some(Cause::Paused | Cause::Unpaid)) => {}
+                    (_, why) => {
+                        let why = if why == Some(Cause::Expired) { Some(Cause::Ended) } else { why };
+                        prop_assert_eq!(announced, why.map(|why| (due, why)), "{:?}", state.told);
+                    }
+                }
+            }
+            note(&events, &mut announced);
+            now = due;
+        }
+    }
+
+    /// No way leads back to a revision below the highest that was held: not a removal, not another role, not a restart.
+    #[test]
+    fn an_older_revision_never_comes_back(story in any_story(), settings in any_settings(), restarts in vec(any::<bool>(), 12)) {
+        let mut highest: std::collections::HashMap<String, u64> = std::collections::HashMap::new();
+        let (mut state, mut at) = (State::default(), 0);
+        for ((gap, input), restart) in story.into_iter().zip(restarts) {
+            at += gap;
+            let offered = match &input {
+                Input::Activate(Ok(new)) | Input::AddReserve(Ok(new)) => Some(new.clone()),
+                _ => None,
+            };
+            let was_held = offered.as_ref().is_some_and(|new| state.held(&new.key).is_some());
+            let events;
+            (state, events) = step(state, &settings, instant(at), input);
+            let older = offered.filter(|new| !was_held && highest.get(new.key.as_str()).is_some_and(|rev| *rev > new.rev));
+            if let Some(older) = older {
+                prop_assert!(state.held(&older.key).is_none(), "{events:?}");
+                let code = events.iter().find_map(|e| match &e.kind {
+                    Kind::KeyRejected { code, .. } => Some(*code),
+                    _ => None,
+                });
+                prop_assert!(matches!(code, Some(RefusalCode::OlderRevision | RefusalCode::ProductVersionTooOld)), "{:?}", code);
+            }
+            for held in state.active.iter().chain(&state.reserve) {
+                let known = highest.entry(held.statement.key.to_string()).or_default();
+                prop_assert!(held.statement.rev >= *known);
+                *known = held.statement.rev;
+            }
+            if restart {
+                state = restarted(&state);
+            }
+        }
+    }
+
+    /// A reserve that is let in by a changed setting takes over then, and its period counts from then; one that was let in
+    /// all the time takes over at the lapse.
+    #[test]
+    fn a_changed_setting_counts_from_the_step_that_brings_it(
+        grace in 0..5i64, lapse in 1..40i64, later in 0..40i64, restart in any::<bool>(), off_again in any::<bool>(),
+    ) {
+        let settings = |on| Settings { promote_reserve_on_lapse: on, ..Settings::new("6.1".parse().unwrap()) };
+        let days = |days: i64| instant(2 * days);
+        let paid = days(lapse);
+        let subscription = json!({"rev": 1, "key": {"id": "S", "kind": "subscription"}, "subscription": {
+            "term": {"type": "unlimited", "paid_until": paid}, "grace_days": grace}});
+        let reserve = json!({"rev": 1, "key": {"id": "R", "kind": "commercial"}, "licence": {"period_days": 10}});
+        let read = |claims: &Value| Ok(Statement::read(claims).unwrap());
+        for on_before in [true, false] {
+            let before = settings(on_before);
+            let mut state = step(State::default(), &before, instant(0), Input::Activate(read(&subscription))).0;
+            state = step(state, &before, instant(0), Input::AddReserve(read(&reserve))).0;
+            let (lapses, switched) = (days(lapse + grace), days(lapse + grace + later));
+            if off_again && !on_before {
+                // On for a while, and off before the lapse: that counts for nothing.
+                state = step(state, &settings(true), instant(1), Input::Look).0;
+                state = step(state, &before, instant(1), Input::Look).0;
+            }
+            state = step(state, &before, lapses, Input::Look).0;
+            if restart {
+                state = restarted(&state);
+            }
+            let (state, events) = step(state, &settings(true), switched, Input::Look);
+            let since = if on_before { lapses } else { switched };
+            prop_assert_eq!(state.active.as_ref().unwrap().statement.key.as_str(), "R");
+            let ends_at = state.course().unwrap().ends_at.unwrap();
+            prop_assert_eq!(ends_at, since + SignedDuration::from_hours(240));
+            prop_assert_eq!(events.iter().any(|e| matches!(e.kind, Kind::KeyReserveApplied { .. })), !on_before);
         }
     }
 
@@ -370,8 +510,8 @@ proptest! {
 
     #[test]
     fn the_ends_of_time_are_survived(
-        claims in any_claims(), days in select(vec![1, 4_000_000, i64::MAX]), ends in select(ENDS.to_vec()),
-        since in select(ENDS.to_vec()), times in vec(select(ENDS.to_vec()), 2..6), settings in any_settings(),
+        claims in any_claims(), days in select(vec![1, 4_000_000, i64::MAX]), ends in select(WRITTEN_ENDS.to_vec()),
+        since in select(WRITTEN_ENDS.to_vec()), times in vec(select(ENDS.to_vec()), 2..6), settings in any_settings(),
     ) {
         let mut claims = claims;
         for (part, name) in [("subscription", "grace_days"), ("licence", "period_days")] {
@@ -414,6 +554,9 @@ const ENDS: [Timestamp; 5] = [
     Timestamp::constant(253_402_207_199, 0),
     Timestamp::MAX,
 ];
+
+/// The ends of what RFC 3339 can write: years have four digits without a sign.
+const WRITTEN_ENDS: [Timestamp; 4] = [Timestamp::constant(-62_167_219_200, 0), ENDS[2], ENDS[3], ENDS[4]];
 
 /// Any JSON: nothing like a document, or a document with something else in one place.
 fn any_json() -> impl Strategy<Value = Value> {

@@ -629,7 +629,9 @@ fn a_revision_for_a_newer_product_is_taken_with_a_warning() {
     let bench = Bench::new(Active);
     let row = TABLE.iter().find(|row| row.not == [UPGRADES]).unwrap();
     bench.server.say(whole(&["200 OK"], row.document()));
-    assert_eq!(bench.agent.ask(&["refresh"]).unwrap()["outcome"], "taken");
+    // Unless the look that follows the activation at once was quicker.
+    let outcome = bench.agent.ask(&["refresh"]).unwrap()["outcome"].take();
+    assert!(outcome == "taken" || outcome == "not_changed", "{outcome}");
     let status = bench.agent.status();
     assert_eq!((&status["keys"][0]["rev"], &status["device_status"]), (&json!(6), &json!("warning")));
     assert_eq!(bench.told("documents.rejected").0, 0);

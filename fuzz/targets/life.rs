@@ -22,6 +22,9 @@ fn offer(bytes: &mut Bytes<'_>) -> Offer {
         "kind": if commercial { "commercial" } else { "subscription" },
     });
     let mut claims = json!({"rev": bytes.number().max(1), "key": key});
+    if let Some(issuer) = bytes.maybe(|b| b.one_of(&["a", "b"])) {
+        claims["iss"] = issuer.into();
+    }
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             claims[name] = value;
@@ -131,7 +134,7 @@ pub(super) fn life(data: &[u8]) {
         let (next, events) = step(state, &settings, now, input(&mut bytes));
         state = next;
         for event in &events {
-            assert!(shown(event)["description"].as_str().is_some_and(|sentence| !sentence.is_empty()));
+            assert!(shown(event, now)["description"].as_str().is_some_and(|sentence| !sentence.is_empty()));
             assert!(event.effective_at.is_none_or(|at| at < now));
         }
         holds(&state, &settings, now);

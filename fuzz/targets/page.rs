@@ -46,7 +46,10 @@ pub(super) fn page(data: &[u8]) {
                 "data":{{"severity":1,"device_status":"warning","device_status_reasons":[{word}],"hostname":{word},
                 "product_name":{word},"product_version":{word},"phase":{word},"phase_cause":{word},"description":{word},
                 "event_type_display_name":{word},"report":{{"a":{word}}},"instance":{word},
-                "snapshot":{{"key":{word},"kind":{word},"reserve":{word},"database_updates":{word},"ksn":{word}}}}}}}"#
+                "snapshot":{{"key":{word},"kind":{word},"reserve":{word},"database_updates":{word},"ksn":{word},
+                "state":{word},"lapse_cause":{word},"known_end":{{"ends_at":"1970-01-02T00:00:00Z","why":{word}}},
+                "vendor":{{"name":{word},"support_url":{word},"phone":{word},"renewal_url":{word}}},
+                "order":{{"number":{word},"channel":{word},"placed_on":{word}}}}}}}}}"#
             );
             from_json(&told).unwrap()
         }

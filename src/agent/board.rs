@@ -62,6 +62,17 @@ pub struct Asked {
     pub allowed: bool,
 }
 
+/// A document that the vendor gave to whoever activated it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its published file.
+    pub sub: Sub,
+    /// What tells its text from others; nothing where it did not verify.
+    pub digest: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// The board itself.
 #[derive(Debug, Default)]
 pub struct Board {
@@ -71,7 +82,7 @@ pub struct Board {
     gateway: OnceLock<Arc<Gateway>>,
     updates: Mutex<UpdatesHealth>,
     activations: Mutex<Vec<PendingActivation>>,
-    answered: Mutex<Option<(Sub, Timestamp)>>,
+    answered: Mutex<Option<Answered>>,
     reserve_problem: Mutex<Option<String>>,
     started: OnceLock<Timestamp>,
     dropped: AtomicU64,
@@ -113,14 +124,14 @@ impl Board {
         lock(&self.activations)
     }
 
-    /// The vendor gave this document to whoever activated it.
-    pub fn note_answer(&self, sub: &Sub, at: Timestamp) {
-        *lock(&self.answered) = Some((sub.clone(), at));
+    /// The vendor gave a document to whoever activated it.
+    pub fn note_answer(&self, answered: Answered) {
+        *lock(&self.answered) = Some(answered);
     }
 
-    /// When the vendor gave this document to whoever activated it, if it was the last.
-    pub fn answered(&self, sub: &Sub) -> Option<Timestamp> {
-        lock(&self.answered).as_ref().filter(|(last, _)| last == sub).map(|(_, at)| *at)
+    /// What the vendor gave to whoever activated this document, if it was the last.
+    pub fn answered(&self, sub: &Sub) -> Option<Answered> {
+        lock(&self.answered).clone().filter(|last| last.sub == *sub)
     }
 
     /// Why the reserve key would be of no use; never held over a wait.

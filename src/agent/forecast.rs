@@ -57,7 +57,7 @@ pub fn in_words(rows: &[Row]) -> Vec<Value> {
     let row = |row: &Row| {
         let mut told = json!(row);
         if let Some(told) = told.as_object_mut() {
-            told.insert("events".to_owned(), row.events.iter().map(shown).collect());
+            told.insert("events".to_owned(), row.events.iter().map(|event| shown(event, row.at)).collect());
         }
         told
     };

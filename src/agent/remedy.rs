@@ -19,13 +19,16 @@ fn vendor(status: &Status) -> String {
 pub fn of_phase(status: &Status) -> Option<String> {
     let vendor = vendor(status);
     let then = "then: svm-agent refresh";
-    Some(match (status.phase, status.cause) {
+    Some(match (status.phase, status.root_cause()) {
         (Phase::Active, _) => return None,
         (Phase::NotActivated, _) if !status.activations.is_empty() => {
             "wait: the activation is tried again by itself; or svm-agent key add FILE".to_owned()
         }
         (Phase::NotActivated, _) => "activate it: svm-agent activate CODE".to_owned(),
         (_, Some(Cause::Paused)) => format!("ask {vendor} to resume it; {then}"),
+        (_, Some(Cause::Unpaid)) => {
+            format!("ask {vendor} to pay for it: it is prepaid by who sells it; {then}")
+        }
         (_, Some(Cause::Blocked)) => format!("ask {vendor} why the key was blocked; {then}"),
         (_, Some(Cause::Expired)) => format!("get a new key from {vendor}: svm-agent activate CODE"),
         _ => format!("renew it with {vendor} (svm-agent renewal says how); {then}"),
@@ -38,7 +41,18 @@ pub fn of_reason(reason: &str, status: &Status) -> String {
         "not_activated" | "restricted" | "expired" | "grace" => {
             return of_phase(status).unwrap_or_else(|| "svm-agent status --explain".to_owned());
         }
-        "expiring" => return format!("renew it with {} (svm-agent renewal says how)", vendor(status)),
+        "expiring" => {
+            let vendor = vendor(status);
+            return match status.known_end.map(|end| end.why) {
+                Some(Cause::Cancelled) => format!("ask {vendor} why it will be cancelled, or for a new code"),
+                Some(Cause::Blocked) => format!("ask {vendor} why the key will be blocked"),
+                Some(Cause::Paused) => format!("ask {vendor} why it will be paused"),
+                Some(Cause::Unpaid) => {
+                    format!("ask {vendor} to pay for it in time: it is prepaid by who sells it")
+                }
+                _ => format!("renew it with {vendor} (svm-agent renewal says how)"),
+            };
+        }
         "devices_over_100" | "devices_over_110" => {
             return format!("ask {} for more devices, or protect fewer", vendor(status));
         }

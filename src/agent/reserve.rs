@@ -118,7 +118,7 @@ impl ReserveWatch {
         if let Err(refusal) = verify_now(&paper.jws, &self.settings.trust_dir, expect, problems) {
             return Some(Problem { why: refusal.code.as_str().to_owned(), message: refusal.message });
         }
-        let first_active = state.first_active.get(&held.statement.key).copied();
+        let first_active = state.first_active(&held.statement);
         let rules = &self.settings.rules;
         let unusable = held.unusable_at(first_active, rules, self.clock.now())?;
         let vendor = held.statement.vendor_name();

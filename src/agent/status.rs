@@ -12,11 +12,12 @@ use super::outage::Outage;
 use super::settings::Settings;
 use super::store::Waiting;
 use crate::clock::{Clock, Standing};
+use crate::events::{because, in_days};
 use crate::subscription::{
-    Cause, Course, DeviceStatus, Held, KeyKind, LimitLevel, Permit, Phase, Resource, Role, State, Term,
-    days_left,
+    Cause, Course, DeviceStatus, Held, KeyKind, KnownEnd, LimitLevel, Permit, Phase, Resource, Role, State,
+    VendorState, days_left,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,7 +34,12 @@ pub struct Status {
     pub reasons: Vec<String>,
     pub phase: Phase,
     pub cause: Option<Cause>,
+    #[serde(default)]
+    pub lapse_cause: Option<Cause>,
     pub days_left: Option<u64>,
+    /// What `days_left` counts to: the known end while active, the end of the grace period in it.
+    #[serde(default)]
+    pub known_end: Option<KnownEnd>,
     pub keys: Vec<KeyStatus>,
     #[serde(default)]
     pub reserve_problem: Option<String>,
@@ -61,6 +67,12 @@ pub struct KeyStatus {
     pub role: Role,
     pub rev: u64,
     pub added_at: Timestamp,
+    #[serde(default)]
+    pub activated_at: Option<Timestamp>,
+    #[serde(default)]
+    pub state: VendorState,
+    #[serde(default)]
+    pub state_since: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
     pub paid_until: Option<Timestamp>,
     pub grace_days: Option<u64>,
@@ -133,9 +145,11 @@ impl Status {
         let (state, now) = (&picture.state, clock.now());
         let told = &state.told;
         let course = state.course();
-        let deadline = match told.phase {
-            Phase::Active => course.and_then(|c| c.ends_at),
-            Phase::Grace => course.and_then(|c| c.grace()).map(|(_, until)| until),
+        let known_end = match told.phase {
+            Phase::Active => course.and_then(|course| course.known_end()),
+            Phase::Grace => course
+                .and_then(|course| course.grace())
+                .map(|(_, ends_at)| KnownEnd { ends_at, why: Cause::GraceOver }),
             Phase::NotActivated | Phase::Restricted => None,
         };
         let keys = [(&state.active, Role::Active), (&state.reserve, Role::Reserve)];
@@ -173,7 +187,9 @@ impl Status {
             reasons: told.reasons.iter().map(ToString::to_string).collect(),
             phase: told.phase,
             cause: told.cause,
-            days_left: deadline.map(|at| days_left(now, at)),
+            lapse_cause: told.lapse_cause,
+            days_left: known_end.map(|end| days_left(now, end.ends_at)),
+            known_end,
             keys: keys
                 .iter()
                 .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
@@ -203,6 +219,46 @@ impl Status {
         }
     }
 
+    /// How much is left of the term or of the grace, and what it comes to; nothing where no end is known.
+    pub fn left(&self) -> Option<String> {
+        let KnownEnd { ends_at, why } = self.known_end?;
+        let soon = ends_at.duration_since(self.at) < SignedDuration::from_hours(24);
+        let count = days_left(self.at, ends_at);
+        let days = if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
+        let when = if soon { in_days(1, ends_at) } else { format!("in {days}") };
+        Some(match why {
+            Cause::GraceOver if soon => format!("the grace is over {when}"),
+            Cause::GraceOver => format!("{days} of grace left"),
+            Cause::Cancelled => format!("the vendor cancels it {when}"),
+            Cause::Blocked => format!("the vendor blocks it {when}"),
+            Cause::Paused => format!("the vendor pauses it {when}"),
+            Cause::Unpaid => format!("it is no longer paid for {when}"),
+            _ if soon => format!("it ends {when}"),
+            _ => format!("{days} left"),
+        })
+    }
+
+    /// What the phase comes from: of a lapse that which started its grace.
+    pub fn root_cause(&self) -> Option<Cause> {
+        self.lapse_cause.or(self.cause)
+    }
+
+    /// Why it is in grace or restricted, for a sentence.
+    pub fn because(&self) -> &'static str {
+        self.cause.map(|cause| because(cause, self.lapse_cause)).unwrap_or_default()
+    }
+
+    /// Phase and cause in a few words; of a lapse also what it came from.
+    pub fn phase_words(&self) -> String {
+        match (self.cause, self.lapse_cause) {
+            (Some(cause), Some(lapse)) => {
+                format!("{} ({}, {})", self.phase.as_str(), cause.as_str(), lapse.as_str())
+            }
+            (Some(cause), None) => format!("{} ({})", self.phase.as_str(), cause.as_str()),
+            (None, _) => self.phase.as_str().to_owned(),
+        }
+    }
+
     /// The active key.
     pub fn active(&self) -> Option<&KeyStatus> {
         self.keys.iter().find(|key| key.role == Role::Active)
@@ -210,26 +266,27 @@ impl Status {
 }
 
 impl KeyStatus {
-    fn of(held: &Held, role: Role, state: &State) -> Self {
+    fn of(held: &Held, role: Role, all: &State) -> Self {
         let statement = &held.statement;
-        let first = state.first_active.get(&statement.key).copied();
+        let first = all.first_active(statement);
         // A reserve that was never active has no dates yet.
         let course = match role {
             Role::Active => Some(Course::of(&statement.terms, first.unwrap_or(held.role_since))),
             Role::Reserve => first.map(|first| Course::of(&statement.terms, first)),
         };
         let subscription = statement.subscription();
+        let (state, state_since) = statement.vendor_state();
         Self {
             key: statement.key.to_string(),
             kind: statement.kind(),
             role,
             rev: statement.rev,
             added_at: held.added_at,
+            activated_at: (role == Role::Active).then_some(held.role_since),
+            state,
+            state_since,
             ends_at: course.and_then(|c| c.ends_at),
-            paid_until: subscription.and_then(|s| match s.term {
-                Term::Unlimited { paid_until } => paid_until,
-                Term::Limited { .. } => None,
-            }),
+            paid_until: statement.paid_until(),
             grace_days: subscription.map(|s| s.grace_days),
             grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
             auto_renew: statement.auto_renew(),

@@ -64,10 +64,37 @@ pub struct Told {
     pub phase: Option<String>,
     /// Why that phase.
     pub cause: Option<String>,
+    /// What started the grace of a lapsed key: `ended`, `paused` or `unpaid`.
+    #[serde(default)]
+    pub lapse_cause: Option<String>,
     /// The active key.
     pub key: Option<String>,
     /// `subscription` or `commercial`.
     pub kind: Option<String>,
+    /// The revision of its document.
+    #[serde(default)]
+    pub rev: Option<u64>,
+    /// Since when it is the active key.
+    #[serde(default)]
+    pub activated_at: Option<Timestamp>,
+    /// The vendor's word about it, such as `paused`.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// From when that word counts; an announced one counts only from later.
+    #[serde(default)]
+    pub state_since: Option<Timestamp>,
+    /// Whether the vendor renews it without being asked.
+    #[serde(default)]
+    pub auto_renew: Option<bool>,
+    /// The end that it is known to come to.
+    #[serde(default)]
+    pub known_end: Option<Ending>,
+    /// Who sells it.
+    #[serde(default)]
+    pub vendor: Option<Seller>,
+    /// The order behind it.
+    #[serde(default)]
+    pub order: Option<Bought>,
     /// End of the term.
     pub ends_at: Option<Timestamp>,
     /// Until when an unlimited subscription is paid.
@@ -89,6 +116,34 @@ pub struct Told {
     pub report: Option<String>,
 }
 
+/// The end that a key is known to come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// When.
+    pub ends_at: Timestamp,
+    /// What ends it, such as `cancelled`.
+    pub why: String,
+}
+
+/// Who sells a key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of `docs/documents.md`")]
+pub struct Seller {
+    pub name: Option<String>,
+    pub support_url: Option<String>,
+    pub phone: Option<String>,
+    pub renewal_url: Option<String>,
+}
+
+/// The order behind a key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are those of `docs/documents.md`")]
+pub struct Bought {
+    pub number: Option<String>,
+    pub channel: Option<String>,
+    pub placed_on: Option<String>,
+}
+
 impl Told {
     /// Reads an event's data; `None` where it tells no status.
     pub fn read(kind: &str, data: &Map<String, Value>) -> Option<Self> {
@@ -105,6 +160,22 @@ impl Told {
             reasons.into_iter().flatten().take(32).filter_map(|reason| text(Some(reason))).collect();
         let instant = |name: &str| read_instant(snapshot.get(name)?.as_str()?).ok();
         // SQLite's integers have a sign.
+        let part = |name: &str| snapshot.get(name).and_then(Value::as_object);
+        let known_end = part("known_end").and_then(|end| {
+            let ends_at = read_instant(end.get("ends_at")?.as_str()?).ok()?;
+            Some(Ending { ends_at, why: text(end.get("why"))? })
+        });
+        let vendor = part("vendor").map(|vendor| Seller {
+            name: text(vendor.get("name")),
+            support_url: text(vendor.get("support_url")),
+            phone: text(vendor.get("phone")),
+            renewal_url: text(vendor.get("renewal_url")),
+        });
+        let order = part("order").map(|order| Bought {
+            number: text(order.get("number")),
+            channel: text(order.get("channel")),
+            placed_on: text(order.get("placed_on")),
+        });
         let count = |name: &str| snapshot.get(name)?.as_u64().filter(|n| i64::try_from(*n).is_ok());
         Some(Self {
             status,
@@ -114,7 +185,16 @@ impl Told {
             product_version: text(data.get("product_version")),
             phase: text(data.get("phase")),
             cause: text(data.get("phase_cause")),
+            lapse_cause: text(snapshot.get("lapse_cause")),
             key: text(snapshot.get("key")),
+            rev: count("rev"),
+            activated_at: instant("activated_at"),
+            state: text(snapshot.get("state")),
+            state_since: instant("state_since"),
+            auto_renew: snapshot.get("auto_renew").and_then(Value::as_bool),
+            known_end,
+            vendor,
+            order,
             kind: text(snapshot.get("kind")),
             ends_at: instant("ends_at"),
             paid_until: instant("paid_until"),
@@ -354,6 +434,38 @@ mod tests {
             (&json!(null), &json!(null), &json!(2))
         );
         assert_eq!(sum(Some(12), 1).to_json()["level"], "over_110");
+    }
+
+    #[test]
+    fn what_the_vendor_does_is_known_to_the_console() {
+        let mut data = data();
+        for (name, value) in [
+            ("rev", json!(4)),
+            ("state", json!("hard_cancelled")),
+            ("state_since", json!("2027-01-09T00:00:00Z")),
+            ("activated_at", json!("2026-01-01T00:00:00Z")),
+            ("auto_renew", json!(false)),
+            ("known_end", json!({"ends_at": "2027-01-09T00:00:00Z", "why": "cancelled"})),
+            ("vendor", json!({"name": "Acme", "renewal_url": "https://acme.example/"})),
+            ("order", json!({"number": "A1", "channel": "partner", "placed_on": 7})),
+            ("lapse_cause", json!("paused")),
+        ] {
+            data["snapshot"][name] = value;
+        }
+        let told = Told::read("svm.x", data.as_object().unwrap()).unwrap();
+        let shown = json!(told);
+        for name in ["rev", "state", "state_since", "activated_at", "auto_renew", "known_end", "lapse_cause"]
+        {
+            assert_eq!(shown[name], data["snapshot"][name], "{name}");
+        }
+        assert_eq!((&shown["vendor"]["name"], &shown["order"]["number"]), (&json!("Acme"), &json!("A1")));
+        assert_eq!(shown["order"]["placed_on"], Value::Null);
+        // What an older collector kept has none of it.
+        let mut older = shown;
+        for name in ["rev", "state", "known_end", "vendor", "order", "lapse_cause", "auto_renew"] {
+            older.as_object_mut().unwrap().remove(name);
+        }
+        assert_eq!(serde_json::from_value::<Told>(older).unwrap().known_end, None);
     }
 
     #[test]

@@ -26,6 +26,6 @@ pub use error::DocumentError;
 pub use public_key::{PublicKey, is_issuer};
 pub use sign::{Draft, sign};
 pub use signing_key::{SigningKey, SigningKeyError};
-pub use sub::{Sub, SubError, published_path};
+pub use sub::{Sub, SubError, published_path, text_digest};
 pub use trust::{Loaded, SignerFile, SignerProblem, TrustError, TrustStore, TrustedSigner};
 pub use verify::{Document, Expect, MAX_DEPTH, MAX_DOCUMENT_BYTES, verify};

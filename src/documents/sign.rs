@@ -44,7 +44,8 @@ pub fn sign(draft: &Draft<'_>, key: &SigningKey) -> Result<Document, DocumentErr
 
     let trust = TrustStore::from_keys([(public, draft.iss.to_owned())]);
     let document = verify(&text, &trust, Expect { sub: Some(draft.sub), issuer: Some(draft.iss) })?;
-    if document.statement != *draft.statement {
+    let meant = Statement { issuer: Some(draft.iss.to_owned()), ..draft.statement.clone() };
+    if document.statement != meant {
         let refusal = Refusal::invalid("the document would not be read as it was meant: it was not signed");
         return Err(DocumentError::Statement(refusal));
     }

@@ -58,6 +58,11 @@ pub fn published_path(sub: &Sub) -> String {
     format!("v1/keys/{}.jws", sub.0)
 }
 
+/// What tells one text from another: its SHA-256, in hexadecimal.
+pub fn text_digest(text: &str) -> String {
+    hex(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,9 +8,12 @@ mod filter;
 mod words;
 
 pub use filter::{Filter, NoPattern, TypePattern};
-pub use words::new_id_because;
+pub use words::{because, in_days, new_id_because, vendor_state, when};
 
-use crate::subscription::{Course, Event, KeyId, KeyKind, Permit, Resource, Role, Severity, State, View};
+use crate::subscription::{
+    Cause, Course, Event, KeyId, KeyKind, KnownEnd, Order, Permit, Phase, Resource, Role, Severity, State,
+    Statement, Vendor, VendorState, View,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -39,9 +42,18 @@ pub struct Origin {
 pub struct Snapshot {
     pub key: Option<KeyId>,
     pub kind: Option<KeyKind>,
+    pub rev: Option<u64>,
+    pub activated_at: Option<Timestamp>,
+    pub state: Option<VendorState>,
+    pub state_since: Option<Timestamp>,
+    pub lapse_cause: Option<Cause>,
+    pub known_end: Option<KnownEnd>,
+    pub auto_renew: Option<bool>,
     pub ends_at: Option<Timestamp>,
     pub paid_until: Option<Timestamp>,
     pub grace_ends_at: Option<Timestamp>,
+    pub vendor: Option<Vendor>,
+    pub order: Option<Order>,
     pub reserve: Option<KeyId>,
     pub devices: Option<u64>,
     pub devices_limit: Option<u64>,
@@ -52,18 +64,24 @@ pub struct Snapshot {
 impl Snapshot {
     /// The snapshot of a state as it was last told.
     pub fn of(state: &State) -> Self {
-        use crate::subscription::Term;
         let active = state.active.as_ref().map(|held| &held.statement);
-        let paid_until = active.and_then(|s| s.subscription()).and_then(|s| match s.term {
-            Term::Unlimited { paid_until } => paid_until,
-            Term::Limited { .. } => None,
-        });
+        let course = state.course();
+        let in_term = course.filter(|_| state.told.phase == Phase::Active);
         Self {
             key: state.told.key.clone(),
-            kind: active.map(crate::subscription::Statement::kind),
-            ends_at: state.course().and_then(|c| c.ends_at),
-            paid_until,
-            grace_ends_at: state.course().and_then(|c: Course| c.grace()).map(|(_, until)| until),
+            kind: active.map(Statement::kind),
+            rev: active.map(|s| s.rev),
+            activated_at: state.active.as_ref().map(|held| held.role_since),
+            state: active.map(|s| s.vendor_state().0),
+            state_since: active.and_then(|s| s.vendor_state().1),
+            lapse_cause: state.told.lapse_cause,
+            known_end: in_term.and_then(|course| course.known_end()),
+            auto_renew: active.map(Statement::auto_renew),
+            ends_at: course.and_then(|c| c.ends_at),
+            paid_until: active.and_then(Statement::paid_until),
+            grace_ends_at: course.and_then(|c: Course| c.grace()).map(|(_, until)| until),
+            vendor: active.and_then(|s| s.vendor.clone()),
+            order: active.and_then(|s| s.subscription()).and_then(|s| s.order.clone()),
             reserve: state.reserve.as_ref().map(|held| held.statement.key.clone()),
             devices: state.protected_devices,
             devices_limit: active.and_then(|s| s.devices),
@@ -263,11 +281,12 @@ pub struct Record {
     pub body: String,
 }
 
-/// An event of the life cycle as an answer shows it: its fields, and `description`, one sentence for people.
-pub fn shown(event: &Event) -> Value {
+/// An event of the life cycle, reported at `at`, as an answer shows it: its fields, and `description`, one sentence for
+/// people.
+pub fn shown(event: &Event, at: Timestamp) -> Value {
     let mut shown = json!(event);
     if let Some(shown) = shown.as_object_mut() {
-        shown.insert("description".to_owned(), words::of(&event.kind).1.into());
+        shown.insert("description".to_owned(), words::of(&event.kind, at).1.into());
     }
     shown
 }
@@ -306,7 +325,7 @@ pub struct Renderer<'a> {
 impl Renderer<'_> {
     /// An event of the life cycle.
     pub fn life_cycle(&self, event: &Event) -> Record {
-        let (name, sentence) = words::of(&event.kind);
+        let (name, sentence) = words::of(&event.kind, self.time);
         let fields = serde_json::to_value(&event.kind).unwrap_or_default();
         let subject = event.kind.key().or(self.view.key.as_ref()).map(ToString::to_string);
         self.record(Words {

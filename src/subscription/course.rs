@@ -1,8 +1,17 @@
 //! The course of one key: the few instants that decide its life, and when a reserve takes over from it.
 
-use super::{Cause, Held, Phase, Settings, Term, Terms, VendorState, add_days};
+use super::{Cause, Held, LapsePromotion, Phase, Term, Terms, VendorState, add_days};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+/// The end that a key in its term is known to come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownEnd {
+    /// When.
+    pub ends_at: Timestamp,
+    /// What ends it: `blocked`, `cancelled`, `ended`, `paused` or `unpaid`.
+    pub why: Cause,
+}
 
 /// The instants of a key's life, from its statement and, for a commercial key, its first activation.
 ///
@@ -58,6 +67,29 @@ impl Course {
                 }
             }
         }
+    }
+
+    /// The end that the key comes to while it is `active`: the earliest of an announced withdrawal, the end of its term,
+    /// and, where no grace is granted, an announced pause or the paid date. Grace is a warning of its own.
+    pub fn known_end(&self) -> Option<KnownEnd> {
+        let no_grace = self.lapses_at.is_some_and(|(_, cause)| cause == Cause::NotGranted);
+        // `min_by_key` keeps the first of equals. The start of grace has its ties decided already.
+        [
+            self.withdrawn_at,
+            self.grace_from.filter(|_| no_grace),
+            self.ends_at.map(|ends_at| (ends_at, Cause::Ended)),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
+        .map(|(ends_at, why)| KnownEnd { ends_at, why })
+    }
+
+    /// What started the grace of a key that is restricted with `cause`: `ended`, `paused` or `unpaid`; `None` for a key
+    /// that was withdrawn or never had a grace.
+    pub fn lapse_cause(&self, cause: Option<Cause>) -> Option<Cause> {
+        let lapsed = matches!(cause, Some(Cause::GraceOver | Cause::NotGranted));
+        self.grace_from.filter(|_| lapsed).map(|(_, cause)| cause)
     }
 
     /// Phase and cause at `now`.
@@ -136,14 +168,13 @@ impl TakeOver {
         course: &Course,
         reserve: &Held,
         reserve_first_active: Option<Timestamp>,
-        settings: &Settings,
+        promotion: LapsePromotion,
     ) -> Option<Self> {
         let withdrawn = course.withdrawn_at.map(|(at, cause)| match cause {
             Cause::Blocked => (at, Why::Blocked),
             _ => (at, Why::Cancelled),
         });
-        let lapsed =
-            course.lapses_at.filter(|_| settings.promote_reserve_on_lapse).map(|(at, _)| (at, Why::Lapsed));
+        let lapsed = course.lapses_at.and_then(|(at, _)| Some((promotion.counts_from(at)?, Why::Lapsed)));
         let (trigger, why) =
             [withdrawn, course.ends_at.map(|at| (at, Why::Ended)), lapsed].into_iter().flatten().min()?;
         // Never from before the reserve or the key it replaces was there.

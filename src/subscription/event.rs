@@ -1,7 +1,8 @@
 //! Events of the life cycle: what happened, with its severity and its own fields.
 
 use super::{
-    Cause, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, RefusalCode, Resource, Role, Why,
+    Cause, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, RefusalCode, Resource, Role, VendorState,
+    Why,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -87,6 +88,7 @@ pub enum Kind {
         from: Phase,
         to: Phase,
         cause: Option<Cause>,
+        lapse_cause: Option<Cause>,
         ends_at: Option<Timestamp>,
         grace_ends_at: Option<Timestamp>,
     },
@@ -112,6 +114,7 @@ pub enum Kind {
         key: KeyId,
         days_left: u64,
         ends_at: Timestamp,
+        why: Cause,
         auto_renew: bool,
     },
     GraceEnding {
@@ -172,8 +175,13 @@ impl Kind {
             Self::KeyAdded { .. }
             | Self::KeyRemoved { .. }
             | Self::KeyReserveApplied { .. }
-            | Self::Renewed { .. }
-            | Self::ParametersChanged { .. } => Severity::Info,
+            | Self::Renewed { .. } => Severity::Info,
+            Self::ParametersChanged { changes, .. } => match changes.get("state") {
+                Some(change) if change.new.get("state") != Some(&VendorState::Active.as_str().into()) => {
+                    Severity::Warning
+                }
+                _ => Severity::Info,
+            },
             Self::KeyRejected { .. } | Self::DocumentsRejected { .. } => Severity::Failure,
             Self::StatusChanged { to, .. } => match to {
                 Phase::Active => Severity::Info,
@@ -181,7 +189,8 @@ impl Kind {
                 Phase::Restricted | Phase::NotActivated => Severity::Critical,
             },
             Self::SubscriptionExpired { .. } | Self::LicenceExpired { .. } => Severity::Critical,
-            Self::Expiring { auto_renew: true, .. } => Severity::Info,
+            // Any other end comes all the same.
+            Self::Expiring { auto_renew: true, why: Cause::Ended, .. } => Severity::Info,
             Self::Expiring { .. } | Self::GraceEnding { .. } | Self::SourceStale { .. } => Severity::Warning,
             Self::EnforcementChanged { to: Permit::Full, .. } => Severity::Info,
             Self::EnforcementChanged { .. } => Severity::Critical,

@@ -1,7 +1,8 @@
 //! Days on the time line: "N days" is N × 86,400 s, and sums stop at the ends of the representable time. And instants as
 //! they are written: RFC 3339, nothing else.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// The seconds of a day. Leap seconds and time zones play no part in a term.
 pub const DAY_SECONDS: i64 = 86_400;
@@ -78,6 +79,29 @@ pub fn read_instant(text: &str) -> Result<Timestamp, BadInstant> {
         return Ok(Timestamp::MAX);
     };
     Ok(in_utc.checked_sub(SignedDuration::from_secs(offset_seconds)).unwrap_or(Timestamp::MAX))
+}
+
+/// An instant in JSON, read by [`read_instant`]: for `deserialize_with`.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    read_instant(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// The same where it may be absent; such a field also needs `default`.
+pub(super) fn deserialize_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| read_instant(&text).map_err(D::Error::custom)).transpose()
+}
+
+/// A day in JSON that may be absent: `full-date` of RFC 3339 and nothing else.
+pub(super) fn deserialize_day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    let day = |text: String| {
+        let is_full_date = text.len() == "2026-01-01".len() && text.is_ascii();
+        let date = text.parse().ok().filter(|_| is_full_date);
+        date.ok_or_else(|| D::Error::custom("expected a day as in RFC 3339, such as 2027-12-31"))
+    };
+    Option::<String>::deserialize(deserializer)?.map(day).transpose()
 }
 
 /// The seconds that an offset is east of UTC.

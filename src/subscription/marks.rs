@@ -1,6 +1,6 @@
 //! Marks: how near to a deadline people were told, so that each mark is told once, over restarts too.
 
-use super::{KeyId, sub_days};
+use super::{KeyId, Statement, sub_days};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ const MOST_MARKS: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deadline {
-    /// The end of a key's term; day 0 is its expiry.
+    /// The end that a key is known to come to; day 0 is the expiry of its term.
     End,
     /// The end of its grace period.
     Grace,
@@ -25,6 +25,9 @@ pub enum Deadline {
 pub struct Mark {
     /// The key.
     pub key: KeyId,
+    /// Who issued it; `None` where an older agent kept it, or it comes from a scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
     /// What is counted down to.
     pub deadline: Deadline,
     /// When that is.
@@ -49,8 +52,19 @@ fn passed(days: &[u32], deadline: Timestamp, now: Timestamp) -> usize {
 }
 
 /// Writes the mark down. Returns whether it is nearer than what was told before.
-pub(super) fn note(marks: &mut Vec<Mark>, key: &KeyId, deadline: Deadline, at: Timestamp, days: u32) -> bool {
-    match marks.iter_mut().find(|m| m.deadline == deadline && m.at == at && m.key == *key) {
+pub(super) fn note(
+    marks: &mut Vec<Mark>,
+    statement: &Statement,
+    deadline: Deadline,
+    at: Timestamp,
+    days: u32,
+) -> bool {
+    let Statement { key, issuer, .. } = statement;
+    let same = |m: &&mut Mark| {
+        let issuers = m.issuer.as_ref().zip(issuer.as_ref());
+        m.deadline == deadline && m.at == at && m.key == *key && issuers.is_none_or(|(a, b)| a == b)
+    };
+    match marks.iter_mut().find(same) {
         Some(mark) if mark.days <= days => false,
         Some(mark) => {
             mark.days = days;
@@ -60,7 +74,7 @@ pub(super) fn note(marks: &mut Vec<Mark>, key: &KeyId, deadline: Deadline, at: T
             if marks.len() >= MOST_MARKS {
                 marks.remove(0);
             }
-            marks.push(Mark { key: key.clone(), deadline, at, days });
+            marks.push(Mark { key: key.clone(), issuer: issuer.clone(), deadline, at, days });
             true
         }
     }
@@ -85,7 +99,9 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten() {
-        let key = KeyId::try_from("A".to_owned()).unwrap();
+        let claims = serde_json::json!({"rev": 1, "key": {"id": "A", "kind": "commercial"},
+            "licence": {"period_days": 1}});
+        let key = Statement::read(&claims).unwrap();
         let mut marks = Vec::new();
         for day in 0..300 {
             let at = Timestamp::from_second(day).unwrap();

@@ -8,7 +8,8 @@
 mod course;
 mod device;
 mod event;
-mod instant;
+pub mod instant;
+mod known;
 mod marks;
 mod permit;
 mod phase;
@@ -22,10 +23,11 @@ mod step;
 mod version;
 mod view;
 
-pub use course::{Course, TakeOver, Why};
+pub use course::{Course, KnownEnd, TakeOver, Why};
 pub use device::{DeviceStatus, LimitLevel, Reason};
 pub use event::{Change, Event, Kind, RemovalCause, Severity};
 pub use instant::{BadInstant, DAY_SECONDS, add_days, days_left, read_instant, sub_days};
+pub use known::{KnownKey, KnownKeys};
 pub use marks::{Deadline, Mark};
 pub use permit::{Allowance, AllowanceError, Permit, Resource};
 pub use phase::{Cause, Phase};
@@ -33,7 +35,7 @@ pub use refusal::{Refusal, RefusalCode};
 pub use reserve::Unusable;
 pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, foretell};
 pub use settings::Settings;
-pub use state::{Held, Role, Standing, State};
+pub use state::{Held, LapsePromotion, Role, Standing, State};
 pub use statement::{
     AfterGrace, Channel, KeyId, KeyKind, Licence, Order, Statement, Subscription, Term, Terms, Vendor,
     VendorState,

@@ -2,7 +2,7 @@
 
 use super::{
     Cause, DeviceStatus, Event, Input, KeyId, Offer, Permit, Phase, Reason, Refusal, Settings, State,
-    Statement, Version, View, next_due, step,
+    Statement, Version, View, instant, next_due, step,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,10 @@ pub struct Scenario {
     /// The version of the protection product.
     pub product_version: Version,
     /// The first instant.
+    #[serde(deserialize_with = "instant::deserialize")]
     pub start: Timestamp,
     /// The last instant; it counts.
+    #[serde(deserialize_with = "instant::deserialize")]
     pub end: Timestamp,
     /// The settings that differ from their defaults.
     #[serde(default)]
@@ -45,6 +47,8 @@ pub struct ScenarioSettings {
     pub reminder_days: Option<Vec<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_reminder_days: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paid_reminder_days: Option<Vec<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiring_status_days: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +86,7 @@ impl TryFrom<serde_json::Map<String, Value>> for ScenarioStep {
     /// `at` beside what is done; a key that neither knows is wrong.
     fn try_from(mut step: serde_json::Map<String, Value>) -> Result<Self, serde_json::Error> {
         let at = step.remove("at").ok_or_else(|| serde::de::Error::missing_field("at"))?;
-        let at = serde_json::from_value(at)?;
+        let at = instant::deserialize(at)?;
         Ok(Self { at, act: serde_json::from_value(Value::Object(step))? })
     }
 }
@@ -146,6 +150,7 @@ pub struct Row {
     pub at: Timestamp,
     pub phase: Phase,
     pub cause: Option<Cause>,
+    pub lapse_cause: Option<Cause>,
     pub key: Option<KeyId>,
     pub device_status: DeviceStatus,
     pub reasons: Vec<Reason>,
@@ -156,9 +161,9 @@ pub struct Row {
 
 impl Row {
     fn new(at: Timestamp, view: &View, events: Vec<Event>) -> Self {
-        let View { phase, cause, key, device_status, reasons, database_updates, ksn, limit: _ } =
+        let View { phase, cause, lapse_cause, key, device_status, reasons, database_updates, ksn, limit: _ } =
             view.clone();
-        Self { at, phase, cause, key, device_status, reasons, database_updates, ksn, events }
+        Self { at, phase, cause, lapse_cause, key, device_status, reasons, database_updates, ksn, events }
     }
 }
 
@@ -191,6 +196,9 @@ impl Scenario {
         }
         if let Some(days) = &self.settings.grace_reminder_days {
             settings.grace_reminder_days = list("grace_reminder_days", days)?;
+        }
+        if let Some(days) = &self.settings.paid_reminder_days {
+            settings.paid_reminder_days = list("paid_reminder_days", days)?;
         }
         if let Some(days) = self.settings.expiring_status_days {
             settings.expiring_status_days = days;

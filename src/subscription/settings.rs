@@ -1,6 +1,6 @@
 //! The administrator's settings that the rules look at.
 
-use super::{Allowance, Resource, Version};
+use super::{Allowance, Cause, Resource, Version};
 
 /// Settings of the life cycle. They can remind earlier or tighten a trickle; they never change a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,10 @@ pub struct Settings {
     pub reminder_days: Vec<u32>,
     /// Days before the end of a grace period at which to remind; as above.
     pub grace_reminder_days: Vec<u32>,
-    /// From so many days before the end the device status is Warning; 0 switches that off.
+    /// Days before the paid date at which to remind where no grace is granted; as above. A subscription that is
+    /// prepaid month by month is near that date all the time.
+    pub paid_reminder_days: Vec<u32>,
+    /// From so many days before any other known end the device status is Warning; 0 switches that off.
     pub expiring_status_days: u32,
     /// Whether the reserve key also takes over at the instant the active key becomes restricted.
     pub promote_reserve_on_lapse: bool,
@@ -30,6 +33,7 @@ impl Settings {
             product_version,
             reminder_days: vec![30, 14, 7, 3, 1],
             grace_reminder_days: vec![7, 3, 1],
+            paid_reminder_days: vec![3, 1],
             expiring_status_days: 7,
             promote_reserve_on_lapse: false,
             database_updates_at_most: None,
@@ -49,6 +53,23 @@ impl Settings {
         days.sort_unstable_by(|a, b| b.cmp(a));
         days.dedup();
         Ok(days)
+    }
+
+    /// The days before a known end of this kind at which to remind; descending.
+    pub fn reminders_before(&self, end: Cause) -> &[u32] {
+        match end {
+            Cause::Unpaid => &self.paid_reminder_days,
+            _ => &self.reminder_days,
+        }
+    }
+
+    /// From so many days before a known end of this kind the device status is Warning; `None` never.
+    pub fn status_days_before(&self, end: Cause) -> Option<u64> {
+        let days = match end {
+            Cause::Unpaid => self.paid_reminder_days.first().copied().unwrap_or(0),
+            _ => self.expiring_status_days,
+        };
+        (days > 0).then(|| days.into())
     }
 
     /// The tighter of what the vendor grants and what this SVM wants.

@@ -1,6 +1,6 @@
 //! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
 
-use super::{Course, DeviceStatus, KeyId, Mark, Permit, Resource, Statement, View};
+use super::{Course, DeviceStatus, KeyId, KnownKeys, Mark, Permit, Resource, Statement, View};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +45,45 @@ pub struct Standing {
     pub told: Option<Permit>,
 }
 
+/// Whether the setting `promote_reserve_on_lapse` was on at the last step, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LapsePromotion {
+    /// It is on, and was never seen off.
+    Always,
+    /// It is off.
+    Off,
+    /// It was switched on then.
+    Since(Timestamp),
+}
+
+impl LapsePromotion {
+    fn off() -> Self {
+        Self::Off
+    }
+
+    /// After a step at `now` under the setting.
+    #[must_use]
+    pub fn seen(self, is_on: bool, now: Timestamp) -> Self {
+        match self {
+            _ if !is_on => Self::Off,
+            Self::Off => Self::Since(now),
+            // No instant lies ahead of a clock that was put right.
+            Self::Since(at) => Self::Since(now.min(at)),
+            Self::Always => Self::Always,
+        }
+    }
+
+    /// When a lapse at `lapse` lets the reserve take over: one from before the setting does when the setting comes.
+    pub fn counts_from(self, lapse: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Always => Some(lapse),
+            Self::Off => None,
+            Self::Since(at) => Some(lapse.max(at)),
+        }
+    }
+}
+
 /// What the SVM holds and what was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,8 +92,12 @@ pub struct State {
     pub active: Option<Held>,
     /// The key that takes over by itself.
     pub reserve: Option<Held>,
-    /// When each commercial key first became active here; kept when the key is removed.
-    pub first_active: BTreeMap<KeyId, Timestamp>,
+    /// What is remembered of keys over their removal.
+    #[serde(alias = "first_active")]
+    pub known: KnownKeys,
+    /// Since when a lapse lets the reserve take over. Of an older agent that is not known: it counts as off until now.
+    #[serde(default = "LapsePromotion::off")]
+    pub lapse_promotion: LapsePromotion,
     /// How near to each deadline people were told.
     pub marks: Vec<Mark>,
     /// How many devices this SVM protects, where known.
@@ -77,7 +120,8 @@ impl Default for State {
         Self {
             active: None,
             reserve: None,
-            first_active: BTreeMap::new(),
+            known: KnownKeys::default(),
+            lapse_promotion: LapsePromotion::Always,
             marks: Vec::new(),
             protected_devices: None,
             conditions: BTreeMap::new(),
@@ -100,7 +144,21 @@ impl State {
     /// The course of the active key.
     pub fn course(&self) -> Option<Course> {
         let active = self.active.as_ref()?;
-        let first = self.first_active.get(&active.statement.key).copied().unwrap_or(active.role_since);
+        let first = self.first_active(&active.statement).unwrap_or(active.role_since);
         Some(Course::of(&active.statement.terms, first))
+    }
+
+    /// When a commercial key first became active on this SVM, where it did.
+    pub fn first_active(&self, statement: &Statement) -> Option<Timestamp> {
+        self.known.first_active(statement)
+    }
+
+    /// Names the issuers of held keys that an older agent kept without them.
+    pub fn learn_issuers(&mut self, issuer_of: impl Fn(&KeyId) -> Option<String>) {
+        for held in self.active.iter_mut().chain(&mut self.reserve) {
+            if held.statement.issuer.is_none() {
+                held.statement.issuer = issuer_of(&held.statement.key);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! What is absent equals its default; claims that are not known are passed over, so that a newer vendor can
 //! say more to an older agent. `docs/documents.md` lists every claim.
 
-use super::{Allowance, Refusal, Resource, Version};
+use super::{Allowance, Refusal, Resource, Version, instant};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -80,6 +80,19 @@ pub enum VendorState {
     Blocked,
 }
 
+impl VendorState {
+    /// The word used in documents and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::SoftCancelled => "soft_cancelled",
+            Self::HardCancelled => "hard_cancelled",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 /// How long a subscription runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Term {
@@ -130,6 +143,19 @@ pub enum Channel {
     Corporate,
 }
 
+impl Channel {
+    /// The word used in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Website => "website",
+            Self::Portal => "portal",
+            Self::Isp => "isp",
+            Self::Partner => "partner",
+            Self::Corporate => "corporate",
+        }
+    }
+}
+
 /// The order behind a subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -140,7 +166,7 @@ pub struct Order {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// The day of the order.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "instant::deserialize_day")]
     pub placed_on: Option<Date>,
 }
 
@@ -203,6 +229,8 @@ pub struct Vendor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub struct Statement {
+    /// Who states it; `None` in a scenario. A key id is this issuer's: by another one it is another key.
+    pub issuer: Option<String>,
     /// Grows with each revision of the key; 1 or more.
     pub rev: u64,
     /// The key.
@@ -223,6 +251,7 @@ pub struct Statement {
 
 #[derive(Deserialize)]
 struct RawClaims {
+    iss: Option<String>,
     rev: Option<i64>,
     key: RawKey,
     subscription: Option<RawSubscription>,
@@ -230,6 +259,7 @@ struct RawClaims {
     order: Option<Order>,
     devices: Option<i64>,
     min_product_version: Option<Version>,
+    #[serde(default, deserialize_with = "instant::deserialize_option")]
     fresh_until: Option<Timestamp>,
     vendor: Option<Vendor>,
 }
@@ -243,6 +273,7 @@ struct RawKey {
 #[derive(Deserialize)]
 struct RawSubscription {
     state: Option<VendorState>,
+    #[serde(default, deserialize_with = "instant::deserialize_option")]
     state_since: Option<Timestamp>,
     term: RawTerm,
     grace_days: Option<i64>,
@@ -254,7 +285,9 @@ struct RawSubscription {
 #[derive(Deserialize)]
 struct RawTerm {
     r#type: RawTermType,
+    #[serde(default, deserialize_with = "instant::deserialize_option")]
     ends_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "instant::deserialize_option")]
     paid_until: Option<Timestamp>,
 }
 
@@ -275,6 +308,7 @@ struct RawAfterGrace {
 struct RawLicence {
     period_days: Option<i64>,
     state: Option<VendorState>,
+    #[serde(default, deserialize_with = "instant::deserialize_option")]
     state_since: Option<Timestamp>,
 }
 
@@ -309,6 +343,7 @@ impl Statement {
     pub fn read(claims: &Value) -> Result<Self, Refusal> {
         let raw = RawClaims::deserialize(claims)
             .map_err(|e| Refusal::invalid(format!("the document's claims cannot be read: {e}")))?;
+        bounded("iss", raw.iss.as_ref(), 200)?;
         let rev = one_or_more("rev", raw.rev)?.ok_or_else(|| Refusal::invalid("`rev` is missing"))?;
         let terms = match (raw.key.kind, raw.subscription, raw.licence) {
             (KeyKind::Subscription, Some(subscription), None) => {
@@ -333,6 +368,7 @@ impl Statement {
             }
         }
         Ok(Self {
+            issuer: raw.iss,
             rev,
             key: raw.key.id,
             terms,
@@ -359,6 +395,31 @@ impl Statement {
         }
     }
 
+    /// The vendor's word, and from when it counts.
+    pub fn vendor_state(&self) -> (VendorState, Option<Timestamp>) {
+        match &self.terms {
+            Terms::Subscription(s) => (s.state, s.state_since),
+            Terms::Licence(l) => match l.blocked_since {
+                Some(since) => (VendorState::Blocked, Some(since)),
+                None => (VendorState::Active, None),
+            },
+        }
+    }
+
+    /// The vendor's word that is in force at `now`: one that is announced for later does not count yet.
+    pub fn vendor_state_at(&self, now: Timestamp) -> VendorState {
+        let (state, since) = self.vendor_state();
+        if since.is_some_and(|since| since > now) { VendorState::Active } else { state }
+    }
+
+    /// Until when an unlimited subscription was prepaid.
+    pub fn paid_until(&self) -> Option<Timestamp> {
+        match self.subscription()?.term {
+            Term::Unlimited { paid_until } => paid_until,
+            Term::Limited { .. } => None,
+        }
+    }
+
     /// Whether the seller renews the key without being asked.
     pub fn auto_renew(&self) -> bool {
         self.subscription().is_some_and(|s| s.auto_renew)
@@ -372,6 +433,9 @@ impl Statement {
     /// The claims again, in the form that [`Statement::read`] takes; defaults are left out.
     pub fn to_claims(&self) -> Map<String, Value> {
         let mut claims = Map::new();
+        if let Some(issuer) = &self.issuer {
+            claims.insert("iss".into(), issuer.as_str().into());
+        }
         claims.insert("rev".into(), self.rev.into());
         claims.insert("key".into(), json!({"id": self.key, "kind": self.kind()}));
         match &self.terms {
@@ -542,6 +606,39 @@ mod tests {
         ] {
             let statement = Statement::read(&claims).unwrap();
             assert_eq!(Value::Object(statement.to_claims()), claims);
+        }
+    }
+
+    #[test]
+    fn instants_are_rfc_3339_and_for_ever_is_the_last_one() {
+        for text in ["9999-12-31T00:00:00+00:00", "9999-12-31T23:59:59Z"] {
+            let read = |text: &str| {
+                Statement::read(&subscription(|c| c["subscription"]["term"]["ends_at"] = text.into()))
+            };
+            let statement = read(text).unwrap();
+            assert_eq!(statement.subscription().unwrap().term, Term::Limited { ends_at: Timestamp::MAX });
+            // What is written is read again.
+            assert_eq!(Statement::read(&Value::Object(statement.to_claims())).unwrap(), statement);
+            for wrong in
+                ["20271231T235959Z", "2027-12-31T23:59:59Z[Asia/Tokyo]", "2027-12-31", "2027-12-31T23:59:59"]
+            {
+                assert!(read(wrong).unwrap_err().message.contains("RFC 3339"), "{wrong}");
+            }
+        }
+        for (name, body) in [("state_since", "subscription"), ("fresh_until", "")] {
+            let with = |text: &str| {
+                Statement::read(&subscription(|c| {
+                    if body.is_empty() { c[name] = text.into() } else { c[body][name] = text.into() }
+                }))
+            };
+            assert!(with("2026-01-01 00:00:00Z").is_ok());
+            assert!(with("20260101T000000Z").is_err(), "{name}");
+        }
+        for wrong in ["20251230", "2025-12-30T00:00:00Z", "2025-12-3"] {
+            assert!(
+                Statement::read(&subscription(|c| c["subscription"]["order"]["placed_on"] = wrong.into()))
+                    .is_err()
+            );
         }
     }
 

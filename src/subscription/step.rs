@@ -6,9 +6,9 @@
 
 use super::marks::{self, Deadline};
 use super::{
-    Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, LimitLevel, Permit, Phase, Refusal,
-    RefusalCode, RemovalCause, Resource, Role, Settings, Standing, State, Statement, Subscription, TakeOver,
-    Term, Terms, View, Why, days_left, sub_days,
+    Change, Course, DeviceStatus, Event, Held, KeyId, KeyKind, Kind, KnownEnd, LimitLevel, Permit, Phase,
+    Refusal, RefusalCode, RemovalCause, Resource, Role, Settings, Standing, State, Statement, Subscription,
+    TakeOver, Term, Terms, VendorState, View, Why, days_left, sub_days, view::expires_from,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -51,6 +51,7 @@ const MOST_OWED: usize = 64;
 pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> (State, Vec<Event>) {
     let mut step = Step { state, settings, now, events: Vec::new(), origin: None };
     step.take_back();
+    step.note_settings();
     step.settle(Since::LastLook);
     if !matches!(input, Input::Look) {
         step.apply(input);
@@ -63,11 +64,12 @@ pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> 
 pub fn next_due(state: &State, settings: &Settings, after: Timestamp) -> Option<Timestamp> {
     let (active, course) = (state.active.as_ref()?, state.course()?);
     let mut due = turns(active, &course, settings);
-    due.extend(course.ends_at.and_then(|end| marks::next(&settings.reminder_days, end, after)));
+    let known_end = course.known_end().filter(|_| course.phase_at(after).0 == Phase::Active);
+    due.extend(known_end.and_then(|end| marks::next(settings.reminders_before(end.why), end.ends_at, after)));
     due.extend(
         course.grace().and_then(|(_, until)| marks::next(&settings.grace_reminder_days, until, after)),
     );
-    due.extend(take_over(state, settings).map(|t| t.at));
+    due.extend(take_over(state).map(|t| t.at));
     due.into_iter().filter(|at| *at > after).min()
 }
 
@@ -93,15 +95,15 @@ pub fn permit_until(
 
 /// The instants at which the view of the active key may change by time alone.
 fn turns(active: &Held, course: &Course, settings: &Settings) -> Vec<Timestamp> {
-    let expiring = course.ends_at.map(|end| sub_days(end, settings.expiring_status_days.into()));
+    let expiring = expires_from(course, active.statement.auto_renew(), settings);
     let named = [course.grace_from, course.lapses_at, course.withdrawn_at].map(|i| i.map(|(at, _)| at));
     named.into_iter().chain([course.ends_at, expiring, active.statement.fresh_until]).flatten().collect()
 }
 
-fn take_over(state: &State, settings: &Settings) -> Option<TakeOver> {
+fn take_over(state: &State) -> Option<TakeOver> {
     let (active, reserve) = (state.active.as_ref()?, state.reserve.as_ref()?);
-    let first_active = state.first_active.get(&reserve.statement.key).copied();
-    TakeOver::foresee(active, &state.course()?, reserve, first_active, settings)
+    let first_active = state.first_active(&reserve.statement);
+    TakeOver::foresee(active, &state.course()?, reserve, first_active, state.lapse_promotion)
 }
 
 /// What led to this look at the state.
@@ -138,22 +140,24 @@ impl Step<'_> {
     fn take_back(&mut self) {
         let (now, settings) = (self.now, self.settings);
         self.state.marks.retain_mut(|mark| {
-            let list: &[u32] = match mark.deadline {
+            let lists: [&[u32]; 2] = match mark.deadline {
                 // The first is nearly always so, and costs next to nothing.
                 _ if mark.at <= now || sub_days(mark.at, mark.days.into()) <= now => return true,
-                Deadline::End => &settings.reminder_days,
-                Deadline::Grace => &settings.grace_reminder_days,
-                Deadline::Fresh => &[],
+                // Which of the two was told from does not matter: what is nearer than the nearest of both was not.
+                Deadline::End => [&settings.reminder_days, &settings.paid_reminder_days],
+                Deadline::Grace => [&settings.grace_reminder_days, &[]],
+                Deadline::Fresh => [&[], &[]],
             };
-            let reached = marks::reached(list, mark.at, now);
+            let reached = lists.into_iter().filter_map(|list| marks::reached(list, mark.at, now)).min();
             mark.days = reached.unwrap_or(mark.days);
             reached.is_some()
         });
-        let State { active, reserve, first_active, standing, spent, .. } = &mut self.state;
+        let State { active, reserve, known, standing, spent, .. } = &mut self.state;
+        known.take_back(now);
         let held =
             active.iter_mut().chain(reserve).flat_map(|held| [&mut held.added_at, &mut held.role_since]);
         let since = standing.values_mut().map(|standing| &mut standing.since);
-        for at in held.chain(first_active.values_mut()).chain(since) {
+        for at in held.chain(since) {
             *at = now.min(*at);
         }
         for (resource, until) in spent {
@@ -163,8 +167,14 @@ impl Step<'_> {
         }
     }
 
+    /// Remembers since when a setting holds whose change has no instant of its own.
+    fn note_settings(&mut self) {
+        let is_on = self.settings.promote_reserve_on_lapse;
+        self.state.lapse_promotion = self.state.lapse_promotion.seen(is_on, self.now);
+    }
+
     fn settle(&mut self, since: Since) {
-        if let Some(due) = take_over(&self.state, self.settings).filter(|due| due.at <= self.now) {
+        if let Some(due) = take_over(&self.state).filter(|due| due.at <= self.now) {
             self.promote_reserve(due);
         }
         self.tell(since);
@@ -177,10 +187,11 @@ impl Step<'_> {
         let replaced = self.state.active.take();
         held.role_since = due.at;
         let key = held.statement.key.clone();
-        self.state.first_active.entry(key.clone()).or_insert(due.at);
+        self.state.known.note_first_active(&held.statement, due.at);
         self.state.active = Some(held);
         self.origin = Some(due.at);
         if let Some(old) = replaced {
+            self.state.known.note_held(&old.statement);
             let kind = Kind::KeyReserveApplied { key, replaced: old.statement.key, why: due.why };
             self.happened_at(kind, Some(due.at));
         }
@@ -203,6 +214,7 @@ impl Step<'_> {
                 from: told.phase,
                 to: view.phase,
                 cause: view.cause,
+                lapse_cause: view.lapse_cause,
                 ends_at: course.and_then(|c| c.ends_at),
                 grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
             };
@@ -254,7 +266,7 @@ impl Step<'_> {
     fn tell_expiry(&mut self) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
         let Some(ends_at) = course.expires_at().filter(|end| *end <= self.now) else { return };
-        if marks::note(&mut self.state.marks, &held.statement.key, Deadline::End, ends_at, 0) {
+        if marks::note(&mut self.state.marks, &held.statement, Deadline::End, ends_at, 0) {
             let key = held.statement.key.clone();
             let kind = match held.statement.kind() {
                 KeyKind::Subscription => Kind::SubscriptionExpired { key, ends_at },
@@ -267,7 +279,7 @@ impl Step<'_> {
     fn tell_stale(&mut self) {
         let Some(held) = &self.state.active else { return };
         let Some(fresh_until) = held.statement.fresh_until.filter(|at| *at <= self.now) else { return };
-        if marks::note(&mut self.state.marks, &held.statement.key, Deadline::Fresh, fresh_until, 0) {
+        if marks::note(&mut self.state.marks, &held.statement, Deadline::Fresh, fresh_until, 0) {
             let key = held.statement.key.clone();
             self.happened_at(Kind::SourceStale { key, fresh_until }, Some(fresh_until));
         }
@@ -283,25 +295,30 @@ impl Step<'_> {
     /// was not told, and is caught up with here.
     fn remind(&mut self, was: Phase, is: Phase, since: Since) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
-        let (deadline, at, list) = match (is, course.ends_at, course.lapses_at) {
-            (Phase::Active, Some(end), _) => (Deadline::End, end, &self.settings.reminder_days),
-            (Phase::Grace, _, Some((lapse, _))) => {
-                (Deadline::Grace, lapse, &self.settings.grace_reminder_days)
-            }
+        let (key, auto_renew, role_since) =
+            (held.statement.key.clone(), held.statement.auto_renew(), held.role_since);
+        let left = |at| days_left(self.now, at);
+        let (deadline, at, list, kind) = match (is, course.known_end(), course.lapses_at) {
+            (Phase::Active, Some(KnownEnd { ends_at, why }), _) => (
+                Deadline::End,
+                ends_at,
+                self.settings.reminders_before(why),
+                Kind::Expiring { key, days_left: left(ends_at), ends_at, why, auto_renew },
+            ),
+            (Phase::Grace, _, Some((lapse, _))) => (
+                Deadline::Grace,
+                lapse,
+                self.settings.grace_reminder_days.as_slice(),
+                Kind::GraceEnding { key, days_left: left(lapse), grace_ends_at: lapse },
+            ),
             _ => return,
         };
         let Some(days) = marks::reached(list, at, self.now) else { return };
-        if !marks::note(&mut self.state.marks, &held.statement.key, deadline, at, days) {
+        let is_new = marks::note(&mut self.state.marks, &held.statement, deadline, at, days);
+        // Coming into grace tells when it ends.
+        if !is_new || (deadline == Deadline::Grace && was != Phase::Grace) {
             return;
         }
-        let (key, auto_renew, role_since) =
-            (held.statement.key.clone(), held.statement.auto_renew(), held.role_since);
-        let days_left = days_left(self.now, at);
-        let kind = match deadline {
-            Deadline::Grace if was != Phase::Grace => return,
-            Deadline::Grace => Kind::GraceEnding { key, days_left, grace_ends_at: at },
-            _ => Kind::Expiring { key, days_left, ends_at: at, auto_renew },
-        };
         // Reached by time alone, it dates from its mark; found inside a new deadline, from now.
         let reached_at = self.origin.or(Some(role_since)).map(|from| sub_days(at, days.into()).max(from));
         self.happened_at(kind, reached_at.filter(|_| since == Since::LastLook || self.origin.is_some()));
@@ -373,6 +390,21 @@ impl Step<'_> {
     fn sensible(&self, offer: Offer) -> Result<Statement, Refusal> {
         let statement = offer?;
         match self.state.held(&statement.key) {
+            Some((_, Held { statement: held, .. }))
+                if held
+                    .issuer
+                    .as_ref()
+                    .zip(statement.issuer.as_ref())
+                    .is_some_and(|(held, new)| held != new) =>
+            {
+                let (key, issuer) = (&held.key, held.issuer.as_deref().unwrap_or_default());
+                Err(Refusal::new(
+                    RefusalCode::UntrustedSigner,
+                    format!(
+                        "key {key} was issued by {issuer}, and this document comes from another issuer; ask the issuer of the key"
+                    ),
+                ))
+            }
             Some((_, held)) if held.statement.kind() != statement.kind() => Err(Refusal::invalid(format!(
                 "key {} is held as a {} key, and this document calls it a {} key; ask the vendor for a corrected one",
                 statement.key,
@@ -396,6 +428,21 @@ impl Step<'_> {
         }
     }
 
+    /// A key that is not held, but was: no revision below the highest counts, so that what the vendor withdrew does not
+    /// come back by a removal.
+    fn not_older(&self, statement: &Statement) -> Result<(), Refusal> {
+        match self.state.known.highest_rev(statement) {
+            Some(highest) if highest > statement.rev => Err(Refusal::new(
+                RefusalCode::OlderRevision,
+                format!(
+                    "revision {} of {} is older than revision {highest}, which was held here before; ask the vendor for the newest",
+                    statement.rev, statement.key
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn activate(&mut self, offer: Offer) -> Result<(), Refusal> {
         let statement = self.sensible(offer)?;
         let role = self.state.held(&statement.key).map(|(role, _)| role);
@@ -412,14 +459,16 @@ impl Step<'_> {
                 ),
             ));
         }
+        self.not_older(&statement)?;
         self.active_gives_way()?;
         if let Some(old) = self.state.active.take() {
+            self.state.known.note_held(&old.statement);
             let key = old.statement.key;
             self.happened(Kind::KeyRemoved { key, role: Role::Active, why: RemovalCause::Replaced });
         }
         let key = statement.key.clone();
         if statement.kind() == KeyKind::Commercial {
-            self.state.first_active.entry(key.clone()).or_insert(self.now);
+            self.state.known.note_first_active(&statement, self.now);
         }
         self.state.active = Some(Held { statement, added_at: self.now, role_since: self.now });
         self.happened(Kind::KeyAdded { key, role: Role::Active });
@@ -451,6 +500,9 @@ impl Step<'_> {
     fn add_reserve(&mut self, offer: Offer) -> Result<(), Refusal> {
         let statement = self.sensible(offer)?;
         self.new_enough(&statement)?;
+        if self.state.held(&statement.key).is_none() {
+            self.not_older(&statement)?;
+        }
         let key = statement.key.clone();
         let refuse = |code, message: String| Err(Refusal::new(code, message));
         if statement.kind() == KeyKind::Subscription {
@@ -524,7 +576,7 @@ impl Step<'_> {
         let old = std::mem::replace(&mut active.statement, new);
         let (new, role_since) = (active.statement.clone(), active.role_since);
         if let (Terms::Subscription(before), Terms::Subscription(after)) = (&old.terms, &new.terms)
-            && before.state != after.state
+            && old.vendor_state_at(self.now) != new.vendor_state_at(self.now)
         {
             // The vendor's word dates back what it brought about alone, not what came with a new term.
             let (state, state_since) = (after.state, after.state_since);
@@ -538,11 +590,18 @@ impl Step<'_> {
         if let Some((from, to)) = renewed {
             self.happened(Kind::Renewed { key: new.key.clone(), from, to });
         }
+        // What the vendor did to the key is told once: by the take-over or the change of status that follows from it, else
+        // here.
+        let follows = take_over(&self.state).is_some_and(|due| due.at <= self.now)
+            || self.state.course().is_some_and(|course| {
+                course.phase_at(self.now) != (self.state.told.phase, self.state.told.cause)
+            });
         let mut changes = BTreeMap::new();
         for (name, old, new) in
             parameters(&old).into_iter().zip(parameters(&new)).map(|((n, o), (_, w))| (n, o, w))
         {
-            if old.0 != new.0 && !(name == "term" && renewed.is_some()) {
+            let told = (name == "term" && renewed.is_some()) || (name == "state" && follows);
+            if old.0 != new.0 && !told {
                 changes.insert(name, Change { old: old.1, new: new.1 });
             }
         }
@@ -561,14 +620,18 @@ impl Step<'_> {
                 "no key of this name is held; `svm-agent key list` shows those that are",
             ));
         };
+        let held = self.state.held(key).map(|(_, held)| held.statement.clone());
+        held.iter().for_each(|statement| self.state.known.note_held(statement));
         self.happened(Kind::KeyRemoved { key: key.clone(), role, why: RemovalCause::Removed });
         if role == Role::Reserve {
             self.state.reserve = None;
             return Ok(());
         }
-        let first_active = |state: &State, held: &Held| state.first_active.get(&held.statement.key).copied();
-        let works =
-            self.state.reserve.as_ref().is_some_and(|r| r.could_work(first_active(&self.state, r), self.now));
+        let works = self
+            .state
+            .reserve
+            .as_ref()
+            .is_some_and(|r| r.could_work(self.state.first_active(&r.statement), self.now));
         if works {
             self.promote_reserve(TakeOver { at: self.now, why: Why::Removed });
         } else {
@@ -598,12 +661,16 @@ fn renewal(old: &Terms, new: &Terms) -> Option<(Timestamp, Timestamp)> {
 /// What a parameter is compared by, and how it is shown.
 type Parameter = (&'static str, (Value, Value));
 
-/// The parameters a vendor can change, but the state; always the same names in the same order.
+/// The parameters a vendor can change; always the same names in the same order.
 fn parameters(statement: &Statement) -> Vec<Parameter> {
     let plain = |value: Value| (value.clone(), value);
     // 6.1 and 6.1.0 are the same version, however they are written.
     let version = statement.min_product_version.as_ref();
+    let (state, since) = statement.vendor_state();
+    // Since when a key is active is nothing that happens to it.
+    let counts = since.filter(|_| state != VendorState::Active);
     let mut list = vec![
+        ("state", (json!([state, counts]), json!({"state": state, "state_since": since}))),
         ("devices", plain(json!(statement.devices))),
         ("min_product_version", (json!(version.map(|v| v.numbers().to_vec())), json!(version))),
     ];
@@ -622,7 +689,7 @@ fn parameters(statement: &Statement) -> Vec<Parameter> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subscription::add_days;
+    use crate::subscription::{Cause, add_days};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -696,6 +763,114 @@ mod tests {
         let (state, _) = play(state, "2026-01-01T00:00:00Z", spent);
         let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Look);
         assert_eq!(state.spent[&Resource::Ksn], at("2026-01-01T00:01:00Z"));
+    }
+
+    #[test]
+    fn a_cancellation_that_was_only_announced_dates_nothing_back() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let (january, end) = ("2026-01-01T00:00:00Z", "2026-12-01T00:00:00Z");
+        let mut state = State::default();
+        let mut play = |input: Input, now: &str| {
+            let events;
+            (state, events) = step(std::mem::take(&mut state), &settings, at(now), input);
+            events
+        };
+        let Input::Publish(first) = revision(1, "active", january, end, false) else { unreachable!() };
+        play(Input::Activate(first), january);
+        play(revision(2, "hard_cancelled", "2026-01-20T00:00:00Z", end, false), "2026-01-14T00:00:00Z");
+        let events = play(revision(3, "active", january, end, false), "2026-01-15T00:00:00Z");
+        let types: Vec<_> = events.iter().map(|e| (e.kind.type_name(), e.effective_at)).collect();
+        assert_eq!(types, [("subscription.parameters_changed", None), ("device.status_changed", None)]);
+    }
+
+    /// Block, remove, and the older revision again, through every door.
+    #[test]
+    fn a_blocked_key_does_not_come_back_by_a_removal() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let now = at("2026-01-10T00:00:00Z");
+        let licence = |issuer: &str, id: &str, rev: u64, blocked: bool| {
+            let mut claims = json!({"iss": issuer, "rev": rev, "key": {"id": id, "kind": "commercial"},
+                "licence": {"period_days": 30}});
+            if blocked {
+                claims["licence"]["state"] = "blocked".into();
+                claims["licence"]["state_since"] = "2026-01-01T00:00:00Z".into();
+            }
+            Statement::read(&claims)
+        };
+        let code = |events: &[Event]| {
+            events.iter().find_map(|event| match &event.kind {
+                Kind::KeyRejected { code, .. } => Some(*code),
+                _ => None,
+            })
+        };
+        let play = |state: &State, input: Input| step(state.clone(), &settings, now, input);
+        let (state, _) = play(&State::default(), Input::Activate(licence("a", "K", 3, false)));
+        // Another issuer's document is not of the key that is held.
+        let other = play(&state, Input::Activate(licence("b", "K", 9, false))).1;
+        assert_eq!(code(&other), Some(RefusalCode::UntrustedSigner));
+        let (state, _) = play(&state, Input::Publish(licence("a", "K", 5, true)));
+        assert_eq!(state.told.cause, Some(Cause::Blocked));
+        for way in ["removed", "replaced", "taken over"] {
+            let (state, _) = match way {
+                "removed" => play(&state, Input::RemoveKey("K".to_owned())),
+                "replaced" => play(&state, Input::Activate(licence("a", "L", 1, false))),
+                _ => play(&state, Input::AddReserve(licence("a", "L", 1, false))),
+            };
+            assert!(state.held(&KeyId::try_from("K".to_owned()).unwrap()).is_none(), "{way}");
+            let text = serde_json::to_string(&state).unwrap();
+            let state: State = serde_json::from_str(&text).unwrap();
+            let (state, _) = play(&state, Input::RemoveKey("L".to_owned()));
+            let older = play(&state, Input::Activate(licence("a", "K", 4, false)));
+            assert_eq!(code(&older.1), Some(RefusalCode::OlderRevision), "{way}");
+            let (with_key, _) = play(&state, Input::Activate(licence("a", "M", 1, false)));
+            let reserve = play(&with_key, Input::AddReserve(licence("a", "K", 4, false)));
+            assert_eq!(code(&reserve.1), Some(RefusalCode::OlderRevision), "{way}");
+            // The newest is what it is.
+            assert_eq!(
+                play(&state, Input::Activate(licence("a", "K", 5, true))).0.told.cause,
+                Some(Cause::Blocked)
+            );
+            // The same id by another issuer is another key: its revisions and its period are its own.
+            let later = at("2026-03-01T00:00:00Z");
+            let (other, events) =
+                step(state.clone(), &settings, later, Input::Activate(licence("b", "K", 1, false)));
+            assert_eq!((code(&events), other.told.phase), (None, Phase::Active), "{way}");
+            let again = step(state, &settings, later, Input::Activate(licence("a", "K", 6, false))).0;
+            assert_eq!(again.told.cause, Some(Cause::Expired), "its period was used up: {way}");
+        }
+    }
+
+    /// A state as an agent wrote it that knew neither issuers nor lapses.
+    #[test]
+    fn the_state_of_an_older_agent_is_read() {
+        let settings = Settings::new("6.1".parse().unwrap());
+        let statement = json!({"rev": 2, "key": {"id": "S", "kind": "subscription"}, "subscription": {
+            "term": {"type": "limited", "ends_at": "2026-02-01T00:00:00Z"}, "grace_days": 0}});
+        let older = json!({
+            "active": {"statement": statement, "added_at": "2026-01-01T00:00:00Z", "role_since": "2026-01-01T00:00:00Z"},
+            "first_active": {"C": "2025-01-01T00:00:00Z"},
+            "marks": [{"key": "S", "deadline": "end", "at": "2026-02-01T00:00:00Z", "days": 0}],
+            "told": {"phase": "restricted", "cause": "not_granted", "key": "S", "device_status": "critical",
+                "reasons": ["expired", "restricted"], "database_updates": "stopped", "ksn": "stopped", "limit": "none"},
+        });
+        let mut state: State = serde_json::from_value(older).unwrap();
+        state.learn_issuers(|_| Some("a".to_owned()));
+        let now = at("2026-02-02T00:00:00Z");
+        let (state, events) = step(state, &settings, now, Input::Look);
+        assert_eq!(events, [], "what was told is not told again");
+        assert_eq!(state.told.lapse_cause, Some(Cause::Ended));
+        assert_eq!(state.active.as_ref().unwrap().statement.issuer.as_deref(), Some("a"));
+        let used = json!({"iss": "a", "rev": 1, "key": {"id": "C", "kind": "commercial"},
+            "licence": {"period_days": 30}});
+        let (state, _) = step(state, &settings, now, Input::Activate(Statement::read(&used)));
+        assert_eq!(state.told.cause, Some(Cause::Expired), "the period is not given twice");
+        let older = json!({"iss": "a", "rev": 1, "key": {"id": "S", "kind": "subscription"}, "subscription": {
+            "term": {"type": "unlimited"}}});
+        let (_, events) = step(state, &settings, now, Input::Activate(Statement::read(&older)));
+        assert!(
+            matches!(events[0].kind, Kind::KeyRejected { code: RefusalCode::OlderRevision, .. }),
+            "{events:?}"
+        );
     }
 
     #[test]

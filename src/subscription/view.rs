@@ -1,7 +1,8 @@
 //! The view: what holds at an instant. Pure: keys, settings and time in, phase, permits and device status out.
 
 use super::{
-    Cause, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, Resource, Settings, State, Terms, sub_days,
+    Cause, Course, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, Resource, Settings, State, Terms,
+    sub_days,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,9 @@ pub struct View {
     pub phase: Phase,
     /// Why, in grace and restricted.
     pub cause: Option<Cause>,
+    /// What started the grace of a key that is restricted for want of renewal: `ended`, `paused` or `unpaid`.
+    #[serde(default)]
+    pub lapse_cause: Option<Cause>,
     /// The active key.
     pub key: Option<KeyId>,
     /// What the console shows.
@@ -34,6 +38,7 @@ impl View {
         Self {
             phase: Phase::NotActivated,
             cause: None,
+            lapse_cause: None,
             key: None,
             device_status: DeviceStatus::Critical,
             reasons: vec![Cow::Borrowed("not_activated")],
@@ -49,20 +54,18 @@ impl View {
         let mut reasons: Vec<(Reason, DeviceStatus)> =
             state.conditions.iter().map(|(name, status)| (Cow::Owned(name.clone()), *status)).collect();
         let mut because = |reason: &'static str, status| reasons.push((Cow::Borrowed(reason), status));
-        let (mut phase, mut cause, mut limit) = (Phase::NotActivated, None, LimitLevel::None);
+        let (mut phase, mut cause, mut lapse_cause) = (Phase::NotActivated, None, None);
+        let mut limit = LimitLevel::None;
         let mut permits = [Permit::Stopped; 2];
         if let (Some(held), Some(course)) = (&state.active, state.course()) {
             let key = &held.statement;
             (phase, cause) = course.phase_at(now);
+            lapse_cause = course.lapse_cause(cause);
             permits = Resource::ALL.map(|resource| permit(&key.terms, resource, phase, cause, settings));
             limit = LimitLevel::of(state.protected_devices, key.devices);
             let over = course.expires_at().is_some_and(|end| end <= now);
-            let expiring = settings.expiring_status_days > 0
-                && phase == Phase::Active
-                && !key.auto_renew()
-                && course
-                    .ends_at
-                    .is_some_and(|end| sub_days(end, settings.expiring_status_days.into()) <= now);
+            let expiring = phase == Phase::Active
+                && expires_from(&course, key.auto_renew(), settings).is_some_and(|from| from <= now);
             for (holds, reason, status) in [
                 (phase == Phase::Restricted, "restricted", Critical),
                 (over, "expired", Critical),
@@ -90,6 +93,7 @@ impl View {
         Self {
             phase,
             cause,
+            lapse_cause,
             key: state.active.as_ref().map(|held| held.statement.key.clone()),
             device_status: reasons.iter().map(|(_, status)| *status).max().unwrap_or(DeviceStatus::Ok),
             reasons: reasons.into_iter().map(|(reason, _)| reason).collect(),
@@ -106,6 +110,13 @@ impl View {
             Resource::Ksn => self.ksn,
         }
     }
+}
+
+/// From when a key in its term has the reason `expiring`. Only the end of a term is moved by a renewal that comes without
+/// being asked for.
+pub(super) fn expires_from(course: &Course, auto_renew: bool, settings: &Settings) -> Option<Timestamp> {
+    let end = course.known_end().filter(|end| !(auto_renew && end.why == Cause::Ended))?;
+    settings.status_days_before(end.why).map(|days| sub_days(end.ends_at, days))
 }
 
 fn permit(

@@ -100,6 +100,7 @@ impl Provider {
             None => ActivationCode::generate()?,
         };
         let statement = Statement {
+            issuer: None,
             rev: 1,
             key,
             fresh_until: order::fresh_until(&order.terms, order.fresh_for_days, now),

@@ -53,7 +53,8 @@ class Maker:
 
     def state(self, claims, names):
         claims["state"] = self.random.choice(names)
-        claims["state_since"] = self.instant()
+        # Often announced for later.
+        claims["state_since"] = self.instant(self.span // 3) if self.chance(0.3) else self.instant()
         if self.chance(0.04):
             del claims["state"]
 
@@ -67,9 +68,11 @@ class Maker:
             claims["term"] = {"type": "limited", "ends_at": self.instant(-10, self.span + 10)}
         else:
             claims["term"] = {"type": "unlimited"}
-            if self.chance(0.6):
-                claims["term"]["paid_until"] = self.instant()
-        if self.chance(0.85):
+            if self.chance(0.75):
+                claims["term"]["paid_until"] = self.instant(self.span // 3) if self.chance(0.5) else self.instant()
+        if claims["term"]["type"] == "unlimited" and self.chance(0.4):
+            claims["grace_days"] = 0
+        elif self.chance(0.85):
             claims["grace_days"] = self.random.choice((0, 0, 1, 2, 3, 5, 7, 8, 10, 14, 30))
         if self.chance(0.6):
             claims["auto_renew"] = claims.get("state") != "soft_cancelled" and self.chance(0.3)
@@ -115,8 +118,15 @@ class Maker:
         fresh = self.document(key)
         body = "subscription" if "subscription" in document else "licence"
         for _ in range(self.random.choice((1, 1, 2, 3))):
-            part = self.random.choice(("state", "state", "term", "term", "body", "devices", "version", "all"))
-            if part == "all":
+            parts = ("state", "state", "since", "back", "term", "term", "body", "devices", "version", "all")
+            part = self.random.choice(parts)
+            if part == "since":
+                # The same state from another instant on.
+                self.take(document[body], {"state_since": self.instant()}, ("state_since",))
+            elif part == "back":
+                # What was announced or done is taken back.
+                self.take(document[body], {"state": "active", "state_since": self.instant()}, ("state", "state_since"))
+            elif part == "all":
                 document[body] = copy.deepcopy(fresh[body])
             elif part == "devices":
                 self.take(document, fresh, ("devices",))
@@ -260,6 +270,8 @@ class Maker:
             settings["reminder_days"] = self.random.sample(range(1, 40), self.random.randint(0, 4))
         if self.chance(0.25):
             settings["grace_reminder_days"] = self.random.sample(range(1, 16), self.random.randint(0, 3))
+        if self.chance(0.25):
+            settings["paid_reminder_days"] = self.random.sample(range(1, 20), self.random.randint(0, 3))
         if self.chance(0.2):
             settings["expiring_status_days"] = self.random.choice((0, 1, 3, 14, 30, 31))
         if self.chance(0.4):

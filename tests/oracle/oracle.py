@@ -159,6 +159,7 @@ class World:
         settings = scenario.get("settings") or {}
         self.reminders = set(settings.get("reminder_days", [30, 14, 7, 3, 1]))
         self.grace_reminders = set(settings.get("grace_reminder_days", [7, 3, 1]))
+        self.paid_reminders = set(settings.get("paid_reminder_days", [3, 1]))
         self.expiring_days = settings.get("expiring_status_days", 7)
         self.promote_on_lapse = settings.get("promote_reserve_on_lapse", False)
         self.product = version(scenario["product_version"])
@@ -167,6 +168,7 @@ class World:
         self.first_active = {}  # key id of a commercial key -> when it first became active; never forgotten
         self.told_expired = set()  # (key id, end date)
         self.told_marks = set()  # (event, key id, deadline, days)
+        self.highest = {}  # key id -> the highest revision that was held here; never forgotten
         self.devices = 0
         self.told = {
             "phase": ("not_activated", None),
@@ -217,6 +219,37 @@ class World:
         lapse = self.end(document) if document["kind"] == "commercial" else self.grace_end(document)
         return min(lapse, self.withdrawn(document))
 
+    def lapse_cause(self, document, now):
+        """What started the grace of a key that is restricted for want of renewal."""
+        if self.phase(document, now)[1] in ("grace_over", "not_granted"):
+            return self.grace_start(document)[2]
+        return None
+
+    def known_end(self, document):
+        """What a key in its term comes to, and why; NEVER where nothing is known. Ties in the order of the list."""
+        state, since, graceless = document["state"], document["since"], document["grace_days"] == 0
+        ends = [
+            (since if state == "blocked" else NEVER, "blocked"),
+            (since if state == "hard_cancelled" else NEVER, "cancelled"),
+            (self.end(document), "ended"),
+            (since if state == "paused" and graceless else NEVER, "paused"),
+            (document["paid_until"] if document["paid_until"] is not None and graceless else NEVER, "unpaid"),
+        ]
+        earliest = min(at for at, _ in ends)
+        return earliest, next(why for at, why in ends if at == earliest)
+
+    def reminders_for(self, why):
+        return self.paid_reminders if why == "unpaid" else self.reminders
+
+    def expiring_from(self, document):
+        """From when a key in its term has the reason `expiring`."""
+        end, why = self.known_end(document)
+        if why == "ended" and document["auto_renew"]:
+            return NEVER
+        if why == "unpaid":
+            return end - max(self.paid_reminders) * DAY if self.paid_reminders else NEVER
+        return end - self.expiring_days * DAY if self.expiring_days > 0 else NEVER
+
     def permits(self, now):
         document = self.held["active"]
         phase, cause = self.phase(document, now)
@@ -254,7 +287,7 @@ class World:
             end = self.end(document)
             if end <= now and not self.withdrawn(document) <= end:
                 critical.add("expired")
-            if phase == "active" and not document["auto_renew"] and end - now <= self.expiring_days * DAY:
+            if phase == "active" and self.expiring_from(document) <= now:
                 warning.add("expiring")
             if self.too_new(document):
                 warning.add("product_version_too_old")
@@ -339,7 +372,7 @@ class World:
         if (phase, cause) != before:
             severity = {"active": 1, "grace": 2}.get(phase, 4)
             event = {"type": "subscription.status_changed", "severity": severity, "from": before[0], "to": phase,
-                     "cause": cause}
+                     "cause": cause, "lapse_cause": self.lapse_cause(document, now)}
             if document is not None:
                 event["ends_at"] = text(self.end(document))
                 if phase == "grace":
@@ -348,12 +381,15 @@ class World:
         self.told["phase"] = (phase, cause)
 
         if phase == "active":
-            severity = 1 if document["auto_renew"] else 2
-            self.remind(events, "subscription.expiring", severity, self.end(document), self.reminders, now, True)
+            deadline, why = self.known_end(document)
+            severity = 1 if document["auto_renew"] and why == "ended" else 2
+            fields = {"why": why, "ends_at": text(deadline)}
+            self.remind(events, "subscription.expiring", severity, deadline, self.reminders_for(why), now, True,
+                        fields)
         if phase == "grace":
             tell = before[0] == "grace"
             deadline = self.grace_end(document)
-            self.remind(events, "subscription.grace_ending", 2, deadline, self.grace_reminders, now, tell)
+            self.remind(events, "subscription.grace_ending", 2, deadline, self.grace_reminders, now, tell, {})
 
         permits = self.permits(now)
         for resource in ("database_updates", "ksn"):
@@ -377,14 +413,16 @@ class World:
             self.changed(events, event, now, lambda at: self.device_status(at)[0])
         self.told["status"] = status
 
-    def remind(self, events, name, severity, deadline, days, now, tell):
+    def remind(self, events, name, severity, deadline, days, now, tell, fields):
         key = self.held["active"]["id"]
         if deadline == NEVER:
             return
         reached = [each for each in days if deadline - each * DAY <= now]
-        if reached and tell and (name, key, deadline, min(reached)) not in self.told_marks:
+        # A mark counts as told where a nearer one of the same deadline was: one deadline may have had two lists.
+        nearest = min((each[3] for each in self.told_marks if each[:3] == (name, key, deadline)), default=NEVER)
+        if reached and tell and min(reached) < nearest:
             left = -((now - deadline) // DAY)
-            events.append({"type": name, "severity": severity, "key": key, "days_left": left})
+            events.append({"type": name, "severity": severity, "key": key, "days_left": left, **fields})
         self.told_marks |= {(name, key, deadline, each) for each in reached}
 
     def could_change(self):
@@ -394,7 +432,8 @@ class World:
         if document is not None:
             end, grace_end = self.end(document), self.grace_end(document)
             instants |= {end, grace_end, self.grace_start(document)[0], self.withdrawn(document)}
-            instants |= {end - days * DAY for days in self.reminders | {self.expiring_days}}
+            known_end, why = self.known_end(document)
+            instants |= {known_end - days * DAY for days in self.reminders_for(why)} | {self.expiring_from(document)}
             instants |= {grace_end - days * DAY for days in self.grace_reminders}
             takeover = self.takeover()
             if takeover is not None:
@@ -411,7 +450,7 @@ class World:
             if do == "activate":
                 self.activate(events, step.get("document"), now)
             elif do == "publish":
-                self.publish(events, step.get("document"))
+                self.publish(events, step.get("document"), now)
             elif do == "add_reserve":
                 self.add_reserve(events, step.get("document"), now)
             elif do == "remove_key":
@@ -434,15 +473,25 @@ class World:
                 raise Refused("invalid_document")
         return document
 
+    def not_older(self, document):
+        """A key that is not held but was: no revision below the highest that was held."""
+        held = any(self.holds(role, document["id"]) for role in self.held)
+        if not held and document["rev"] < self.highest.get(document["id"], 0):
+            raise Refused("older_revision")
+
     def holds(self, role, key):
         return self.held[role] is not None and self.held[role]["id"] == key
 
     def add(self, events, role, document, now):
         self.held[role] = document
+        self.remember(document)
         self.added[document["id"]] = now
         events.append({"type": "key.added", "severity": 1, "key": document["id"], "role": role})
         if role == "active" and document["kind"] == "commercial":
             self.first_active.setdefault(document["id"], now)
+
+    def remember(self, document):
+        self.highest[document["id"]] = max(document["rev"], self.highest.get(document["id"], 0))
 
     def drop(self, events, role, why):
         key = self.held[role]["id"]
@@ -452,12 +501,13 @@ class World:
     def activate(self, events, raw, now):
         document = self.read(raw)
         if self.holds("active", document["id"]):
-            self.revise(events, document)
+            self.revise(events, document, now)
             return
         if self.too_new(document):
             raise Refused("product_version_too_old")
         if self.holds("reserve", document["id"]):
             raise Refused("key_already_held")
+        self.not_older(document)
         active = self.held["active"]
         if active is not None:
             over = (
@@ -470,16 +520,17 @@ class World:
             self.drop(events, "active", "replaced")
         self.add(events, "active", document, now)
 
-    def publish(self, events, raw):
+    def publish(self, events, raw, now):
         document = self.read(raw)
         if not self.holds("active", document["id"]):
             raise Refused("unknown_key")
-        self.revise(events, document)
+        self.revise(events, document, now)
 
     def add_reserve(self, events, raw, now):
         document = self.read(raw)
         if self.too_new(document):
             raise Refused("product_version_too_old")
+        self.not_older(document)
         if document["kind"] == "subscription":
             raise Refused("subscription_key_cannot_be_reserve")
         if self.held["active"] is None:
@@ -500,14 +551,16 @@ class World:
                 return
         raise Refused("unknown_key")
 
-    def revise(self, events, new):
+    def revise(self, events, new, now):
         old = self.held["active"]
         if new["rev"] < old["rev"]:
             raise Refused("older_revision")
         if new["rev"] == old["rev"]:
             return
         self.held["active"] = new
+        self.remember(new)
         key = new["id"]
+        severity = 1
         fields = [
             name
             for name in ("grace_days", "auto_renew", "after_grace", "devices", "min_product_version")
@@ -527,9 +580,24 @@ class World:
                                "to": text(new[date])})
             else:
                 fields.append("term")
+        if self.state_changed(old, new) and not self.follows(now):
+            fields.append("state")
+            severity = 1 if new["state"] == "active" else 2
         if fields:
-            events.append({"type": "subscription.parameters_changed", "severity": 1, "key": key,
+            events.append({"type": "subscription.parameters_changed", "severity": severity, "key": key,
                            "fields": sorted(fields)})
+
+    @staticmethod
+    def state_changed(old, new):
+        """Whether a revision changes what the vendor does to the key."""
+        return new["state"] != old["state"] or (new["state"] != "active" and new["since"] != old["since"])
+
+    def follows(self, now):
+        """Whether the step tells a take-over or a change of status, which then tells the vendor's state."""
+        takeover = self.takeover()
+        return (takeover is not None and takeover[0] <= now) or (
+            self.phase(self.held["active"], now) != self.told["phase"]
+        )
 
 
 class Play:
@@ -549,6 +617,7 @@ class Play:
         shown = {
             "phase": phase,
             "cause": cause,
+            "lapse_cause": world.lapse_cause(world.held["active"], self.now),
             "key": None if world.held["active"] is None else world.held["active"]["id"],
             "device_status": status,
             "reasons": reasons,

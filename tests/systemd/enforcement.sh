@@ -194,7 +194,7 @@ sleep_until $(( DEADLINE + 1000000 ))
 systemctl is-active long > /dev/null || fail "who stopped it?"
 rm /run/systemd/system/svm-agent.service.d/no.conf; systemctl daemon-reload; systemctl reset-failed svm-agent; systemctl start svm-agent
 until_true 'systemctl show -P ActiveState long | grep -q inactive'
-journalctl -u svm-agent -o cat --no-pager | tail -20 | grep -q "is restricted: the grace period is over" || fail "not told"
+journalctl -u svm-agent -o cat --no-pager | tail -20 | grep -q "is restricted: its term ended and the grace period is over" || fail "not told"
 
 say "its clock is set back over the deadline"
 yesterday renew SUB-1 --days 30; take_in

@@ -8,7 +8,7 @@ pub(crate) mod pending;
 
 pub use pending::{Failure, PendingActivation};
 
-use super::board::Board;
+use super::board::{Answered, Board};
 use super::engine::{Handle, Offered, Order, Tell};
 use super::settings::Settings;
 use super::source::poller::verify_now;
@@ -16,7 +16,7 @@ use super::source::{Answer, SourceError, fetch, schedule};
 use super::store::{Commit, Store, StoreError, read_note};
 use crate::agent::lines::say;
 use crate::clock::Clock;
-use crate::documents::{Expect, Sub};
+use crate::documents::{Expect, Sub, text_digest};
 use crate::events::Operational;
 use crate::subscription::Role;
 use pending::{Pending, Waiting};
@@ -68,9 +68,11 @@ pub async fn ask_vendor(
 ) -> Result<Offered, SourceError> {
     match fetch(&settings.source, sub, None, clock).await? {
         Answer::Document { text, .. } => {
-            board.note_answer(sub, clock.now());
             let expect = Expect { sub: Some(sub), issuer: None };
-            Ok(verify_now(&text, &settings.trust_dir, expect, &mut Vec::new()))
+            let offered = verify_now(&text, &settings.trust_dir, expect, &mut Vec::new());
+            let digest = offered.as_ref().ok().map(|document| text_digest(&document.text));
+            board.note_answer(Answered { sub: sub.clone(), digest, at: clock.now() });
+            Ok(offered)
         }
         // Nobody asked whether anything changed.
         Answer::NotChanged => Err(SourceError::NotFound),

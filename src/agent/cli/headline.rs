@@ -25,13 +25,8 @@ pub(super) fn print(out: &mut Out, status: &Status) -> io::Result<()> {
 }
 
 fn stands(status: &Status) -> String {
-    let cause = status.cause.map(|c| format!(" ({})", c.as_str())).unwrap_or_default();
-    let left = match (status.phase, status.days_left) {
-        (Phase::Grace, Some(days)) => format!(", {days} days of grace left"),
-        (_, Some(days)) => format!(", {days} days left"),
-        _ => String::new(),
-    };
-    format!("{}{cause}{left}", status.phase.as_str())
+    let left = status.left().map(|left| format!(", {left}")).unwrap_or_default();
+    format!("{}{left}", status.phase_words())
 }
 
 fn stopped(status: &Status) -> (Paint, String) {

@@ -7,7 +7,8 @@ use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
 use crate::agent::store::{EventRow, EventShown, Place};
 use crate::clock::Standing;
-use crate::subscription::{Cause, Permit, Phase, Resource, Role};
+use crate::events::vendor_state;
+use crate::subscription::{Cause, KeyKind, Permit, Phase, Resource, Role};
 use jiff::Timestamp;
 use std::io;
 
@@ -36,10 +37,42 @@ fn dates(key: &KeyStatus) -> String {
         (None, None) => parts.push("without an end date".to_owned()),
     }
     parts.extend(key.grace_ends_at.map(|end| format!("grace until {}", instant(end))));
-    if key.auto_renew {
-        parts.push("renews by itself".to_owned());
-    }
     parts.join(", ")
+}
+
+/// What the vendor says of a key beside its dates: a name and a text each.
+fn details(key: &KeyStatus, now: Timestamp) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("State", vendor_state(key.state, key.state_since, now))];
+    rows.extend(key.activated_at.map(|at| ("Active since", instant(at))));
+    if key.kind == KeyKind::Subscription {
+        let renewal = if key.auto_renew { "automatic" } else { "not automatic" };
+        rows.push(("Renewal", renewal.to_owned()));
+    }
+    if let Some(vendor) = &key.vendor {
+        let link = |what: &str, text: &Option<String>| text.as_ref().map(|text| format!("{what}{text}"));
+        let parts = [
+            link("", &vendor.name),
+            link("support ", &vendor.support_url),
+            link("renewal ", &vendor.renewal_url),
+            link("phone ", &vendor.phone),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if !parts.is_empty() {
+            rows.push(("Sold by", parts.join(", ")));
+        }
+    }
+    if let Some(order) = &key.order {
+        let parts = [
+            order.number.clone(),
+            order.channel.map(|channel| format!("channel {}", channel.as_str())),
+            order.placed_on.map(|day| format!("placed on {day}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if !parts.is_empty() {
+            rows.push(("Order", parts.join(", ")));
+        }
+    }
+    rows
 }
 
 fn permit(permit: &PermitStatus) -> String {
@@ -60,6 +93,9 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     for key in &status.keys {
         let name = if key.role == Role::Active { "Active key" } else { "Reserve key" };
         row(name, format!("{} ({}, revision {}): {}", key.key, key.kind.as_str(), key.rev, dates(key)))?;
+        for (name, text) in details(key, status.at) {
+            row(&format!("  {name}"), text)?;
+        }
     }
     if let Some(problem) = &status.reserve_problem {
         row("", format!("it would be of NO USE now: {problem}"))?;
@@ -229,27 +265,30 @@ fn permit_explained(p: &PermitStatus, phase: Phase, cause: &str) -> String {
     line
 }
 
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
+        .unwrap_or_default()
+}
+
 /// What it means and what to do.
 fn explanation(status: &Status) -> Vec<String> {
     let mut lines = vec![String::new()];
     let active = status.active();
     let vendor = active.and_then(|k| k.vendor.as_ref());
     let name = vendor.and_then(|v| v.name.clone()).unwrap_or_else(|| "the vendor".to_owned());
+    let purpose = match status.root_cause() {
+        Some(Cause::Paused) => "To have it resumed",
+        Some(Cause::Unpaid) => "To have it paid for",
+        _ => "To renew",
+    };
     let renew = match vendor.and_then(|v| v.renewal_url.clone().or_else(|| v.support_url.clone())) {
-        Some(url) => format!("To renew, turn to {name}: {url}"),
-        None => format!("To renew, turn to {name}."),
+        Some(url) => format!("{purpose}, turn to {name}: {url}"),
+        None => format!("{purpose}, turn to {name}."),
     };
-    let why = match status.cause {
-        Some(Cause::Ended) => "its end date has passed",
-        Some(Cause::Paused) => "the vendor paused it",
-        Some(Cause::Unpaid) => "the vendor was not prepaid in time",
-        Some(Cause::GraceOver) => "the grace period is over",
-        Some(Cause::NotGranted) => "it ended, and no grace period is granted",
-        Some(Cause::Cancelled) => "the vendor cancelled it",
-        Some(Cause::Blocked) => "the vendor blocked the key",
-        Some(Cause::Expired) => "the period of the commercial key is used up",
-        None => "",
-    };
+    let why = status.because();
     match status.phase {
         Phase::NotActivated => lines.push(format!(
             "The SVM holds no key. Protection works, database updates and KSN are stopped. {}",
@@ -259,7 +298,10 @@ fn explanation(status: &Status) -> Vec<String> {
                 "It is activated by itself when the vendor answers; or with a document: svm-agent key add FILE"
             }
         )),
-        Phase::Active => lines.push("The subscription is in its term; nothing is restricted.".to_owned()),
+        Phase::Active => {
+            let left = status.left().map(|left| format!(" {}.", capital(&left))).unwrap_or_default();
+            lines.push(format!("The subscription is in its term; nothing is restricted.{left}"));
+        }
         Phase::Grace => lines.push(format!(
             "The subscription is in its grace period because {why}. Everything works until the grace is over; then database updates and KSN are cut. {renew}"
         )),
@@ -295,6 +337,9 @@ pub(super) fn keys(out: &mut Out, status: &Status) -> io::Result<()> {
             key.rev,
             dates(key)
         ))?;
+        for (name, text) in details(key, status.at) {
+            out.line(format!("    {name:<14}{text}"))?;
+        }
     }
     Ok(())
 }

@@ -6,10 +6,8 @@ use crate::agent::control::Door;
 use crate::agent::control::client::ask;
 use crate::agent::forecast::in_words;
 use crate::error_chain::Chain;
-use crate::subscription::{Scenario, days_left};
+use crate::subscription::{Scenario, days_left, read_instant};
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use reqwest::Method;
 use serde_json::Value;
 use std::path::Path;
@@ -56,19 +54,13 @@ pub(super) async fn forecast(until: Option<&str>, dir: &Path, out: &mut Out) -> 
 
 /// A day (`2027-01-01`, at 0:00 UTC) or an instant.
 fn parse_instant(text: &str) -> Result<Timestamp, CliError> {
-    let wrong = |why: String| {
+    let is_day = text.len() == "2027-01-01".len();
+    let read = if is_day { read_instant(&format!("{text}T00:00:00Z")) } else { read_instant(text) };
+    read.map_err(|error| {
         let shown: String = text.escape_debug().take(60).collect();
-        CliError::given(
-            "bad_instant",
-            format!("`{shown}` is no instant such as 2027-01-01 or 2027-01-01T12:00:00Z: {why}"),
-        )
-    };
-    if text.len() != "2027-01-01".len() {
-        return text.parse().map_err(|e: jiff::Error| wrong(e.to_string()));
-    }
-    let day: Date = text.parse().map_err(|e: jiff::Error| wrong(e.to_string()))?;
-    let midnight = day.to_zoned(TimeZone::UTC);
-    midnight.map(|at| at.timestamp()).map_err(|_| wrong("no calendar goes that far".to_owned()))
+        let message = format!("`{shown}` is no instant such as 2027-01-01 or 2027-01-01T12:00:00Z: {error}");
+        CliError::given("bad_instant", message)
+    })
 }
 
 fn minute(at: Timestamp) -> String {
@@ -142,13 +134,16 @@ mod tests {
     fn a_day_or_an_instant_and_nothing_else() {
         assert_eq!(parse_instant("2027-01-01").unwrap().to_string(), "2027-01-01T00:00:00Z");
         assert_eq!(parse_instant("2027-01-01T12:00:00+03:00").unwrap().to_string(), "2027-01-01T09:00:00Z");
+        // Beyond the last instant that can be represented.
+        assert_eq!(parse_instant("9999-12-31").unwrap(), Timestamp::MAX);
         for wrong in [
             "",
             "9999",
-            "9999-12-31",
             "2027-02-30",
             "tomorrow",
             "2027-01-01T12:00:00",
+            "20270101T120000Z",
+            "2027-01-01T12:00:00Z[UTC]",
             "12027-01-01",
             "ÿÿÿÿÿ",
         ] {

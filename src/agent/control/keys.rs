@@ -7,6 +7,7 @@ use crate::agent::engine::Offered;
 use crate::agent::source::SourceError;
 use crate::agent::source::poller::verify_now;
 use crate::documents::{ActivationCode, Expect, Sub};
+use crate::events::{because, when};
 use crate::subscription::{Cause, Course, Held, KeyKind, Role, State};
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -88,7 +89,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
 fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
     let statement = &held.statement;
     let (key, vendor) = (&statement.key, statement.vendor_name());
-    let first = state.first_active.get(key).copied();
+    let first = state.first_active(statement);
     let course = Course::of(&statement.terms, first.unwrap_or(held.role_since));
     let word = |cause| if cause == Cause::Blocked { "blocked" } else { "cancelled" };
     if let Some((at, cause)) = course.withdrawn_at {
@@ -101,10 +102,16 @@ fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
             format!("the vendor has {word} key {key} from {at} on; ask {vendor} why")
         });
     }
-    let (end, _) = course.lapses_at.filter(|(at, _)| *at <= now)?;
-    Some(format!(
-        "the term of key {key} is over since {end}: it is held, and restricted; ask {vendor} to renew it"
-    ))
+    let (end, cause) = course.lapses_at.filter(|(at, _)| *at <= now)?;
+    let lapse_cause = course.lapse_cause(Some(cause));
+    let wish = match lapse_cause {
+        Some(Cause::Paused) => "to resume it",
+        Some(Cause::Unpaid) => "to pay for it",
+        _ if cause == Cause::Expired => "for another code",
+        _ => "to renew it",
+    };
+    let why = because(cause, lapse_cause);
+    Some(format!("key {key} is held, and restricted since {}, because {why}; ask {vendor} {wish}", when(end)))
 }
 
 /// The vendor gave no document: kept as pending, unless its answer is final for whoever is there to hear it.

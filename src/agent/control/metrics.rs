@@ -108,12 +108,26 @@ fn subscription(out: &mut Text, status: &Status) {
     ];
     let causes = causes.map(|cause| (cause.as_str(), u8::from(Some(cause) == status.cause)));
     out.gauges("svm_agent_cause", "Why it is in grace or restricted: 1 for the cause.", "cause", causes);
-    if let Some(deadline) = deadline(status) {
-        let left = deadline.duration_since(status.at).as_secs().max(0);
+    let lapses = LAPSE_CAUSES.map(|cause| (cause.as_str(), u8::from(Some(cause) == status.lapse_cause)));
+    out.gauges(
+        "svm_agent_lapse_cause",
+        "What started the grace of a lapsed key: 1 for the cause.",
+        "cause",
+        lapses,
+    );
+    if let Some(end) = status.known_end {
+        let left = end.ends_at.duration_since(status.at).as_secs().max(0);
         out.gauge(
             "svm_agent_left_seconds",
-            "Until the end of the term while active, until the end of grace while in grace.",
+            "Until the known end while active, until the end of grace while in grace.",
             left,
+        );
+        let kinds = KNOWN_ENDS.map(|why| (why.as_str(), u8::from(why == end.why)));
+        out.gauges(
+            "svm_agent_known_end",
+            "What svm_agent_left_seconds counts to: 1 for the kind of end.",
+            "why",
+            kinds,
         );
     }
     out.instant(
@@ -140,15 +154,12 @@ fn subscription(out: &mut Text, status: &Status) {
     );
 }
 
-/// What `days_left` of the status counts to.
-fn deadline(status: &Status) -> Option<Timestamp> {
-    let key = status.active()?;
-    match status.phase {
-        Phase::Active => key.ends_at,
-        Phase::Grace => key.grace_ends_at,
-        Phase::NotActivated | Phase::Restricted => None,
-    }
-}
+/// What a subscription can be known to come to.
+const KNOWN_ENDS: [Cause; 6] =
+    [Cause::Blocked, Cause::Cancelled, Cause::Ended, Cause::Paused, Cause::Unpaid, Cause::GraceOver];
+
+/// What a lapse can come from.
+const LAPSE_CAUSES: [Cause; 3] = [Cause::Ended, Cause::Paused, Cause::Unpaid];
 
 /// What a metric of each held key is, and how it is read.
 type OfKey = (&'static str, &'static str, fn(&KeyStatus) -> Option<i64>);

@@ -250,7 +250,9 @@ pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault>
 pub(super) fn carried_out(turn: Turn) -> Result<Value, Fault> {
     match turn.refusal() {
         Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
-        None => Ok(json!({"at": turn.at, "events": turn.events.iter().map(shown).collect::<Vec<_>>()})),
+        None => Ok(
+            json!({"at": turn.at, "events": turn.events.iter().map(|event| shown(event, turn.at)).collect::<Vec<_>>()}),
+        ),
     }
 }
 

@@ -59,14 +59,13 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
 
 fn subscription(status: &Status) -> Vec<Finding> {
     let mut found = Findings::of(Area::Subscription);
-    let cause = status.cause.map(|cause| format!(" ({})", cause.as_str())).unwrap_or_default();
-    let left = status.days_left.map(|days| format!(", {days} days left")).unwrap_or_default();
+    let left = status.left().map(|left| format!(", {left}")).unwrap_or_default();
     let grade = match status.phase {
         Phase::Active => Grade::Ok,
         Phase::Grace => Grade::Warning,
         Phase::NotActivated | Phase::Restricted => Grade::Failure,
     };
-    found.add(grade, "phase", format!("{}{cause}{left}", status.phase.as_str()), remedy::of_phase(status));
+    found.add(grade, "phase", format!("{}{left}", status.phase_words()), remedy::of_phase(status));
     let grade = match status.device_status {
         DeviceStatus::Ok => Grade::Ok,
         DeviceStatus::Warning => Grade::Warning,

@@ -104,13 +104,24 @@ impl Turn {
     }
 }
 
+/// The document of the active key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The name of its published file.
+    pub sub: Sub,
+    /// Who speaks for it.
+    pub issuer: String,
+    /// What tells the text that is held from other revisions.
+    pub digest: String,
+}
+
 /// What the engine shows to the other parts.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// What is kept.
     pub state: Arc<State>,
-    /// The published file of the active key, and who speaks for it.
-    pub active: Option<(Sub, String)>,
+    /// The document of the active key, and where it is published.
+    pub active: Option<Published>,
     /// The document of the reserve key.
     pub reserve: Option<Arc<Paper>>,
     /// Until when each permit holds.

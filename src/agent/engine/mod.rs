@@ -10,7 +10,7 @@ mod handle;
 mod permits;
 pub(crate) mod reverts;
 
-pub use handle::{Handle, Offered, Order, Picture, Run, Tell, Turn};
+pub use handle::{Handle, Offered, Order, Picture, Published, Run, Tell, Turn};
 
 use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
@@ -25,13 +25,11 @@ use super::store::{
 };
 use crate::agent::lines::say;
 use crate::clock::Clock;
-use crate::documents::Document;
+use crate::documents::{Document, text_digest};
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
 use crate::files;
 use crate::http::jitter;
-use crate::subscription::{
-    DeviceStatus, Event, Input, Offer, Refusal, RefusalCode, Severity, State, next_due, step,
-};
+use crate::subscription::{DeviceStatus, Event, Input, Offer, Severity, State, next_due, step};
 use handle::Request;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
@@ -140,9 +138,12 @@ impl Engine {
         store: Store,
         board: Arc<Board>,
         id: &str,
-        (state, papers): (State, Vec<Paper>),
+        (mut state, papers): (State, Vec<Paper>),
         permits: &watch::Sender<Vec<PermitFile>>,
     ) -> (Self, Handle) {
+        state.learn_issuers(|key| {
+            papers.iter().find(|paper| paper.key == key.as_str()).map(|paper| paper.issuer.clone())
+        });
         let (orders, queue) = mpsc::channel(64);
         let shown = Picture {
             state: Arc::new(state.clone()),
@@ -422,7 +423,6 @@ impl Engine {
                 return Ok(last);
             }
         };
-        let offered = offered.and_then(|document| self.same_issuer(document));
         let offered = offered.and_then(|document| self.learn_time(document, door));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
         self.turn(Step { document: offered.ok(), ..Step::new(door(offer)) }).await
@@ -456,21 +456,6 @@ impl Engine {
         let also = (!events.is_empty()).then_some(Operational::EventsQuarantined { destination, events });
         let also = also.into_iter().collect();
         self.turn(Step { also, quarantined, ..Step::new(Input::Look) }).await
-    }
-
-    /// Revisions come from the issuer of the key that is held, whichever door they come through.
-    fn same_issuer(&self, document: Document) -> Offered {
-        let key = document.statement.key.as_str();
-        match self.papers.iter().find(|paper| paper.key == key) {
-            Some(paper) if paper.issuer != document.iss => Err(Refusal::new(
-                RefusalCode::UntrustedSigner,
-                format!(
-                    "key {key} was issued by {}, and this document comes from another issuer; ask the issuer of the key",
-                    paper.issuer
-                ),
-            )),
-            _ => Ok(document),
-        }
     }
 
     fn now(&self) -> Timestamp {
@@ -655,7 +640,8 @@ impl Engine {
     fn show(&self) {
         let active = self.state.active.as_ref().and_then(|held| {
             let paper = self.papers.iter().find(|paper| paper.key == held.statement.key.as_str())?;
-            Some((paper.sub.parse().ok()?, paper.issuer.clone()))
+            let (sub, issuer) = (paper.sub.parse().ok()?, paper.issuer.clone());
+            Some(Published { sub, issuer, digest: text_digest(&paper.jws) })
         });
         self.picture.send_replace(Picture {
             state: Arc::new(self.state.clone()),

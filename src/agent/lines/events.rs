@@ -25,13 +25,13 @@ events! {
     "key.rejected", "A command with a key was refused; nothing changed.", "The line names the way out.";
     "documents.rejected", "What the vendor published was refused; what is held stays in force. Told once for each document.", "The line names the way out.";
     "subscription.status_changed", "The subscription is active, in its grace period (everything works), restricted (database updates and KSN stop, protection goes on), or there is none.",
-        "In grace or restricted: renew with the vendor, then svm-agent refresh. svm-agent status --explain says why and names the vendor.";
+        "In grace or restricted: svm-agent status --explain says why, what to ask the vendor for, and names the vendor; then svm-agent refresh.";
     "subscription.expired", "The subscription's term is over.", "Renew with the vendor: svm-agent renewal. Then svm-agent refresh.";
     "licence.expired", "The commercial key's period is used up.", "Get another key from the vendor, and activate it.";
     "subscription.renewed", "The end date moved later.", "";
-    "subscription.parameters_changed", "The vendor changed the terms of the subscription; the line names which.", "";
-    "subscription.expiring", "A reminder before the end.", "Renew with the vendor: svm-agent renewal. With auto-renewal nothing.";
-    "subscription.grace_ending", "A reminder before the end of the grace period: then updates and KSN stop.", "Renew with the vendor: svm-agent renewal. Then svm-agent refresh.";
+    "subscription.parameters_changed", "The vendor changed the terms of the subscription, or what it will do to it; the line says what, with the values.", "If the vendor cancels, pauses or blocks it: ask the vendor why.";
+    "subscription.expiring", "A reminder before the known end: of the term, or of an announced cancellation, blocking or pause, or the paid date.", "svm-agent status says what to do. Where the term ends and the vendor renews it automatically, nothing.";
+    "subscription.grace_ending", "A reminder before the end of the grace period: then updates and KSN stop.", "svm-agent status says what to ask the vendor for; then svm-agent refresh.";
     "source.stale", "The vendor's document is older than it may get: a newer one is held back somewhere, or the vendor cannot be reached.", "See whether the vendor can be reached: svm-agent status, svm-agent refresh.";
     "enforcement.changed", "Database updates or the use of KSN are allowed, limited or stopped now; the line says by what.", "Nothing by itself: it follows from the status.";
     "enforcement.failed", "A permit could not be carried out: what should be stopped may run, or the other way round.", "svm-agent status --explain; systemctl status of what it names; who else sets it: a policy of the console?";

@@ -199,6 +199,7 @@ struct RawKeys {
 struct RawReminders {
     before_end_days: Vec<u32>,
     before_grace_end_days: Vec<u32>,
+    before_paid_until_days: Vec<u32>,
     expiring_status_days: u32,
 }
 #[derive(Deserialize)]
@@ -372,6 +373,10 @@ impl Check<'_> {
             "reminders.before_grace_end_days",
             Rules::reminder_list(raw.reminders.before_grace_end_days),
         );
+        let before_paid_until = self.take(
+            "reminders.before_paid_until_days",
+            Rules::reminder_list(raw.reminders.before_paid_until_days),
+        );
         let expiring = raw.reminders.expiring_status_days;
         let expiring = self.take(
             "reminders.expiring_status_days",
@@ -428,6 +433,7 @@ impl Check<'_> {
         let mut rules = Rules::new(version?);
         rules.reminder_days = before_end?;
         rules.grace_reminder_days = before_grace_end?;
+        rules.paid_reminder_days = before_paid_until?;
         rules.expiring_status_days = expiring?;
         rules.promote_reserve_on_lapse = raw.keys.promote_reserve_on_lapse;
         rules.database_updates_at_most = updates_at_most?;

@@ -1,21 +1,22 @@
 //! The poller: looks at the source when the schedule says so, and hands what it finds to the engine.
 //!
 //! What it remembers (the ETag of an accepted body, failures, a refusal that was told) is kept in the store, so
-//! that a restart neither forgets a backoff nor tells a refusal again.
+//! that a restart neither forgets a backoff nor tells a refusal again. ETag and refusal were judged against the document that
+//! was held then: where another one is held, they say nothing, and a key that was just added is looked for at once.
 
 use super::schedule::{self, Facts};
 use super::{Answer, SourceError, fetch};
 use crate::agent::board::Board;
-use crate::agent::engine::{Handle, Order};
+use crate::agent::engine::{Handle, Order, Published};
 use crate::agent::lines::say;
 use crate::agent::outage::{Outage, Trouble};
 use crate::agent::settings::Settings;
 use crate::agent::store::{Commit, SOURCE_NOTE, Store, read_note};
 use crate::clock::Clock;
 use crate::clock::trust::Suspicion;
-use crate::documents::{Document, Expect, Sub, TrustStore, verify};
+use crate::documents::{Document, Expect, TrustStore, text_digest, verify};
 use crate::error_chain::Chain;
-use crate::subscription::Refusal;
+use crate::subscription::{Held, Refusal};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -25,6 +26,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
 const FULL_LOOK: SignedDuration = SignedDuration::from_hours(24);
+
+/// After a take-over, which many SVMs have at one instant, the look is spread over so long.
+const TAKE_OVER_SPREAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// Refusals that the administrator can end by trusting a signer.
 const SIGNERS: &[&str] = &["untrusted_signer", "bad_signature"];
@@ -61,6 +65,8 @@ pub type Refresh = oneshot::Sender<Looked>;
 pub(crate) struct Memory {
     /// Of which published file; another one makes this void.
     sub: String,
+    /// Digest of the document that was held when `etag` and `refused` were noted; `None` in the note of an older agent.
+    held: Option<String>,
     etag: Option<String>,
     last_look: Option<Timestamp>,
     last_heard: Option<Timestamp>,
@@ -76,6 +82,41 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Goes by the document that is held now. What was learnt of another one is void; what the vendor just gave to
+    /// whoever activated it counts as looked for.
+    fn go_by(&mut self, active: &Published, held: &Held, board: &Board) -> bool {
+        let same_file = self.sub == active.sub.as_str();
+        if same_file && self.held.as_ref() == Some(&active.digest) {
+            return false;
+        }
+        if !same_file {
+            *self = Self { sub: active.sub.as_str().to_owned(), ..Self::default() };
+        } else if self.held.is_some() {
+            self.refused = None;
+        }
+        self.etag = None;
+        self.held = Some(active.digest.clone());
+        if let Some(answered) = board.answered(&active.sub) {
+            self.last_heard = self.last_heard.max(Some(answered.at));
+            if answered.digest.as_ref() == Some(&active.digest) {
+                self.last_look = self.last_look.max(Some(held.role_since));
+            }
+        }
+        true
+    }
+
+    /// When to look for a key that was not looked for since it has its role.
+    fn first_look(&self, held: &Held, spread: f64) -> Option<Timestamp> {
+        let looked = self.last_look.is_some_and(|last| last >= held.role_since);
+        let took_over = held.role_since != held.added_at;
+        let wait = SignedDuration::from_secs_f64(if took_over {
+            TAKE_OVER_SPREAD.as_secs_f64() * spread
+        } else {
+            0.0
+        });
+        (!looked).then(|| held.role_since.checked_add(wait).unwrap_or(held.role_since))
+    }
+
     /// What is published now is what is held: a refusal stands no more.
     fn accepted(&mut self) {
         if let Some((_, code, _)) = self.refused.take() {
@@ -165,23 +206,19 @@ impl Poller {
         let mut doubt = Doubt::default();
         loop {
             let picture = self.engine.picture.borrow_and_update().clone();
-            if let Some((sub, _)) = &picture.active
-                && memory.sub != sub.as_str()
+            let active = picture.active.as_ref().zip(picture.state.active.as_ref());
+            if let Some((active, held)) = active
+                && memory.go_by(active, held, &self.board)
             {
-                let last_heard = self.board.answered(sub);
-                memory = Memory { sub: sub.as_str().to_owned(), last_heard, ..Memory::default() };
-                if last_heard.is_some() {
-                    self.keep(&memory).await;
-                }
+                self.keep(&memory).await;
             }
-            let due = (picture.active.is_some() && self.settings.source.url.is_some()).then(|| {
+            let due = active.filter(|_| self.settings.source.url.is_some()).map(|(_, held)| {
                 let now = self.clock.now();
                 let facts = Facts::of(&picture.state, now, self.spread);
-                // A key that was just added was just looked at.
-                let added = picture.state.active.as_ref().map(|held| held.role_since);
                 // An instant that lies ahead was noted under another clock.
-                let last = memory.last_look.or(added).unwrap_or(now).min(now);
+                let last = memory.last_look.unwrap_or(now).min(now);
                 let next = schedule::next_look(&self.settings.source, &facts, last);
+                let next = memory.first_look(held, self.spread).map_or(next, |at| at.min(next));
                 let longest = now.checked_add(SignedDuration::from_hours(2)).unwrap_or(now);
                 let next = memory.not_before.filter(|at| *at <= longest).unwrap_or(next);
                 doubt.look_at(self.clock.suspicion(), now, self.spread).map_or(next, |at| at.min(next))
@@ -206,7 +243,7 @@ impl Poller {
             }
             doubt.asked();
             let looked = match &picture.active {
-                Some((sub, issuer)) => self.look(&mut memory, sub, issuer, asked.is_some()).await,
+                Some(active) => self.look(&mut memory, active, asked.is_some()).await,
                 None => Looked::Failed {
                     code: "not_activated".to_owned(),
                     message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
@@ -218,12 +255,12 @@ impl Poller {
         }
     }
 
-    async fn look(&self, memory: &mut Memory, sub: &Sub, issuer: &str, full: bool) -> Looked {
+    async fn look(&self, memory: &mut Memory, active: &Published, full: bool) -> Looked {
         let now = self.clock.now();
         let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
         let etag = memory.etag.clone().filter(|_| !full && !old);
         memory.last_look = Some(now);
-        let looked = match fetch(&self.settings.source, sub, etag.as_deref(), &self.clock).await {
+        let looked = match fetch(&self.settings.source, &active.sub, etag.as_deref(), &self.clock).await {
             Err(error @ SourceError::NotConfigured) => {
                 return Looked::Failed { code: error.code().to_owned(), message: error.to_string() };
             }
@@ -233,7 +270,7 @@ impl Poller {
                 Looked::NotChanged
             }
             Ok(Answer::Document { text, etag }) => {
-                let looked = self.offer(memory, &text, sub, issuer).await;
+                let looked = self.offer(memory, &text, active).await;
                 if matches!(looked, Looked::NotChanged | Looked::Taken) {
                     memory.etag = etag;
                     memory.last_full = Some(now);
@@ -279,15 +316,14 @@ impl Poller {
         SignedDuration::try_from(wait).ok().and_then(|w| now.checked_add(w).ok()).unwrap_or(now)
     }
 
-    async fn offer(&self, memory: &mut Memory, text: &str, sub: &Sub, issuer: &str) -> Looked {
+    async fn offer(&self, memory: &mut Memory, text: &str, active: &Published) -> Looked {
         // The key may have left while the answer was under way, as where a reserve key takes over: what is published of it
         // is not for this SVM any more, and no fault of the vendor's.
-        if self.engine.picture.borrow().active.as_ref().is_none_or(|(active, _)| active != sub) {
+        if self.engine.picture.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
             return Looked::NotChanged;
         }
-        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        let digest: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        let expect = Expect { sub: Some(sub), issuer: Some(issuer) };
+        let digest = text_digest(text);
+        let expect = Expect { sub: Some(&active.sub), issuer: Some(&active.issuer) };
         let offered = verify_now(text, &self.settings.trust_dir, expect, &mut memory.told_of_signers);
         if let Some((known, code, message)) = &memory.refused
             && *known == digest
@@ -297,6 +333,7 @@ impl Poller {
             // Told once; it stands until another body is published, or its signer is trusted after all.
             return Looked::Refused { code: code.clone(), message: message.clone() };
         }
+        let document = offered.as_ref().ok().map(|document| text_digest(&document.text));
         match self.engine.order(Order::Publish(Box::new(offered))).await {
             Err(error) => Looked::Failed { code: "store".to_owned(), message: error.to_string() },
             Ok(turn) => match turn.refusal() {
@@ -307,7 +344,12 @@ impl Poller {
                 }
                 None => {
                     memory.accepted();
-                    if turn.taken { Looked::Taken } else { Looked::NotChanged }
+                    if turn.taken {
+                        memory.held = document;
+                        Looked::Taken
+                    } else {
+                        Looked::NotChanged
+                    }
                 }
             },
         }

@@ -7,7 +7,7 @@
 
 use crate::agent::settings::SourceSettings;
 use crate::http::jitter;
-use crate::subscription::{Phase, State, Term, sub_days};
+use crate::subscription::{Phase, State, Statement, sub_days};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -29,10 +29,7 @@ impl Facts {
     pub fn of(state: &State, now: Timestamp, spread: f64) -> Self {
         let statement = state.active.as_ref().map(|held| &held.statement);
         let course = state.course();
-        let paid_until = statement.and_then(|s| s.subscription()).and_then(|s| match s.term {
-            Term::Unlimited { paid_until } => paid_until,
-            Term::Limited { .. } => None,
-        });
+        let paid_until = statement.and_then(Statement::paid_until);
         let turns = course.into_iter().flat_map(|c| {
             [c.ends_at, c.grace_from.map(|g| g.0), c.lapses_at.map(|l| l.0), c.withdrawn_at.map(|w| w.0)]
         });

@@ -1,7 +1,8 @@
 //! The fleet: how many are well, which keys are full, and every SVM, the worst first.
 
 use super::words::{
-    ago, cause, date, encoded, permit, phase, reason, relative, status_chip, status_icon, status_word,
+    ago, cause, date, encoded, known_end, permit, phase, reason, relative, status_chip, status_icon,
+    status_word,
 };
 use crate::collector::api::FleetQuery;
 use crate::collector::fleet::{Counts, KeySum, Svm};
@@ -229,6 +230,9 @@ impl View {
                 div class="sub" { (ended(self.now, ends)) " " (date(ends)) " · " (relative(self.now, ends)) }
             } @else if let Some(paid) = told.paid_until {
                 div class="sub" { "paid until " (date(paid)) " · " (relative(self.now, paid)) }
+            }
+            @if let Some(end) = told.known_end.as_ref().filter(|end| end.why != "ended") {
+                div class="sub" { (known_end(&end.why).to_lowercase()) " " (date(end.ends_at)) " · " (relative(self.now, end.ends_at)) }
             }
             @if let Some(grace) = told.grace_ends_at {
                 div class="sub" { "grace " (ended(self.now, grace)) " " (date(grace)) " · " (relative(self.now, grace)) }

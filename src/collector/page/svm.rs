@@ -2,7 +2,8 @@
 
 use super::fleet::{delivery, devices, names};
 use super::words::{
-    ago, cause, date, encoded, instant, permit, phase, reason, relative, severity, status_chip,
+    ago, cause, date, encoded, instant, known_end, permit, phase, reason, relative, severity, state,
+    status_chip,
 };
 use crate::collector::fleet::{ConflictReason, Svm, Told};
 use crate::collector::store::{Event, StoredReport};
@@ -109,14 +110,47 @@ impl View {
             (fact("Phase", html! {
                 @match &told.phase { Some(name) => b { (phase(name)) }, None => span class="muted" { "–" } }
                 @if let Some(why) = &told.cause { div class="sub" { (cause(why)) } }
+                @if let Some(why) = &told.lapse_cause { div class="sub" { "because: " (cause(why)) } }
             }))
+            @if let Some(name) = &told.state {
+                (fact("Vendor's state", html! {
+                    (state(name))
+                    @if let Some(at) = told.state_since {
+                        div class="sub" { (if at > self.now { "announced, from " } else { "since " }) (instant(at)) " · " (relative(self.now, at)) }
+                    }
+                }))
+            }
+            @if let Some(end) = &told.known_end {
+                @if end.why != "ended" { (fact(known_end(&end.why), when(end.ends_at))) }
+            }
             @if let Some(at) = told.ends_at { (fact(if at <= self.now { "Term ended" } else { "Term ends" }, when(at))) }
             @if let Some(at) = told.paid_until { (fact("Paid until", when(at))) }
             @if let Some(at) = told.grace_ends_at { (fact(if at <= self.now { "Grace ended" } else { "Grace ends" }, when(at))) }
             (fact("Key", html! {
                 span class="mono" { (text(&told.key)) }
-                @if let Some(kind) = &told.kind { div class="sub" { (clean(kind)) } }
+                @if let Some(kind) = &told.kind {
+                    div class="sub" { (clean(kind)) @if let Some(rev) = told.rev { ", revision " (rev) } }
+                }
+                @if let Some(at) = told.activated_at { div class="sub" { "active since " (instant(at)) } }
+                @if let Some(automatic) = told.auto_renew {
+                    div class="sub" { (if automatic { "renewed automatically" } else { "not renewed automatically" }) }
+                }
             }))
+            @if let Some(seller) = &told.vendor {
+                (fact("Sold by", html! {
+                    (text(&seller.name))
+                    @for (what, line) in [("renewal", &seller.renewal_url), ("support", &seller.support_url), ("phone", &seller.phone)] {
+                        @if let Some(line) = line { div class="sub" { (what) " " bdi { (clean(line)) } } }
+                    }
+                }))
+            }
+            @if let Some(order) = &told.order {
+                (fact("Order", html! {
+                    span class="mono" { (text(&order.number)) }
+                    @if let Some(channel) = &order.channel { div class="sub" { "channel " (clean(channel)) } }
+                    @if let Some(day) = &order.placed_on { div class="sub" { "placed on " (clean(day)) } }
+                }))
+            }
             (fact("Reserve key", html! { span class="mono" { (text(&told.reserve)) } }))
             (fact("Devices", devices(told.devices, told.devices_limit)))
             (fact("Permits", html! {

@@ -90,6 +90,30 @@ pub(super) fn cause(name: &str) -> String {
     .to_owned()
 }
 
+/// The vendor's word about a key.
+pub(super) fn state(name: &str) -> String {
+    match name {
+        "active" => "active",
+        "paused" => "paused by the vendor",
+        "soft_cancelled" => "renewal cancelled by the vendor",
+        "hard_cancelled" => "cancelled by the vendor",
+        "blocked" => "blocked by the vendor",
+        other => return clean_start(&other.replace('_', " "), WORD),
+    }
+    .to_owned()
+}
+
+/// What comes at the end that a key is known to come to.
+pub(super) fn known_end(why: &str) -> &'static str {
+    match why {
+        "cancelled" => "Will be cancelled",
+        "blocked" => "Will be blocked",
+        "paused" => "Will be paused",
+        "unpaid" => "Paid until, without grace",
+        _ => "Will end",
+    }
+}
+
 /// Severity of Kaspersky Security Center: its class and its word.
 pub(super) fn severity(number: Option<u64>) -> (&'static str, &'static str) {
     match number {

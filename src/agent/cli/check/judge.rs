@@ -171,15 +171,15 @@ fn device(verdict: &mut Verdict, status: &Status) {
 }
 
 fn subscription(verdict: &mut Verdict, status: &Status, limits: &Limits) {
-    let cause = status.cause.map(|cause| format!(" ({})", cause.as_str())).unwrap_or_default();
-    let phase = format!("subscription {}{cause}", status.phase.as_str());
+    let phase = format!("subscription {}", status.phase_words());
     let mut line = phase.clone();
-    if let Some(days) = status.days_left {
+    if let (Some(end), Some(left)) = (status.known_end, status.left()) {
+        let days = (end.ends_at.duration_since(status.at).as_secs_f64() / 86_400.0).max(0.0);
+        // To a hundredth of a day, and no more than is left: the last day is below 1.
+        let days = (days * 100.0).floor() / 100.0;
         let [warning, critical] = &limits.days;
-        #[expect(clippy::cast_precision_loss, reason = "days are few")]
-        let state = verdict.measure("days_left", days as f64, [Some(warning), Some(critical)], "");
-        let of = if status.phase == Phase::Grace { " of grace" } else { "" };
-        line = format!("{phase}, {days} days{of} left");
+        let state = verdict.measure("days_left", days, [Some(warning), Some(critical)], "");
+        line = format!("{phase}, {left}");
         verdict.find(state, line.clone());
     }
     verdict.facts.insert(0, line);

@@ -24,7 +24,7 @@ use std::time::Duration;
 /// What is asked for. Ranges are texts: a wrong one is UNKNOWN, not a wrong use of a program.
 #[derive(Args)]
 pub(super) struct Asked {
-    /// Warn by the days left of the term or of the grace period; 7: alerts below 7
+    /// Warn by the days left to the known end or of the grace period; 7: alerts below 7
     #[arg(short, long, value_name = "RANGE", default_value = "7:", allow_hyphen_values = true)]
     warning: String,
     /// The same, critical
