@@ -7,10 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 
-# Panics name the source files of dependencies, which lie below the builder's home: /cargo stands for it. Encoded,
-# because a path may have a space in it.
+# Panics name the source files of dependencies, which lie below the builder's home: /crates stands for the folder with all
+# of them. Of several prefixes the last counts. Encoded, because a path may have a space in it.
 home=${CARGO_HOME:-$HOME/.cargo}
-flags=("--remap-path-prefix=$home=/cargo" "--remap-path-prefix=$PWD=/svm-agent")
+compgen -G "$home/registry/src/*" > /dev/null || "$cargo" fetch --locked
+flags=("--remap-path-prefix=$PWD=/svm-agent" "--remap-path-prefix=$home=/cargo")
+for registry in "$home"/registry/src/*; do flags+=("--remap-path-prefix=$registry=/crates"); done
 export CARGO_ENCODED_RUSTFLAGS
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
 unset RUSTFLAGS
