@@ -210,15 +210,20 @@ fn any_2xx_is_a_tunnel_and_whatever_else_a_proxy_says_is_told_with_its_name() {
         assert_eq!(failure.code(), code);
         assert_eq!(failure.is_configuration(), !told.contains("answers 50"), "{said}");
     }
-    // A proxy that talks without end, and one that is not there.
-    let endless = Server::start();
-    endless.answer(|_, stream| {
-        loop {
-            stream.write_all(b"HTTP/1.1 100 Continue\r\nX: y\r\n")?;
-        }
-    });
-    let failure = get_through(&format!("http://127.0.0.1:{}", endless.port), &url, &tls).unwrap_err();
-    assert_eq!(failure.code(), "proxy_refused", "{failure}");
+    // Proxies that talk without end, and one that is not there.
+    for again in [&b"HTTP/1.1 100 Continue\r\nX: y\r\n"[..], b"HTTP/1.1 100 Continue\r\n\r\n", b"\r\n", b"x"]
+    {
+        let endless = Server::start();
+        endless.answer(move |_, stream| {
+            loop {
+                stream.write_all(&again.repeat(1000))?;
+            }
+        });
+        let began = Instant::now();
+        let failure = get_through(&format!("http://127.0.0.1:{}", endless.port), &url, &tls).unwrap_err();
+        assert_eq!(failure.code(), "proxy_refused", "{failure}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
     let nobody = free_port();
     let failure = get_through(&format!("http://127.0.0.1:{nobody}"), &url, &tls).unwrap_err();
     assert!(failure.to_string().contains(&format!("the proxy 127.0.0.1:{nobody}")), "{failure}");

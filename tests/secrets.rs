@@ -199,6 +199,21 @@ fn agent(format: &str) {
         format!("[destinations.a]\nurl = \"http://h/\"\ntoken_file = [\"{INLINE}\"]\n"),
         format!("[destinations.a]\nurl = \"http://h/\"\nproxy = \"http://me:{INLINE}@h\"\n"),
         format!("[destinations.a]\nurl = \"http://h/\"\nproxy = \"http://h/?{INLINE}\"\n"),
+        format!("[destinations.a]\nurl = \"http://h/#{INLINE}\"\n"),
+        format!("[destinations.a]\nurl = \"http://h/ {INLINE}\"\n"),
+        format!("[destinations.a]\nkind = \"syslog\"\nurl = \"tls://me:{INLINE}@h\"\n"),
+        format!(
+            "[destinations.a]\nurl = \"http://h/\"\nkind = \"{INLINE}\"\ntimeout = \"http://h/?{INLINE}\"\n"
+        ),
+        format!("[destinations.a]\nurl = \"http://h/\"\ntoken_file = \"{INLINE}\"\n"),
+        format!(
+            "[destinations.a]\nurl = \"http://h/\"\ncertificate_file = \"/c\"\nkey_file = \"-----BEGIN PRIVATE KEY-----\\n{INLINE}\"\n"
+        ),
+        format!("[destinations.a]\nurl = http://h/?{INLINE}\n"),
+        format!("[destinations.a]\nurl = 'http://h/?{INLINE}\n"),
+        format!("[destinations.a]\nurl = \"http://h/\\p?{INLINE}\"\n"),
+        format!("[destinations.a]\nurl = \"http://h/?{INLINE}\"\nurl = \"http://h/?{INLINE}\"\n"),
+        format!("[gateway]\nupstreams = [\"http://me:{INLINE}@h:1\", \"me:{INLINE}@h\"]\n"),
     ] {
         std::fs::write(&agent.config, good.clone() + &wrong).unwrap();
         ask(78, &["config", "check"], "");

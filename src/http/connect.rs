@@ -1,7 +1,6 @@
 //! A connection to where a request goes: name, address, proxy, tunnel, TLS.
 
 use super::address::Target;
-use super::meter::MAX_HEAD_BYTES;
 use super::{Failure, ProxyRefusal};
 use rustls::pki_types::ServerName;
 use std::io;
@@ -15,6 +14,9 @@ use tokio_rustls::TlsConnector;
 
 /// So long one address has a start before the next is tried as well (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What a proxy may say before it gives a tunnel. It is read byte by byte, so as not to take what is behind it.
+const MAX_TUNNEL_BYTES: usize = 8 * 1024;
 
 /// Addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 8;
@@ -138,10 +140,8 @@ async fn tunnel(stream: &mut Box<dyn Stream>, to: &Target) -> io::Result<u16> {
     stream.write_all(question.as_bytes()).await?;
     stream.flush().await?;
     let mut head = Vec::new();
-    loop {
-        if head.len() >= MAX_HEAD_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head of its answer has no end"));
-        }
+    // All heads together, interim ones included.
+    for _ in 0..MAX_TUNNEL_BYTES {
         head.push(stream.read_u8().await?);
         if !head.ends_with(b"\n\r\n") && !head.ends_with(b"\n\n") {
             continue;
@@ -155,4 +155,5 @@ async fn tunnel(stream: &mut Box<dyn Stream>, to: &Target) -> io::Result<u16> {
             None => return Err(io::Error::new(io::ErrorKind::InvalidData, "its answer is not HTTP")),
         }
     }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "the head of its answer has no end"))
 }

@@ -49,9 +49,37 @@ pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A value that cannot stand at a key, as it is quoted: without what may be a secret that was meant for another place. A
+/// text of more than `max` characters is no typing error, and is not quoted at all.
+pub fn quoted(text: &str, max: usize) -> String {
+    let count = text.chars().count();
+    if count > max {
+        return format!("a text of {count} characters");
+    }
+    let text = without_secrets(text);
+    match text.rsplit_once('@') {
+        Some((_, place)) if !text.contains("://") => format!("\"…@{}\"", place.escape_debug()),
+        _ => format!("\"{}\"", text.escape_debug()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_quoted_has_no_secret_of_another_place() {
+        for (text, told) in [
+            ("me", "\"me\""),
+            ("a\nb", "\"a\\nb\""),
+            ("http://me:secret@h/", "\"http://…@h/\""),
+            ("http://h/?secret", "\"http://h/?…\""),
+            ("me:secret@h:13111", "\"…@h:13111\""),
+            ("planted-bearer-token-5d1f", "a text of 25 characters"),
+        ] {
+            assert_eq!(quoted(text, 24), told);
+        }
+    }
 
     #[test]
     fn an_address_is_shown_without_its_query() {

@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-pub use address::Address;
+pub use address::{Address, quoted};
 pub use form::{Form, Rule, Rules};
 pub use schema::schema;
 pub use shown::{Change, DEFAULT, Shown, changes};
@@ -229,6 +229,9 @@ fn remove(table: &mut toml::Table, path: &[&str]) -> bool {
     }
 }
 
+/// No word or span of the settings is longer.
+const LONGEST_WORD: usize = 24;
+
 /// One of a few words, by name.
 ///
 /// # Errors
@@ -238,7 +241,7 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         return Ok(*value);
     }
     let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-    Err(format!("must be {}, not \"{}\"", names.join(" or "), text.escape_debug()))
+    Err(format!("must be {}, not {}", names.join(" or "), quoted(text, LONGEST_WORD)))
 }
 
 /// A span of time such as `6h`, `15m`, `30s` or `2d`.
@@ -247,7 +250,10 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
 /// A sentence that shows the form.
 pub fn span(text: &str) -> Result<SignedDuration, String> {
     let wrong = || {
-        format!("must be a span such as \"30s\", \"15m\", \"6h\" or \"7d\", not \"{}\"", text.escape_debug())
+        format!(
+            "must be a span such as \"30s\", \"15m\", \"6h\" or \"7d\", not {}",
+            quoted(text, LONGEST_WORD)
+        )
     };
     if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
         return days.checked_mul(86_400).map(SignedDuration::from_secs).ok_or_else(wrong);

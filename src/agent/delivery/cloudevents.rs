@@ -297,6 +297,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_token_is_its_first_line_without_what_nobody_sees() {
+        let of = |text: &str| read_token(text).map(|token| token.expose_secret().to_owned());
+        for text in [
+            "t0k/en+=",
+            "t0k/en+=\r\n",
+            "\u{feff}t0k/en+=\n",
+            " t0k/en+=\u{200b}\u{a0}\nmore",
+            "\u{200e}t0k/en+=\r",
+        ] {
+            assert_eq!(of(text).as_deref(), Ok("t0k/en+="), "{text:?}");
+        }
+        for text in [
+            "",
+            "\n",
+            "\nplanted",
+            "\u{feff}\nplanted",
+            "plan ted",
+            "pl\u{200b}anted",
+            "planté",
+            "-----BEGIN planted",
+        ] {
+            let problem = of(text).unwrap_err().to_string();
+            assert!(!problem.contains("plan"), "{problem}");
+        }
+    }
+
+    #[test]
     fn a_binary_event_has_its_attributes_in_headers() {
         let body = r#"{"specversion":"1.0","id":"a b","subject":"ключ","datacontenttype":"application/json","data":{"x": 1}}"#;
         let event = Outgoing { sequence: 7, skipped_from: Some(6), id: "a b".into(), body: body.into() };

@@ -2,6 +2,7 @@
 
 use crate::agent::outage::{Outage, Trouble};
 use crate::clock::Clock;
+use crate::settings::quoted;
 use jiff::Timestamp;
 use rustix::net::sockopt::set_tcp_quickack;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ pub struct Upstream {
 /// A text that names no upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{text:?} is not HOST:PORT: {why}; write it like \"ksn.example:13111\", \"192.0.2.1:13111\" or \"[2001:db8::1]:13111\""
+    "{text} is not HOST:PORT: {why}; write it like \"ksn.example:13111\", \"192.0.2.1:13111\" or \"[2001:db8::1]:13111\""
 )]
 pub struct BadUpstream {
     text: String,
@@ -50,7 +51,7 @@ impl FromStr for Upstream {
     type Err = BadUpstream;
 
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = |why| BadUpstream { text: text.to_owned(), why };
+        let bad = |why| BadUpstream { text: quoted(text, 80), why };
         if text.contains('/') {
             return Err(bad("it has neither a scheme nor a path"));
         }
