@@ -198,7 +198,8 @@ fn each_wrong_answer_of_the_source_has_a_name_and_changes_nothing() {
 #[test]
 fn a_document_is_taken_whatever_its_server_calls_it() {
     let world = World::activated();
-    let forms: [(&str, fn(Vec<u8>) -> Vec<u8>); 8] = [
+    type Form = (&'static str, fn(Vec<u8>) -> Vec<u8>);
+    let forms: [Form; 8] = [
         ("a page", |text| whole(&["200 OK", "Content-Type: text/html; charset=utf-8"], text)),
         ("JSON", |text| whole(&["200 OK", "Content-Type: application/json"], text)),
         ("a mark before it", |text| whole(&["200 OK"], [b"\xef\xbb\xbf", &text[..]].concat())),

@@ -292,7 +292,7 @@ fn pours(head: &'static [u8], again: &'static [u8]) -> (u16, std::sync::mpsc::Re
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.read(&mut [0; 4096]).unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
         stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
         let many = again.repeat(1 + 8192 / again.len());
         let mut count = 0;

@@ -374,8 +374,7 @@ fn nothing_of_a_damaged_secret_is_told_to_anybody() {
             names.push(format!("{role}-{name}"));
         }
     }
-    let mut planted = Planted::default();
-    planted.secrets = pieces(&key);
+    let mut planted = Planted { secrets: pieces(&key), ..Planted::default() };
     assert!(planted.secrets.len() > 10);
     let agent = Agent::new(folder.path(), &trust, &text);
     let mut program = agent.start_ready();

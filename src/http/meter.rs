@@ -33,7 +33,7 @@ pub(super) enum Overrun {
 }
 
 /// Where an answer is, by its bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// Of all heads so far.
     head: usize,
@@ -46,12 +46,6 @@ struct State {
     interim: u8,
     /// Behind the heads: what may still come.
     body: Option<usize>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { head: 0, status: [0; 12], line: 0, begun: false, interim: 0, body: None }
-    }
 }
 
 impl State {

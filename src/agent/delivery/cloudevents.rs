@@ -36,7 +36,7 @@ pub(super) struct Composer {
 pub(super) struct Line {
     settings: CloudEvents,
     clock: Clock,
-    connected: Option<Connected>,
+    connected: Option<Box<Connected>>,
     /// By the rate that the receiver allows, nothing is sent before this, over which connection ever.
     not_before: Timestamp,
 }
@@ -162,7 +162,7 @@ impl Line {
             None => SignedDuration::ZERO,
             Some(origin) => self.ask_leave(&client, origin).await?,
         };
-        self.connected = Some(Connected { client, files, gap });
+        self.connected = Some(Box::new(Connected { client, files, gap }));
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Line {
         if let Err(outcome) = self.connect().await {
             return outcome;
         }
-        let Some(Connected { client, gap, .. }) = &self.connected else {
+        let Some(Connected { client, gap, .. }) = self.connected.as_deref() else {
             return Outcome::again("unreachable", "there is no connection");
         };
         let gap = *gap;
