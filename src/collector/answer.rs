@@ -52,7 +52,9 @@ pub(crate) enum Refusal {
         "this collector does not answer to the name {0}: add it to hosts in the settings if it is one of its own"
     )]
     UnknownHost(String),
-    #[error("a page from elsewhere may not send to this collector (Origin)")]
+    #[error(
+        "a page from elsewhere may not send to this collector, nor follow its events (Origin, Sec-Fetch-Site)"
+    )]
     ForeignOrigin,
     #[error("the client left")]
     Left,

@@ -78,7 +78,7 @@ pub(super) fn is_foreign(origin: &str, asked: Option<&Authority>, names: &[Strin
     let same = asked.is_some_and(|asked| {
         asked.host == origin.host && asked.port.unwrap_or(usual) == origin.port.unwrap_or(usual)
     });
-    !same && !names.iter().any(|name| *name == origin.host)
+    !same && !names.contains(&origin.host)
 }
 
 #[cfg(test)]

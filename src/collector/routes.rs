@@ -184,6 +184,10 @@ fn may_ask(app: &App, access: Access, request: &Request, peer: &Peer) -> Result<
         };
         return if origins.any(foreign) { Err(Refusal::ForeignOrigin) } else { Ok(own) };
     }
+    // A stream that a foreign page opens could not be read there, but would take a place.
+    if access == Access::Following && headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return Err(Refusal::ForeignOrigin);
+    }
     let is_reader = app.readers.as_ref().is_some_and(|readers| readers.known(headers).is_some());
     if is_reader {
         // Whoever holds a reading token says whom it asks for: the last address is what it added itself.

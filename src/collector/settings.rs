@@ -330,8 +330,8 @@ mod tests {
 
     #[test]
     fn names_are_plain_and_readers_have_a_file() {
-        let mut settings = Settings::default();
-        settings.hosts = vec!["console.example.com".to_owned(), "console".to_owned()];
+        let hosts = vec!["console.example.com".to_owned(), "console".to_owned()];
+        let mut settings = Settings { hosts, ..Settings::default() };
         assert!(settings.check(&Origins::default()).is_ok());
         for name in
             ["https://a.example", "a.example:8480", "a.example/x", "A.example", "a.example.", "", "a b", "*"]

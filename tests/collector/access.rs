@@ -174,6 +174,9 @@ fn a_page_from_elsewhere_may_not_send() {
         ] {
             assert_eq!(post(origin, "1", 1), refused(403, "foreign_origin"), "{origin}");
         }
+        // Nor does it take places of live readers.
+        let live = "GET /v1/live HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\n";
+        assert_eq!(code(&collector.ask(live, b"").unwrap()), refused(403, "foreign_origin"));
         // Its own pages, and the sender of a webhook, who shows the bare name of its system.
         assert_eq!(post("http://localhost", "1", 1).0, 200);
         assert_eq!(post("eventemitter.example.com", "2", 2).0, 200);

@@ -59,7 +59,7 @@ fn devices_of_a_key_are_summed_and_what_is_unknown_stays_unknown() {
     assert!(!metrics.contains("svm_collector_key_devices{key=\"NONE\"}"), "unknown is not 0");
     assert!(!metrics.contains("svm_collector_key_devices_limit{key=\"ZERO\"}"));
     let page = collector.get("/").body;
-    assert!(page.contains("unknown") && page.contains("without 1 SVMs, whose number is unknown"), "{page}");
+    assert!(page.contains("unknown") && page.contains("without 1 SVM, whose number is unknown"), "{page}");
 }
 
 #[test]

@@ -100,7 +100,10 @@ impl View {
                                         None => { span class="muted" { " · no limit" } }
                                     }
                                     @if sum.devices.is_some() && sum.svms_unknown > 0 {
-                                        span class="muted" { " · without " (sum.svms_unknown) " SVMs, whose number is unknown" }
+                                        span class="muted" {
+                                            " · without " (sum.svms_unknown) @if sum.svms_unknown == 1 { " SVM" } @else { " SVMs" }
+                                            ", whose number is unknown"
+                                        }
                                     }
                                     @if let Some(word) = level_word(sum.level()) {
                                         " " span class={ "tag " (level_class(sum.level())) } { (word) }

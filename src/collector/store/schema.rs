@@ -109,7 +109,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
              PRAGMA journal_size_limit=67108864;",
         )?;
         let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found >= VERSION || found < 0 {
+        if !(0..VERSION).contains(&found) {
             return Ok(found);
         }
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
