@@ -10,6 +10,7 @@ use super::coding::{self, Coding};
 use super::store::{Ingest, TokenHolder};
 use super::stream::Peer;
 use super::wire;
+use crate::text::clean;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -33,7 +34,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
     match take(&app, request).await {
         Ok(response) => response,
         Err(refusal) => {
-            tracing::debug!(%refusal, "a request with events was refused");
+            tracing::debug!(refusal = %clean(&refusal.to_string()), "a request with events was refused");
             let response = refusal.into_response();
             match response.status() {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &app.metrics.unauthorised,

@@ -9,6 +9,7 @@ use super::hosts::{self, Authority};
 use super::settings::OpenTo;
 use super::stream::Peer;
 use super::{App, api, ingest, live, page};
+use crate::text::clean;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
@@ -137,7 +138,7 @@ async fn guard(
     let owner = match may_ask(&app, access, &request, &peer) {
         Ok(owner) => owner,
         Err(refusal) => {
-            tracing::debug!(%refusal, "a request was refused");
+            tracing::debug!(refusal = %clean(&refusal.to_string()), "a request was refused");
             return refusal.into_response();
         }
     };

@@ -12,6 +12,7 @@ use super::answer::Refusal;
 use super::api::{Asked, FleetQuery, Named, asked, id};
 use super::fleet::SVM_SOURCE;
 use super::store::Events;
+use crate::text::clean;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -66,7 +67,7 @@ fn shell(title: &str, root: &str, live: &str, content: &Markup) -> Markup {
 
 /// What went wrong, as a page.
 fn failure(root: &str, refusal: Refusal) -> Response {
-    let text = refusal.to_string();
+    let text = clean(&refusal.to_string()).into_owned();
     let status = refusal.into_response().status();
     let content = html! {
         section class="panel empty" { h1 { "This cannot be shown" } p { (text) } p { a href=(root) { "To the fleet" } } }

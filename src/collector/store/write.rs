@@ -138,8 +138,13 @@ fn admit(
     removal: &Removal,
 ) -> rusqlite::Result<Result<(), StoreError>> {
     let mut new = BTreeSet::new();
+    let mut last = None;
     for event in &request.events {
-        if sources.contains_key(&event.source) || new.contains(&event.source) {
+        // Most requests are of one source.
+        if last.replace(&event.source) == Some(&event.source)
+            || sources.contains_key(&event.source)
+            || new.contains(&event.source)
+        {
             continue;
         }
         match find(db, &event.source, request.at)? {
