@@ -144,6 +144,8 @@ impl Connections {
         let open = self.open();
         let slowest = open.all.values().min_by_key(|connection| connection.answer_since.load(Relaxed));
         if let Some(slowest) = slowest.filter(|slowest| slowest.answer_since.load(Relaxed) <= before) {
+            // The next one who needs room cuts another.
+            slowest.answered();
             slowest.cut.notify_one();
         }
     }

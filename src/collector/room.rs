@@ -16,12 +16,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room for an answer while it is made: its rows, and its text.
-const MAKING: usize = 3 * 1024 * 1024;
-/// A client this long behind makes room for another.
-const SLOW: Duration = Duration::from_secs(2);
-/// How long room is waited for before somebody is cut, and how often.
-const WAIT: Duration = Duration::from_millis(500);
-const WAITS: usize = 20;
+const MAKING: usize = 2304 * 1024;
+/// A client this long behind makes room for another, if there is none.
+const SLOW: Duration = Duration::from_millis(500);
+/// How often somebody is cut while room is waited for.
+const CUT: Duration = Duration::from_millis(250);
+/// How long room is waited for.
+const WAIT: Duration = Duration::from_secs(10);
 
 /// Room for all answers.
 pub(super) struct Answers {
@@ -46,13 +47,17 @@ impl Answers {
     pub(super) async fn room(&self, is_list: bool, connections: &Connections) -> Result<Room, Refusal> {
         let half = if is_list { &self.lists } else { &self.others };
         let wanted = u32::try_from(kibibytes(MAKING)).map_err(|_| Refusal::Busy)?;
-        for _ in 0..WAITS {
-            match tokio::time::timeout(WAIT, Arc::clone(half).acquire_many_owned(wanted)).await {
-                Ok(permit) => return permit.map(Room).map_err(|_| Refusal::Busy),
-                Err(_) => connections.cut_slowest(SLOW),
+        let acquire = Arc::clone(half).acquire_many_owned(wanted);
+        let (mut acquire, end) = (std::pin::pin!(acquire), tokio::time::sleep(WAIT));
+        let mut end = std::pin::pin!(end);
+        loop {
+            // It keeps its place among those that wait.
+            tokio::select! {
+                permit = &mut acquire => return permit.map(Room).map_err(|_| Refusal::Busy),
+                () = tokio::time::sleep(CUT) => connections.cut_slowest(SLOW),
+                () = &mut end => return Err(Refusal::Busy),
             }
         }
-        Err(Refusal::Busy)
     }
 }
 
