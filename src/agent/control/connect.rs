@@ -7,8 +7,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Whether somebody listens at a socket. What is left in its queue by this, the listener finds closed.
 pub fn is_served(path: &Path) -> bool {

@@ -115,7 +115,7 @@ fn refuse(stream: UnixStream, why: &str) {
     // It fits into what the kernel holds for a new connection; where it does not, nobody is told.
     stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{why}\n", why.len() + 1).as_bytes()).ok();
     // What is closed with something unread, is reset.
-    stream.read(&mut [0; 4096]).ok();
+    drop(stream.read(&mut [0; 4096]));
 }
 
 /// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds
