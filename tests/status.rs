@@ -13,7 +13,8 @@ mod support;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::process::Command;
-use support::{Agent, Vendor, at, free_port, have, now, wait_for};
+use support::{Agent, Collector, Vendor, at, free_port, get, get_json, have, now, wait_for};
+use svm::documents::{ActivationCode, Draft, SigningKey, sign};
 use svm::vendor::Cancel;
 
 /// What is wrong with a value, by path; nothing where it is as the schema says. As much of JSON Schema as ours needs, and
@@ -142,6 +143,84 @@ fn each_phase_has_the_form_of_the_schema_and_says_what_to_do() {
     vendor.provider.cancel(&vendor.key, Cancel::Now, now()).unwrap();
     let why = "database updates and KSN: the subscription is restricted";
     seen("restricted (cancelled)", why, "renew it with the vendor (svm-agent renewal says how)");
+}
+
+/// What the vendor announced is shown as announced: in the status, the list of keys, the events, and at the console.
+#[test]
+fn what_the_vendor_announced_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trust, signer) = (folder.path().join("trust"), SigningKey::generate().unwrap());
+    std::fs::create_dir(&trust).unwrap();
+    std::fs::write(trust.join("vendor.pem"), signer.public().to_pem("provider.example")).unwrap();
+    let sub = ActivationCode::generate().unwrap().sub();
+    let collector = Collector::new(folder.path());
+    let _console = collector.start_ready();
+    let destination = format!(
+        "[destinations.console]\nurl = \"http://127.0.0.1:{}/v1/events\"\nreceiver = \"svm-collector\"\n",
+        collector.port
+    );
+    let agent = Agent::new(folder.path(), &trust, &destination);
+    let _program = agent.start_ready();
+
+    let since = "2039-01-09T00:00:00Z";
+    let claims = |rev: u64, state: &str, since: &str| {
+        json!({"rev": rev, "key": {"id": "SUB-1", "kind": "subscription"},
+            "subscription": {"state": state, "state_since": since, "grace_days": 5, "auto_renew": false,
+                "term": {"type": "limited", "ends_at": "2040-01-01T00:00:00Z"},
+                "order": {"number": "A-77", "channel": "partner", "placed_on": "2026-01-02"}},
+            "vendor": {"name": "Acme Telecom", "renewal_url": "https://acme.example/renew"}})
+    };
+    let add = |claims: Value| {
+        let statement = svm::subscription::Statement::read(&claims).unwrap();
+        let draft = Draft { iss: "provider.example", sub: &sub, jti: "a", iat: now(), statement: &statement };
+        let file = folder.path().join("key.jws");
+        std::fs::write(&file, sign(&draft, &signer).unwrap().text).unwrap();
+        agent.ask(&["key", "add", file.to_str().unwrap()]).unwrap()
+    };
+    add(claims(1, "active", "2026-01-01T00:00:00Z"));
+    let told = add(claims(2, "hard_cancelled", since));
+    assert_eq!(told["events"][0]["description"], "the vendor will cancel SUB-1 on 2039-01-09", "{told}");
+    assert_eq!(
+        (&told["events"][0]["severity"], &told["events"][0]["fields"]),
+        (&json!(2), &json!(["state"]))
+    );
+
+    let status = agent.status();
+    as_in_the_schema(&status);
+    assert_eq!(status["known_end"], json!({"ends_at": since, "why": "cancelled"}));
+    let key = &status["keys"][0];
+    assert_eq!(
+        (&key["state"], &key["state_since"], &key["rev"]),
+        (&json!("hard_cancelled"), &json!(since), &json!(2))
+    );
+    assert!(key["activated_at"].is_string());
+    for command in [&["status"][..], &["key", "list"]] {
+        let text = String::from_utf8(agent.command(command).output().unwrap().stdout).unwrap();
+        for words in [
+            "cancelled by the vendor from 2039-01-09",
+            "not automatic",
+            "Acme Telecom",
+            "https://acme.example/renew",
+            "A-77",
+            "revision 2",
+            "Active since",
+        ] {
+            assert!(text.contains(words), "{command:?}: {words}: {text}");
+        }
+    }
+    agent.settled();
+    let id = status["id"].as_str().unwrap();
+    let shown = get_json(collector.port, &format!("/v1/svms/{id}")).unwrap();
+    assert_eq!((&shown["state"], &shown["state_since"]), (&json!("hard_cancelled"), &json!(since)));
+    assert_eq!(
+        (&shown["vendor"]["name"], &shown["order"]["number"]),
+        (&json!("Acme Telecom"), &json!("A-77"))
+    );
+    assert_eq!((&shown["rev"], &shown["known_end"]["why"]), (&json!(2), &json!("cancelled")));
+    let (_, page) = get(collector.port, &format!("/svms/{id}")).unwrap();
+    for words in ["cancelled by the vendor", "announced, from", "Will be cancelled", "Acme Telecom", "A-77"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
 }
 
 /// A question at the socket has no TLS: the hundreds of certificates of the system are none of its business, and took most of

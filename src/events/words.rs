@@ -113,7 +113,7 @@ fn changed(key: &KeyId, changes: &BTreeMap<&'static str, Change>, now: Timestamp
     for (name, Change { old, new }) in changes {
         let (name, value): (_, fn(&Value) -> String) = match *name {
             "after_grace" => ("after the grace period", trickle),
-            "auto_renew" => ("automatic renewal", |v| if v == &true { "on" } else { "off" }.to_owned()),
+            "auto_renew" => ("automatic renewal", |v| if v == true { "on" } else { "off" }.to_owned()),
             "devices" => ("devices", |v| number(v, "without limit")),
             "grace_days" => ("grace period", |v| days(v.as_u64().unwrap_or(0))),
             "min_product_version" => ("lowest product version", |v| number(v, "any")),
