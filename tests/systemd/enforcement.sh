@@ -178,7 +178,7 @@ systemctl start updater || fail "a skip is no failure"
 [ "$(last updater 'the update ran')" -lt "$DEADLINE" ] || fail "an update ran with the permit of an agent that hangs"
 systemctl kill -s CONT svm-agent
 until_true 'systemctl show -P ActiveState long | grep -q inactive'
-until_true 'svm-agent status | grep -q "restricted (grace_over)"'
+until_true 'svm-agent status | grep -q "restricted (grace_over"'
 
 say "killed over the deadline"
 yesterday renew SUB-1 --days 30; take_in
