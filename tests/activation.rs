@@ -1,5 +1,6 @@
 //! Activation where something is in the way: a vendor that does not answer, a code that it does not know or took back, a
 //! document that comes as a paste.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! `svm-agent check` as a monitoring system runs it: one line, performance data, four exit codes and no others; read by the
 //! plug-in `negate` and by Nagios itself.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! `svm-agent doctor`: what is broken, one thing at a time, each found by its word; for root and another user, with an agent
 //! and without; and nothing is changed.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

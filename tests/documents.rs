@@ -1,4 +1,5 @@
 //! Everything that must be refused, each with its own name, and nothing that tells a secret.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,7 @@
 //! Documents and keys go both ways between this project and software it did not write: PyJWT, joserfc, OpenSSL.
 //!
 //! Where a tool is not there its test says `skipped:` and passes; with `SVM_TEST_REQUIRE_ALL` set it fails.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

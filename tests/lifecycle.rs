@@ -1,4 +1,5 @@
 //! The contract of the life cycle: every scenario of `tests/cases/` gives its timeline.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

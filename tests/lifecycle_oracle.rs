@@ -1,5 +1,6 @@
 //! The life cycle against its oracle: `tests/oracle/` has the same rules a second time, in Python and from the
 //! text alone, and random scenarios must tell the same on both sides.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! Metrics, held by Prometheus's own tools: what the agent says in each phase, the file for node_exporter, the alerts.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -2,6 +2,7 @@
 //!
 //! `SVM_TEST_PROGRAMS` names a folder with packages (`packaging/build.sh FOLDER`): every program in them is looked at. Without
 //! it, the programs under test are, for what holds of these as well.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! What must hold of every life, not only of those that someone thought of.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

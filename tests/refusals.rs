@@ -1,6 +1,7 @@
 //! Everything that must be refused, through each door by which it can come: the command line, the socket, a scenario, and
 //! what the vendor publishes. One table; the same code and the same sentence at every door, an event each, and nothing
 //! that is held changes.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

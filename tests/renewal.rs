@@ -1,4 +1,5 @@
 //! "How do I stop or renew this?", asked of the real program: with an agent that holds the order, and without one.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! The watch over the reserve key: that it would be of no use is told once, and so is that it is good again.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,6 @@
 //! Attacks with older revisions: what a vendor withdrew comes back by no removal, no door, no restart and no lost database;
 //! and a key that was just added is looked for at once.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

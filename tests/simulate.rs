@@ -1,4 +1,5 @@
 //! What `svm-agent simulate` foretells of a live agent, for people and for programs; and that it then happens.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! The status: what a person reads first, and the form that programs rely on (`docs/status.schema.json`), in each phase.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

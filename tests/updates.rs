@@ -1,5 +1,6 @@
 //! The schedule of database updates against a clock that runs fast, over a stop of the agent. What systemd says does not
 //! matter: here it starts nothing, so each slot that was tried is one failure.
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -3,6 +3,7 @@
 //! A killed program shows no missing sync, for what it wrote is in the kernel's memory and stays. So the store runs
 //! under strace; what it wrote, synced and renamed is done again on a disk that keeps only what was synced
 //! (`disk.rs`), and from many instants of that the real store is opened and compared with a simple one (`model.rs`).
+#![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

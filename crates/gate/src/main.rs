@@ -217,6 +217,7 @@ fn say(line: &str) {
 
 fn main() -> ExitCode {
     refuse_on_sigterm();
+    #[allow(clippy::disallowed_methods, reason = "this program stands alone, and its arguments are root's")]
     let arguments: Vec<OsString> = std::env::args_os().skip(1).take(4).collect();
     let Some(question) = Question::read(&arguments) else {
         say("usage: gate RUNTIME_FOLDER database-updates|ksn UNIT.service; the unit is not started");

@@ -77,7 +77,7 @@ impl Asked {
         let lang = match self.lang {
             Some(LangName::En) => Lang::En,
             Some(LangName::Ru) => Lang::Ru,
-            None => Lang::of_locale(|name| crate::environment::text(name)),
+            None => Lang::of_locale(crate::environment::text),
         };
         let advice = advise(&known, lang);
         if out.json() {

@@ -9,6 +9,7 @@ use super::gate_rules::{self, EFFECTIVE};
 use super::gates::Gate;
 use super::protection::{Act, Guard, Relations, all_relations};
 use super::systemctl::{self, SystemctlError, UnitState};
+use crate::files::is_there;
 use crate::root_only::{Who, only_root_may_change};
 use std::path::Path;
 
@@ -103,7 +104,7 @@ fn by_state(
 /// One sentence.
 pub fn exposed(drop_in: &Path) -> Result<(), String> {
     let program = Path::new(PROGRAM);
-    if !program.exists() {
+    if !is_there(program) {
         return Err(format!("there is no {PROGRAM}: install the package svm-agent again"));
     }
     for path in [program, drop_in] {

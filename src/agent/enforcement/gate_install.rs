@@ -7,6 +7,7 @@
 use super::gate_files::{RULES_DIR, drop_in, drop_in_path, is_marked, rule, rule_path, ruled_unit};
 use super::gates::{Gate, SYSTEMD_DIR, marked, text};
 use crate::agent::store::write_atomically;
+use crate::files::list_folder;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
@@ -135,10 +136,10 @@ impl Places {
             Ok(found) => units.extend(found.into_iter().map(|(unit, _)| unit)),
             Err(source) => problems.push(cannot("list", &self.systemd_dir)(source)),
         }
-        match std::fs::read_dir(&self.rules_dir) {
-            Ok(entries) => {
-                let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-                let ruled = names.filter_map(|name| ruled_unit(&name).map(str::to_owned));
+        match list_folder(&self.rules_dir) {
+            Ok(files) => {
+                let names = files.iter().filter_map(|file| file.file_name()?.to_str());
+                let ruled = names.filter_map(|name| ruled_unit(name).map(str::to_owned));
                 units.extend(
                     ruled.filter(|unit| matches!(ours(&rule_path(&self.rules_dir, unit)), Ok(Some(_)))),
                 );
