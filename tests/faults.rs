@@ -797,7 +797,7 @@ fn wrong_settings_are_told_all_at_once_with_their_place() {
         format!("{place}:4: `source.interval` must be a text in quotes, not integer"),
         format!("{place}:5: `source.timeout`: must be from"),
         format!("{place}:6: `source.url`: must begin with http:// or https://"),
-        format!("{place}:8: `reminders.before_end_days`"),
+        format!("{place}:8: item 1 of `reminders.before_end_days`"),
         format!("{place}:10: unknown key `uri`; did you mean `url`?"),
     ];
     for command in [["run"].as_slice(), &["config", "check"], &["status"]] {

@@ -18,7 +18,7 @@ fn bad_input_is_refused_with_the_way_out() {
         (&["issue", "--days=30", "--grace-days=3651"], 1, "invalid_order", "0 to 3650 days"),
         (&["issue", "--days=30", "--fresh-for=0"], 1, "invalid_order", "1 to 3650 days"),
         (&["issue", "--days=30", "--key-id=A"], 1, "key_id_taken", "leave --key-id out"),
-        (&["issue", "--days=30", "--key-id=01234-56789-ABCDE-FGHII"], 1, "invalid_order", "choose another"),
+        (&["issue", "--days=30", "--key-id=01234-56789-ABCDE-FGHII"], 2, "usage", "choose another"),
         (&["issue", "--ends-at=2226-01-01"], 1, "invalid_order", "--unlimited"),
         (&["issue", "--unlimited", "--paid-until=2226-01-01"], 1, "invalid_order", "--unlimited"),
         (&["issue", "--days=30", "--grace-days=1000000"], 1, "invalid_order", "0 to 3650 days"),
