@@ -132,7 +132,7 @@ impl Session {
         let gates = gates::installed(&settings.enforcement.gates_dir).unwrap_or_default();
         for unit in gates.into_iter().filter(Gate::is_outdated).map(|gate| gate.unit) {
             say!(
-                GATE_OUTDATED,
+                GATE_OUTDATED of unit,
                 unit,
                 "the gate of {unit} was installed by an older svm-agent and obeys the environment of the unit: svm-agent gate install {unit}"
             );
