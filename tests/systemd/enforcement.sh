@@ -170,7 +170,7 @@ lapse_in 4
 systemctl is-active long > /dev/null || fail "long does not run"
 sleep_until $(( DEADLINE - 1000000 ))
 systemctl kill -s STOP svm-agent
-# One that asked before the deadline waits for an answer until after it.
+# One that asked before the deadline needs no answer: its permit is full until then.
 sleep_until $(( DEADLINE - 300000 ))
 systemctl start --no-block updater
 sleep_until $(( DEADLINE + 1500000 ))
