@@ -473,6 +473,10 @@ impl Reach {
     fn settle<T>(self, asked: Result<T, CliError>, out: &mut Out) -> Result<T, CliError> {
         match (self.wrong, asked) {
             (Some(wrong), Err(CliError::Ask(AskError::Unreachable { .. }))) => Err(wrong.into()),
+            // An agent that does not start for them.
+            (Some(wrong), Err(CliError::Ask(AskError::Refused { code, .. }))) if code == "bad_settings" => {
+                Err(wrong.into())
+            }
             (Some(_), asked) => {
                 out.remark("the settings are wrong or not for you to read (svm-agent config check); the agent goes by those that it has");
                 asked
