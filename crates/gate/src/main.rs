@@ -215,6 +215,7 @@ fn say(line: &str) {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "its command line is all that it takes")]
 fn main() -> ExitCode {
     refuse_on_sigterm();
     #[allow(clippy::disallowed_methods, reason = "this program stands alone, and its arguments are root's")]
