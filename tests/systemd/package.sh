@@ -124,7 +124,7 @@ svm-agent permit database-updates || fail "the permit went"
 # Who asks meanwhile has it started once, and no more.
 failures() { journal | grep -c 'status=78/CONFIG' || true; }
 before=$(failures)
-for _ in 1 2 3; do curl -s -m 5 --unix-socket /run/svm-agent/query.sock http://svm-agent/v1/status > /dev/null && fail "who answers?"; done
+for _ in 1 2 3; do curl -sf -m 5 --unix-socket /run/svm-agent/query.sock http://svm-agent/v1/status > /dev/null && fail "who answers with a status?"; done
 until_true '[ "$(systemctl is-active svm-agent)" = failed ]'
 [ $(($(failures) - before)) -le 3 ] || fail "it loops: $(($(failures) - before)) starts for three that asked"
 [ "$(systemctl is-active svm-agent-query.socket svm-agent.socket | sort -u)" = active ] || fail "the sockets are closed"
