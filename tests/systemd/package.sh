@@ -119,7 +119,7 @@ echo "$told"
 echo "$told" | as_documented stopped
 journal -p err | grep -q "unknown key .ulr." || fail "the journal does not have it as an error"
 svm-agent config check 2> /dev/null && fail "config check"
-svm-agent status 2>&1 | grep -q "svm-agent does not start, because its settings are wrong: svm-agent config check" || fail "status does not say why nobody answers"
+svm-agent status 2>&1 | grep -q "/etc/svm-agent/agent.toml:2: unknown key .ulr.; did you mean .url." || fail "status does not say why nobody answers"
 svm-agent permit database-updates || fail "the permit went"
 # Who asks meanwhile has it started once, and no more.
 failures() { journal | grep -c 'status=78/CONFIG' || true; }
