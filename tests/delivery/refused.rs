@@ -102,7 +102,7 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
                 (&refusal["id"], &refusal["code"]),
                 (&Value::from(id.as_str()), &Value::from(code.as_str()))
             );
-            assert_eq!(refusal["answer"], "no rule  for this", "on one line");
+            assert_eq!(refusal["answer"], "no rule for this", "on one line");
             assert!(!taken.iter().any(|event| event["sequence"] == refusal["sequence"]), "{name}");
         }
         assert!(types(&taken).contains(&"events.quarantined"), "{name}");
@@ -121,14 +121,14 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
     let aside = place("batch_422");
     assert_eq!(
         (&aside["state"], &aside["code"], &aside["answer"]),
-        (&"quarantined".into(), &"http_422".into(), &"no rule  for this".into())
+        (&"quarantined".into(), &"http_422".into(), &"no rule for this".into())
     );
     let human = agent.command(&["events", "show", &first]).output().unwrap();
     let human = String::from_utf8(human.stdout).unwrap();
     let event: Value = serde_json::from_str(&human[human.find("\n{").unwrap()..]).unwrap();
     assert_eq!(event["id"], first.as_str());
     let line = format!(
-        "quarantined at batch_422 as number {}, refused at {}: http_422: no rule  for this",
+        "quarantined at batch_422 as number {}, refused at {}: http_422: no rule for this",
         aside["sequence"],
         aside["refused_at"].as_str().unwrap()
     );

@@ -47,9 +47,15 @@ pub(crate) struct World {
     http: reqwest::Client,
     told: Vec<Told>,
     position: i64,
-    /// Of the agent, as long as it runs.
-    agent: Option<(oneshot::Sender<()>, JoinHandle<Result<(), daemon::RunError>>)>,
+    /// As long as it runs.
+    agent: Option<RunningAgent>,
     folder: tempfile::TempDir,
+}
+
+/// The agent, as a task of this program.
+struct RunningAgent {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), daemon::RunError>>,
 }
 
 impl World {
@@ -118,7 +124,7 @@ impl World {
             http,
             told: Vec::new(),
             position: 0,
-            agent: Some((stop, agent)),
+            agent: Some(RunningAgent { stop, task: agent }),
             folder,
         })
     }
@@ -191,9 +197,9 @@ impl World {
 
     /// Stops the agent as its service would be: its permits end by the machine's clock, which does not stop.
     pub(crate) async fn rest(&mut self) {
-        if let Some((stop, agent)) = self.agent.take() {
+        if let Some(RunningAgent { stop, task }) = self.agent.take() {
             stop.send(()).ok();
-            agent.await.ok();
+            task.await.ok();
         }
     }
 
