@@ -7,8 +7,8 @@ cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-$PWD/target}/gate
 
 # As in packaging/programs.sh; these flags take the place of those of crates/gate/.cargo/config.toml.
-home=${CARGO_HOME:-$HOME/.cargo}
-flags=(-C target-feature=+crt-static "--remap-path-prefix=$home=/cargo" "--remap-path-prefix=$PWD=/svm-agent")
+. packaging/remap.sh
+flags=(-C target-feature=+crt-static "${remap[@]}")
 export CARGO_ENCODED_RUSTFLAGS
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
 unset RUSTFLAGS CARGO_BUILD_TARGET

@@ -7,14 +7,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 
-# Panics name the source files of dependencies, which lie below the builder's home: /crates stands for the folder with all
-# of them. Of several prefixes the last counts. Encoded, because a path may have a space in it.
-home=${CARGO_HOME:-$HOME/.cargo}
-compgen -G "$home/registry/src/*" > /dev/null || "$cargo" fetch --locked
-flags=("--remap-path-prefix=$PWD=/svm-agent" "--remap-path-prefix=$home=/cargo")
-for registry in "$home"/registry/src/*; do flags+=("--remap-path-prefix=$registry=/crates"); done
+# Encoded, because a path may have a space in it.
+. packaging/remap.sh
 export CARGO_ENCODED_RUSTFLAGS
-CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
+CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${remap[*]}")
 unset RUSTFLAGS
 
 bins=()
