@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const WHY: &str = r#"{"error":{"code":"bad_settings","message":"svm-agent does not start, because its settings are wrong: svm-agent config check"}}"#;
 
 /// Refuses those that wait at the sockets that systemd passed: for one that goes on waiting it would start the agent again
-/// at once, and again. Where nobody waits this is over at once; else those that come within [`LINGER`] are refused too.
+/// at once, and again. Where nobody waits this is over at once; else those that come within `LINGER` are refused too.
 pub async fn turn_away() {
     let (mut passed, mut listeners) = (listenfd::ListenFd::from_env(), Vec::new());
     for index in 0..passed.len() {
