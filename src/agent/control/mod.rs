@@ -29,8 +29,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
@@ -108,14 +110,32 @@ impl Peer {
 /// What whoever has too many connections is told.
 const BUSY: &str = r#"{"error":{"code":"busy","message":"too many connections of this user are open; close some, or try again"}}"#;
 
-/// Refuses a connection with a body that says why, without waiting for anything.
-fn refuse(stream: UnixStream, why: &str) {
-    let Ok(mut stream) = stream.into_std() else { return };
-    let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close";
-    // It fits into what the kernel holds for a new connection; where it does not, nobody is told.
-    stream.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{why}\n", why.len() + 1).as_bytes()).ok();
-    // What is closed with something unread, is reset.
-    drop(stream.read(&mut [0; 4096]));
+/// Connections that were refused, the latest of them. They stay open until others come: who is cut off while it still
+/// sends its request would not read why.
+#[derive(Default)]
+struct Refused(VecDeque<std::os::unix::net::UnixStream>);
+
+impl Refused {
+    /// So many stay open.
+    const MAX: usize = 32;
+
+    /// Refuses a connection with a body that says why, without waiting for anything.
+    fn refuse(&mut self, stream: UnixStream, why: &str) {
+        let Ok(mut stream) = stream.into_std() else { return };
+        let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close";
+        // It fits into what the kernel holds for a new connection; where it does not, nobody is told.
+        stream
+            .write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{why}\n", why.len() + 1).as_bytes())
+            .ok();
+        stream.shutdown(Shutdown::Write).ok();
+        if self.0.len() >= Self::MAX {
+            // What is closed with something unread, is reset.
+            if let Some(mut first) = self.0.pop_front() {
+                first.read(&mut [0; 4096]).ok();
+            }
+        }
+        self.0.push_back(stream);
+    }
 }
 
 /// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds
@@ -123,7 +143,7 @@ fn refuse(stream: UnixStream, why: &str) {
 pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
     let places = Places::new(PLACES);
     let own = rustix::process::geteuid().as_raw();
-    let (mut fails, mut refused) = (false, 0_u32);
+    let (mut fails, mut refused, mut turned_away) = (false, 0_u32, Refused::default());
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -141,7 +161,7 @@ pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
         let peer = Peer::of(&stream);
         let privileged = peer.user.is_some_and(|user| user == 0 || user == own);
         let Some(place) = places.take(peer.user, privileged) else {
-            refuse(stream, BUSY);
+            turned_away.refuse(stream, BUSY);
             refused = refused.saturating_add(1);
             if refused >= BURST {
                 refused = 0;
