@@ -131,7 +131,7 @@ impl Refused {
         if self.0.len() >= Self::MAX {
             // What is closed with something unread, is reset.
             if let Some(mut first) = self.0.pop_front() {
-                first.read(&mut [0; 4096]).ok();
+                drop(first.read(&mut [0; 4096]));
             }
         }
         self.0.push_back(stream);
