@@ -105,6 +105,13 @@ fn boot_ms() -> u64 {
     u64::try_from(clock::boot_time().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The boot clock's time after `left`, in milliseconds. Rounded up: a permit must not end before its instant, not even by
+/// a part of a millisecond.
+fn end_ms(boot: Duration, left: Duration) -> u64 {
+    let end = boot.saturating_add(left).as_nanos().div_ceil(1_000_000);
+    u64::try_from(end).unwrap_or(u64::MAX)
+}
+
 fn instant(at: Timestamp) -> permit_text::Instant {
     // Below the beginning of 1970 both are negative.
     let (seconds, below) = (at.as_second(), i64::from(at.subsec_nanosecond()));
@@ -118,11 +125,11 @@ fn path(folder: &Path, resource: Resource) -> PathBuf {
 }
 
 impl PermitFile {
-    /// The instant `until`, where it is `now`, by the boot clock.
-    pub fn boot_ms(clock: &Clock, now: Timestamp, until: Timestamp) -> u64 {
-        let left = until.duration_since(now).max(SignedDuration::ZERO);
-        let end = clock::boot_time().saturating_add(clock.world(left.unsigned_abs()));
-        u64::try_from(end.as_millis()).unwrap_or(u64::MAX)
+    /// The instant `until` by the boot clock, in milliseconds.
+    pub fn boot_ms(clock: &Clock, until: Timestamp) -> u64 {
+        // In this order: whatever passes between the two readings makes the permit longer, never shorter.
+        let left = until.duration_since(clock.now()).max(SignedDuration::ZERO);
+        end_ms(clock::boot_time(), clock.world(left.unsigned_abs()))
     }
 
     /// Writes the file, readable by all.
@@ -252,6 +259,15 @@ pub fn decision(folder: &Path, resource: Resource, clock: &Clock) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_permit_ends_in_no_part_of_a_millisecond_before_its_instant() {
+        let after = |boot, left| end_ms(Duration::from_nanos(boot), Duration::from_nanos(left));
+        assert_eq!(after(1_000_000, 2_000_000), 3);
+        assert_eq!(after(1_000_000, 2_000_001), 4);
+        assert_eq!(after(1_999_999, 2_999_999), 5);
+        assert_eq!(end_ms(Duration::MAX, Duration::MAX), u64::MAX);
+    }
 
     #[test]
     fn a_permit_ends_by_the_boot_clock_and_after_another_boot_by_the_wall_clock() {

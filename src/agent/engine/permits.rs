@@ -34,7 +34,7 @@ impl Engine {
             phase: state.told.phase,
             cause: state.told.cause,
             until,
-            until_boot_ms: PermitFile::boot_ms(&self.clock, now, until),
+            until_boot_ms: PermitFile::boot_ms(&self.clock, until),
             boot_id: crate::clock::boot_id().to_owned(),
             written_at: now,
             when_agent_is_down: self.settings.enforcement.when_agent_is_down,
