@@ -40,7 +40,7 @@ fn permit(verdict: Permit, rate: Option<u64>, lasts: Duration) -> PermitFile {
         phase: Phase::Active,
         cause: None,
         until,
-        until_boot_ms: PermitFile::boot_ms(&clock, now, until),
+        until_boot_ms: PermitFile::boot_ms(&clock, until),
         boot_id: clock::boot_id().to_owned(),
         written_at: now,
         when_agent_is_down: WhenDown::Last,
