@@ -1,8 +1,9 @@
 //! What the agent's sockets are sent, permit files, gates, and what else lies where others may write.
 
 use super::bytes::{Bytes, text};
+use crate::agent::control::fault::Fault;
 use crate::agent::control::keys::AddKey;
-use crate::agent::control::routes::{Devices, Fault, Retry, Take, listing, parse, until};
+use crate::agent::control::routes::{Devices, Retry, Take, listing, parse, until};
 use crate::agent::enforcement::gateway::Upstream;
 use crate::agent::enforcement::permit_file::PermitFile;
 use crate::agent::enforcement::{gate_files, gate_rules};

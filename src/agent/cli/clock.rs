@@ -1,7 +1,8 @@
 //! `svm-agent clock`.
 
-use super::show::instant;
-use super::{CliError, ClockCommand, Out, commands::typed};
+use super::client::typed;
+use super::format::{doubt, instant};
+use super::{CliError, ClockCommand, Out};
 use crate::agent::control::Door;
 use crate::agent::control::client::ask;
 use crate::clock::Standing;
@@ -32,18 +33,3 @@ pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Re
 }
 
 const WAY_OUT: &str = "Set the clock right (timedatectl): it is gone by again at once. If it is right as it is: sudo svm-agent clock reset";
-
-/// Whether the clock is gone by, in half a sentence.
-pub(super) fn doubt(standing: &Standing) -> String {
-    let Some(doubt) = &standing.suspicion else { return "and is gone by".to_owned() };
-    match (doubt.ahead, standing.obeyed_at) {
-        (false, _) => "behind of what is known: it is not gone by".to_owned(),
-        (true, Some(at)) => {
-            format!(
-                "far ahead, and nothing explains that: it is gone by if it still says so at {}",
-                instant(at)
-            )
-        }
-        (true, None) => "far ahead, and the vendor's host says otherwise: it is not gone by".to_owned(),
-    }
-}

@@ -1,9 +1,11 @@
 //! What each command does.
 
+use super::client::{typed, wait};
+use super::format::happened;
 use super::{
     Cli, CliError, Command, DevicesCommand, IdentityCommand, KeyCommand, Out, Reach, WRONG_SETTINGS, show,
 };
-use crate::agent::control::client::{AskError, ask, ask_within};
+use crate::agent::control::client::{ask, ask_within};
 use crate::agent::control::{Door, turn_away};
 use crate::agent::daemon;
 use crate::agent::enforcement::owed;
@@ -12,12 +14,10 @@ use crate::agent::lines::say;
 use crate::agent::settings::Settings;
 use crate::agent::status::Status;
 use crate::clock::Clock;
-use crate::files::{self, into_text};
 use crate::settings::SettingsError;
 use crate::subscription::{Permit, Resource};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,11 +60,6 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
             reach.settle(asked, out)
         }
     }
-}
-
-pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(work))
 }
 
 async fn serve(
@@ -184,28 +179,6 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     Ok(if decision.allowed { 0 } else { REFUSED })
 }
 
-pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
-    let read = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
-        match bytes.len() as u64 > most {
-            true => Err(ErrorKind::FileTooLarge.into()),
-            false => read.and_then(|_| into_text(bytes)),
-        }
-    } else {
-        files::read_text_bounded(path, most)
-    };
-    read.map_err(|error| match error.kind() {
-        ErrorKind::FileTooLarge => {
-            CliError::given("too_large", format!("{} is larger than {most} bytes", path.display()))
-        }
-        kind => {
-            let pipe = if kind == ErrorKind::InvalidInput { "; - reads standard input" } else { "" };
-            CliError::given("cannot_read", format!("cannot read {}: {error}{pipe}", path.display()))
-        }
-    })
-}
-
 async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, CliError> {
     let dir = &reach.runtime_dir;
     match command {
@@ -284,17 +257,4 @@ async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, C
         | Command::Config { .. } => {}
     }
     Ok(0)
-}
-
-pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T, CliError> {
-    serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
-}
-
-/// The events of an answer, a sentence each; answers how many.
-pub(super) fn happened(answer: &Value, out: &mut Out) -> Result<usize, CliError> {
-    let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for event in events {
-        out.line(event.get("description").and_then(Value::as_str).unwrap_or_default())?;
-    }
-    Ok(events.len())
 }

@@ -1,11 +1,11 @@
 //! `svm-agent config` and `reload`: whether the settings are right, what they come to and where that is said, and having
 //! them taken over.
 
-use super::commands::{typed, wait};
+use super::client::{typed, wait};
 use super::{Cli, CliError, ConfigCommand, Out};
 use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask_within};
-use crate::agent::daemon::Reloaded;
+use crate::agent::control::reload::Reloaded;
 use crate::agent::delivery::probe;
 use crate::agent::enforcement::updates::run::{NoStart, may_begin};
 use crate::agent::enforcement::{gate_rules, systemctl};

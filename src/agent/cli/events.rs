@@ -1,7 +1,7 @@
 //! `svm-agent events`: what happened here, and where each event is on its way.
 
-use super::commands::typed;
-use super::{CliError, EventsCommand, Out, show};
+use super::client::typed;
+use super::{CliError, EventsCommand, Out, format};
 use crate::agent::control::Door;
 use crate::agent::control::client::ask;
 use crate::agent::store::{EventRow, EventShown};
@@ -39,7 +39,7 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
             if out.json() {
                 out.value(&value)?;
             } else {
-                show::event_whole(out, &typed::<EventShown>(value)?)?;
+                format::event_whole(out, &typed::<EventShown>(value)?)?;
             }
         }
         EventsCommand::Retry { id, .. } => {
@@ -69,7 +69,7 @@ async fn list(dir: &Path, query: &str, out: &mut Out) -> Result<i64, CliError> {
     let mut found: Events = ask(dir, Door::Control, Method::GET, &path, None).await?;
     found.events.reverse();
     for event in &found.events {
-        if out.json() { out.value(event)? } else { show::event(out, event)? }
+        if out.json() { out.value(event)? } else { format::event(out, event)? }
     }
     Ok(found.events.last().map_or(0, |event| event.number))
 }

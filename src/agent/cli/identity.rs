@@ -1,7 +1,7 @@
 //! `svm-agent identity`: which id this SVM has, giving it up before an image is made, and what root does before each
 //! start.
 
-use super::commands::wait;
+use super::client::wait;
 use super::{CliError, IdentityCommand, Out};
 use crate::agent::control::Door;
 use crate::agent::control::client::ask;

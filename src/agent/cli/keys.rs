@@ -1,7 +1,8 @@
 //! `svm-agent activate` and `svm-agent key`: what makes and takes away keys.
 
-use super::commands::{happened, read_bounded, typed};
-use super::{CliError, Out, Reach, paste, show};
+use super::client::{read_bounded, typed};
+use super::format::{happened, instant};
+use super::{CliError, Out, Reach, paste};
 use crate::agent::activation::PendingActivation;
 use crate::agent::control::Door;
 use crate::agent::control::client::{PATIENCE, ask, ask_within};
@@ -50,7 +51,7 @@ pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(
     }
     let cancelled: Vec<PendingActivation> = typed(value.get("cancelled").cloned().unwrap_or_default())?;
     for PendingActivation { role, since, .. } in cancelled {
-        let since = show::instant(since);
+        let since = instant(since);
         out.line(format!("the activation of the {} key, pending since {since}, is dropped", role.as_str()))?;
     }
     Ok(())
@@ -115,7 +116,7 @@ fn show_pending(pending: &PendingActivation, replaces: bool, out: &mut Out) -> R
         "",
         &format!(
             "Nothing is in force yet. It is tried again by itself, next at {}, for 30 days and over restarts; the code is not needed again. svm-agent status shows it, svm-agent activate --cancel drops it. Without a network: svm-agent key add FILE.",
-            show::instant(pending.next_try_at)
+            instant(pending.next_try_at)
         ),
     )?;
     Ok(())

@@ -1,11 +1,13 @@
 //! The command line of `svm-agent`.
 
 mod check;
+mod client;
 mod clock;
 mod commands;
 mod config;
 mod doctor;
 mod events;
+mod format;
 mod gate;
 mod headline;
 mod identity;

@@ -1,44 +1,15 @@
-//! How facts look to a person.
+//! The whole status and the keys, for a person.
 
 use super::Out;
+use super::format::{dates, doubt, failing, in_short, instant, or_none};
 use crate::agent::activation::PendingActivation;
 use crate::agent::enforcement::gateway::GatewayHealth;
-use crate::agent::outage::Outage;
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
-use crate::agent::store::{EventRow, EventShown, Place};
 use crate::clock::Standing;
 use crate::events::vendor_state;
 use crate::subscription::{Cause, KeyKind, Permit, Phase, Resource, Role};
 use jiff::Timestamp;
 use std::io;
-
-pub(super) fn instant(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-pub(super) fn or_none(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "never".to_owned(), instant)
-}
-
-fn failing(outage: Option<&Outage>) -> String {
-    outage.map_or_else(String::new, |o| {
-        format!("; failing since {} ({} times): {}", instant(o.since), o.times, o.message)
-    })
-}
-
-fn dates(key: &KeyStatus) -> String {
-    let mut parts = Vec::new();
-    match (key.ends_at, key.paid_until) {
-        (Some(end), _) => parts.push(format!("ends {}", instant(end))),
-        (None, Some(paid)) => parts.push(format!("paid until {}", instant(paid))),
-        (None, None) if key.role == Role::Reserve => {
-            parts.push("its period counts from when it takes over".to_owned())
-        }
-        (None, None) => parts.push("without an end date".to_owned()),
-    }
-    parts.extend(key.grace_ends_at.map(|end| format!("grace until {}", instant(end))));
-    parts.join(", ")
-}
 
 /// What the vendor says of a key beside its dates: a name and a text each.
 fn details(key: &KeyStatus, now: Timestamp) -> Vec<(&'static str, String)> {
@@ -125,7 +96,7 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     if let Some(gateway) = &status.gateway {
         row("KSN gateway", gateway_line(gateway))?;
     }
-    row("Databases", super::updates::in_short(&status.updates))?;
+    row("Databases", in_short(&status.updates))?;
     let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
     let limit = status.devices.limit.map_or_else(|| "no limit".to_owned(), |n| format!("limit {n}"));
     row("Devices", format!("{}, {limit}", number(status.devices.count)))?;
@@ -172,7 +143,7 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     }
     if status.clock.suspicion.is_some() {
         let Standing { time, wall, .. } = &status.clock;
-        let doubt = super::clock::doubt(&status.clock);
+        let doubt = doubt(&status.clock);
         row(
             "Clock",
             format!("shows {}, {doubt}; it is {} (svm-agent clock show)", instant(*wall), instant(*time)),
@@ -342,36 +313,4 @@ pub(super) fn keys(out: &mut Out, status: &Status) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// An event that is kept.
-pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
-    let severity = ["?", "info", "WARNING", "FAILURE", "CRITICAL"]
-        .get(usize::from(event.severity))
-        .copied()
-        .unwrap_or("?");
-    let place = |what: &str, names: &[String]| match names {
-        [] => String::new(),
-        names => format!("  [{what} {}]", names.join(", ")),
-    };
-    let places = place("waits for", &event.waiting_for) + &place("refused by", &event.quarantined_by);
-    out.line(format!(
-        "{:<27}  {severity:<8}  {:<32}  {}{places}",
-        event.time, event.r#type, event.description
-    ))
-}
-
-/// An event with all that is known of it.
-pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
-    event(out, &shown.row)?;
-    out.line(format!("id {}", shown.row.id))?;
-    for Place { destination, sequence, state, code, answer, refused_at } in &shown.places {
-        let why = match (code, answer, refused_at) {
-            (Some(code), Some(answer), Some(at)) => format!(", refused at {at}: {code}: {answer}"),
-            _ => String::new(),
-        };
-        out.line(format!("{state} at {destination} as number {sequence}{why}"))?;
-    }
-    // Each line on its own: in a line, what ends one is taken for hostile.
-    serde_json::to_string_pretty(&shown.event)?.lines().try_for_each(|line| out.line(line))
 }

@@ -1,7 +1,7 @@
 //! `svm-agent simulate`: a scenario, or what time will bring to this SVM.
 
 use super::output::WIDTH;
-use super::{CliError, Out, commands};
+use super::{CliError, Out, client};
 use crate::agent::control::Door;
 use crate::agent::control::client::ask;
 use crate::agent::forecast::in_words;
@@ -17,7 +17,7 @@ const MAX_SCENARIO_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Plays a scenario: JSON lines, or a table for people.
 pub(super) fn scenario(file: &Path, table: bool, out: &mut Out) -> Result<u8, CliError> {
-    let text = commands::read_bounded(file, MAX_SCENARIO_BYTES)?;
+    let text = client::read_bounded(file, MAX_SCENARIO_BYTES)?;
     let rows = Scenario::read(&text).and_then(|scenario| scenario.play());
     let rows =
         rows.map_err(|e| CliError::given("bad_scenario", format!("{}: {}", file.display(), Chain(&e))))?;

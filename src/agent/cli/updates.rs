@@ -1,10 +1,10 @@
 //! `svm-agent updates`.
 
-use super::show::{instant, or_none};
-use super::{CliError, Out, UpdatesCommand, commands::typed};
+use super::client::typed;
+use super::format::{databases, instant, or_none};
+use super::{CliError, Out, UpdatesCommand};
 use crate::agent::control::Door;
 use crate::agent::control::client::ask;
-use crate::agent::enforcement::updates::age::Outdated;
 use crate::agent::enforcement::updates::{Asked, UpdatesHealth};
 use reqwest::Method;
 use serde_json::Value;
@@ -51,28 +51,4 @@ fn status(out: &mut Out, updates: &UpdatesHealth) -> Result<(), CliError> {
     }
     row("Databases", databases(updates))?;
     Ok(())
-}
-
-fn databases(updates: &UpdatesHealth) -> String {
-    let age = match updates.outdated {
-        Outdated::None => "",
-        Outdated::Warning => ", which is old",
-        Outdated::Critical => ", which is TOO OLD",
-    };
-    updates
-        .databases_of
-        .map_or_else(|| "of an unknown time".to_owned(), |of| format!("of {}{age}", instant(of)))
-}
-
-/// One row for the whole status.
-pub(super) fn in_short(updates: &UpdatesHealth) -> String {
-    let next = match (updates.running_since, updates.next_run_at) {
-        (Some(since), _) => format!("; an update runs since {}", instant(since)),
-        (None, Some(next)) => format!("; next update {}", instant(next)),
-        (None, None) => String::new(),
-    };
-    let failed = updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
-    let failed =
-        failed.map(|failed| format!("; the last update failed: {}", failed.message)).unwrap_or_default();
-    format!("{}{next}{failed}", databases(updates))
 }

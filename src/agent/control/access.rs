@@ -2,7 +2,7 @@
 //! not by this method (405).
 
 use super::Door;
-use super::routes::Fault;
+use super::fault::Fault;
 use crate::percent;
 use hyper::{Method, StatusCode};
 

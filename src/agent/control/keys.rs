@@ -1,7 +1,7 @@
 //! Adding keys: by a code, whose document the vendor is asked for, or by the document itself.
 
 use super::Api;
-use super::routes::{Fault, carried_out};
+use super::fault::{Fault, carried_out};
 use crate::agent::activation::{Failure, Keep, Wish, ask_vendor, order};
 use crate::agent::engine::Offered;
 use crate::agent::source::SourceError;

@@ -31,7 +31,7 @@ impl Process {
 
 /// All metrics now.
 pub(super) async fn now(api: &Api) -> String {
-    text(&super::routes::status(api).await, &Process::of(&api.board))
+    text(&super::status::status(api).await, &Process::of(&api.board))
 }
 
 /// All metrics.

@@ -4,17 +4,19 @@
 mod access;
 pub mod client;
 mod connect;
+pub(crate) mod fault;
 pub(crate) mod keys;
 mod metrics;
 mod metrics_file;
 mod query;
+pub mod reload;
 pub(crate) mod routes;
 mod sockets;
+mod status;
 mod turn_away;
 
 use super::activation::Wish;
 use super::board::Board;
-use super::daemon::Reload;
 use super::enforcement::updates::RunNow;
 use super::engine::Handle;
 use super::identity::Bond;
@@ -29,6 +31,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use reload::Reload;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::{Read, Write};

@@ -1,21 +1,21 @@
 //! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
 
 use super::access::{self, Route};
+use super::fault::{Fault, carried_out};
 use super::query::pairs;
+use super::status::status;
 use super::{Api, Door, Peer, keys, metrics};
 use crate::agent::board::Asked;
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::{self, Decision};
 use crate::agent::enforcement::updates;
-use crate::agent::engine::{Order, Run, Turn};
+use crate::agent::engine::{Order, Run};
 use crate::agent::forecast::forecast;
-use crate::agent::identity::{Why, hostname, of_this_machine};
+use crate::agent::identity::{Why, of_this_machine};
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::Looked;
-use crate::agent::status::Status;
-use crate::agent::store::{Listing, StoreError};
+use crate::agent::store::Listing;
 use crate::documents::MAX_DOCUMENT_BYTES;
-use crate::events::shown;
 use crate::subscription::{Permit, Resource, Role, read_instant};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -28,27 +28,6 @@ use std::time::Duration;
 
 /// A request's body, from its first to its last byte.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
-
-pub(crate) struct Fault {
-    pub(crate) status: StatusCode,
-    pub(crate) code: String,
-    pub(crate) message: String,
-    /// The methods that there are, where it is the method.
-    pub(super) allow: Option<String>,
-}
-
-impl Fault {
-    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), allow: None }
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        let message = format!("nothing was changed: {error}");
-        Self::new(StatusCode::INSUFFICIENT_STORAGE, "not_kept", message)
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,13 +186,6 @@ async fn take(api: &Api, resource: Resource, peer: &Peer, Take { unit }: Take) -
     Ok(json!(decision))
 }
 
-pub(super) async fn status(api: &Api) -> Status {
-    // A store that cannot be read is in the status already.
-    let waiting = api.store.waiting().await.unwrap_or_default();
-    let picture = api.engine.picture.borrow();
-    Status::of(&picture, &api.board, &api.settings, &api.id, &hostname(), waiting, &api.clock)
-}
-
 /// The id, and whether this machine is the one to which it is bound.
 fn identity(api: &Api) -> Value {
     let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
@@ -245,15 +217,6 @@ pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault>
             format!("the body is not as it should be, {place}"),
         )
     })
-}
-
-pub(super) fn carried_out(turn: Turn) -> Result<Value, Fault> {
-    match turn.refusal() {
-        Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
-        None => Ok(
-            json!({"at": turn.at, "events": turn.events.iter().map(|event| shown(event, turn.at)).collect::<Vec<_>>()}),
-        ),
-    }
 }
 
 async fn refresh(api: &Api) -> Result<Value, Fault> {

@@ -8,9 +8,9 @@ mod session;
 mod watchdog;
 
 pub(super) use home::lock;
-pub use reload::{Refused, Reload, Reloaded};
 
 use super::control::SocketError;
+use super::control::reload::Reload;
 use super::engine::Order;
 use super::settings::Settings;
 use super::store::StoreError;

@@ -2,9 +2,10 @@
 //! reload ends them all and starts them anew: there is one way into new settings, and it is that of a start.
 
 use super::home::Home;
-use super::{Reload, RunError, watchdog};
+use super::{RunError, watchdog};
 use crate::agent::activation::Activations;
 use crate::agent::board::Board;
+use crate::agent::control::reload::Reload;
 use crate::agent::control::{self, Api};
 use crate::agent::delivery::Delivery;
 use crate::agent::enforcement::gates::{self, Gate};

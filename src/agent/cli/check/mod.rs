@@ -7,7 +7,7 @@
 mod judge;
 mod range;
 
-use super::commands::wait;
+use super::client::wait;
 use super::{Cli, CliError};
 use crate::agent::control::Door;
 use crate::agent::control::client::{AskError, ask_within};
