@@ -5,12 +5,14 @@
 //! a [`ClientConfig`] compares [`TlsFiles::state`] and asks again when it changed. Nothing that a file holds is ever
 //! shown: any of them may be a private key by mistake ([`crate::secrets`]).
 
+mod dates;
 mod exact;
 mod shown;
 mod unusable;
 
 use crate::secrets::pem::{self, Label, Section};
 use crate::secrets::{Plain, SecretFile};
+use dates::ends_at;
 use exact::Exact;
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
@@ -27,7 +29,6 @@ use rustls::{
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 pub use shown::{Shown, shown};
 
@@ -348,22 +349,6 @@ pub fn certificate_ends_at(pem: &[u8]) -> Result<Timestamp, Plain> {
         sections.filter(|section| section.label == Label::Certificate).map(|section| section.der).next();
     let first = first.ok_or(Plain::new("there is no certificate"))?;
     ends_at(&CertificateDer::from(first.as_slice()))
-}
-
-/// When a certificate ends.
-fn ends_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, Plain> {
-    let unusable = |error: webpki::Error| unusable::x509(&error);
-    let certificate = webpki::EndEntityCert::try_from(certificate).map_err(unusable)?;
-    let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
-    let client = webpki::KeyUsage::client_auth();
-    match certificate.verify_for_usage(&[], &[], &[], end_of_time, client, None, None) {
-        Err(webpki::Error::CertExpired { not_after, .. }) => {
-            let seconds = i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX);
-            Ok(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
-        }
-        Err(error) => Err(unusable(error)),
-        Ok(_) => Ok(Timestamp::MAX),
-    }
 }
 
 /// The refusal of TLS behind an error, where there is one. I/O errors hide it from `source()`. What cannot be decrypted

@@ -3,7 +3,7 @@
 //! Four groups of five characters of 0-9 and A-Z; 19 come from a secure random source (98 bits), the last is
 //! their check by ISO 7064 MOD 37,36. Every single wrong character is found.
 
-use super::Sub;
+use crate::documents::sub::Sub;
 use crate::text::without_invisible;
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString};

@@ -1,6 +1,6 @@
 //! Why a document is refused: one variant a failure, each a sentence with the way out.
 
-use super::MAX_DOCUMENT_BYTES;
+use crate::documents::limits::MAX_DOCUMENT_BYTES;
 use crate::subscription::{Refusal, RefusalCode};
 
 /// Why a text is not a document to rely on. Text that came from outside is escaped and cut; the code and its
@@ -94,7 +94,7 @@ pub enum DocumentError {
         /// The name.
         name: String,
     },
-    /// Nested deeper than [`super::MAX_DEPTH`].
+    /// Nested deeper than [`crate::documents::limits::MAX_DEPTH`].
     #[error("the document is nested too deeply: the vendor has to issue it again")]
     TooDeep,
     /// It answers for another code than the one asked for.

@@ -1,6 +1,6 @@
 //! The public half of a signer: its key id, and the PEM file by which it becomes trusted.
 
-use super::base64url;
+use crate::documents::base64url;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
     digest::{SHA256, digest},
@@ -81,7 +81,7 @@ impl PublicKey {
         base64url::encode(digest(&SHA256, jwk.as_bytes()))
     }
 
-    /// The file that makes the key trusted for `issuer`, in the form that [`super::TrustStore::load`] takes.
+    /// The file that makes the key trusted for `issuer`, in the form that [`crate::documents::trust::TrustStore::load`] takes.
     pub fn to_pem(&self, issuer: &str) -> String {
         let der = STANDARD.encode([SPKI_PREFIX.as_slice(), self.0.as_slice()].concat());
         format!(

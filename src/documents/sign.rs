@@ -1,8 +1,11 @@
 //! Makes documents: only such as [`verify`] takes.
 
-use super::{
-    Document, DocumentError, Expect, SigningKey, Sub, TrustStore, base64url, verify, verify::type_of,
-};
+use crate::documents::error::DocumentError;
+use crate::documents::signing_key::SigningKey;
+use crate::documents::sub::Sub;
+use crate::documents::trust::TrustStore;
+use crate::documents::verify::{Document, Expect, type_of};
+use crate::documents::{base64url, verify};
 use crate::subscription::{Refusal, Statement};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use serde_json::{Value, json};
 /// What is to be signed.
 #[derive(Clone, Debug)]
 pub struct Draft<'a> {
-    /// Who states it: [`super::is_issuer`].
+    /// Who states it: [`crate::documents::public_key::is_issuer`].
     pub iss: &'a str,
     /// The code it belongs to, hashed.
     pub sub: &'a Sub,

@@ -3,7 +3,7 @@
 //! It is kept as PKCS#8 in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes it. Its file is made
 //! readable by its owner alone, from its first moment.
 
-use super::PublicKey;
+use crate::documents::public_key::PublicKey;
 use crate::secrets::pem::{self, Label};
 use crate::secrets::{Plain, SecretFile};
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -5,7 +5,7 @@
 //! there, so that keys rotate. A bad file is named and trusts nobody; the others count all the same. A file that
 //! somebody else than root may change trusts nobody, either: whoever may write it could trust themselves.
 
-use super::{PublicKey, is_issuer};
+use crate::documents::public_key::{PublicKey, is_issuer};
 use crate::files::list_folder;
 use crate::root_only::{Exposed, only_root_may_change};
 use crate::secrets::pem::{self, Label};

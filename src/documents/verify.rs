@@ -1,20 +1,16 @@
 //! The one call that decides whether a document counts.
 
-use super::{
-    DocumentError, Sub, TrustStore, base64url,
-    error::shown,
-    strict_json::{self, Fault},
-};
+use crate::documents::base64url;
+use crate::documents::error::{DocumentError, shown};
+use crate::documents::limits::{MAX_DEPTH, MAX_DOCUMENT_BYTES};
+use crate::documents::strict_json::{self, Fault};
+use crate::documents::sub::Sub;
+use crate::documents::trust::TrustStore;
 use crate::subscription::{KeyKind, Statement};
 use crate::text::trim_pasted;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::fmt;
-
-/// The most that a document may have, in bytes; a real one has 500 to 2,000.
-pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
-/// How deep objects and lists may be nested, in header and claims; a real document has 4.
-pub const MAX_DEPTH: usize = 16;
 
 pub(super) const TYPE_SUBSCRIPTION: &str = "svm-subscription+jws";
 pub(super) const TYPE_LICENCE: &str = "svm-licence+jws";

@@ -1,6 +1,6 @@
 //! What events are called and say, for people. KSC shows the name in a list and the sentence beside it.
 
-use super::{DropCount, Operational};
+use crate::events::operational::{DropCount, Operational};
 use crate::subscription::{
     Cause, Change, KeyId, Kind, LimitLevel, Permit, Phase, RemovalCause, Resource, VendorState, View, Why,
     read_instant,

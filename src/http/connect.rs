@@ -1,7 +1,7 @@
 //! A connection to where a request goes: name, address, proxy, tunnel, TLS.
 
-use super::address::Target;
-use super::{Failure, ProxyRefusal};
+use crate::http::address::Target;
+use crate::http::failure::{Failure, ProxyRefusal};
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+
+/// The name that every request shows (RFC 9110, section 10.1.5).
+pub(super) const USER_AGENT: &str = concat!("svm-agent/", env!("CARGO_PKG_VERSION"));
 
 /// So long one address has a start before the next is tried as well (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -135,8 +138,7 @@ fn try_next(
 /// Asks a proxy for a tunnel (RFC 9110, section 9.3.6); its status. Not a byte behind the head is read.
 async fn tunnel(stream: &mut Box<dyn Stream>, to: &Target) -> io::Result<u16> {
     let place = to.place();
-    let question =
-        format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\nUser-Agent: {}\r\n\r\n", super::USER_AGENT);
+    let question = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\nUser-Agent: {}\r\n\r\n", USER_AGENT);
     stream.write_all(question.as_bytes()).await?;
     stream.flush().await?;
     let mut head = Vec::new();

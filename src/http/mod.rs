@@ -4,20 +4,25 @@
 
 mod address;
 mod connect;
+mod failure;
+mod headers;
 mod meter;
+mod page;
 
 pub use address::{AddressError, Target};
+pub use failure::{Failure, ProxyRefusal};
+pub use headers::{retry_after, told_time};
+pub use page::is_page;
 
 use crate::clock::Clock;
-use crate::tls::{self, GoodCell, TlsError, TlsFiles};
-use connect::Route;
+use crate::tls::{GoodCell, TlsError, TlsFiles};
+use connect::{Route, USER_AGENT};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use hyper::{Method, StatusCode};
-use meter::{Meter, Metered, Overrun};
-use std::error::Error;
+use meter::{Meter, Metered};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -43,8 +48,6 @@ pub enum ClientError {
     #[error("the address {0}")]
     Address(#[from] AddressError),
 }
-
-const USER_AGENT: &str = concat!("svm-agent/", env!("CARGO_PKG_VERSION"));
 
 /// A connection that carried nothing for so long is not used again: the other side may have given it up.
 const MAX_IDLE: Duration = Duration::from_secs(20);
@@ -323,177 +326,6 @@ async fn pieces(mut body: Incoming, max: usize) -> Result<Vec<u8>, Failure> {
     Ok(whole)
 }
 
-/// A proxy that gave no connection, and what it said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyRefusal {
-    /// Its host and port.
-    pub proxy: String,
-    /// What it was to connect to.
-    pub to: String,
-    /// Its status; `None` where what it said is no answer of HTTP.
-    pub status: Option<u16>,
-}
-
-impl std::fmt::Display for ProxyRefusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { proxy, to, status } = self;
-        let Some(status) = status else {
-            return write!(
-                f,
-                "the proxy {proxy} does not answer as an HTTP proxy does: correct its address or port"
-            );
-        };
-        write!(f, "the proxy {proxy} answers {status}: ")?;
-        match status {
-            407 => f.write_str("the proxy wants a password; it must let this SVM through without one"),
-            300..=399 => write!(
-                f,
-                "it wants to lead elsewhere, as a log-in does; it must let this SVM through to {to}"
-            ),
-            400 | 405 | 501 => write!(
-                f,
-                "it gives no tunnels (CONNECT), or none to {to}; correct the address of the proxy, or allow it there"
-            ),
-            401 | 403 => write!(f, "it does not allow {to}; allow it there"),
-            500..=599 => write!(f, "it cannot reach {to}; its log says why"),
-            _ => write!(f, "it gives no connection to {to}; its log says why"),
-        }
-    }
-}
-
-/// Why an exchange gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// Nobody is there.
-    #[error("cannot connect: {0}")]
-    Unreachable(String),
-    /// The certificate or the handshake is not accepted.
-    #[error("the TLS connection was refused: {0}")]
-    Tls(String),
-    /// The proxy gives no connection.
-    #[error("{0}")]
-    Proxy(ProxyRefusal),
-    /// It took too long.
-    #[error("no whole answer within the time limit")]
-    Timeout,
-    /// The connection broke before the answer was whole.
-    #[error("the answer was cut off: {0}")]
-    Cut(String),
-    /// What comes is no answer of HTTP.
-    #[error("what answers does not speak HTTP: {0}; is it the right port?")]
-    NotHttp(String),
-    /// The answer has more than it may.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    /// What comes has no end that could be waited for.
-    #[error("the answer has no end: {0}; it is hung up on")]
-    Endless(String),
-}
-
-impl Failure {
-    /// The failure behind an error of a connection. Of what causes it the innermost is told.
-    pub fn of(error: &(dyn Error + 'static)) -> Self {
-        if let Some(refusal) = tls::refusal(error) {
-            return Self::Tls(tls::explain(refusal));
-        }
-        let (mut next, mut text, mut not_http) = (Some(error), String::new(), false);
-        while let Some(inner) = next {
-            if let Some(overrun) = inner.downcast_ref::<Overrun>() {
-                return Self::Endless(overrun.to_string());
-            }
-            if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
-                return Self::Endless("its head is too long".to_owned());
-            }
-            not_http |= inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-            text = inner.to_string();
-            let within = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            next = within.map_or_else(|| inner.source(), |within| Some(within));
-        }
-        if not_http { Self::NotHttp(text) } else { Self::Cut(text) }
-    }
-
-    /// A short name for logs and status.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreachable(_) => "unreachable",
-            Self::Tls(_) => "tls_refused",
-            Self::Proxy(ProxyRefusal { status: Some(407), .. }) => "http_407",
-            Self::Proxy(_) => "proxy_refused",
-            Self::Timeout => "timeout",
-            Self::Cut(_) | Self::NotHttp(_) => "answer_cut",
-            Self::TooLarge(_) | Self::Endless(_) => "answer_too_large",
-        }
-    }
-
-    /// Whether nothing gets better by itself: it is a matter of configuration, here or there.
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Tls(_) => true,
-            Self::Proxy(refusal) => refusal.status.is_none_or(|status| status < 500),
-            _ => false,
-        }
-    }
-}
-
-/// Nobody waits longer for what a server asks.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
-/// The `Retry-After` of an answer (RFC 9110, section 10.2.3), in seconds or as a date, at most an hour.
-pub fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More than a number can be is still a number.
-        text.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
-    } else {
-        let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        Duration::try_from(date.duration_since(now)).unwrap_or_default()
-    };
-    Some(wait.min(MAX_RETRY_AFTER))
-}
-
-/// The time that an answer tells: its `Date`, and the `Age` that a cache adds to it (RFC 9110, section 6.6.1; RFC 9111,
-/// section 5.1).
-pub fn told_time(headers: &HeaderMap) -> Option<jiff::Timestamp> {
-    let header = |name| headers.get(name)?.to_str().ok();
-    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header(header::DATE)?).ok()?;
-    let age = header(header::AGE).map_or(Ok(0), str::parse::<u32>).ok()?;
-    date.checked_add(jiff::SignedDuration::from_secs(age.into())).ok()
-}
-
-/// Whether a body is a web page, such as that of a log-in or a proxy, by how it begins. A content type says little: many
-/// receivers call everything `text/html`.
-pub fn is_page(body: &[u8]) -> bool {
-    const BEGINNINGS: [&str; 12] = [
-        "!doctype html",
-        "html",
-        "head",
-        "body",
-        "title",
-        "meta",
-        "script",
-        "style",
-        "link",
-        "frameset",
-        "iframe",
-        "form",
-    ];
-    let text = String::from_utf8_lossy(body.get(..body.len().min(4096)).unwrap_or_default());
-    let mut text = crate::text::trim_pasted(&text);
-    // Comments and processing instructions may come before.
-    for (opens, closes) in std::iter::repeat_n([("<!--", "-->"), ("<?", "?>")], 8).flatten() {
-        if let Some((_, rest)) = text.strip_prefix(opens).and_then(|rest| rest.split_once(closes)) {
-            text = crate::text::trim_pasted(rest);
-        }
-    }
-    let Some(tag) = text.strip_prefix('<') else { return false };
-    BEGINNINGS.iter().any(|beginning| {
-        tag.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
-            && !tag
-                .get(beginning.len()..)
-                .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
-    })
-}
-
 /// A random part of a span, for jitter: anything from nothing to all of it.
 pub fn jitter(span: Duration) -> Duration {
     use ring::rand::SecureRandom;
@@ -501,70 +333,4 @@ pub fn jitter(span: Duration) -> Duration {
     // Without randomness there is no jitter, and nothing else is lost.
     ring::rand::SystemRandom::new().fill(&mut bytes).ok();
     span.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_known_by_how_it_begins() {
-        for page in [
-            "<!DOCTYPE html><p>x",
-            "<!doctype HTML PUBLIC \"x\">",
-            "\u{feff}\r\n <html lang=\"en\">",
-            "<HTML>",
-            "<html\n>",
-            "<!-- a --> <!-- b --><html>",
-            "<?xml version=\"1.0\"?>\n<!DOCTYPE html>",
-            "<head><title>",
-            "<script>location='x'</script>",
-            "<meta http-equiv=refresh>",
-            "<body/>",
-            "<form action=/login>",
-        ] {
-            assert!(is_page(page.as_bytes()), "{page}");
-        }
-        for other in [
-            "",
-            "OK",
-            "ok\n",
-            "<p>OK</p>",
-            "<h1>Accepted</h1>",
-            "<ok/>",
-            "<header/>",
-            "<html5ish>",
-            "{\"html\":\"<html>\"}",
-            "text <html>",
-            "<?xml version=\"1.0\"?><response status=\"ok\"/>",
-            "<!-- html",
-            "<",
-        ] {
-            assert!(!is_page(other.as_bytes()), "{other}");
-        }
-        assert!(!is_page(&[0xff, 0xfe, 0]));
-    }
-
-    #[test]
-    fn a_wait_that_no_number_can_hold_is_the_longest_there_is() {
-        let of = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_str(text).unwrap());
-            retry_after(&headers, jiff::Timestamp::UNIX_EPOCH)
-        };
-        for (text, wait) in [
-            ("0", Some(0)),
-            ("30", Some(30)),
-            (" 30 ", Some(30)),
-            ("99999999999999999999", Some(3600)),
-            ("3601", Some(3600)),
-            ("Thu, 01 Jan 1970 00:00:05 GMT", Some(5)),
-            ("Tue, 01 Jan 2030 00:00:05 GMT", Some(3600)),
-            ("-1", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            assert_eq!(of(text), wait.map(Duration::from_secs), "{text}");
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! Promises: whoever logs waits for the journal at most [`PATIENCE`] once, and then no more until it takes entries
 //! again; what it does not take meanwhile is counted. Where there is no journal, a line goes to standard error.
 
-use super::LogLevel;
+use crate::logging::level::LogLevel;
 use crate::text::one_line;
 use std::fmt::{Debug, Write as _};
 use std::io::{ErrorKind, Write as _};

@@ -1,16 +1,18 @@
 //! Logs: one line for each thing that matters, to systemd's journal or to standard error, plain or as JSON.
 
 mod journal;
+mod level;
 
 pub use journal::message_id;
+pub use level::LogLevel;
 
 use crate::environment;
 use crate::text::{clean, one_line};
 use serde::Deserialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
+use tracing::Metadata;
 use tracing::subscriber::Interest;
-use tracing::{Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -30,33 +32,6 @@ pub enum LogFormat {
     Json,
     /// To systemd's journal, each field as one of its own.
     Journal,
-}
-
-/// The least severe lines that are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogLevel {
-    /// What did not work.
-    Error,
-    /// And what should be looked at.
-    Warn,
-    /// And what happened.
-    #[default]
-    Info,
-    /// And why.
-    Debug,
-}
-
-impl LogLevel {
-    fn of(level: Level) -> Option<Self> {
-        Some(match level {
-            Level::ERROR => Self::Error,
-            Level::WARN => Self::Warn,
-            Level::INFO => Self::Info,
-            Level::DEBUG => Self::Debug,
-            Level::TRACE => return None,
-        })
-    }
 }
 
 /// The least severe level that is written, as a [`LogLevel`] is numbered: of the process, as its log is.

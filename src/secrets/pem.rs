@@ -3,7 +3,7 @@
 //! White space, line ends of any system and characters that nobody sees are passed over; text outside of sections is
 //! explanation. A parser of our own, since those of libraries quote what they cannot read, and that may be a key.
 
-use super::Plain;
+use crate::secrets::Plain;
 use crate::text::trim_pasted;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};

@@ -1,7 +1,8 @@
 //! The form of a program's settings: which keys there are and what may stand at each, learnt from a TOML text in which
 //! each stands with its default, and from rules beside it.
 
-use super::Problem;
+use crate::settings::problem::Problem;
+use crate::settings::values::choice;
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -156,7 +157,7 @@ impl Kind {
             }
             (Self::Text(words), toml::Value::String(text)) if !words.is_empty() => {
                 let choices: Vec<(&str, ())> = words.iter().map(|word| (*word, ())).collect();
-                super::choice(text, &choices).map_err(|message| format!(": {message}"))
+                choice(text, &choices).map_err(|message| format!(": {message}"))
             }
             (Self::Integer(least, most), toml::Value::Integer(number))
                 if !(least..=most).contains(&number) =>

@@ -6,90 +6,27 @@
 
 mod address;
 mod form;
+mod problem;
 mod schema;
 mod shown;
+mod values;
 
 use crate::files;
 use crate::root_only::only_root_may_change;
 use config::{Config, File, FileFormat};
-use jiff::SignedDuration;
+use problem::without_index;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
 pub use address::{Address, quoted};
 pub use form::{Form, Rule, Rules};
+pub use problem::{DEFAULT, Origins, Problem, SettingsError};
 pub use schema::schema;
-pub use shown::{Change, DEFAULT, Shown, changes};
-
-/// One thing that is wrong with the settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// `file:line`, the name of a variable, or the program's defaults.
-    pub place: String,
-    /// What is wrong and how it should be.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
-    }
-}
-
-/// All that is wrong with the settings; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError(pub Vec<Problem>);
-
-impl std::error::Error for SettingsError {}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            write!(f, "{}{problem}", if index == 0 { "" } else { "\n" })?;
-        }
-        Ok(())
-    }
-}
-
-/// Where each key got its value: `file:line` by dotted key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, String>);
-
-impl Origins {
-    /// The place of a key itself, where it was set.
-    fn own_place(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    /// The place of a key, or of the nearest table above it.
-    pub fn place(&self, key: &str) -> String {
-        let mut key = key;
-        loop {
-            if let Some(place) = self.0.get(key) {
-                return place.clone();
-            }
-            match key.rsplit_once('.') {
-                Some((above, _)) => key = above,
-                None => return DEFAULT.to_owned(),
-            }
-        }
-    }
-
-    /// A problem with the value of `key`. An item of a list, `key[0]`, has a place of its own.
-    pub fn problem(&self, key: &str, message: impl fmt::Display) -> Problem {
-        let whole = without_index(key);
-        let place = self.own_place(key).map_or_else(|| self.place(whole), str::to_owned);
-        Problem { place, message: format!("`{whole}`: {message}") }
-    }
-}
-
-/// A key without the number of an item of its list.
-fn without_index(key: &str) -> &str {
-    key.strip_suffix(']').and_then(|item| item.rsplit_once('[')).map_or(key, |(whole, _)| whole)
-}
+pub use shown::{Change, Shown, changes};
+pub use values::{choice, span};
 
 /// Settings that were read, and what is wrong with them so far.
 pub struct Loaded<T> {
@@ -227,38 +164,6 @@ fn remove(table: &mut toml::Table, path: &[&str]) -> bool {
             _ => false,
         },
     }
-}
-
-/// No word or span of the settings is longer.
-const LONGEST_WORD: usize = 24;
-
-/// One of a few words, by name.
-///
-/// # Errors
-/// A sentence that lists them, with the nearest first where one is near.
-pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*value);
-    }
-    let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-    Err(format!("must be {}, not {}", names.join(" or "), quoted(text, LONGEST_WORD)))
-}
-
-/// A span of time such as `6h`, `15m`, `30s` or `2d`.
-///
-/// # Errors
-/// A sentence that shows the form.
-pub fn span(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || {
-        format!(
-            "must be a span such as \"30s\", \"15m\", \"6h\" or \"7d\", not {}",
-            quoted(text, LONGEST_WORD)
-        )
-    };
-    if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
-        return days.checked_mul(86_400).map(SignedDuration::from_secs).ok_or_else(wrong);
-    }
-    text.parse().map_err(|_| wrong())
 }
 
 fn explain(error: &config::ConfigError) -> (Option<String>, String) {

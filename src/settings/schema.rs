@@ -2,7 +2,7 @@
 //!
 //! Learnt from the same text as the form itself: the types and defaults of its keys, and the comments above them.
 
-use super::form::{Form, Kind, Rule, Rules};
+use crate::settings::form::{Form, Kind, Rule, Rules};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use toml::Table;

@@ -1,7 +1,7 @@
 //! Settings as they are shown: every key with its value and where that comes from, and what differs between two.
 
-use super::Origins;
-use super::address::without_secrets;
+use crate::settings::address::without_secrets;
+use crate::settings::problem::{DEFAULT, Origins};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -39,9 +39,6 @@ impl fmt::Debug for Fingerprint {
         f.write_str("…")
     }
 }
-
-/// Where a value comes from that no layer says.
-pub const DEFAULT: &str = "default";
 
 /// A key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,5 +1,7 @@
 use super::*;
+use jiff::SignedDuration;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 const DEFAULTS: &str = "[log]\nlevel = \"info\"\nmost = 5\n[days]\nbefore = [3, 1]\n";
 const ONE: &str = "url = \"\"\nretry = true\n";

@@ -1,6 +1,8 @@
-//! The course of one key: the few instants that decide its life, and when a reserve takes over from it.
+//! The course of one key: the few instants that decide its life.
 
-use super::{Cause, Held, LapsePromotion, Phase, Term, Terms, VendorState, add_days};
+use crate::subscription::instant::add_days;
+use crate::subscription::phase::{Cause, Phase};
+use crate::subscription::terms::{Term, Terms, VendorState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -117,75 +119,5 @@ impl Course {
     /// The end date, where it counts as expiry: not where the vendor withdrew the key at or before it.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.ends_at.filter(|end| self.withdrawn_at.is_none_or(|(at, _)| at > *end))
-    }
-}
-
-/// Why a reserve key took over; also the order in which ties are decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// The active key was removed.
-    Removed,
-    /// The subscription was cancelled at once.
-    Cancelled,
-    /// The vendor withdrew the key.
-    Blocked,
-    /// Its term was over.
-    Ended,
-    /// It became restricted, and `keys.promote_reserve_on_lapse` is set.
-    Lapsed,
-}
-
-impl Why {
-    /// The word used in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Removed => "removed",
-            Self::Cancelled => "cancelled",
-            Self::Blocked => "blocked",
-            Self::Ended => "ended",
-            Self::Lapsed => "lapsed",
-        }
-    }
-}
-
-/// When and why the reserve takes over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TakeOver {
-    /// From when the reserve is the active key; its period counts from here.
-    pub at: Timestamp,
-    /// The earliest trigger.
-    pub why: Why,
-}
-
-impl TakeOver {
-    /// When `reserve` takes over from `active`, whose course is `course`; `None` where nothing foreseeable
-    /// makes it, or where it could not work at that instant.
-    ///
-    /// `reserve_first_active` is set where the reserve was active on this SVM before.
-    pub fn foresee(
-        active: &Held,
-        course: &Course,
-        reserve: &Held,
-        reserve_first_active: Option<Timestamp>,
-        promotion: LapsePromotion,
-    ) -> Option<Self> {
-        let withdrawn = course.withdrawn_at.map(|(at, cause)| match cause {
-            Cause::Blocked => (at, Why::Blocked),
-            _ => (at, Why::Cancelled),
-        });
-        let lapsed = course.lapses_at.and_then(|(at, _)| Some((promotion.counts_from(at)?, Why::Lapsed)));
-        let (trigger, why) =
-            [withdrawn, course.ends_at.map(|at| (at, Why::Ended)), lapsed].into_iter().flatten().min()?;
-        // Never from before the reserve or the key it replaces was there.
-        let at = trigger.max(reserve.added_at).max(active.added_at);
-        reserve.could_work(reserve_first_active, at).then_some(Self { at, why })
-    }
-}
-
-impl Held {
-    /// Whether this key, made active at `at`, would be of any use.
-    pub fn could_work(&self, first_active: Option<Timestamp>, at: Timestamp) -> bool {
-        Course::of(&self.statement.terms, first_active.unwrap_or(at)).phase_at(at).0 != Phase::Restricted
     }
 }

@@ -1,9 +1,13 @@
 //! Events of the life cycle: what happened, with its severity and its own fields.
 
-use super::{
-    Cause, DeviceStatus, KeyId, LimitLevel, Permit, Phase, Reason, RefusalCode, Resource, Role, VendorState,
-    Why,
-};
+use crate::subscription::device::{DeviceStatus, LimitLevel, Reason};
+use crate::subscription::held::Role;
+use crate::subscription::key::KeyId;
+use crate::subscription::permit::{Permit, Resource};
+use crate::subscription::phase::{Cause, Phase};
+use crate::subscription::refusal::RefusalCode;
+use crate::subscription::take_over::Why;
+use crate::subscription::terms::VendorState;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -4,7 +4,9 @@
 //! A key is an issuer's: the same id by another issuer is another key. The memory is bounded. Only documents that were taken
 //! fill it, and each of them has to be issued by a trusted vendor.
 
-use super::{KeyId, Statement, VendorState};
+use crate::subscription::key::KeyId;
+use crate::subscription::statement::Statement;
+use crate::subscription::terms::VendorState;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;

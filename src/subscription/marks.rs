@@ -1,6 +1,8 @@
 //! Marks: how near to a deadline people were told, so that each mark is told once, over restarts too.
 
-use super::{KeyId, Statement, sub_days};
+use crate::subscription::instant::sub_days;
+use crate::subscription::key::KeyId;
+use crate::subscription::statement::Statement;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -5,10 +5,14 @@
 //! `svm-agent simulate` run the same step. Must not know: clocks, files, networks, logging, randomness.
 //! The rules are written down in `docs/lifecycle.md`.
 
+mod claims;
 mod course;
 mod device;
+mod evaluate;
 mod event;
+mod held;
 pub mod instant;
+mod key;
 mod known;
 mod marks;
 mod permit;
@@ -20,13 +24,17 @@ mod settings;
 mod state;
 mod statement;
 mod step;
+mod take_over;
+mod terms;
 mod version;
 mod view;
 
-pub use course::{Course, KnownEnd, TakeOver, Why};
+pub use course::{Course, KnownEnd};
 pub use device::{DeviceStatus, LimitLevel, Reason};
 pub use event::{Change, Event, Kind, RemovalCause, Severity};
+pub use held::{Held, Role};
 pub use instant::{BadInstant, DAY_SECONDS, add_days, days_left, read_instant, sub_days};
+pub use key::{KeyId, KeyKind};
 pub use known::{KnownKey, KnownKeys};
 pub use marks::{Deadline, Mark};
 pub use permit::{Allowance, AllowanceError, Permit, Resource};
@@ -35,11 +43,10 @@ pub use refusal::{Refusal, RefusalCode};
 pub use reserve::Unusable;
 pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, foretell};
 pub use settings::Settings;
-pub use state::{Held, LapsePromotion, Role, Standing, State};
-pub use statement::{
-    AfterGrace, Channel, KeyId, KeyKind, Licence, Order, Statement, Subscription, Term, Terms, Vendor,
-    VendorState,
-};
+pub use state::{Standing, State};
+pub use statement::Statement;
 pub use step::{Input, Offer, next_due, permit_until, step};
+pub use take_over::{LapsePromotion, TakeOver, Why};
+pub use terms::{AfterGrace, Channel, Licence, Order, Subscription, Term, Terms, Vendor, VendorState};
 pub use version::Version;
 pub use view::View;

@@ -36,7 +36,7 @@ impl Resource {
     /// The span that the unit of a trickle names.
     pub fn period(self) -> SignedDuration {
         match self {
-            Self::DatabaseUpdates => SignedDuration::from_secs(super::DAY_SECONDS),
+            Self::DatabaseUpdates => SignedDuration::from_secs(crate::subscription::instant::DAY_SECONDS),
             Self::Ksn => SignedDuration::from_secs(60),
         }
     }

@@ -1,6 +1,10 @@
 //! Whether the reserve key would be of any use if it took over now.
 
-use super::{Cause, Course, Held, Phase, Settings, Version};
+use crate::subscription::course::Course;
+use crate::subscription::held::Held;
+use crate::subscription::phase::{Cause, Phase};
+use crate::subscription::settings::Settings;
+use crate::subscription::version::Version;
 use jiff::Timestamp;
 
 /// Why a reserve key would be of no use.

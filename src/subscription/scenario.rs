@@ -1,9 +1,18 @@
 //! Scenarios: a story as data, played in virtual time through the daemon's own step.
 
-use super::{
-    Cause, DeviceStatus, Event, Input, KeyId, Offer, Permit, Phase, Reason, Refusal, Settings, State,
-    Statement, Version, View, instant, next_due, step,
-};
+use crate::subscription::device::{DeviceStatus, Reason};
+use crate::subscription::event::Event;
+use crate::subscription::key::KeyId;
+use crate::subscription::permit::Permit;
+use crate::subscription::phase::{Cause, Phase};
+use crate::subscription::refusal::Refusal;
+use crate::subscription::settings::Settings;
+use crate::subscription::state::State;
+use crate::subscription::statement::Statement;
+use crate::subscription::step::{Input, Offer, next_due};
+use crate::subscription::version::Version;
+use crate::subscription::view::View;
+use crate::subscription::{instant, step};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,8 @@
 //! The administrator's settings that the rules look at.
 
-use super::{Allowance, Cause, Resource, Version};
+use crate::subscription::permit::{Allowance, Resource};
+use crate::subscription::phase::Cause;
+use crate::subscription::version::Version;
 
 /// Settings of the life cycle. They can remind earlier or tighten a trickle; they never change a term.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Settings {
     pub database_updates_at_most: Option<Allowance>,
     /// As above, for KSN.
     pub ksn_at_most: Option<Allowance>,
-    /// Whether `enforcement.changed` waits for [`super::Input::Enforced`]. In a forecast everything is done at once.
+    /// Whether `enforcement.changed` waits for [`crate::subscription::step::Input::Enforced`]. In a forecast everything is done at once.
     pub enforcement_is_proved: bool,
 }
 

@@ -1,40 +1,18 @@
 //! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
 
-use super::{Course, DeviceStatus, KeyId, KnownKeys, Mark, Permit, Resource, Statement, View};
+use crate::subscription::course::Course;
+use crate::subscription::device::DeviceStatus;
+use crate::subscription::held::{Held, Role};
+use crate::subscription::key::KeyId;
+use crate::subscription::known::KnownKeys;
+use crate::subscription::marks::Mark;
+use crate::subscription::permit::{Permit, Resource};
+use crate::subscription::statement::Statement;
+use crate::subscription::take_over::LapsePromotion;
+use crate::subscription::view::View;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The role of a key on this SVM; at most one of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The key that counts.
-    Active,
-    /// A commercial key that takes over by itself.
-    Reserve,
-}
-
-impl Role {
-    /// The word used in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Reserve => "reserve",
-        }
-    }
-}
-
-/// A key that the SVM holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
-    /// The newest revision taken.
-    pub statement: Statement,
-    /// When it was added, in whichever role.
-    pub added_at: Timestamp,
-    /// Since when it has its present role.
-    pub role_since: Timestamp,
-}
 
 /// How the present permit of a resource came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,45 +21,6 @@ pub struct Standing {
     pub since: Timestamp,
     /// What was last told as carried out, as long as the present permit is not.
     pub told: Option<Permit>,
-}
-
-/// Whether the setting `promote_reserve_on_lapse` was on at the last step, and since when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LapsePromotion {
-    /// It is on, and was never seen off.
-    Always,
-    /// It is off.
-    Off,
-    /// It was switched on then.
-    Since(Timestamp),
-}
-
-impl LapsePromotion {
-    fn off() -> Self {
-        Self::Off
-    }
-
-    /// After a step at `now` under the setting.
-    #[must_use]
-    pub fn seen(self, is_on: bool, now: Timestamp) -> Self {
-        match self {
-            _ if !is_on => Self::Off,
-            Self::Off => Self::Since(now),
-            // No instant lies ahead of a clock that was put right.
-            Self::Since(at) => Self::Since(now.min(at)),
-            Self::Always => Self::Always,
-        }
-    }
-
-    /// When a lapse at `lapse` lets the reserve take over: one from before the setting does when the setting comes.
-    pub fn counts_from(self, lapse: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Always => Some(lapse),
-            Self::Off => None,
-            Self::Since(at) => Some(lapse.max(at)),
-        }
-    }
 }
 
 /// What the SVM holds and what was told.

@@ -3,7 +3,7 @@
 //! it is the very same one is as good as a signature. Such certificates often have a common name alone, which counts for
 //! these.
 
-use super::shown::common_name;
+use crate::tls::shown::common_name;
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;

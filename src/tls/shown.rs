@@ -2,7 +2,7 @@
 //!
 //! Of a name no more is read than its words (X.501; RFC 5280, section 4.1.2.4): the dates and the rest are the verifier's.
 
-use super::ends_at;
+use crate::tls::dates::ends_at;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 

@@ -1,0 +1,216 @@
+//! Events rendered: one CloudEvent each, as JSON text without its sequence number.
+
+use crate::events::operational::Operational;
+use crate::events::snapshot::Snapshot;
+use crate::events::words;
+use crate::subscription::{Event, Severity, View};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// What all events of one SVM say of it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `urn:svm:` and the SVM's id.
+    pub source: String,
+    /// The machine's name.
+    pub hostname: String,
+    /// The protection product.
+    pub product_name: String,
+    /// Its version.
+    pub product_version: String,
+    /// Made anew at each start, and longer after a dot once numbers were reverted: it tells two machines with one id
+    /// apart, and names neither.
+    pub instance: String,
+}
+
+/// An event, ready to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its id on the wire, over all retries.
+    pub id: Uuid,
+    /// The type without the `svm.` of the wire.
+    pub type_name: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// When it is told.
+    pub time: Timestamp,
+    /// The key it is about.
+    pub subject: Option<String>,
+    /// The destination, resource, unit or key it is about, as the log counts it.
+    pub object: Option<String>,
+    /// One sentence for people.
+    pub description: String,
+    /// The CloudEvent without `sequence`, which each destination counts for itself.
+    pub body: String,
+}
+
+/// An event of the life cycle, reported at `at`, as an answer shows it: its fields, and `description`, one sentence for
+/// people.
+pub fn shown(event: &Event, at: Timestamp) -> Value {
+    let mut shown = json!(event);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("description".to_owned(), words::of(&event.kind, at).1.into());
+    }
+    shown
+}
+
+/// The CloudEvent of a kept body, with the sequence number that its destination counts, and the first of the
+/// numbers right before it that will never come there.
+pub fn with_sequence(body: &str, sequence: u64, skipped_from: Option<u64>) -> String {
+    let mut text = String::with_capacity(body.len() + 80);
+    push_with_sequence(&mut text, body, sequence, skipped_from);
+    text
+}
+
+/// The same, at the end of a text that has others before it.
+pub fn push_with_sequence(text: &mut String, body: &str, sequence: u64, skipped_from: Option<u64>) {
+    use std::fmt::Write;
+    // Writing into a text cannot fail.
+    write!(text, "{{\"sequence\":\"{sequence:020}\",").ok();
+    if let Some(from) = skipped_from {
+        write!(text, "\"skippedfrom\":\"{from:020}\",").ok();
+    }
+    text.push_str(body.strip_prefix('{').unwrap_or(body));
+}
+
+/// Renders what happened, in one moment, to one SVM.
+pub struct Renderer<'a> {
+    /// The SVM.
+    pub origin: &'a Origin,
+    /// When it is told.
+    pub time: Timestamp,
+    /// What holds afterwards.
+    pub view: &'a View,
+    /// And of which key.
+    pub snapshot: &'a Snapshot,
+}
+
+impl Renderer<'_> {
+    /// An event of the life cycle.
+    pub fn life_cycle(&self, event: &Event) -> Record {
+        let (name, sentence) = words::of(&event.kind, self.time);
+        let fields = serde_json::to_value(&event.kind).unwrap_or_default();
+        let subject = event.kind.key().or(self.view.key.as_ref()).map(ToString::to_string);
+        self.record(Words {
+            type_name: event.kind.type_name(),
+            severity: event.kind.severity(),
+            name,
+            sentence,
+            subject,
+            fields,
+            effective_at: event.effective_at,
+        })
+    }
+
+    /// An event of the agent itself.
+    pub fn operational(&self, event: &Operational) -> Record {
+        let (name, sentence) = words::of_operational(event, self.view);
+        let fields = serde_json::to_value(event).unwrap_or_default();
+        let subject = self.view.key.as_ref().map(ToString::to_string);
+        self.record(Words {
+            type_name: event.type_name(),
+            severity: event.severity(),
+            name,
+            sentence,
+            subject,
+            fields,
+            effective_at: None,
+        })
+    }
+
+    fn record(&self, words: Words) -> Record {
+        let id = id_at(self.time);
+        let named = |name: &str| words.fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let object = ["destination", "resource", "action", "unit"].into_iter().find_map(named);
+        let mut data = Map::new();
+        let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
+        put("severity", words.severity.number().into());
+        put("event_type_display_name", words.name.into());
+        put("description", words.sentence.clone().into());
+        put("hostname", self.origin.hostname.clone().into());
+        put("instance", self.origin.instance.clone().into());
+        put("product_name", self.origin.product_name.clone().into());
+        put("product_version", self.origin.product_version.clone().into());
+        put("device_status", self.view.device_status.as_str().into());
+        put("device_status_reasons", self.view.reasons.iter().map(|r| Value::from(r.as_ref())).collect());
+        put("phase", self.view.phase.as_str().into());
+        put("phase_cause", self.view.cause.map(|c| c.as_str()).into());
+        put("snapshot", serde_json::to_value(self.snapshot).unwrap_or_default());
+        if let Some(at) = words.effective_at {
+            put("effective_at", at.to_string().into());
+        }
+        if let Value::Object(fields) = words.fields {
+            data.extend(fields);
+        }
+        let mut event = Map::new();
+        let mut put = |name: &str, value: Value| drop(event.insert(name.to_owned(), value));
+        put("specversion", "1.0".into());
+        put("id", id.to_string().into());
+        put("source", self.origin.source.clone().into());
+        put("type", format!("svm.{}", words.type_name).into());
+        put("time", self.time.to_string().into());
+        if let Some(subject) = &words.subject {
+            put("subject", subject.clone().into());
+        }
+        put("datacontenttype", "application/json".into());
+        put("data", Value::Object(data));
+        Record {
+            id,
+            type_name: words.type_name,
+            severity: words.severity,
+            time: self.time,
+            object: object.or_else(|| words.subject.clone()),
+            subject: words.subject,
+            description: words.sentence,
+            body: Value::Object(event).to_string(),
+        }
+    }
+}
+
+struct Words {
+    type_name: &'static str,
+    severity: Severity,
+    name: &'static str,
+    sentence: String,
+    subject: Option<String>,
+    fields: Value,
+    effective_at: Option<Timestamp>,
+}
+
+/// A UUIDv7 (RFC 9562) of an instant that is handed in; before 1970 its time part is 0.
+fn id_at(time: Timestamp) -> Uuid {
+    let seconds = u64::try_from(time.as_second()).unwrap_or(0);
+    let nanos = u32::try_from(time.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subscription::{DeviceStatus, Kind, State};
+
+    #[test]
+    fn a_record_is_a_cloudevent_and_takes_its_sequence() {
+        let origin = Origin {
+            source: "urn:svm:x".into(),
+            hostname: "h".into(),
+            product_name: "p".into(),
+            product_version: "6.1".into(),
+            instance: "i".into(),
+        };
+        let state = State::default();
+        let time = "2026-01-01T00:00:00Z".parse().unwrap();
+        let renderer = Renderer { origin: &origin, time, view: &state.told, snapshot: &Snapshot::of(&state) };
+        let kind =
+            Kind::DeviceStatusChanged { from: DeviceStatus::Ok, to: DeviceStatus::Critical, reasons: vec![] };
+        let record = renderer.life_cycle(&Event { kind, effective_at: None });
+        let event: Value = serde_json::from_str(&with_sequence(&record.body, 7, Some(5))).unwrap();
+        assert_eq!(event["sequence"], "00000000000000000007");
+        assert_eq!(event["skippedfrom"], "00000000000000000005");
+        assert_eq!(event["type"], "svm.device.status_changed");
+        assert_eq!(event["id"], record.id.to_string());
+        assert_eq!((&event["data"]["to"], &event["data"]["severity"]), (&"critical".into(), &4.into()));
+        assert_eq!(record.id.get_version_num(), 7);
+    }
+}

@@ -1,0 +1,117 @@
+//! Why an exchange gave no answer.
+
+use crate::http::meter::Overrun;
+use crate::tls;
+use std::error::Error;
+
+/// A proxy that gave no connection, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyRefusal {
+    /// Its host and port.
+    pub proxy: String,
+    /// What it was to connect to.
+    pub to: String,
+    /// Its status; `None` where what it said is no answer of HTTP.
+    pub status: Option<u16>,
+}
+
+impl std::fmt::Display for ProxyRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { proxy, to, status } = self;
+        let Some(status) = status else {
+            return write!(
+                f,
+                "the proxy {proxy} does not answer as an HTTP proxy does: correct its address or port"
+            );
+        };
+        write!(f, "the proxy {proxy} answers {status}: ")?;
+        match status {
+            407 => f.write_str("the proxy wants a password; it must let this SVM through without one"),
+            300..=399 => write!(
+                f,
+                "it wants to lead elsewhere, as a log-in does; it must let this SVM through to {to}"
+            ),
+            400 | 405 | 501 => write!(
+                f,
+                "it gives no tunnels (CONNECT), or none to {to}; correct the address of the proxy, or allow it there"
+            ),
+            401 | 403 => write!(f, "it does not allow {to}; allow it there"),
+            500..=599 => write!(f, "it cannot reach {to}; its log says why"),
+            _ => write!(f, "it gives no connection to {to}; its log says why"),
+        }
+    }
+}
+
+/// Why an exchange gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nobody is there.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The certificate or the handshake is not accepted.
+    #[error("the TLS connection was refused: {0}")]
+    Tls(String),
+    /// The proxy gives no connection.
+    #[error("{0}")]
+    Proxy(ProxyRefusal),
+    /// It took too long.
+    #[error("no whole answer within the time limit")]
+    Timeout,
+    /// The connection broke before the answer was whole.
+    #[error("the answer was cut off: {0}")]
+    Cut(String),
+    /// What comes is no answer of HTTP.
+    #[error("what answers does not speak HTTP: {0}; is it the right port?")]
+    NotHttp(String),
+    /// The answer has more than it may.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// What comes has no end that could be waited for.
+    #[error("the answer has no end: {0}; it is hung up on")]
+    Endless(String),
+}
+
+impl Failure {
+    /// The failure behind an error of a connection. Of what causes it the innermost is told.
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        if let Some(refusal) = tls::refusal(error) {
+            return Self::Tls(tls::explain(refusal));
+        }
+        let (mut next, mut text, mut not_http) = (Some(error), String::new(), false);
+        while let Some(inner) = next {
+            if let Some(overrun) = inner.downcast_ref::<Overrun>() {
+                return Self::Endless(overrun.to_string());
+            }
+            if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+                return Self::Endless("its head is too long".to_owned());
+            }
+            not_http |= inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+            text = inner.to_string();
+            let within = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            next = within.map_or_else(|| inner.source(), |within| Some(within));
+        }
+        if not_http { Self::NotHttp(text) } else { Self::Cut(text) }
+    }
+
+    /// A short name for logs and status.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Tls(_) => "tls_refused",
+            Self::Proxy(ProxyRefusal { status: Some(407), .. }) => "http_407",
+            Self::Proxy(_) => "proxy_refused",
+            Self::Timeout => "timeout",
+            Self::Cut(_) | Self::NotHttp(_) => "answer_cut",
+            Self::TooLarge(_) | Self::Endless(_) => "answer_too_large",
+        }
+    }
+
+    /// Whether nothing gets better by itself: it is a matter of configuration, here or there.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Tls(_) => true,
+            Self::Proxy(refusal) => refusal.status.is_none_or(|status| status < 500),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The rules evaluated at an instant: keys, settings and time in, the view out.
+
+use crate::subscription::course::Course;
+use crate::subscription::device::{DeviceStatus, LimitLevel, Reason};
+use crate::subscription::instant::sub_days;
+use crate::subscription::permit::{Permit, Resource};
+use crate::subscription::phase::{Cause, Phase};
+use crate::subscription::settings::Settings;
+use crate::subscription::state::State;
+use crate::subscription::terms::Terms;
+use crate::subscription::view::View;
+use jiff::Timestamp;
+use std::borrow::Cow;
+
+impl View {
+    /// What holds at `now`.
+    pub fn of(state: &State, settings: &Settings, now: Timestamp) -> Self {
+        use DeviceStatus::{Critical, Warning};
+        let mut reasons: Vec<(Reason, DeviceStatus)> =
+            state.conditions.iter().map(|(name, status)| (Cow::Owned(name.clone()), *status)).collect();
+        let mut because = |reason: &'static str, status| reasons.push((Cow::Borrowed(reason), status));
+        let (mut phase, mut cause, mut lapse_cause) = (Phase::NotActivated, None, None);
+        let mut limit = LimitLevel::None;
+        let mut permits = [Permit::Stopped; 2];
+        if let (Some(held), Some(course)) = (&state.active, state.course()) {
+            let key = &held.statement;
+            (phase, cause) = course.phase_at(now);
+            lapse_cause = course.lapse_cause(cause);
+            permits = Resource::ALL.map(|resource| permit(&key.terms, resource, phase, cause, settings));
+            limit = LimitLevel::of(state.protected_devices, key.devices);
+            let over = course.expires_at().is_some_and(|end| end <= now);
+            let expiring = phase == Phase::Active
+                && expires_from(&course, key.auto_renew(), settings).is_some_and(|from| from <= now);
+            for (holds, reason, status) in [
+                (phase == Phase::Restricted, "restricted", Critical),
+                (over, "expired", Critical),
+                (limit == LimitLevel::Over110, "devices_over_110", Critical),
+                (phase == Phase::Grace, "grace", Warning),
+                (expiring, "expiring", Warning),
+                (limit == LimitLevel::Over100, "devices_over_100", Warning),
+                (
+                    key.min_product_version.as_ref().is_some_and(|least| *least > settings.product_version),
+                    "product_version_too_old",
+                    Warning,
+                ),
+                (key.fresh_until.is_some_and(|until| until <= now), "source_stale", Warning),
+            ] {
+                if holds {
+                    because(reason, status);
+                }
+            }
+        } else {
+            because("not_activated", Critical);
+        }
+        reasons.sort_unstable();
+        reasons.dedup_by(|a, b| a.0 == b.0);
+        let [database_updates, ksn] = permits;
+        Self {
+            phase,
+            cause,
+            lapse_cause,
+            key: state.active.as_ref().map(|held| held.statement.key.clone()),
+            device_status: reasons.iter().map(|(_, status)| *status).max().unwrap_or(DeviceStatus::Ok),
+            reasons: reasons.into_iter().map(|(reason, _)| reason).collect(),
+            database_updates,
+            ksn,
+            limit,
+        }
+    }
+}
+
+/// From when a key in its term has the reason `expiring`. Only the end of a term is moved by a renewal that comes without
+/// being asked for.
+pub(super) fn expires_from(course: &Course, auto_renew: bool, settings: &Settings) -> Option<Timestamp> {
+    let end = course.known_end().filter(|end| !(auto_renew && end.why == Cause::Ended))?;
+    settings.status_days_before(end.why).map(|days| sub_days(end.ends_at, days))
+}
+
+fn permit(
+    terms: &Terms,
+    resource: Resource,
+    phase: Phase,
+    cause: Option<Cause>,
+    settings: &Settings,
+) -> Permit {
+    match (phase, cause, terms) {
+        (Phase::Active | Phase::Grace, ..) => Permit::Full,
+        (Phase::Restricted, Some(Cause::GraceOver | Cause::NotGranted), Terms::Subscription(s)) => {
+            settings.tighten(resource, s.after_grace.of(resource)).permit()
+        }
+        _ => Permit::Stopped,
+    }
+}
