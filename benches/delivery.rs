@@ -4,7 +4,7 @@
 //! `cargo bench --bench delivery` prints the figures; with `-- --json` the last line is one JSON object. `--only PART`
 //! (drain, latency, backlog, idle) measures one part, `--drain-only` the agent's drain alone, with how its time splits,
 //! `--quick` is a short form that only shows that everything works. What each figure means and how it is measured:
-//! `docs/benchmarks.md`.
+//! `docs/development/benchmarks.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

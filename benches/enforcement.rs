@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench enforcement` prints the figures; with `-- --json` the last line is one JSON object. `--only
 //! PART` (gateway, lapse, permit) measures one part, `--quick` is a short form that only shows that everything works.
-//! What each figure means and how it is measured: `docs/benchmarks.md`.
+//! What each figure means and how it is measured: `docs/development/benchmarks.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -314,7 +314,8 @@ fn nothing_is_signed_that_would_be_refused() {
 
 #[test]
 fn the_trust_file_in_the_documentation_is_one() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/documents.md")).unwrap();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/documents.md")).unwrap();
     let (before, after) = page.split_once("Signer of subscription documents").unwrap();
     assert!(before.ends_with("```\n"));
     let (example, _) = after.split_once("```").unwrap();

@@ -1,4 +1,4 @@
-//! Every command in every phase: the table of `docs/phases.md` is what is tested.
+//! Every command in every phase: the table of `docs/reference/phases.md` is what is tested.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,7 +18,7 @@ use support::{Agent, Collector, Program, Vendor, now, wait_for};
 use svm::subscription::{AfterGrace, Allowance};
 use svm::vendor::{Cancel, Change, Parameters, Renewal, Until};
 
-const MANUAL: &str = include_str!("../docs/phases.md");
+const MANUAL: &str = include_str!("../docs/reference/phases.md");
 
 /// The rows of the table: a command, and its answer in each column.
 fn table() -> (Vec<String>, Vec<Vec<String>>) {

@@ -15,7 +15,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The lowest version of glibc, as docs/install.md and the packages say: that of Ubuntu 22.04 is 2.35, that of Red Hat
+/// The lowest version of glibc, as docs/guide/install.md and the packages say: that of Ubuntu 22.04 is 2.35, that of Red Hat
 /// Enterprise Linux 9 is 2.34.
 const LOWEST_GLIBC: (u32, u32) = (2, 34);
 
@@ -177,10 +177,10 @@ fn programs_run_with_the_lowest_glibc_that_is_documented() {
     for depends in manifest.lines().filter(|line| line.starts_with("depends = ") && line.contains("libc6")) {
         assert!(depends.contains(&format!("libc6 (>= {major}.{minor})")), "{depends}");
     }
-    let page = std::fs::read_to_string(root.join("docs/install.md")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/guide/install.md")).unwrap();
     assert!(
         page.contains(&format!("glibc {major}.{minor}")),
-        "docs/install.md does not name the lowest glibc"
+        "docs/guide/install.md does not name the lowest glibc"
     );
 }
 

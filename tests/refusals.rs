@@ -614,7 +614,7 @@ fn each_refusal_is_the_same_at_every_door() {
         seen.insert(row.code);
     }
     // Every code there is, as the documentation lists them.
-    let page = include_str!("../docs/lifecycle.md");
+    let page = include_str!("../docs/reference/lifecycle.md");
     let (_, page) = page.split_once("## What is refused").unwrap();
     let (table, _) = page.split_once("Versions are compared").unwrap();
     let listed: std::collections::BTreeSet<&str> = table

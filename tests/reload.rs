@@ -195,7 +195,8 @@ fn the_settings_are_shown_with_their_places() {
     );
     assert!(!text.contains("log.format"));
     let schema = agent.command(&["config", "schema"]).output().unwrap().stdout;
-    let written = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/svm-agent.schema.json")).unwrap();
+    let written =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/svm-agent.schema.json")).unwrap();
     assert_eq!(String::from_utf8(schema).unwrap(), String::from_utf8(written).unwrap());
 }
 

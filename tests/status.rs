@@ -1,4 +1,4 @@
-//! The status: what a person reads first, and the form that programs rely on (`docs/status.schema.json`), in each phase.
+//! The status: what a person reads first, and the form that programs rely on (`docs/reference/status.schema.json`), in each phase.
 #![allow(clippy::disallowed_methods, reason = "a test reads files and folders as it likes")]
 #![allow(
     clippy::unwrap_used,
@@ -78,7 +78,7 @@ fn faults(schema: &Value, value: &Value, root: &Value, path: &str) -> Vec<String
 }
 
 fn as_in_the_schema(status: &Value) {
-    let schema: Value = serde_json::from_str(include_str!("../docs/status.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../docs/reference/status.schema.json")).unwrap();
     let faults = faults(&schema, status, &schema, "");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

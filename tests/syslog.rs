@@ -661,7 +661,7 @@ fn a_client_certificate_that_is_replaced_is_shown_without_a_restart() {
 
 #[test]
 fn the_examples_of_the_documentation_work() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/syslog.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/syslog.md");
     let page = std::fs::read_to_string(page).unwrap();
     for (kind, rsyslog) in receivers() {
         let (name, head) = match kind {

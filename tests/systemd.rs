@@ -1,4 +1,4 @@
-//! The service in a real systemd: installed from its package as the README and `docs/install.md` say, in its sandbox. Each
+//! The service in a real systemd: installed from its package as the README and `docs/guide/install.md` say, in its sandbox. Each
 //! test runs on Debian 12 (systemd 252) and on Debian 13 (systemd 257).
 #![allow(
     clippy::unwrap_used,
@@ -73,10 +73,10 @@ fn install_commands() -> String {
     block(&readme, "install").to_owned()
 }
 
-/// What `docs/install.md` has people do, as functions of a shell: `doc_NAME`; the file that they edit, `doc_file`; and
+/// What `docs/guide/install.md` has people do, as functions of a shell: `doc_NAME`; the file that they edit, `doc_file`; and
 /// what it says that they see, `said_NAME`.
 fn documented() -> String {
-    let document = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let document = std::fs::read_to_string(root().join("docs/guide/install.md")).unwrap();
     let names =
         ["collector", "token", "agent", "configure", "activate", "look", "upgrade", "remove", "purge"];
     let steps =
@@ -243,7 +243,7 @@ fn the_sandbox_is_as_tight_as_documented() {
         println!("{message}");
         return;
     }
-    // As docs/install.md says; in tenths.
+    // As docs/guide/install.md says; in tenths.
     for (unit, most) in [("svm-agent.service", "13"), ("svm-collector.service", "11")] {
         let threshold = format!("--threshold={most}");
         let output = analyze(unit, &["security", "--no-pager", "--offline=true", &threshold]).unwrap();

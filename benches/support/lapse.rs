@@ -31,7 +31,7 @@ const WORKED: &str = "/run/worked";
 pub fn measure(figures: &mut Figures) {
     // Some 2 s each.
     let lapses = sized(60, 2);
-    // As docs/install.md says; nothing is fetched, because there is no network.
+    // As docs/guide/install.md says; nothing is fetched, because there is no network.
     let script = format!(
         "cd /src\n\
          apt-get install -y --no-install-recommends ./svm-agent_*.deb > /run/installed 2>&1 || {{ cat /run/installed; exit 1; }}\n\

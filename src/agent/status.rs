@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 /// What holds on this SVM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
 pub struct Status {
     pub at: Timestamp,
     pub id: String,
@@ -60,7 +60,7 @@ pub struct Status {
 
 /// A key that is held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
 pub struct KeyStatus {
     pub key: String,
     pub kind: KeyKind,
@@ -86,7 +86,7 @@ pub struct KeyStatus {
 
 /// What a resource may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
 pub struct PermitStatus {
     pub resource: Resource,
     pub verdict: Permit,
@@ -112,7 +112,7 @@ pub struct PermitStatus {
 
 /// A destination and what waits for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
 pub struct DestinationStatus {
     pub waiting: u64,
     pub oldest: Option<String>,
@@ -124,7 +124,7 @@ pub struct DestinationStatus {
 
 /// How many devices are protected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
 pub struct DevicesStatus {
     pub count: Option<u64>,
     pub limit: Option<u64>,

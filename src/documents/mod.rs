@@ -4,7 +4,7 @@
 //! belongs to, sense) before any claim can be used, and [`sign`] makes only what [`verify`] takes. No message
 //! and no `Debug` of this module holds a code, a [`Sub`] or a private key. Must not know: networks, clocks,
 //! the keys an SVM holds, and who asks. The format is JWS (RFC 7515) with Ed25519 (RFC 8037), written down in
-//! `docs/documents.md`.
+//! `docs/reference/documents.md`.
 //!
 //! One idea a file: [`ActivationCode`] in `code.rs`, its hash in `sub.rs`, the private key in `signing_key.rs`,
 //! who is trusted in `trust.rs`, JSON without surprises in `strict_json.rs`.

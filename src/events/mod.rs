@@ -2,7 +2,7 @@
 //!
 //! Promises: what is rendered here is a CloudEvent 1.0 whose `data` carries Kaspersky Security Center's names
 //! beside ours, the status of the SVM as of the event, and a snapshot of its key. Must not know: files,
-//! networks, destinations. The form is described in `docs/delivery.md`.
+//! networks, destinations. The form is described in `docs/reference/delivery.md`.
 
 mod filter;
 mod operational;

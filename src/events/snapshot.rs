@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// The key, its dates and what is allowed, as of an event: whoever has the newest event knows the SVM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of `docs/delivery.md`")]
+#[allow(missing_docs, reason = "the fields are those of `docs/reference/delivery.md`")]
 pub struct Snapshot {
     pub key: Option<KeyId>,
     pub kind: Option<KeyKind>,

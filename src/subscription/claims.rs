@@ -1,7 +1,7 @@
 //! The claims of a document: read and checked for sense, and written again.
 //!
 //! What is absent equals its default; claims that are not known are passed over, so that a newer vendor can
-//! say more to an older agent. `docs/documents.md` lists every claim.
+//! say more to an older agent. `docs/reference/documents.md` lists every claim.
 
 use crate::subscription::instant;
 use crate::subscription::key::{KeyId, KeyKind};

@@ -58,7 +58,7 @@ pub struct Change {
     pub new: serde_json::Value,
 }
 
-/// What happened. The fields are those of `docs/lifecycle.md`.
+/// What happened. The fields are those of `docs/reference/lifecycle.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "the fields are the documented fields of the events themselves")]
@@ -173,7 +173,7 @@ impl Kind {
         }
     }
 
-    /// The severity, by the table of `docs/lifecycle.md`.
+    /// The severity, by the table of `docs/reference/lifecycle.md`.
     pub fn severity(&self) -> Severity {
         match self {
             Self::KeyAdded { .. }

@@ -3,7 +3,7 @@
 //! Promises: one function ([`View::of`]) gives what holds at an instant, one function ([`step`]) takes a
 //! state, an instant and an input and returns the next state and what happened. The daemon and
 //! `svm-agent simulate` run the same step. Must not know: clocks, files, networks, logging, randomness.
-//! The rules are written down in `docs/lifecycle.md`.
+//! The rules are written down in `docs/reference/lifecycle.md`.
 
 mod claims;
 mod course;

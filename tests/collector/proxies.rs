@@ -110,7 +110,8 @@ fn the_documented_nginx_asks_for_a_login_and_lets_senders_through() {
     let collector = Collector::start_with(dir.path(), "hosts = [\"console.example.com\"]\n", "", &settings);
 
     let docs =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/collector-api.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/collector-api.md"))
+            .unwrap();
     let block = docs.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
     let port = free_port();
     let mut blocks = String::new();

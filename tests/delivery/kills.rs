@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Events that wait before each hundred kills.
 const BACKLOG: u64 = 20_000;
 
-/// Events in one batch at most, as `docs/delivery.md` has it.
+/// Events in one batch at most, as `docs/reference/delivery.md` has it.
 const BATCH: usize = 500;
 
 /// What went over the wire: id and number of each event, as often as it was sent.

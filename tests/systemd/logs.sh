@@ -1,5 +1,5 @@
 # Run inside a booted system, from /src: one subscription's life as the journal tells it. Its dates are moved so that it
-# takes half a minute; what is printed between the marks is in docs/logs.md.
+# takes half a minute; what is printed between the marks is in docs/reference/logs.md.
 say() { echo "== $*"; }
 fail() { echo "FAILED: $*"; journalctl -u svm-agent --no-pager | tail -60; exit 1; }
 until_true() { for _ in $(seq 200); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }

@@ -1,4 +1,4 @@
-# Run inside a booted system, from /src: every command of docs/operations.md, in its order.
+# Run inside a booted system, from /src: every command of docs/guide/operations.md, in its order.
 say() { echo "== $*"; }
 fail() { echo "FAILED: $*"; journalctl -u svm-agent --no-pager | tail -40; exit 1; }
 until_true() { for _ in $(seq 100); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
@@ -33,7 +33,7 @@ while IFS= read -r line; do
   esac
   [ -z "$inside" ] || block="$block$line
 "
-done < /src/docs/operations.md
+done < /src/docs/guide/operations.md
 [ "$number" -ge 13 ] || fail "only $number blocks were found"
 svm-agent config show --changed | grep -q 'expiring_status_days = 14' || fail "the setting"
 journalctl -u svm-agent -o cat --no-pager | grep -q 'setting reminders.expiring_status_days: 14' || fail "the reload is not in the log"

@@ -1,4 +1,4 @@
-# Run inside a booted system, from /src: what docs/install.md has an administrator do on the first day, from the packages, and
+# Run inside a booted system, from /src: what docs/guide/install.md has an administrator do on the first day, from the packages, and
 # what journal and status say to it; settings that are wrong; kills; removal, purge, and all of it anew.
 say() { echo "== $* ($(date +%T))"; }
 fail() { echo "FAILED: $*"; journalctl -o short-precise -u svm-agent -u svm-agent.socket -u svm-agent-query.socket -u svm-collector --no-pager | tail -60; exit 1; }
@@ -11,7 +11,7 @@ plain() { sed -E 's/^[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} (vm )?//; s/\[[0-9]+\]:/:
 # Standard input has each line that the document shows there, in its order.
 as_documented() {
   said_$1 | plain > documented; plain > said
-  if diff documented said | grep '^<'; then cat said; fail "docs/install.md shows that of $1"; fi
+  if diff documented said | grep '^<'; then cat said; fail "docs/guide/install.md shows that of $1"; fi
 }
 
 # The published documents, at port 8090.
@@ -62,7 +62,7 @@ svm-agent status --explain | grep -q "Activate it: svm-agent activate CODE" || f
 svm-agent permit database-updates && fail "a permit without a key"
 svm-agent config check | grep -q "no vendor is trusted: put its public key into /etc/svm-agent/trust.d" || fail "config check"
 for file in /usr/share/man/man8/svm-agent.8.gz /usr/share/man/man5/svm-agent.toml.5.gz /usr/share/bash-completion/completions/svm-agent \
-  /usr/share/zsh/vendor-completions/_svm-agent /usr/share/fish/vendor_completions.d/svm-agent.fish /usr/share/doc/svm-agent/install.md \
+  /usr/share/zsh/vendor-completions/_svm-agent /usr/share/fish/vendor_completions.d/svm-agent.fish /usr/share/doc/svm-agent/guide/install.md \
   /usr/share/svm-agent/actions/kesl-ksn; do
   # A minimal system leaves manual pages and documentation out.
   dpkg -L svm-agent | grep -qx $file || fail "$file"

@@ -5,7 +5,8 @@ use super::{support::have, *};
 /// Every frame of the page in one shell, as a reader would follow it.
 #[test]
 fn what_stands_in_the_frames_of_the_documentation_works() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/vendor.md")).unwrap();
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/vendor.md")).unwrap();
     let frames = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let frames: Vec<&str> = frames.filter(|frame| !frame.starts_with("git ") || have("git", "git")).collect();
     assert!(frames.len() >= 4);
@@ -42,7 +43,8 @@ fn what_stands_in_the_frames_of_the_documentation_works() {
 
 #[test]
 fn every_command_and_error_code_is_documented() {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/vendor.md")).unwrap();
+    let page =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/vendor.md")).unwrap();
     let help = String::from_utf8(Provider::bare().run(&["--help"]).stdout).unwrap();
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let (commands, _) = commands.split_once("\n\n").unwrap();

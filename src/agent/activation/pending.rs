@@ -82,7 +82,7 @@ impl Pending {
 
 /// A pending activation, as status and commands show it. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
 pub struct PendingActivation {
     pub role: Role,
     pub since: Timestamp,

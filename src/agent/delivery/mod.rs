@@ -2,7 +2,7 @@
 //!
 //! One task for each destination: it takes the oldest events that wait, sends them, and moves on only when the
 //! receiver has them; meanwhile the next are made ready, and those after them are read. What an answer means is decided in `answer.rs`;
-//! nothing else looks at it. `docs/delivery.md` has the table.
+//! nothing else looks at it. `docs/reference/delivery.md` has the table.
 
 pub(crate) mod answer;
 pub(crate) mod cloudevents;

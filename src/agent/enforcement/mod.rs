@@ -5,7 +5,7 @@
 //! follows from it, `updates` runs database updates on a schedule, `gateway` relays KSN. Nothing here stops protection: every
 //! start and stop goes through `protection`, which sees what else would stop.
 //! The agent executes no foreign command: everything it governs is a systemd unit (`systemctl`).
-//! `docs/enforcement.md` describes all of it.
+//! `docs/guide/enforcement.md` describes all of it.
 
 pub mod actions;
 pub mod budget;

@@ -1,6 +1,6 @@
 //! Every line that the log can hold, beside those of kept events ([`super::events`]).
 //!
-//! From here come the level and the name at each call, `docs/logs.md`, and the catalogue of `journalctl -x`.
+//! From here come the level and the name at each call, `docs/reference/logs.md`, and the catalogue of `journalctl -x`.
 
 use super::Line;
 use tracing::Level;

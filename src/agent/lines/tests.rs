@@ -1,4 +1,4 @@
-//! The table against the code, `docs/logs.md` and `systemd/svm-agent.catalog`.
+//! The table against the code, `docs/reference/logs.md` and `systemd/svm-agent.catalog`.
 
 use super::*;
 use crate::logging::message_id;
@@ -176,7 +176,7 @@ fn entry(text: &mut String, id: &str, subject: &str, means: &str, todo: &str) {
     let todo = if todo.is_empty() { "Nothing is to be done." } else { todo };
     writeln!(
         text,
-        "\n-- {}\nSubject: {subject}\nDefined-By: svm-agent\nSupport: file:///usr/share/doc/svm-agent/logs.md\n\n\
+        "\n-- {}\nSubject: {subject}\nDefined-By: svm-agent\nSupport: file:///usr/share/doc/svm-agent/reference/logs.md\n\n\
          {means}\n\n{todo}\n\nThe event of this line is {id}.",
         message_id("svm-agent", id)
     )
@@ -212,7 +212,7 @@ fn the_tables_in_the_documentation_are_those_of_the_code() {
     for events::EventLine { id, means, todo } in events::ALL {
         writeln!(kept, "| `{id}` | {means} | {} |", if todo.is_empty() { "nothing" } else { todo }).unwrap();
     }
-    let path = Path::new(ROOT).join("docs/logs.md");
+    let path = Path::new(ROOT).join("docs/reference/logs.md");
     let mut text = std::fs::read_to_string(path).unwrap();
     for (name, table) in [("events", kept), ("lines", own)] {
         let (begin, end) =
@@ -221,5 +221,5 @@ fn the_tables_in_the_documentation_are_those_of_the_code() {
         let (_, after) = rest.split_once(&end).expect("the end of the table");
         text = format!("{before}{begin}{table}{end}{after}");
     }
-    holds("docs/logs.md", &text);
+    holds("docs/reference/logs.md", &text);
 }

@@ -1,5 +1,5 @@
 //! How resources are held to their permits: the keys of `[enforcement]`, `[updates]`, `[gateway]` and `[actions.*]`, and
-//! what they come to. Rules: `docs/enforcement.md`.
+//! what they come to. Rules: `docs/guide/enforcement.md`.
 
 use super::{Check, path};
 use crate::agent::enforcement::gateway::{GatewaySettings, Upstream};

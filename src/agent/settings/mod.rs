@@ -659,7 +659,7 @@ mod tests {
 
     #[test]
     fn the_schema_in_the_documentation_is_that_of_the_settings() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/svm-agent.schema.json");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/svm-agent.schema.json");
         let schema = format!("{:#}\n", json_schema());
         if std::env::var_os("SVM_WRITE_DOCS").is_some() {
             std::fs::write(file, &schema).unwrap();

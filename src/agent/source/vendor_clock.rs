@@ -1,7 +1,7 @@
 //! What the vendor's own host says of the time: the `Date` of its answers over verified TLS.
 //!
 //! Promises: an answer that says anything else than what is known counts only once it was asked for past all caches; one
-//! that took long, or came over plain HTTP, never does. `docs/time-and-identity.md` has the rules.
+//! that took long, or came over plain HTTP, never does. `docs/guide/time-and-identity.md` has the rules.
 
 use crate::clock::Clock;
 use crate::clock::trust::SLACK;

@@ -5,7 +5,7 @@ use clap::{Arg, Command};
 use std::fmt::Write;
 
 /// Where the exit codes of the agent stand.
-const CONFIGURATION: &str = include_str!("../../../docs/configuration.md");
+const CONFIGURATION: &str = include_str!("../../../docs/reference/configuration.md");
 
 /// What a page has beside the command line.
 pub(crate) struct Page {

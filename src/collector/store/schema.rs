@@ -33,7 +33,7 @@ ALTER TABLE sources ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Instants are microseconds since 1970, UTC. Sequence numbers are text of 20 digits, which sorts as numbers do. The
-/// documentation of the tables is in `docs/collector-api.md`.
+/// documentation of the tables is in `docs/reference/collector-api.md`.
 const TABLES: &str = "
 CREATE TABLE sources (
   number INTEGER PRIMARY KEY,

@@ -3,7 +3,7 @@
 //! Promises: one event gives one message, whatever stands in it; at most [`LONGEST`] bytes, cut between characters,
 //! and what was cut is named; no control character. The header is that of RFC 5424 and not the older one, for its
 //! year, its time zone and its bounds; what reads CEF looks for `CEF:` behind either. The fields are described in
-//! `docs/syslog.md`.
+//! `docs/reference/syslog.md`.
 
 use super::facts::{Cut, Facts, Kept, clean, fitted};
 use super::rfc5424::{LONGEST, MOST_TEXT, MOST_VALUE, header};

@@ -50,7 +50,7 @@ pub(super) struct Facts {
     pub(super) version: String,
     /// The event's own fields as `name=value`, by name.
     pub(super) parameters: Vec<String>,
-    /// Everything else, by name, in the order of `docs/syslog.md`.
+    /// Everything else, by name, in the order of `docs/reference/syslog.md`.
     pub(super) others: Vec<(String, String)>,
 }
 

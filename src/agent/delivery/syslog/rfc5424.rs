@@ -1,7 +1,7 @@
 //! A kept event as one message of RFC 5424, in the shape in which Kaspersky Security Center exports its events.
 //!
 //! Promises: one event gives one message, whatever stands in it; at most [`LONGEST`] bytes, cut between characters,
-//! and what was cut is named; no control character. The fields are described in `docs/syslog.md`.
+//! and what was cut is named; no control character. The fields are described in `docs/reference/syslog.md`.
 
 use super::facts::{Cut, Facts, Kept, clean, fitted};
 use std::fmt::Write;
