@@ -9,9 +9,12 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "a permit is written by the world's time")]
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::program;
 use svm::agent::enforcement::permit_file::{self, PermitFile, WhenDown};
 use svm::subscription::{Permit, Phase, Resource};
 
@@ -37,7 +40,7 @@ impl Machine {
             fs::create_dir_all(at(name)).unwrap();
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_svm-agent"), at("bin/svm-agent")).unwrap();
+        std::os::unix::fs::symlink(program("svm-agent"), at("bin/svm-agent")).unwrap();
         std::os::unix::fs::symlink(root.join("tests/actions/kesl-control"), at("bin/kesl-control")).unwrap();
         let path = format!("{}:/usr/bin:/bin", at("bin").display());
         let machine = Self { folder, path, mode };

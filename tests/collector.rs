@@ -28,6 +28,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::disk::Disk;
+use support::program;
 
 /// Longer than anything here takes on a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
@@ -50,7 +51,7 @@ impl Collector {
         let path = dir.join("collector.db");
         let text = format!("listen = \"127.0.0.1:0\"\n{top}[store]\npath = {path:?}\n{store}{settings}");
         std::fs::write(&file, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_svm-collector"))
+        let mut child = Command::new(program("svm-collector"))
             .args(["run", "--config"])
             .arg(file)
             .stderr(Stdio::piped())
@@ -529,7 +530,7 @@ fn what_a_body_unpacks_to_counts_as_a_body() {
 
 /// A token and its line for the token file.
 fn made_token() -> (String, String) {
-    let made = Command::new(env!("CARGO_BIN_EXE_svm-collector")).arg("token").output().unwrap();
+    let made = Command::new(program("svm-collector")).arg("token").output().unwrap();
     let made = String::from_utf8(made.stdout).unwrap();
     let mut last_words = made.lines().map(|line| line.split_whitespace().last().unwrap().to_owned());
     (last_words.next().unwrap(), last_words.next().unwrap())

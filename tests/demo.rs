@@ -8,11 +8,14 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
 
+mod support;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use support::program;
 
 /// Ends with the test.
 struct Demo(Child);
@@ -37,7 +40,7 @@ fn svms(place: &str) -> Value {
 
 #[test]
 fn scenes_have_headings_and_the_page_stays_as_the_story_ended() {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_svm-demo"));
+    let mut demo = Command::new(program("svm-demo"));
     let demo = demo.args(["--port", "0"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut demo = Demo(demo);
     let mut lines = Vec::new();

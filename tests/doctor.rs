@@ -21,7 +21,7 @@ use std::path::Path;
 use std::process::Command;
 use support::certificates::Authority;
 use support::server::{Server, hang, whole};
-use support::{Agent, Vendor, free_port, have, nginx_with, now, wait_for};
+use support::{Agent, Vendor, free_port, have, nginx_with, now, program, wait_for};
 
 /// The exit code, and the findings.
 fn examined(command: &mut Command) -> (i32, Vec<Value>) {
@@ -267,7 +267,7 @@ fn wrong_settings_are_told_and_the_rest_is_looked_at() {
     assert_eq!(code, 5);
     assert!(find(&findings, "settings", &["agent.toml", "failure"])["found"].is_string());
     find(&findings, "disk", &["room"]);
-    let mut nowhere = Command::new(env!("CARGO_BIN_EXE_svm-agent"));
+    let mut nowhere = Command::new(program("svm-agent"));
     let (code, findings) = examined(nowhere.args(["--config", "/nowhere/agent.toml", "doctor"]));
     assert_eq!(code, 5);
     find(&findings, "settings", &["/nowhere/agent.toml", "cannot be read"]);
@@ -284,7 +284,7 @@ fn another_user_sees_less_and_is_told_so() {
     let open = |path: &Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     open(world.folder.path());
     let program = world.folder.path().join("svm-agent");
-    std::fs::copy(env!("CARGO_BIN_EXE_svm-agent"), &program).unwrap();
+    std::fs::copy(support::program("svm-agent"), &program).unwrap();
     open(&program);
     for file in ["machine.toml", "agent.toml"] {
         open(&world.folder.path().join(file));
@@ -442,7 +442,7 @@ fn every_command_of_the_pages_is_one() {
                 words.iter().take_while(plain).copied().filter(|word| !word.starts_with('-')).collect();
             // What follows the command may be an argument, such as the name of a resource.
             let help = (1..=names.len().min(2)).rev().find_map(|most| {
-                let mut program = Command::new(env!("CARGO_BIN_EXE_svm-agent"));
+                let mut program = Command::new(program("svm-agent"));
                 let output = program.args(&names[..most]).arg("--help").output().unwrap();
                 let text = String::from_utf8(output.stdout).unwrap();
                 (output.status.success() && text.contains(&format!("svm-agent {}", names[..most].join(" "))))
@@ -493,7 +493,7 @@ fn for_people_it_is_grouped_with_a_summary_last_and_colours_for_a_terminal_alone
         let quoted = |no_color: &str| {
             let words: Vec<String> =
                 world.agent.command(&["doctor"]).get_args().map(|w| format!("{w:?}")).collect();
-            let line = format!("{:?} {}", env!("CARGO_BIN_EXE_svm-agent"), words.join(" "));
+            let line = format!("{:?} {}", program("svm-agent"), words.join(" "));
             let mut script = Command::new("script");
             script.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", no_color);
             String::from_utf8_lossy(&script.output().unwrap().stdout).into_owned()

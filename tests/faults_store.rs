@@ -18,7 +18,7 @@ use std::process::Command;
 use std::time::Duration;
 use support::disk::Disk;
 use support::server::whole;
-use support::{Agent, Collector, Program, Vendor, at, get_json, have, now, wait_for};
+use support::{Agent, Collector, Program, Vendor, at, get_json, have, now, program, wait_for};
 use svm::vendor::{Change, Parameters};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
@@ -238,15 +238,8 @@ fn strace() -> bool {
 /// The agent under strace, which makes system calls fail or kills at them.
 fn traced(agent: &Agent, inject: &str) -> Program {
     let mut command = Command::new("strace");
-    command.args([
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        &format!("inject={inject}"),
-        env!("CARGO_BIN_EXE_svm-agent"),
-    ]);
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={inject}")]);
+    command.arg(program("svm-agent"));
     command.arg("--config").arg(&agent.config).arg("run");
     Program::start(&mut command, &agent.folder.join("agent.log"))
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use support::server::{Server, whole};
-use support::{Agent, Collector, Program, Vendor, at, get, get_json, have, wait_for};
+use support::{Agent, Collector, Program, Vendor, at, get, get_json, have, program, wait_for};
 
 const ONE: &str = "11111111111111111111111111111112\n";
 const TWO: &str = "22222222222222222222222222222221\n";
@@ -314,7 +314,7 @@ fn an_image_that_was_reset_is_a_new_svm_on_each_machine_even_without_names() {
 fn killed_at(agent: &Agent, calls: &str, n: u32) -> bool {
     let mut command = Command::new("strace");
     let inject = format!("inject={calls}:signal=KILL:when={n}");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject, env!("CARGO_BIN_EXE_svm-agent")]);
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject]).arg(program("svm-agent"));
     command.arg("--config").arg(&agent.config).arg("run");
     let mut program = Program::start(&mut command, &agent.folder.join("agent.log"));
     let killed = wait_for("the agent or its end", 20, || {

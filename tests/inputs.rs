@@ -20,13 +20,13 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use support::disk::Disk;
 use support::server::whole;
-use support::{Agent, Vendor, now, order, wait_for};
+use support::{Agent, Vendor, now, order, program, wait_for};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_svm-agent");
-const COLLECTOR: &str = env!("CARGO_BIN_EXE_svm-collector");
-const VENDOR: &str = env!("CARGO_BIN_EXE_svm-vendor");
-const DEMO: &str = env!("CARGO_BIN_EXE_svm-demo");
-const MANUAL: &str = env!("CARGO_BIN_EXE_svm-manual");
+const AGENT: &str = "svm-agent";
+const COLLECTOR: &str = "svm-collector";
+const VENDOR: &str = "svm-vendor";
+const DEMO: &str = "svm-demo";
+const MANUAL: &str = "svm-manual";
 
 fn bytes(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
@@ -44,8 +44,8 @@ fn ended(command: &mut Command) -> (i32, String, String) {
     (status.code().unwrap_or_else(|| panic!("{command:?} was killed: {status}, {err}")), out, err)
 }
 
-fn command(program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
+fn command(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program(name));
     command.args(arguments);
     command
 }
@@ -299,7 +299,7 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
     let with = |more: &str, arguments: &[&str]| {
         let file = folder.path().join("more.toml");
         std::fs::write(&file, more).unwrap();
-        let mut command = Command::new(AGENT);
+        let mut command = Command::new(program(AGENT));
         command.arg("--config").arg(&agent.config).arg("--config").arg(&file).args(arguments);
         ended(&mut command)
     };
@@ -366,7 +366,7 @@ fn config_check_refuses_what_run_could_not_use() {
         let more = folder.path().join("more.toml");
         std::fs::write(&more, format!("[paths]\n{key} = {path:?}\n")).unwrap();
         for arguments in [&["config", "check", "--offline"][..], &["run"]] {
-            let mut command = Command::new(AGENT);
+            let mut command = Command::new(program(AGENT));
             let (code, _, told) =
                 ended(command.arg("--config").arg(&file).arg("--config").arg(&more).args(arguments));
             assert_eq!(code, 78, "{arguments:?} with {key} = {path:?}: {told}");

@@ -9,7 +9,10 @@
     reason = "a test"
 )]
 
+mod support;
+
 use std::process::Command;
+use support::program;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -21,7 +24,8 @@ fn the_oracle_tells_the_same() {
         return;
     }
     let done = Command::new("python3")
-        .args(["-B", "tests/oracle/fuzz.py", "--agent", env!("CARGO_BIN_EXE_svm-agent")])
+        .args(["-B", "tests/oracle/fuzz.py", "--agent"])
+        .arg(program("svm-agent"))
         .args(["--cases", "tests/cases", "--seed", "20260101", "--count", "600"])
         .current_dir(ROOT)
         .output()

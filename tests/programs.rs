@@ -12,20 +12,17 @@
 )]
 #![allow(clippy::print_stdout, reason = "a test says that it did not run")]
 
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::program;
 
 /// The lowest version of glibc, as docs/guide/install.md and the packages say: that of Ubuntu 22.04 is 2.35, that of Red Hat
 /// Enterprise Linux 9 is 2.34.
 const LOWEST_GLIBC: (u32, u32) = (2, 34);
 
-const UNDER_TEST: [&str; 5] = [
-    env!("CARGO_BIN_EXE_svm-agent"),
-    env!("CARGO_BIN_EXE_svm-collector"),
-    env!("CARGO_BIN_EXE_svm-vendor"),
-    env!("CARGO_BIN_EXE_svm-demo"),
-    env!("CARGO_BIN_EXE_svm-manual"),
-];
+const UNDER_TEST: [&str; 5] = ["svm-agent", "svm-collector", "svm-vendor", "svm-demo", "svm-manual"];
 
 /// Every program in the packages of a folder, unpacked into another.
 fn packaged(packages: &Path, to: &Path) -> Vec<PathBuf> {
@@ -161,7 +158,7 @@ fn programs_run_with_the_lowest_glibc_that_is_documented() {
     let given_out = given_out();
     let programs: Vec<PathBuf> = match &given_out {
         Some((_, programs)) => programs.clone(),
-        None => UNDER_TEST.iter().map(PathBuf::from).collect(),
+        None => UNDER_TEST.iter().map(|name| program(name).to_owned()).collect(),
     };
     for program in programs {
         let elf = Elf::read(&program);
@@ -193,7 +190,7 @@ fn what_is_too_new_is_seen() {
         assert_eq!(too_new(&needs(&[version])).len(), 1, "{version}");
     }
     // A program that is linked against glibc, read as it lies here.
-    let versions = Elf::read(Path::new(UNDER_TEST[0])).versions();
+    let versions = Elf::read(program(UNDER_TEST[0])).versions();
     assert!(versions.iter().any(|version| version == "GLIBC_2.34"), "{versions:?}");
 }
 

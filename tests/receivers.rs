@@ -24,7 +24,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::certificates::{Authority, Issued};
 use support::server::{Request, hang, reset, whole};
-use support::{Agent, Collector, Program, Vendor, at, free_port, get, get_json, have, now, wait_for};
+use support::{
+    Agent, Collector, Program, Vendor, at, free_port, get, get_json, have, now, program, wait_for,
+};
 
 /// The destination that nothing happens to.
 const WELL: &str = "well";
@@ -593,7 +595,7 @@ fn each_certificate_that_is_not_good_is_refused_by_its_name_and_holds_up_nobody(
 #[test]
 fn a_token_that_is_replaced_is_used_without_a_restart() {
     let world = World::new([]);
-    let made = Command::new(env!("CARGO_BIN_EXE_svm-collector")).arg("token").output().unwrap();
+    let made = Command::new(program("svm-collector")).arg("token").output().unwrap();
     let made = String::from_utf8(made.stdout).unwrap();
     let words: Vec<&str> = made.lines().map(|line| line.split_whitespace().last().unwrap()).collect();
     let [token, line] = words[..] else { panic!("{made}") };
@@ -607,7 +609,7 @@ fn a_token_that_is_replaced_is_used_without_a_restart() {
         folder.join("tokens")
     );
     std::fs::write(&config, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_svm-collector"));
+    let mut command = Command::new(program("svm-collector"));
     let running = Program::start(command.args(["run", "--config"]).arg(&config), &folder.join("log"));
     wait_for("the collector", 20, || get_json(port, "/healthz"));
     let mut world = world;

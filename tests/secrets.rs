@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::certificates::{Authority, damages, openssl, pieces};
 use support::server::{Request, Server, whole};
-use support::{Agent, Program, Vendor, at, have, now, order, wait_for};
+use support::{Agent, Program, Vendor, at, have, now, order, program, wait_for};
 use svm::agent::settings::Settings;
 use svm::documents::{ActivationCode, SigningKey};
 use svm::vendor::KeyRef;
@@ -454,7 +454,7 @@ fn nothing_of_a_damaged_signing_key_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let vendor = |key: &str, arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-vendor"));
+        let mut command = Command::new(program("svm-vendor"));
         command.current_dir(folder.path()).args(["--ledger", "ledger", "--signing-key", key]).args(arguments);
         command
     };
@@ -520,7 +520,7 @@ fn nothing_that_the_vendor_s_tool_says_has_a_private_key() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let vendor = |key: &str, arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-vendor"));
+        let mut command = Command::new(program("svm-vendor"));
         command.current_dir(folder.path()).args(["--ledger", "ledger", "--signing-key", key]).args(arguments);
         command
     };
@@ -573,7 +573,7 @@ fn nothing_that_the_vendor_s_tool_says_has_a_private_key() {
 fn nothing_that_the_collector_says_has_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let program = || Command::new(env!("CARGO_BIN_EXE_svm-collector"));
+    let program = || Command::new(program("svm-collector"));
     // The one output that has it: it is made there.
     let made = String::from_utf8(program().arg("token").output().unwrap().stdout).unwrap();
     let [token, hash] = made.split_whitespace().filter(|word| word.len() >= 64).collect::<Vec<_>>()[..]

@@ -14,7 +14,7 @@ mod support;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::process::Command;
-use support::{Agent, Collector, Vendor, at, free_port, get, get_json, have, now, wait_for};
+use support::{Agent, Collector, Vendor, at, free_port, get, get_json, have, now, program, wait_for};
 use svm::documents::{ActivationCode, Draft, SigningKey, sign};
 use svm::vendor::Cancel;
 
@@ -237,7 +237,7 @@ fn a_question_at_the_socket_opens_what_it_needs_alone() {
     let trace = folder.path().join("trace");
     let mut traced = Command::new("strace");
     traced.args(["-f", "-qq", "-e", "trace=open,openat,connect", "-o"]).arg(&trace);
-    traced.arg(env!("CARGO_BIN_EXE_svm-agent")).arg("--config").arg(&agent.config).arg("status");
+    traced.arg(program("svm-agent")).arg("--config").arg(&agent.config).arg("status");
     let output = traced.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let opened = std::fs::read_to_string(&trace).unwrap();

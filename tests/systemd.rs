@@ -10,8 +10,11 @@
 #![allow(clippy::print_stdout, reason = "a test says that it did not run")]
 #![allow(clippy::disallowed_methods, reason = "a test waits in the world's time")]
 
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use support::program;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -96,10 +99,12 @@ fn packages() -> &'static Path {
             return made.into();
         }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
+        let [binaries, ..] = ["svm-agent", "svm-collector", "svm-vendor", "svm-manual"]
+            .map(|name| program(name).parent().unwrap());
         std::fs::remove_dir_all(&folder).ok();
         let output = Command::new(root().join("packaging/build.sh"))
             .arg(&folder)
-            .env("BINARIES", Path::new(env!("CARGO_BIN_EXE_svm-manual")).parent().unwrap())
+            .env("BINARIES", binaries)
             // As quick as it goes.
             .env("COMPRESS", "--fast")
             .output()
@@ -175,7 +180,7 @@ fn boot_once(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) ->
         .arg(rootfs)
         .arg(script)
         .arg(format!("{}:/src", source.display()))
-        .arg(format!("{}:/usr/bin/svm-vendor", env!("CARGO_BIN_EXE_svm-vendor")))
+        .arg(format!("{}:/usr/bin/svm-vendor", program("svm-vendor").display()))
         .args(Path::new(FAKETIME).exists().then(|| format!("{FAKETIME}:{FAKETIME}")))
         .output()
         .unwrap();

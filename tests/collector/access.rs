@@ -69,16 +69,13 @@ fn a_fresh_token_speaks_for_nobody_who_was_there_before() {
 
 #[test]
 fn a_line_with_its_source_is_made() {
-    let made = Command::new(env!("CARGO_BIN_EXE_svm-collector"))
+    let made = Command::new(program("svm-collector"))
         .args(["token", "--source", "urn:svm:0197A0B2-0000-7000-8000-00000000000A"])
         .output()
         .unwrap();
     let made = String::from_utf8(made.stdout).unwrap();
     assert!(made.trim_end().ends_with(" source=urn:svm:0197a0b2-0000-7000-8000-00000000000a"), "{made}");
-    let bad = Command::new(env!("CARGO_BIN_EXE_svm-collector"))
-        .args(["token", "--source", "a b"])
-        .output()
-        .unwrap();
+    let bad = Command::new(program("svm-collector")).args(["token", "--source", "a b"]).output().unwrap();
     assert!(!bad.status.success());
 }
 

@@ -5,11 +5,13 @@
 pub mod certificates;
 pub mod disk;
 pub mod machine;
+pub mod programs;
 pub mod running;
 pub mod server;
 pub mod syslog;
 
 use jiff::Timestamp;
+pub use programs::program;
 use serde_json::Value;
 use server::Request;
 use std::collections::BTreeMap;
@@ -244,7 +246,7 @@ impl Agent {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-agent"));
+        let mut command = Command::new(program("svm-agent"));
         command.arg("--config").arg(self.folder.join("machine.toml"));
         command.arg("--config").arg(&self.config).args(arguments);
         command
@@ -341,7 +343,7 @@ impl Collector {
             self.folder.display()
         );
         std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-collector"));
+        let mut command = Command::new(program("svm-collector"));
         command.arg("run").arg("--config").arg(&config);
         Program::start(&mut command, &self.folder.join("collector.log"))
     }

@@ -38,7 +38,7 @@ fn files_have_their_modes_whatever_the_mask() {
         let provider = Provider::bare();
         let script = format!(
             "umask {mask}; V='{} --ledger ledger'; $V keygen --iss a && $V issue --days 3 && $V publish web",
-            env!("CARGO_BIN_EXE_svm-vendor")
+            program("svm-vendor").display()
         );
         let mut sh = Command::new("sh");
         let output =

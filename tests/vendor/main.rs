@@ -32,6 +32,7 @@ use std::{
     process::{Command, Output, Stdio},
     time::{Duration, SystemTime},
 };
+use support::program;
 use svm::{
     documents::{ActivationCode, Document, Expect, TrustStore, published_path, verify},
     subscription::{Term, VendorState},
@@ -59,7 +60,7 @@ impl Provider {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_svm-vendor"));
+        let mut command = Command::new(program("svm-vendor"));
         if !args.contains(&"--ledger") {
             command.args(["--ledger", "ledger"]);
         }

@@ -14,7 +14,7 @@ fn what_stands_in_the_frames_of_the_documentation_works() {
     let script = frames.concat().replace("serve ../www", "serve ../www --listen 127.0.0.1:0");
     let provider = Provider::bare();
     fs::create_dir(provider.path("home")).unwrap();
-    let binary = Path::new(env!("CARGO_BIN_EXE_svm-vendor")).parent().unwrap();
+    let binary = program("svm-vendor").parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
     for who in ["AUTHOR", "COMMITTER"] {
