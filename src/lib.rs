@@ -12,6 +12,8 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod agent;
+pub mod ask;
+pub mod backoff;
 pub mod bounds;
 pub mod clock;
 pub mod collector;
@@ -26,13 +28,16 @@ pub mod files;
 #[doc(hidden)]
 #[path = "../fuzz/targets/mod.rs"]
 pub mod fuzzing;
+pub mod hex;
 pub mod http;
+pub mod lock;
 pub mod logging;
 pub mod memory;
 pub mod percent;
 pub mod places;
 pub mod root_only;
 pub mod secrets;
+pub mod sequence;
 pub mod settings;
 pub mod subscription;
 pub mod text;

@@ -1,9 +1,10 @@
 //! A bounded number of places for concurrent clients, shared fairly: no owner takes more than its part, and some places
 //! are left for those who must always get in.
 
+use crate::lock::lock;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// How many places there are.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +48,7 @@ impl<K> Clone for Places<K> {
 
 impl<K> Inner<K> {
     fn lock(&self) -> MutexGuard<'_, Taken<K>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.taken)
     }
 }
 

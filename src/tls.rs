@@ -10,6 +10,7 @@ mod exact;
 mod shown;
 mod unusable;
 
+use crate::lock::lock;
 use crate::secrets::pem::{self, Label, Section};
 use crate::secrets::{Plain, SecretFile};
 use dates::ends_at;
@@ -28,7 +29,7 @@ use rustls::{
 };
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use shown::{Shown, shown};
 
@@ -203,7 +204,7 @@ pub struct GoodCell(Arc<Mutex<Good>>);
 
 impl GoodCell {
     fn lock(&self) -> MutexGuard<'_, Good> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// When they were good, after the handshake.

@@ -5,12 +5,13 @@ use super::enforcement::gateway::{Gateway, GatewayHealth};
 use super::enforcement::updates::UpdatesHealth;
 use super::outage::Outage;
 use crate::documents::Sub;
+use crate::lock::lock;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// How the source is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,10 +87,6 @@ pub struct Board {
     reserve_problem: Mutex<Option<String>>,
     started: OnceLock<Timestamp>,
     dropped: AtomicU64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Board {

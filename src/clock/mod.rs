@@ -8,11 +8,12 @@
 mod steps;
 pub mod trust;
 
+use crate::lock::lock;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use trust::{Reading, Suspicion, TrustedTime};
@@ -63,7 +64,7 @@ struct Trusted {
 
 impl Trusted {
     fn time(&self) -> MutexGuard<'_, TrustedTime> {
-        self.time.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.time)
     }
 
     /// Does something with trusted time. Whoever waits looks again where time moved otherwise than by passing, or began

@@ -109,11 +109,6 @@ pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Event, Inv
     Ok(Event { id, source, kind, time, sequence, severity, skipped_from, told, from, text: whole })
 }
 
-/// 20 digits, as they are written in events and answers.
-pub(super) fn twenty(number: u64) -> String {
-    format!("{number:020}")
-}
-
 fn too_large() -> Invalid {
     invalid("event", format!("is larger than {MAX_EVENT} bytes"))
 }

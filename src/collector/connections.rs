@@ -5,11 +5,12 @@
 //! connections open without using them shuts out nobody. Places are reserved for this machine.
 
 use crate::clock::boot_time;
+use crate::lock::lock;
 use crate::places::{Place, PlaceBounds, Places};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -78,7 +79,7 @@ impl Connections {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
     /// How many are open.
@@ -153,7 +154,7 @@ impl Connections {
 
 impl Connection {
     fn place(&self) -> MutexGuard<'_, Option<Place<IpAddr>>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.place)
     }
 
     fn has_place(&self) -> bool {

@@ -3,9 +3,9 @@
 //! Promises: an SVM's state is what its latest event reported, by sequence number, and by time where a number was wrong;
 //! silence makes it Critical. What a sender left out or garbled is absent, never guessed. It must not know the store.
 
-use super::cloudevent::twenty;
 use super::gaps::Gaps;
 use super::machines::{Machine, Machines};
+use crate::sequence::format_sequence;
 use crate::subscription::{DeviceStatus, LimitLevel, read_instant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -296,7 +296,10 @@ impl Svm {
 
     /// The SVM as the API shows it.
     pub fn to_json(&self, silent_before: Timestamp) -> Value {
-        let ranges = self.gaps.ranges().map(|(from, to)| json!({"from": twenty(from), "to": twenty(to)}));
+        let ranges = self
+            .gaps
+            .ranges()
+            .map(|(from, to)| json!({"from": format_sequence(from), "to": format_sequence(to)}));
         let mut shown = match serde_json::to_value(&self.told) {
             Ok(Value::Object(told)) => told,
             _ => Map::new(),
@@ -309,7 +312,7 @@ impl Svm {
             ("first_contact", json!(self.first_contact)),
             ("last_contact", json!(self.last_contact)),
             ("state_sequence", json!(self.state_sequence)),
-            ("highest_sequence", json!(self.gaps.highest().map(twenty))),
+            ("highest_sequence", json!(self.gaps.highest().map(format_sequence))),
             (
                 "missing",
                 json!({"count": self.gaps.missing(), "ranges": ranges.collect::<Vec<_>>(),

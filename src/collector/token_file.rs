@@ -7,10 +7,11 @@
 use super::tokens::{KnownToken, Tokens, TokensError};
 use crate::clock::boot_time;
 use crate::error_chain::Chain;
+use crate::lock::lock;
 use axum::http::HeaderMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// The file is looked at no oftener than this.
@@ -80,7 +81,7 @@ impl TokenFile {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }
 

@@ -5,6 +5,7 @@
 //! neither it nor its hash is logged.
 
 use crate::files::read_text_bounded;
+use crate::hex;
 use crate::text::trim_pasted;
 use axum::http::{HeaderMap, header};
 use ring::{digest, rand::SecureRandom};
@@ -94,7 +95,8 @@ impl Tokens {
             let mut words = trim_pasted(line).split_whitespace();
             let Some(word) = words.next().filter(|word| !word.starts_with('#')) else { continue };
             let line = index + 1;
-            let hash = from_hex(word).ok_or((line, "does not begin with a SHA-256 hash of 64 hex digits"))?;
+            let hash =
+                hex::decode(word).ok_or((line, "does not begin with a SHA-256 hash of 64 hex digits"))?;
             let mut sources = words.filter_map(|word| word.strip_prefix(SOURCE));
             let source = sources.next().map(str::to_owned);
             if source.as_deref() == Some("") || sources.next().is_some() {
@@ -135,7 +137,7 @@ impl Tokens {
                 found = Some(known);
             }
         }
-        found.map(|known| KnownToken { hash: to_hex(&hash), source: known.source.clone() })
+        found.map(|known| KnownToken { hash: hex::encode(&hash), source: known.source.clone() })
     }
 }
 
@@ -143,8 +145,8 @@ impl Tokens {
 pub fn make(source: Option<&str>) -> Option<(String, String)> {
     let mut bytes = [0_u8; 32];
     ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
-    let token = format!("svmc_{}", to_hex(&bytes));
-    let mut line = to_hex(&hash(&token));
+    let token = format!("svmc_{}", hex::encode(&bytes));
+    let mut line = hex::encode(&hash(&token));
     if let Some(source) = source {
         write!(line, " {SOURCE}{source}").ok();
     }
@@ -161,24 +163,6 @@ fn start(hash: &Hash) -> [u8; 8] {
     let mut first = [0; 8];
     first.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
     first
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Option<Hash> {
-    let mut hash = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (index, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]

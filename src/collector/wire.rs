@@ -4,6 +4,7 @@
 //! It must not know sockets, tokens or the store.
 
 use super::cloudevent::{self, Event, Invalid, invalid};
+use crate::percent;
 use axum::http::{HeaderMap, header};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value, value::RawValue};
@@ -191,19 +192,7 @@ fn unquoted<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Invalid> {
 
 /// Takes `%41` for `A`, as the HTTP binding writes what a header cannot hold.
 fn percent_decoded(name: &str, value: &str) -> Result<String, Invalid> {
-    let wrong = || invalid(name, "is not percent-encoded UTF-8");
-    let mut decoded = Vec::with_capacity(value.len());
-    let mut bytes = value.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16)).ok_or_else(wrong);
-        let code = digit()? * 16 + digit()?;
-        decoded.push(u8::try_from(code).map_err(|_| wrong())?);
-    }
-    String::from_utf8(decoded).map_err(|_| wrong())
+    percent::decode_strictly(value).ok_or_else(|| invalid(name, "is not percent-encoded UTF-8"))
 }
 
 #[cfg(test)]

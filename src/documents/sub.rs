@@ -1,5 +1,6 @@
 //! The hash of an activation code: the name under which its document is published.
 
+use crate::hex;
 use ring::digest::{SHA256, digest};
 use std::fmt;
 
@@ -18,22 +19,13 @@ pub struct SubError;
 impl Sub {
     /// Of the 20 characters of a code, upper case, without dashes.
     pub(super) fn of_code(code: &str) -> Self {
-        Self(hex(digest(&SHA256, code.as_bytes()).as_ref()))
+        Self(hex::encode(digest(&SHA256, code.as_bytes()).as_ref()))
     }
 
     /// The text of it. For paths and requests; never for logs.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl std::str::FromStr for Sub {
@@ -60,7 +52,7 @@ pub fn published_path(sub: &Sub) -> String {
 
 /// What tells one text from another: its SHA-256, in hexadecimal.
 pub fn text_digest(text: &str) -> String {
-    hex(digest(&SHA256, text.as_bytes()).as_ref())
+    hex::encode(digest(&SHA256, text.as_bytes()).as_ref())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::events::operational::Operational;
 use crate::events::snapshot::Snapshot;
 use crate::events::words;
+use crate::sequence::Sequence;
 use crate::subscription::{Event, Severity, View};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -67,9 +68,9 @@ pub fn with_sequence(body: &str, sequence: u64, skipped_from: Option<u64>) -> St
 pub fn push_with_sequence(text: &mut String, body: &str, sequence: u64, skipped_from: Option<u64>) {
     use std::fmt::Write;
     // Writing into a text cannot fail.
-    write!(text, "{{\"sequence\":\"{sequence:020}\",").ok();
+    write!(text, "{{\"sequence\":\"{}\",", Sequence(sequence)).ok();
     if let Some(from) = skipped_from {
-        write!(text, "\"skippedfrom\":\"{from:020}\",").ok();
+        write!(text, "\"skippedfrom\":\"{}\",", Sequence(from)).ok();
     }
     text.push_str(body.strip_prefix('{').unwrap_or(body));
 }

@@ -2,10 +2,11 @@
 //! included, and the bytes behind them. A peer that talks without end is hung up on after a fixed amount of work, not
 //! only after a time.
 
+use crate::lock::lock;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -98,7 +99,7 @@ pub(super) struct Meter(Arc<Mutex<State>>);
 
 impl Meter {
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut lock(&self.0))
     }
 
     /// The next answer is a new one.

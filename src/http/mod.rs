@@ -15,6 +15,7 @@ pub use headers::{retry_after, told_time};
 pub use page::is_page;
 
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::tls::{GoodCell, TlsError, TlsFiles};
 use connect::{Route, USER_AGENT};
 use http_body_util::{BodyExt, Full};
@@ -23,7 +24,7 @@ use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use hyper::{Method, StatusCode};
 use meter::{Meter, Metered};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -193,7 +194,7 @@ impl Client {
     }
 
     fn take_idle(&self) -> Option<Line> {
-        let (line, since) = self.idle.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (line, since) = lock(self.idle.as_ref()?).take()?;
         (since.elapsed() < MAX_IDLE && !line.sender.is_closed()).then_some(line)
     }
 }
@@ -304,7 +305,7 @@ impl Answer {
         line.meter.allow(max.saturating_mul(2).saturating_add(16 * 1024));
         let whole = timeout_at(until, pieces(body, max)).await.map_err(|_| Failure::Timeout)??;
         if let Some(idle) = idle {
-            *idle.lock().unwrap_or_else(PoisonError::into_inner) = Some((line, Instant::now()));
+            *lock(&idle) = Some((line, Instant::now()));
         }
         Ok(whole)
     }
@@ -324,13 +325,4 @@ async fn pieces(mut body: Incoming, max: usize) -> Result<Vec<u8>, Failure> {
         }
     }
     Ok(whole)
-}
-
-/// A random part of a span, for jitter: anything from nothing to all of it.
-pub fn jitter(span: Duration) -> Duration {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0; 4];
-    // Without randomness there is no jitter, and nothing else is lost.
-    ring::rand::SystemRandom::new().fill(&mut bytes).ok();
-    span.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
 }

@@ -6,6 +6,7 @@ use crate::agent::activation::{Failure, Keep, Wish, ask_vendor, order};
 use crate::agent::engine::Offered;
 use crate::agent::source::SourceError;
 use crate::agent::source::poller::verify_now;
+use crate::ask::ask;
 use crate::documents::{ActivationCode, Expect, Sub};
 use crate::events::{because, when};
 use crate::subscription::{Cause, Course, Held, KeyKind, Role, State};
@@ -14,7 +15,6 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 /// A code or a document that is to become a key.
 #[derive(Deserialize)]
@@ -135,18 +135,15 @@ async fn unanswered(
         }
         return Err(Fault::new(status, &failure.code, failure.message));
     }
-    let (reply, answer) = oneshot::channel();
-    let keep = Wish::Keep(Box::new(Keep { sub, role, failure }), reply);
-    api.activations.send(keep).await.map_err(|_| stopping())?;
-    let (pending, replaces) = answer.await.map_err(|_| stopping())??;
+    let keep = Box::new(Keep { sub, role, failure });
+    let kept = ask(&api.activations, |reply| Wish::Keep(keep, reply)).await;
+    let (pending, replaces) = kept.ok_or_else(stopping)??;
     Ok(json!({"pending": pending, "replaces": replaces}))
 }
 
 /// Drops pending activations.
 pub(super) async fn cancel(api: &Api, role: Option<Role>) -> Result<Value, Fault> {
-    let (reply, answer) = oneshot::channel();
-    api.activations.send(Wish::Cancel(role, reply)).await.map_err(|_| stopping())?;
-    let cancelled = answer.await.map_err(|_| stopping())??;
+    let cancelled = ask(&api.activations, |reply| Wish::Cancel(role, reply)).await.ok_or_else(stopping)??;
     if cancelled.is_empty() {
         let none = "no such activation is pending; svm-agent status shows those that are";
         return Err(Fault::new(StatusCode::NOT_FOUND, "not_pending", none));

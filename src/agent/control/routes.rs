@@ -15,6 +15,7 @@ use crate::agent::identity::{Why, of_this_machine};
 use crate::agent::settings::service_name;
 use crate::agent::source::poller::Looked;
 use crate::agent::store::Listing;
+use crate::ask::ask;
 use crate::documents::MAX_DOCUMENT_BYTES;
 use crate::subscription::{Permit, Resource, Role, read_instant};
 use http_body_util::{BodyExt, Full, Limited};
@@ -220,10 +221,8 @@ pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault>
 }
 
 async fn refresh(api: &Api) -> Result<Value, Fault> {
-    let (reply, answer) = tokio::sync::oneshot::channel();
     let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
-    api.refresh.send(reply).await.map_err(|_| gone())?;
-    let looked = answer.await.map_err(|_| gone())?;
+    let looked = ask(&api.refresh, |reply| reply).await.ok_or_else(gone)?;
     match looked {
         Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
         Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
@@ -248,10 +247,8 @@ async fn reset_clock(api: &Api, peer: &Peer) -> Result<Value, Fault> {
 
 /// Reads the settings again; what is answered has come into force.
 async fn reload(api: &Api) -> Result<Value, Fault> {
-    let (reply, answer) = tokio::sync::oneshot::channel();
     let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
-    api.reload.send(reply).await.map_err(|_| gone())?;
-    match answer.await.map_err(|_| gone())? {
+    match ask(&api.reload, |reply| reply).await.ok_or_else(gone)? {
         Ok(reloaded) => Ok(json!(reloaded)),
         Err(refused) => {
             Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, refused.code(), refused.to_string()))
@@ -260,10 +257,8 @@ async fn reload(api: &Api) -> Result<Value, Fault> {
 }
 
 async fn run_updates(api: &Api) -> Result<Value, Fault> {
-    let (reply, answer) = tokio::sync::oneshot::channel();
     let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
-    api.run_now.send(reply).await.map_err(|_| gone())?;
-    match answer.await.map_err(|_| gone())? {
+    match ask(&api.run_now, |reply| reply).await.ok_or_else(gone)? {
         updates::Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         asked => Ok(json!(asked)),
     }

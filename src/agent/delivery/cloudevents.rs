@@ -7,6 +7,7 @@ use crate::agent::store::Outgoing;
 use crate::clock::Clock;
 use crate::events::{push_with_sequence, with_sequence};
 use crate::http::{self, Client, Method};
+use crate::percent;
 use crate::secrets::{Plain, SecretFile};
 use crate::text::trim_pasted;
 use crate::tls::FilesState;
@@ -282,14 +283,7 @@ pub(crate) fn binary(event: &Outgoing, headers: &mut HeaderMap) -> String {
 
 /// HTTP protocol binding, section 3.1.3.2: what is not printable ASCII, and space, `"` and `%`.
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'!' | b'#' | b'$' | b'&'..=b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    percent::encode_all_but(text, |byte| matches!(byte, b'!' | b'#' | b'$' | b'&'..=b'~'))
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use super::outage::{Outage, Trouble};
 use super::settings::Destination;
 use super::store::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
 use crate::agent::lines::say;
+use crate::backoff::{Backoff, jitter};
 use crate::clock::Clock;
-use crate::http::jitter;
 use answer::Outcome;
 use doubt::Doubt;
 use jiff::{SignedDuration, Timestamp};
@@ -40,8 +40,8 @@ const BATCH_BYTES: usize = 512 * 1024;
 /// A connection that carries nothing is kept so long.
 const KEPT: Duration = Duration::from_secs(20);
 
-/// The backoff grows to this.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// Between attempts at a receiver that fails.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(300));
 
 /// No receiver is let wait longer than this, whatever was remembered: a day, for one that is gone, and jitter.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(27);
@@ -344,10 +344,7 @@ impl Delivery {
             Outcome::Refused { code, answer } => (code, answer, Duration::ZERO, true),
             Outcome::Hold { code, message, wait } => (code, message, wait + jitter(wait / 10), true),
             Outcome::Again { code, message, retry_after } => {
-                let cap = Duration::from_millis(500)
-                    .saturating_mul(1 << retry.failures.min(10))
-                    .min(LONGEST_BACKOFF);
-                let jittered = jitter(cap).max(Duration::from_millis(100));
+                let jittered = BACKOFF.jittered(retry.failures).max(Duration::from_millis(100));
                 (code, message, retry_after.map_or(jittered, |asked| asked + jittered), false)
             }
         };

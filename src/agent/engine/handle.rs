@@ -2,6 +2,7 @@
 
 use crate::agent::enforcement::permit_file::PermitFile;
 use crate::agent::store::{Paper, Quarantined, StoreError};
+use crate::ask::ask;
 use crate::documents::{Document, Sub};
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Event, Kind, Permit, Refusal, Resource, State};
@@ -158,8 +159,6 @@ impl Handle {
     /// # Errors
     /// It could not be kept, and nothing of it is in force.
     pub async fn order(&self, order: Order) -> Result<Turn, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.orders.send((order, reply)).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        ask(&self.orders, |reply| (order, reply)).await.ok_or(StoreError::Closed)?
     }
 }

@@ -24,11 +24,12 @@ use super::store::{
     TIME_NOTE, read_note,
 };
 use crate::agent::lines::say;
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::documents::{Document, text_digest};
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
 use crate::files;
-use crate::http::jitter;
+use crate::sequence::format_sequence;
 use crate::subscription::{DeviceStatus, Event, Input, Offer, Severity, State, next_due, step};
 use handle::Request;
 use jiff::{SignedDuration, Timestamp};
@@ -43,6 +44,9 @@ const BACKLOG: usize = 16;
 
 /// A store that failed is tried again after so long at most.
 const MOST_PUT_OFF: SignedDuration = SignedDuration::from_secs(60);
+
+/// Between attempts at a store that fails.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), MOST_PUT_OFF.unsigned_abs());
 
 /// Reason of the device status: keys and state were lost with the database, and there is no new key yet.
 const STATE_LOST: &str = "state_lost";
@@ -442,7 +446,7 @@ impl Engine {
                 code,
                 "{destination} refuses an event, which stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
             );
-            let sequence = format!("{sequence:020}");
+            let sequence = format_sequence(*sequence);
             (r#type != QUARANTINED).then(|| Refused {
                 id: id.clone(),
                 sequence,
@@ -590,12 +594,10 @@ impl Engine {
         }
         // Whoever asks meanwhile does not put it off.
         if self.retry.is_none_or(|(at, _)| now >= at) {
-            let times = self.retry.map_or(0, |(_, times)| times) + 1;
-            let cap =
-                Duration::from_secs(1).saturating_mul(1 << times.min(6)).min(MOST_PUT_OFF.unsigned_abs());
-            let wait = Duration::from_millis(500) + jitter(cap);
+            let earlier = self.retry.map_or(0, |(_, times)| times);
+            let wait = Duration::from_millis(500) + BACKOFF.jittered(earlier);
             let at = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
-            self.retry = Some((at.unwrap_or(now), times));
+            self.retry = Some((at.unwrap_or(now), earlier + 1));
         }
         if self.store_problem.is_none() {
             say!(STORE_FAILS, %error, "nothing can be kept: {error}; no event is told and nothing is given back until the store works; what must stop is stopped");

@@ -8,6 +8,7 @@ use super::{Engine, Step};
 use crate::agent::store::{Above, REVERTS_NOTE, StoreError, read_note};
 use crate::bounds::{MAX_SEQUENCE, MAX_SEQUENCE_JUMP};
 use crate::events::Operational;
+use crate::sequence::format_sequence;
 use crate::subscription::Input;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -67,11 +68,10 @@ impl Engine {
             self.origin.instance = format!("{}.{}", self.origin.instance, super::instance());
         }
         let number = highest.max(last);
-        let twenty = |number: u64| format!("{number:020}");
         let told = Operational::SequenceReverted {
             destination: destination.clone(),
-            from: twenty(sequence),
-            to: twenty(number.saturating_add(1)),
+            from: format_sequence(sequence),
+            to: format_sequence(number.saturating_add(1)),
         };
         let note = serde_json::to_string(&reverts).unwrap_or_default();
         let above = Some(Above { destination, number });

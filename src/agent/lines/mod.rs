@@ -11,11 +11,12 @@ mod tests;
 
 use crate::clock::boot_time;
 use crate::events::Record;
+use crate::lock::lock;
 use crate::logging::LogLevel;
 use crate::subscription::Severity;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 use tracing::Level;
 
@@ -142,7 +143,7 @@ pub fn may(id: &'static str, level: Level, object: Option<&str>) -> bool {
         return true;
     }
     let told = {
-        let mut counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&COUNTS);
         counts.one_more(id, object, boot_time())
     };
     let of = object.map(|object| format!(" of {object}")).unwrap_or_default();

@@ -6,7 +6,7 @@
 //! urgent look by more than an hour.
 
 use crate::agent::settings::SourceSettings;
-use crate::http::jitter;
+use crate::backoff::{Backoff, jitter};
 use crate::subscription::{Phase, State, Statement, sub_days};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -83,11 +83,13 @@ pub fn next_look(settings: &SourceSettings, facts: &Facts, last: Timestamp) -> T
     next
 }
 
+/// Between attempts at a vendor who does not answer.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(3600));
+
 /// How long to wait after so many failures in a row: full jitter under a growing cap of 30 s to 1 h, or what
 /// the server asks for.
 pub fn after_failure(failures: u32, retry_after: Option<Duration>, most: SignedDuration) -> Duration {
-    let cap = Duration::from_secs(30).saturating_mul(1 << failures.min(10)).min(Duration::from_secs(3600));
-    let cap = cap.min(most.unsigned_abs());
+    let cap = BACKOFF.span(failures).min(most.unsigned_abs());
     match retry_after {
         Some(wait) => wait + jitter(Duration::from_secs(30)),
         None => jitter(cap).max(Duration::from_secs(1)),

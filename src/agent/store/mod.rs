@@ -17,6 +17,7 @@ mod worker;
 use crate::agent::identity::Bond;
 use crate::agent::lines::say;
 use crate::events::{Drops, Filter, Record};
+use crate::lock::lock;
 use crate::subscription::State;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -245,7 +246,7 @@ impl Store {
         let recovery = self.recovery.clone();
         let kept = move |(_, changes): &(Drops, Option<u64>)| {
             if let Some(changes) = changes {
-                recovery::lock(&recovery).follow(&commit, *changes);
+                lock(&recovery).follow(&commit, *changes);
             }
         };
         self.worker.keep(Sync::Now, critical, work, kept).await.map(|(drops, _)| drops)
@@ -325,7 +326,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: nothing was changed.
     pub async fn give_up_identity(&self) -> Result<(), StoreError> {
-        let bond = Bond { reset: true, ..recovery::lock(&self.recovery).contents.bond.clone() };
+        let bond = Bond { reset: true, ..lock(&self.recovery).contents.bond.clone() };
         let kept = bond.clone();
         let work = move |db: &rusqlite::Connection| {
             sql::forget_events(db)?;
@@ -338,7 +339,7 @@ impl Store {
         };
         let recovery = self.recovery.clone();
         let kept = move |changes: &u64| {
-            let mut recovery = recovery::lock(&recovery);
+            let mut recovery = lock(&recovery);
             recovery.contents.bond = kept;
             recovery.follow(&Commit::default(), *changes);
         };

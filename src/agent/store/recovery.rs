@@ -9,6 +9,7 @@ use crate::agent::identity::Bond;
 use crate::agent::lines::say;
 use crate::bounds::{MAX_RECOVERY_BYTES, MAX_SEQUENCE};
 use crate::files;
+use crate::lock::lock;
 use crate::subscription::State;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// How the names of damaged files begin that were set aside.
 pub(super) const SET_ASIDE: &str = "recovery.json.damaged-";
@@ -78,10 +79,6 @@ pub(super) struct Recovery {
     pub(super) behind: bool,
     /// Whether it could not be written.
     pub(super) missed: bool,
-}
-
-pub(super) fn lock(recovery: &Mutex<Recovery>) -> MutexGuard<'_, Recovery> {
-    recovery.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Recovery {

@@ -1,8 +1,10 @@
 //! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
 
 use super::bounds::{self, Bounds, Sweep};
-use super::recovery::{self, Recovery};
+use super::recovery::Recovery;
 use super::{StoreError, Sync, open};
+use crate::ask::ask_thread;
+use crate::lock::lock;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -131,25 +133,17 @@ impl Worker {
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         K: FnOnce(&T) + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { work, kept, value: None, sync, critical, reply });
-        self.jobs.send(Message::Job(job)).map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        let job = |reply| Message::Job(Box::new(Call { work, kept, value: None, sync, critical, reply }));
+        ask_thread(&self.jobs, job).await.ok_or(StoreError::Closed)?
     }
 
     /// Waits until the recovery file holds what was kept before.
     pub(super) async fn safe(&self) {
-        let (reply, answer) = oneshot::channel();
-        if self.jobs.send(Message::Safe(reply)).is_ok() {
-            answer.await.ok();
-        }
+        ask_thread(&self.jobs, Message::Safe).await;
     }
 
     pub(super) async fn close(&self) {
-        let (reply, answer) = oneshot::channel();
-        if self.jobs.send(Message::Close(reply)).is_ok() {
-            answer.await.ok();
-        }
+        ask_thread(&self.jobs, Message::Close).await;
     }
 }
 
@@ -207,7 +201,7 @@ impl Owner {
                 next = if group.len() < GROUP && close.is_none() { queue.try_recv().ok() } else { None };
             }
             self.together(group);
-            lags = recovery::lock(&self.recovery).behind.then(|| lags.map_or(0, |groups| groups + 1));
+            lags = lock(&self.recovery).behind.then(|| lags.map_or(0, |groups| groups + 1));
             if lags.is_some_and(|groups| moment || close.is_some() || groups >= LAG) {
                 Recovery::write(&self.recovery);
                 lags = None;
@@ -227,7 +221,7 @@ impl Owner {
     /// Nothing was asked for a while: what need not be kept goes, the file shrinks, and what SQLite keeps at hand
     /// goes back to the system. A step at a time, since somebody may ask.
     fn rest(&self) -> Rest {
-        if recovery::lock(&self.recovery).missed {
+        if lock(&self.recovery).missed {
             Recovery::write(&self.recovery);
         }
         let step = bounds::trim(&self.db, self.bounds.history, &self.sweep)

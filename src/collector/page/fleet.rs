@@ -1,11 +1,11 @@
 //! The fleet: how many are well, which keys are full, and every SVM, the worst first.
 
 use super::words::{
-    ago, cause, date, encoded, known_end, permit, phase, reason, relative, status_chip, status_icon,
-    status_word,
+    ago, cause, date, known_end, permit, phase, reason, relative, status_chip, status_icon, status_word,
 };
 use crate::collector::api::FleetQuery;
 use crate::collector::fleet::{Counts, KeySum, Svm};
+use crate::percent;
 use crate::subscription::{DeviceStatus, LimitLevel};
 use crate::text::clean;
 use jiff::Timestamp;
@@ -88,7 +88,7 @@ impl View {
                     @for sum in &self.keys {
                         li {
                             div class="sum-head" {
-                                a class="mono" href={ "./?q=" (encoded(&sum.key)) } { bdi { (clean(&sum.key)) } }
+                                a class="mono" href={ "./?q=" (percent::encode(&sum.key)) } { bdi { (clean(&sum.key)) } }
                                 span class="muted" { (sum.svms) @if sum.svms == 1 { " SVM" } @else { " SVMs" } }
                                 span class="sum-value" {
                                     @match sum.devices {
@@ -190,7 +190,7 @@ impl View {
                     @if let Some(names) = names(svm) { div class="sub" { bdi { (names) } } }
                 }
                 th scope="row" data-label="SVM" {
-                    a href={ "svms/" (encoded(&svm.id)) } { bdi { (clean(name)) } }
+                    a href={ "svms/" (percent::encode(&svm.id)) } { bdi { (clean(name)) } }
                     @if name != svm.id { div class="sub mono id" title=(clean(&svm.id)) { bdi { (clean(&svm.id)) } } }
                 }
                 td data-label="Phase" {
@@ -248,8 +248,8 @@ impl View {
         let last = self.total.div_ceil(u64::from(self.rows)).max(1);
         let link = |page: u32, word: &str| {
             html! {
-                a rel=(word.to_lowercase()) href={ "./?status=" (encoded(&self.query.status)) "&phase=" (encoded(&self.query.phase))
-                    "&q=" (encoded(&self.query.q)) "&page=" (page) } { (word) }
+                a rel=(word.to_lowercase()) href={ "./?status=" (percent::encode(&self.query.status)) "&phase=" (percent::encode(&self.query.phase))
+                    "&q=" (percent::encode(&self.query.q)) "&page=" (page) } { (word) }
             }
         };
         html! {

@@ -12,6 +12,7 @@ use super::answer::Refusal;
 use super::api::{Asked, FleetQuery, Named, asked, id};
 use super::fleet::SVM_SOURCE;
 use super::store::Events;
+use crate::percent;
 use crate::text::clean;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -108,7 +109,7 @@ pub(super) async fn svm(State(app): State<Arc<App>>, path: Named, query: Asked<T
         let before = asked(query)?.before.unwrap_or(i64::MAX);
         let stored = app.store.svm(id(path)?).await?.ok_or(Refusal::NotFound("such SVM"))?;
         let source = format!("{SVM_SOURCE}{}", stored.svm.id);
-        let live = format!("{}v1/live?source={}", svm::ROOT, words::encoded(&source));
+        let live = format!("{}v1/live?source={}", svm::ROOT, percent::encode(&source));
         let asked = Events {
             source: Some(source),
             before: Some(before),

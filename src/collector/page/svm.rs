@@ -2,11 +2,11 @@
 
 use super::fleet::{delivery, devices, names};
 use super::words::{
-    ago, cause, date, encoded, instant, known_end, permit, phase, reason, relative, severity, state,
-    status_chip,
+    ago, cause, date, instant, known_end, permit, phase, reason, relative, severity, state, status_chip,
 };
 use crate::collector::fleet::{ConflictReason, Svm, Told};
 use crate::collector::store::{Event, StoredReport};
+use crate::percent;
 use crate::subscription::read_instant;
 use crate::text::{clean, clean_start};
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ impl View {
 
     pub(crate) fn render(&self) -> Markup {
         // Relative to this page.
-        let path = format!("./{}", encoded(&self.svm.id));
+        let path = format!("./{}", percent::encode(&self.svm.id));
         html! {
             nav class="crumbs" aria-label="Where you are" { a href=(ROOT) { "Fleet" } " / " bdi { (self.name()) } }
             section class="panel" aria-labelledby="svm-title" {

@@ -8,11 +8,6 @@ use crate::text::{clean, clean_start};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-/// A path segment of a link to one SVM.
-pub(crate) fn encoded(id: &str) -> String {
-    crate::percent::encode(id)
-}
-
 /// Characters of a word of an event that is shown in a list.
 const WORD: usize = 64;
 
@@ -190,6 +185,5 @@ mod tests {
     #[test]
     fn hiding_characters_are_seen() {
         assert_eq!(reason("a\u{202E}b\nc"), "a\u{FFFD}b\u{FFFD}c");
-        assert_eq!(encoded("a/../<b"), "a%2F..%2F%3Cb");
     }
 }

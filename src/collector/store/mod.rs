@@ -18,12 +18,13 @@ pub(super) use write::{Ingest, TokenHolder};
 
 use super::fleet::{Counts, Filter, KeySum, canonical_id};
 use super::metrics::Metrics;
+use crate::lock::lock;
 use jiff::Timestamp;
 use remove::Removal;
 use rusqlite::{Connection, InterruptHandle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -94,7 +95,7 @@ struct QuestionState {
 
 impl QuestionState {
     fn running(&self) -> MutexGuard<'_, Option<InterruptHandle>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 }
 
@@ -114,7 +115,7 @@ impl Drop for Waiter {
 /// Works on the questions of a lane until there will be no more.
 fn answer_questions(db: &Connection, questions: &Mutex<mpsc::Receiver<Question>>) {
     loop {
-        let next = questions.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let next = lock(&questions).blocking_recv();
         let Some(Question { ask, state }) = next else { return };
         *state.running() = Some(db.get_interrupt_handle());
         if !state.dropped.load(Relaxed) {

@@ -3,11 +3,12 @@
 use super::StoreError;
 use super::remove::Removal;
 use super::schema::EVENT_OVERHEAD;
-use crate::collector::cloudevent::{Event, twenty};
+use crate::collector::cloudevent::Event;
 use crate::collector::fleet::{ConflictReason, LastConflict, SVM_SOURCE, Told};
 use crate::collector::gaps::Gaps;
 use crate::collector::machines::Machines;
 use crate::collector::metrics::Metrics;
+use crate::sequence::format_sequence;
 use crate::subscription::DeviceStatus;
 use crate::text::clean;
 use jiff::Timestamp;
@@ -244,7 +245,7 @@ fn insert(db: &Transaction<'_>, source: i64, event: &Event, at: Timestamp) -> ru
     let rows = insert.execute(params![
         source,
         event.id,
-        event.sequence.map(twenty),
+        event.sequence.map(format_sequence),
         event.kind,
         event.severity,
         event.time.map(Timestamp::as_microsecond),
@@ -368,7 +369,7 @@ impl Source {
 
     fn conflict(&mut self, event: &Event, at: Timestamp, why: ConflictReason) -> Conflict {
         self.saw(event, at);
-        let sequence = event.sequence.map(twenty).unwrap_or_default();
+        let sequence = event.sequence.map(format_sequence).unwrap_or_default();
         if self.conflicts == 0 {
             let (source, event) = (clean(&event.source), clean(&event.id));
             match why {
@@ -380,7 +381,7 @@ impl Source {
         }
         self.conflicts = self.conflicts.saturating_add(1);
         self.last_conflict = Some(LastConflict { id: event.id.clone(), sequence: sequence.clone(), at, why });
-        let highest = self.gaps.highest().map(twenty).unwrap_or_default();
+        let highest = self.gaps.highest().map(format_sequence).unwrap_or_default();
         Conflict { id: event.id.clone(), sequence, highest, why }
     }
 }
@@ -400,9 +401,9 @@ fn save(db: &Transaction<'_>, source: &Source) -> rusqlite::Result<()> {
         )?
         .execute(params![
             source.number,
-            source.gaps.highest().map(twenty),
+            source.gaps.highest().map(format_sequence),
             source.gaps.ranges_text(),
-            twenty(source.gaps.forgotten()),
+            format_sequence(source.gaps.forgotten()),
         ])?;
     }
     if source.changed_machines {
@@ -422,7 +423,7 @@ fn save(db: &Transaction<'_>, source: &Source) -> rusqlite::Result<()> {
         )?
         .execute(params![
             source.number,
-            source.state_sequence.map(twenty),
+            source.state_sequence.map(format_sequence),
             source.state_at.map(Timestamp::as_microsecond),
             json(told),
             level(told.status),
@@ -439,7 +440,7 @@ fn save(db: &Transaction<'_>, source: &Source) -> rusqlite::Result<()> {
         )?
         .execute(params![
             source.number,
-            twenty(report.sequence),
+            format_sequence(report.sequence),
             report.at.as_microsecond(),
             report.text
         ])?;

@@ -3,6 +3,7 @@
 //! Pure and total: a body of any kind gives facts, and nothing that stands in it is left out. How the words are
 //! escaped and cut is the formats' own matter.
 
+use crate::sequence::format_sequence;
 use crate::text::is_deceptive;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -75,8 +76,8 @@ impl Facts {
         };
         put("id", of(&event, "id"));
         put("source", of(&event, "source"));
-        put("sequence", format!("{:020}", kept.sequence));
-        put("skipped_from", kept.skipped_from.map(|from| format!("{from:020}")).unwrap_or_default());
+        put("sequence", format_sequence(kept.sequence));
+        put("skipped_from", kept.skipped_from.map(format_sequence).unwrap_or_default());
         for name in
             ["severity", "effective_at", "phase", "phase_cause", "device_status", "device_status_reasons"]
         {

@@ -2,6 +2,7 @@
 
 use crate::agent::lines::say;
 use crate::agent::outage::{Outage, Trouble};
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use std::future::poll_fn;
 use std::io;
@@ -12,8 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 /// A port that is taken is tried again after so long, then after twice that, up to the second.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// So many connections that nobody took yet may wait in the kernel.
 const BACKLOG: u32 = 4096;
@@ -38,7 +38,8 @@ pub(super) struct Door {
     outage: Option<Outage>,
     /// Nothing is taken, and no port tried, before.
     pub(super) closed_until: Option<Instant>,
-    retry: Duration,
+    /// Failures to bind the port, in a row.
+    failures: u32,
     burst: (Instant, u32),
 }
 
@@ -51,7 +52,7 @@ impl Door {
             listener: None,
             outage: None,
             closed_until: None,
-            retry: FIRST_RETRY,
+            failures: 0,
             burst: (Instant::now(), 0),
         }
     }
@@ -69,7 +70,7 @@ impl Door {
         match bind(self.listen) {
             Ok(listener) => {
                 self.listener = Some(listener);
-                self.retry = FIRST_RETRY;
+                self.failures = 0;
                 Outage::over(&mut self.outage, Trouble::Port(&self.name));
                 say!(GATEWAY_LISTENS, listen = %self.listen, "the gateway for KSN listens on {}", self.listen);
                 true
@@ -83,8 +84,8 @@ impl Door {
                     "listen",
                     message,
                 );
-                self.closed_until = Some(Instant::now() + self.retry);
-                self.retry = (self.retry * 2).min(LAST_RETRY);
+                self.closed_until = Some(Instant::now() + BACKOFF.span(self.failures));
+                self.failures = self.failures.saturating_add(1);
                 false
             }
         }

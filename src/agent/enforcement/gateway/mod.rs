@@ -17,11 +17,12 @@ pub use upstream::{BadUpstream, Upstream, UpstreamHealth};
 
 use super::permit_file::PermitFile;
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::subscription::Permit;
 use serde::{Deserialize, Serialize};
 use serve::{Server, Shared};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -138,7 +139,7 @@ impl Gateway {
 
     /// Closes everything and gives the port back, whoever else still looks at how it is.
     pub fn end(&self) {
-        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let runs = lock(&self.runs).take();
         if let Some((end, thread)) = runs {
             drop(end);
             // One that panicked has closed everything too.

@@ -4,12 +4,13 @@
 //! that, whose each connection is, is known. A user has three quarters of the places at most, and a sixteenth is left
 //! for root. Must not know: permits, bytes.
 
+use crate::lock::lock;
 use crate::places::{Place, PlaceBounds, Places};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// With fewer places they are anybody's.
 const FEW: usize = 8;
@@ -59,7 +60,7 @@ impl Owners {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
     /// Lets a connection in: the number by which it is forgotten. `None` where its owner has too many.

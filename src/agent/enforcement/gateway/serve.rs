@@ -9,10 +9,11 @@ use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::{PermitFile, last_written};
 use crate::agent::lines::say;
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::subscription::{Permit, Resource};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
@@ -86,7 +87,7 @@ impl Shared {
     pub(super) fn health(&self, in_force: Permit) -> GatewayHealth {
         GatewayHealth {
             listen: self.listen.clone(),
-            problem: self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            problem: lock(&self.problem).clone(),
             in_force,
             open: self.open.load(Relaxed),
             accepted: self.accepted.load(Relaxed),
@@ -275,7 +276,7 @@ impl Server {
     }
 
     fn tell_problem(&self) {
-        let mut told = self.shared.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.shared.problem);
         let now = self.door.problem();
         if *told != now {
             *told = now;

@@ -1,7 +1,9 @@
 //! Where look-ups go: the first upstream that works, and when one that did not is tried again.
 
 use crate::agent::outage::{Outage, Trouble};
+use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::lock::lock;
 use crate::settings::quoted;
 use jiff::Timestamp;
 use rustix::net::sockopt::set_tcp_quickack;
@@ -13,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 use thiserror::Error;
@@ -21,8 +23,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 /// One that failed is tried again after so long, then after twice that, up to the second.
-const FIRST_RETRY: Duration = Duration::from_secs(10);
-const LAST_RETRY: Duration = Duration::from_secs(60);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_secs(60));
 
 /// What a name was looked up to is good for so long.
 const NAME_LASTS: Duration = Duration::from_secs(60);
@@ -128,7 +129,8 @@ struct Failing {
     outage: Option<Outage>,
     /// It is tried again from then on.
     retry: Option<Instant>,
-    wait: Duration,
+    /// How often it was tried again since it failed first.
+    retries: u32,
 }
 
 /// One upstream, and what is known of it.
@@ -150,7 +152,7 @@ impl Target {
     }
 
     fn failing(&self) -> MutexGuard<'_, Failing> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.failing)
     }
 
     fn health(&self) -> UpstreamHealth {
@@ -172,8 +174,8 @@ impl Target {
         match failing.retry {
             None => true,
             Some(at) if Instant::now() >= at => {
-                failing.wait = (failing.wait * 2).min(LAST_RETRY);
-                failing.retry = Some(Instant::now() + failing.wait);
+                failing.retries = failing.retries.saturating_add(1);
+                failing.retry = Some(Instant::now() + BACKOFF.span(failing.retries));
                 true
             }
             Some(_) => false,
@@ -207,8 +209,7 @@ impl Target {
                     message,
                 );
                 if failing.retry.is_none() {
-                    failing.wait = FIRST_RETRY;
-                    failing.retry = Some(Instant::now() + FIRST_RETRY);
+                    failing.retry = Some(Instant::now() + BACKOFF.span(0));
                 }
                 None
             }

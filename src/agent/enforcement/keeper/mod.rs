@@ -17,6 +17,7 @@ use crate::agent::board::Board;
 use crate::agent::engine::{Handle, Order, Tell};
 use crate::agent::outage::{Outage, Trouble};
 use crate::agent::settings::Settings;
+use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::events::Operational;
 use crate::subscription::{DeviceStatus, Permit, Resource};
@@ -33,8 +34,8 @@ const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
 const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// After a failure: again after so long, doubling.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LAST_RETRY);
 
 /// Name of the reason in the device status where nothing holds a resource to its permit.
 const NOT_ENFORCED: &str = "not_enforced";
@@ -109,8 +110,7 @@ impl Keeper {
                     problems,
                 });
             }
-            let retry = (failures > 0)
-                .then(|| FIRST_RETRY.saturating_mul(1 << (failures - 1).min(6)).min(LAST_RETRY));
+            let retry = failures.checked_sub(1).map(|earlier| BACKOFF.span(earlier));
             let done = outcome.problems.is_empty().then_some(outcome.by);
             self.watch(verdict, done.as_deref(), retry, &mut actions, &mut permits).await;
         }

@@ -7,11 +7,12 @@ use crate::agent::enforcement::updates::Asked;
 use crate::agent::enforcement::{gates, governed_by_schedule, owed};
 use crate::agent::engine::Order;
 use crate::agent::lines::say;
+use crate::ask::ask;
+use crate::lock::lock;
 use crate::subscription::{Permit, Resource};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Between looks at units that are stopping.
@@ -210,11 +211,7 @@ impl Keeper {
     /// Starts a unit that waited. A run of the schedule's unit is watched by those who watch its others.
     async fn start(&self, unit: &str, shown: &[UnitState]) -> Result<(), String> {
         if governed_by_schedule(&self.settings, self.resource).as_deref() == Some(unit) {
-            let (reply, answer) = oneshot::channel();
-            let asked = async {
-                self.updates.send(reply).await.ok()?;
-                answer.await.ok()
-            };
+            let asked = ask(&self.updates, |reply| reply);
             match tokio::time::timeout(systemctl::PATIENCE, asked).await {
                 Ok(Some(Asked::Started { .. })) => return Ok(()),
                 // It is still on its way to its end: systemd starts it after that.
@@ -241,7 +238,7 @@ struct Mind {
 
 impl Dues {
     fn mind(&self) -> MutexGuard<'_, Mind> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// These run and are stopped; answers what is not kept yet.

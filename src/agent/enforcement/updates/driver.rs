@@ -7,10 +7,11 @@
 
 use super::schedule::Schedule;
 use crate::agent::settings::Missed;
+use crate::lock::lock;
 use chrono::{DateTime, Utc};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 
@@ -125,7 +126,7 @@ impl Jobs {
     /// Has the job of a line run for what is due, and notes when it runs again.
     pub async fn run(&self, line: usize, due: Due, next: Option<Timestamp>) {
         let chrono = |at: Timestamp| DateTime::<Utc>::from_timestamp(at.as_second(), 0);
-        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(due);
+        *lock(&self.due) = Some(due);
         let job =
             self.library.as_ref().and_then(|(scheduler, ids)| Some((scheduler.context(), *ids.get(line)?)));
         let sent = match job {
@@ -144,7 +145,7 @@ impl Jobs {
 }
 
 async fn tell(due: &Mutex<Option<Due>>, told: &mpsc::Sender<Due>) {
-    let due = due.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let due = lock(&due).take();
     if let Some(due) = due {
         // Whoever waited is gone when the agent stops.
         told.send(due).await.ok();

@@ -4,6 +4,7 @@ use super::*;
 use crate::agent::delivery::answer::{self, Outcome};
 use crate::agent::engine::reverts::may_follow;
 use crate::bounds::MAX_SEQUENCE;
+use crate::lock::lock;
 use proptest::prelude::*;
 
 const RECOVERY: &str = "recovery.json";
@@ -101,7 +102,7 @@ async fn a_damaged_recovery_file_beside_a_whole_database_is_kept_and_named() {
         assert!(opened.rebuilt.is_none() && opened.id == "id-1" && opened.papers.len() == 1);
         assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), b"{");
         // Its numbers are those of the database.
-        assert!(recovery::lock(&store.recovery).contents.ceiling >= 3);
+        assert!(lock(&store.recovery).contents.ceiling >= 3);
         store.close().await;
     }
     assert_eq!(damaged(folder.path(), recovery::SET_ASIDE), 3, "the last three");
