@@ -13,8 +13,9 @@ use crate::agent::source::poller;
 use crate::agent::source::schedule::{Facts, next_on_grid};
 use crate::agent::store::recovery::Contents;
 use crate::clock::trust::{Reading, TrustedTime};
-use crate::collector::fleet::{LastConflict, Told};
+use crate::collector::fleet::LastConflict;
 use crate::collector::machines::Machines;
+use crate::collector::reported::ReportedState;
 use crate::subscription::{Input, Settings, State, step};
 use jiff::SignedDuration;
 use serde::de::DeserializeOwned;
@@ -95,7 +96,7 @@ pub(super) fn notes(data: &[u8]) {
             if let Some(machines) = read::<Machines>(text) {
                 machines.side_by_side(now);
             }
-            read::<Told>(text);
+            read::<ReportedState>(text);
             read::<LastConflict>(text);
         }
     }

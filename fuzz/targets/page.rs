@@ -63,7 +63,7 @@ pub(super) fn page(data: &[u8]) {
         id: body.source.trim_start_matches("urn:svm:").to_owned(),
         first_contact: now,
         last_contact: now,
-        told: body.told.clone(),
+        reported: body.reported.clone(),
         state_sequence: None,
         gaps,
         machines,
@@ -72,11 +72,11 @@ pub(super) fn page(data: &[u8]) {
     };
     let one = svm::View {
         svm: shown.clone(),
-        report: body.told.as_ref().and_then(|told| told.report.clone()).map(|text| StoredReport {
-            text,
-            sequence: None,
-            at: Some(now),
-        }),
+        report: body
+            .reported
+            .as_ref()
+            .and_then(|reported| reported.report.clone())
+            .map(|text| StoredReport { text, sequence: None, at: Some(now) }),
         events: vec![Event { position: 1, received_at: now, text: body.text.clone() }],
         older: Some(1),
         newest: true,

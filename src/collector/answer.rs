@@ -58,7 +58,7 @@ pub(crate) enum Refusal {
     ForeignOrigin,
     #[error("the client left")]
     Left,
-    #[error("the body is larger than {} bytes", super::ingest::MAX_BODY)]
+    #[error("the body is larger than {} bytes", super::wire::MAX_BODY)]
     TooLarge,
     #[error("the body did not come in time")]
     Slow,
@@ -138,9 +138,9 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, code) = self.code();
-        // The store itself tells when writing begins to fail, and when it is over.
+        // The store itself logs when writing begins to fail, and when it is over.
         if let Self::Store(error) = &self
-            && !matches!(error, StoreError::Failed("write", _))
+            && !matches!(error, StoreError::Write(_))
         {
             tracing::error!(error = %crate::error_chain::Chain(error), "a request was not served");
         }

@@ -1,7 +1,7 @@
 //! The reading part of the API: SVMs, events, health and metrics, as JSON and text.
 
-use super::App;
 use super::answer::{Json, Refusal};
+use super::app::App;
 use super::fleet::{Filter, SVM_SOURCE, canonical_source};
 use super::store::{Event, Events};
 use crate::subscription::DeviceStatus;
@@ -189,6 +189,6 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Ref
     let counts = app.store.counts(app.silent_before()).await?;
     let keys = app.store.keys(0, METRIC_KEYS).await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    let text = app.metrics.text(counts, &keys, super::store_limit(&app.settings));
+    let text = app.metrics.text(counts, &keys, app.store_limit());
     Ok((kind, text).into_response())
 }

@@ -3,8 +3,8 @@
 //! Promises: an [`Event`] has passed every rule of the specification that a receiver can check and the bounds
 //! below, and its text is JSON in one line. It must not know how it came (that is `wire`), nor the store.
 
-use super::fleet::{Told, text};
-use super::machines::From;
+use super::reported::{ReportedState, text};
+use super::sender::Sender;
 use crate::bounds::MAX_SEQUENCE;
 use crate::subscription::read_instant;
 use jiff::Timestamp;
@@ -33,9 +33,9 @@ pub(crate) struct Event {
     /// The first of the numbers that will never come; the last of them is the one before `sequence`.
     pub skipped_from: Option<u64>,
     /// The state of the SVM as of this event.
-    pub told: Option<Told>,
+    pub reported: Option<ReportedState>,
     /// Which machine sent it, where it says so.
-    pub from: Option<From>,
+    pub sender: Option<Sender>,
     /// The whole event as JSON in one line.
     pub text: String,
 }
@@ -98,15 +98,16 @@ pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Event, Inv
     let ours = kind.starts_with("svm.");
     let data = members.get("data").and_then(Value::as_object);
     let severity = severity(data, ours)?;
-    let from = data.filter(|_| ours).and_then(|data| {
-        Some(From { instance: text(data.get("instance"))?, hostname: text(data.get("hostname")) })
+    let sender = data.filter(|_| ours).and_then(|data| {
+        Some(Sender { instance: text(data.get("instance"))?, hostname: text(data.get("hostname")) })
     });
-    let told = data.filter(|_| ours && sequence.is_some()).and_then(|data| Told::read(&kind, data));
+    let reported =
+        data.filter(|_| ours && sequence.is_some()).and_then(|data| ReportedState::read(&kind, data));
     let whole = Value::Object(members).to_string();
     if whole.len() > MAX_EVENT {
         return Err(too_large());
     }
-    Ok(Event { id, source, kind, time, sequence, severity, skipped_from, told, from, text: whole })
+    Ok(Event { id, source, kind, time, sequence, severity, skipped_from, reported, sender, text: whole })
 }
 
 fn too_large() -> Invalid {
@@ -208,10 +209,10 @@ fn before(field: &str, text: &str, sequence: Option<u64>) -> Result<u64, Invalid
 
 /// Our own events must have a severity; of others it is taken where it is one.
 fn severity(data: Option<&Map<String, Value>>, ours: bool) -> Result<Option<u8>, Invalid> {
-    let told = data.and_then(|data| data.get("severity"));
-    let number = told.and_then(Value::as_u64).and_then(|n| u8::try_from(n).ok());
+    let declared = data.and_then(|data| data.get("severity"));
+    let number = declared.and_then(Value::as_u64).and_then(|n| u8::try_from(n).ok());
     match number.filter(|n| (1..=4).contains(n)) {
-        None if ours && told.is_some() => Err(invalid("data.severity", "is not a number from 1 to 4")),
+        None if ours && declared.is_some() => Err(invalid("data.severity", "is not a number from 1 to 4")),
         number => Ok(number),
     }
 }
@@ -239,7 +240,7 @@ mod tests {
         let event = from_json(&good().to_string()).unwrap();
         assert_eq!((event.sequence, event.severity), (Some(12), Some(4)));
         assert_eq!(event.time.unwrap().to_string(), "2025-12-31T21:00:00.25Z");
-        assert!(event.told.is_some());
+        assert!(event.reported.is_some());
     }
 
     #[test]

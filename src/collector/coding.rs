@@ -23,14 +23,14 @@ pub(crate) enum Coding {
 
 /// Finds the coding from the headers alone, so that a wrong one is refused before the body is read.
 pub(crate) fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
-    let told: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().collect();
-    let told: Vec<&str> = told.iter().map(|value| value.to_str().unwrap_or("?")).collect();
-    let told = told.join(", ");
-    let is = |coding: &str| told.trim().eq_ignore_ascii_case(coding);
+    let declared: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().collect();
+    let declared: Vec<&str> = declared.iter().map(|value| value.to_str().unwrap_or("?")).collect();
+    let declared = declared.join(", ");
+    let is = |coding: &str| declared.trim().eq_ignore_ascii_case(coding);
     match () {
         () if is("") || is("identity") => Ok(Coding::Identity),
         () if is("zstd") => Ok(Coding::Zstd),
-        () => Err(Refusal::Encoding(told.chars().take(32).collect())),
+        () => Err(Refusal::Encoding(declared.chars().take(32).collect())),
     }
 }
 

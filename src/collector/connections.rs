@@ -56,6 +56,10 @@ impl Drop for Admitted {
     }
 }
 
+/// Whose places and shares a reader takes.
+#[derive(Clone, Copy)]
+pub(super) struct Owner(pub(super) IpAddr);
+
 /// Whose connection it is: an address, of IPv6 its network, since a host there has a whole one.
 pub(super) fn owner(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -171,8 +171,8 @@ mod tests {
                 gaps = Gaps::restore(gaps.highest(), &gaps.ranges_text(), gaps.forgotten());
                 let highest = seen.last().copied().unwrap();
                 let missing: Vec<u64> = (1..=highest).filter(|n| !seen.contains(n)).collect();
-                let told: Vec<u64> = gaps.ranges().flat_map(|(from, to)| from..=to).collect();
-                prop_assert_eq!(told, missing);
+                let shown: Vec<u64> = gaps.ranges().flat_map(|(from, to)| from..=to).collect();
+                prop_assert_eq!(shown, missing);
                 prop_assert_eq!(gaps.highest(), Some(highest));
             }
         }

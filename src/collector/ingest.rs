@@ -4,12 +4,12 @@
 //! a bounded amount of memory until their events are stored, and one token does not take all of it; either every event of a
 //! request is valid or none is stored; ids are named only after the store said that they are stored.
 
-use super::App;
 use super::answer::{Json, Refusal};
+use super::app::App;
 use super::coding::{self, Coding};
 use super::store::{Ingest, TokenHolder};
 use super::stream::Peer;
-use super::wire;
+use super::wire::{self, MAX_BODY};
 use crate::text::clean;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -21,9 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
-
-/// Bytes of a request's body, as it comes and unpacked.
-pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// Room that a body has before any of it came.
 const FIRST_ROOM: usize = 64 * 1024;
@@ -161,8 +158,8 @@ async fn read_body<'a>(
     headers: &HeaderMap,
     mut body: Body,
 ) -> Result<(hyper::body::Bytes, Room<'a>), Refusal> {
-    let told = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let length: usize = told.unwrap_or(FIRST_ROOM);
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length: usize = declared.unwrap_or(FIRST_ROOM);
     if length > MAX_BODY {
         return Err(Refusal::TooLarge);
     }

@@ -4,12 +4,13 @@
 //! store, so that nothing is buffered for it but two pieces of bounded size on their way; one that takes nothing for the
 //! write timeout is cut, and comes back with its `Last-Event-ID`. One address does not take all places.
 
-use super::App;
 use super::answer::Refusal;
 use super::api::{self, Asked};
+use super::app::App;
+use super::connections::Owner;
 use super::fleet::canonical_source;
 use super::metrics::Gauge;
-use super::routes::Owner;
+use super::shutdown::closed;
 use super::store::{Events, StoreError};
 use axum::Extension;
 use axum::body::Body;
@@ -115,7 +116,7 @@ async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source:
                 after = after.max(until);
                 tokio::select! {
                     changed = latest.changed() => if changed.is_err() { return },
-                    () = super::serve::closed(&mut closing) => return,
+                    () = closed(&mut closing) => return,
                     () = tokio::time::sleep(SILENCE) => piece = ":\n\n".to_owned(),
                 }
             }

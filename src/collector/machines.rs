@@ -1,4 +1,4 @@
-//! Which machines send as one source: two that use one id are told from one that was restarted or reverted.
+//! Which machines send as one source: two that use one id, as distinct from one that was restarted or reverted.
 //!
 //! Promises: a machine that is restarted shows a new instance and never goes back to an earlier one; one that was
 //! reverted may, once. Only where two go back and forth do two machines use the id. Pure; it must not know the store.
@@ -34,24 +34,24 @@ pub struct Machines(Vec<Machine>);
 impl Machines {
     /// An event came that was not there before, kept or not. Answers whether that changed anything.
     pub(crate) fn saw(&mut self, event: &Event, at: Timestamp) -> bool {
-        let Some(from) = &event.from else { return false };
-        let renamed = self.rename(&from.instance);
+        let Some(sender) = &event.sender else { return false };
+        let renamed = self.rename(&sender.instance);
         let time = event.time.unwrap_or(at);
-        let known = self.0.iter().position(|machine| machine.instance == from.instance);
+        let known = self.0.iter().position(|machine| machine.instance == sender.instance);
         let machine = match (known, self.0.first_mut()) {
             (Some(0), Some(first)) => {
-                let same = first.hostname == from.hostname;
-                first.hostname.clone_from(&from.hostname);
+                let same = first.hostname == sender.hostname;
+                first.hostname.clone_from(&sender.hostname);
                 return renamed || !same;
             }
-            // It was told before the other machine began, and came late, such as out of quarantine.
+            // It was sent before the other machine began, and came late, such as out of quarantine.
             (Some(_), Some(first)) if time <= first.began => return renamed,
             (Some(place), _) => {
                 let known = self.0.remove(place);
-                Machine { hostname: from.hostname.clone(), back: Some(at), ..known }
+                Machine { hostname: sender.hostname.clone(), back: Some(at), ..known }
             }
             (None, _) => {
-                let (instance, hostname) = (from.instance.clone(), from.hostname.clone());
+                let (instance, hostname) = (sender.instance.clone(), sender.hostname.clone());
                 Machine { instance, hostname, began: time, back: None }
             }
         };
@@ -78,13 +78,6 @@ impl Machines {
     }
 }
 
-/// Who sent an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct From {
-    pub(super) instance: String,
-    pub(super) hostname: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,9 +88,9 @@ mod tests {
     fn after(steps: &[(&str, i64)]) -> Vec<String> {
         let mut machines = Machines::default();
         let hour = |hour: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour);
-        for (n, (instance, told)) in (0..).zip(steps) {
+        for (n, (instance, hour_of_event)) in (0..).zip(steps) {
             let event = json!({"specversion": "1.0", "id": "1", "source": "urn:svm:a", "type": "svm.x",
-                "time": hour(*told), "data": {"severity": 1, "instance": instance, "hostname": format!("host-{instance}")}});
+                "time": hour(*hour_of_event), "data": {"severity": 1, "instance": instance, "hostname": format!("host-{instance}")}});
             machines.saw(&from_json(&event.to_string()).unwrap(), hour(n));
             machines = serde_json::from_str(&serde_json::to_string(&machines).unwrap()).unwrap();
         }

@@ -1,7 +1,6 @@
 //! Counters, and their text for Prometheus.
 
 use super::fleet::{Counts, KeySum};
-use super::store::Stored;
 use crate::text::clean;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 /// What is counted since the start.
 #[derive(Default)]
 pub(super) struct Metrics {
-    kept: AtomicU64,
+    stored: AtomicU64,
     duplicates: AtomicU64,
     conflicts: AtomicU64,
     transactions: AtomicU64,
@@ -38,6 +37,17 @@ pub(super) struct Metrics {
     pub(super) store_bytes: AtomicU64,
     /// Events removed, by [`RemovalReason`].
     removed: [AtomicU64; 3],
+}
+
+/// What one transaction did with the events of its requests.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CommitCounts {
+    /// Events that were not stored before.
+    pub(super) stored: u64,
+    /// Events that were stored before.
+    pub(super) duplicates: u64,
+    /// Events refused for their sequence number.
+    pub(super) conflicts: u64,
 }
 
 /// Why events are removed.
@@ -69,15 +79,12 @@ impl Drop for Gauge {
 
 impl Metrics {
     /// A transaction was committed.
-    pub(super) fn committed<'a>(&self, took: Duration, outcomes: impl Iterator<Item = &'a Stored>) {
+    pub(super) fn committed(&self, took: Duration, counts: CommitCounts) {
         self.transactions.fetch_add(1, Relaxed);
         self.transaction_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
-        for outcome in outcomes {
-            let (kept, duplicates) = (outcome.kept.len(), outcome.duplicates);
-            self.kept.fetch_add(kept.saturating_sub(duplicates) as u64, Relaxed);
-            self.duplicates.fetch_add(duplicates as u64, Relaxed);
-            self.conflicts.fetch_add(outcome.conflicts.len() as u64, Relaxed);
-        }
+        self.stored.fetch_add(counts.stored, Relaxed);
+        self.duplicates.fetch_add(counts.duplicates, Relaxed);
+        self.conflicts.fetch_add(counts.conflicts, Relaxed);
     }
 
     /// Events were removed.
@@ -96,7 +103,7 @@ impl Metrics {
         let mut text = String::new();
         let seconds = Duration::from_micros(self.transaction_microseconds.load(Relaxed)).as_secs_f64();
         for (name, kind, help, value) in [
-            ("events_kept_total", "counter", "Events written to disk.", &self.kept),
+            ("events_kept_total", "counter", "Events written to disk.", &self.stored),
             ("events_duplicate_total", "counter", "Events that were on disk before.", &self.duplicates),
             (
                 "events_conflict_total",

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod fleet;
 pub mod gaps;
 pub mod machines;
+pub mod reported;
 pub mod settings;
 pub mod store;
 pub mod token_file;
@@ -18,6 +19,7 @@ pub mod tokens;
 
 pub(crate) mod answer;
 pub(crate) mod api;
+mod app;
 pub(crate) mod cloudevent;
 pub(crate) mod coding;
 mod connections;
@@ -28,7 +30,9 @@ mod metrics;
 pub(crate) mod page;
 mod room;
 mod routes;
+mod sender;
 mod serve;
+mod shutdown;
 mod stream;
 pub(crate) mod wire;
 
@@ -37,9 +41,8 @@ pub use settings::Settings;
 use crate::clock::Clock;
 use crate::places::{PlaceBounds, Places};
 use crate::settings::SettingsError;
-use jiff::{SignedDuration, Timestamp};
+use app::App;
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -57,36 +60,6 @@ pub enum CollectorError {
     /// The store cannot be opened.
     #[error("cannot keep events")]
     Store(#[from] store::StoreError),
-}
-
-/// What all requests share.
-struct App {
-    settings: Settings,
-    store: store::Store,
-    metrics: Arc<metrics::Metrics>,
-    tokens: Option<Arc<token_file::TokenFile>>,
-    /// Reading tokens.
-    readers: Option<Arc<token_file::TokenFile>>,
-    clock: Clock,
-    connections: Arc<connections::Connections>,
-    bodies: Semaphore,
-    /// Requests with events, by the hash of their token.
-    senders: Places<String>,
-    answers: room::Answers,
-    live: Places<IpAddr>,
-    closing: watch::Receiver<bool>,
-}
-
-impl App {
-    /// An SVM whose last contact is before this was silent for too long.
-    fn silent_before(&self) -> Timestamp {
-        self.ago(u64::from(self.settings.svms.silent_after_minutes) * 60)
-    }
-
-    fn ago(&self, seconds: u64) -> Timestamp {
-        let span = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-        self.clock.now().checked_sub(span).unwrap_or(Timestamp::MIN)
-    }
 }
 
 /// A collector whose store is open.
@@ -113,7 +86,7 @@ impl Collector {
             true => None,
         };
         let bounds = store::StoreBounds {
-            bytes: store_limit(&settings),
+            bytes: app::store_limit(&settings),
             source_bytes: i64::from(settings.store.max_source_megabytes) * 1_000_000,
             sources: settings.store.max_sources.into(),
         };
@@ -189,11 +162,6 @@ pub async fn serve(
 
 /// Requests with events that one token may have under way.
 const MAX_BODIES_EACH: usize = 4;
-
-/// Bytes that the store may have.
-fn store_limit(settings: &Settings) -> u64 {
-    u64::from(settings.store.max_gigabytes) * 1_000_000_000
-}
 
 /// Has the store remove what is too old. It goes on until nothing is left to remove.
 async fn remove_old(app: Arc<App>) {

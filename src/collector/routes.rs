@@ -4,11 +4,12 @@
 //! read on behalf of others.
 
 use super::answer::Refusal;
-use super::connections::owner;
+use super::app::App;
+use super::connections::{Owner, owner};
 use super::hosts::{self, Authority};
 use super::settings::OpenTo;
 use super::stream::Peer;
-use super::{App, api, ingest, live, page};
+use super::{api, ingest, live, page};
 use crate::text::clean;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -121,10 +122,6 @@ async fn one_host(request: Request, next: Next) -> Response {
 fn authority(value: &HeaderValue) -> Option<Authority> {
     Authority::read(value.to_str().ok()?)
 }
-
-/// Whose places and shares a reader takes.
-#[derive(Clone, Copy)]
-pub(super) struct Owner(pub(super) IpAddr);
 
 /// Lets a request through to its handler, within its bounds, if its line of the table allows it.
 async fn guard(

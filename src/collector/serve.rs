@@ -3,10 +3,11 @@
 //! Promises: no more connections than the settings allow; a client that is slow with its head, or takes nothing
 //! of its answer, is cut; a failed accept ends nothing.
 
-use super::App;
+use super::app::App;
 use super::connections::Admitted;
 use super::metrics::Gauge;
 use super::routes;
+use super::shutdown::closed;
 use super::stream;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -28,11 +29,6 @@ const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n\
     Connection: close\r\nContent-Length: 81\r\n\r\n\
     {\"error\":{\"code\":\"busy\",\"message\":\"all connections of this address are at work\"}}";
-
-/// Waits until the collector stops.
-pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
-    closing.wait_for(|closing| *closing).await.ok();
-}
 
 /// Accepts until `closing`, then waits for what is under way.
 pub(super) async fn run(app: Arc<App>, listener: TcpListener, mut closing: watch::Receiver<bool>) {

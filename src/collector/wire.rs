@@ -11,6 +11,8 @@ use serde_json::{Map, Value, value::RawValue};
 use std::borrow::Cow;
 use std::fmt;
 
+/// Bytes of a request's body, as it comes and unpacked.
+pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 /// Events of one request.
 pub(crate) const MAX_BATCH: usize = 1000;
 
@@ -48,9 +50,9 @@ pub(crate) enum Mode {
 
 /// Finds the mode from the headers alone, so that a wrong one is refused before the body is read.
 pub(crate) fn mode(headers: &HeaderMap) -> Result<Mode, WireError> {
-    let told = headers.get(header::CONTENT_TYPE).map_or(Ok(""), |value| value.to_str()).unwrap_or("?");
-    let wrong = || WireError::ContentType(told.chars().take(128).collect());
-    let mut parts = told.split(';').map(str::trim);
+    let declared = headers.get(header::CONTENT_TYPE).map_or(Ok(""), |value| value.to_str()).unwrap_or("?");
+    let wrong = || WireError::ContentType(declared.chars().take(128).collect());
+    let mut parts = declared.split(';').map(str::trim);
     let essence = parts.next().unwrap_or("").to_ascii_lowercase();
     let utf8 = parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {

@@ -1,17 +1,16 @@
 //! The demonstration: a provider, a collector with its page and an agent on loopback, in a temporary folder,
 //! with a clock that runs a day in a second. See `svm-demo --help`.
 
+mod print;
 mod story;
 mod verdict;
 mod world;
 
 use anyhow::Context;
 use clap::Parser;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use svm::command_line;
-use svm::text::clean;
-use world::{Told, World};
+use world::World;
 
 /// See the main job done: one subscription from activation to expiry, grace, restriction, renewal and a
 /// reserve key that takes over. A day takes a second.
@@ -39,53 +38,35 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            say(&format!("svm-demo: {error:#}"));
+            print::line(&format!("svm-demo: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn say(line: &str) {
-    // Where nobody reads, there is nobody to tell.
-    writeln!(std::io::stdout(), "{line}").ok();
-}
-
-/// One line of the timeline.
-fn tell(told: &Told) {
-    let (word, colour) = match told.severity {
-        4 => ("CRITICAL", "\x1b[31m"),
-        3 => ("FAILURE", "\x1b[35m"),
-        2 => ("WARNING", "\x1b[33m"),
-        _ => ("info", "\x1b[32m"),
-    };
-    let (on, off) = if std::io::stdout().is_terminal() { (colour, "\x1b[0m") } else { ("", "") };
-    let when = told.effective.strftime("%Y-%m-%d %H:%M");
-    say(&format!("{when}  {on}{word:<8}{off}  {}: {}", told.name, clean(&told.description)));
-}
-
 async fn demo(cli: &Cli) -> anyhow::Result<bool> {
-    let mut world = World::build(cli.port).await?;
-    say(&format!("The fleet, live:  {}/", world.collector));
-    say(
+    let mut world = World::build(cli.port, story::start(), story::end()).await?;
+    print::line(&format!("The fleet, live:  {}/", world.collector));
+    print::line(
         "A day takes a second. Each scene says who does what and why; below it stands what the collector holds, as it comes in.",
     );
-    let scenario = story::play(&mut world, tell).await?;
-    let differences = verdict::compare(&scenario, world.told())?;
+    let scenario = story::play(&mut world, print::event).await?;
+    let differences = verdict::compare(&scenario, world.received())?;
     for difference in &differences {
-        say(difference);
+        print::line(difference);
     }
-    let events = world.told().len();
+    let events = world.received().len();
     if differences.is_empty() {
-        say(&format!(
+        print::line(&format!(
             "\nThe collector holds {events} events of the life cycle: exactly what `simulate` foretells for this story."
         ));
     } else {
-        say(&format!(
+        print::line(&format!(
             "\nThe collector's {events} events are not what `simulate` foretells for this story: see above."
         ));
     }
     if !cli.once {
-        say(&format!(
+        print::line(&format!(
             "The clock stopped with the story. The page stays up at {}/ until you press Ctrl-C.",
             world.collector
         ));

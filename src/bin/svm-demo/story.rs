@@ -1,6 +1,7 @@
 //! The story: what the provider and the administrator do, and when.
 
-use crate::world::{START, Told, World};
+use crate::print;
+use crate::world::{Received, World};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,22 +11,29 @@ use svm::subscription::{
 };
 use svm::vendor::{Change, IssueOrder, KeyRef, Parameters, Renewal, Until};
 
+/// The first instant of the story.
+pub(crate) fn start() -> Timestamp {
+    day(0)
+}
+
 /// When the story is over, and its clock stops.
 pub(crate) fn end() -> Timestamp {
     noon(37)
 }
 
+/// 2026-01-01T00:00:00Z.
+const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
 /// The heading of a scene: on which day, who does what, and why.
 fn scene(number: u64, text: &str) {
-    crate::say(&format!("\nDay {number}. {text}"));
+    print::line(&format!("\nDay {number}. {text}"));
 }
 
 /// Half a day after each act, so that no act falls onto an end date.
 const HALF_DAY: i64 = 43_200;
 
 fn day(number: u64) -> Timestamp {
-    let start = START.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-    add_days(start, number)
+    add_days(START, number)
 }
 
 fn noon(number: u64) -> Timestamp {
@@ -38,7 +46,7 @@ fn claims(statement: &Statement) -> Value {
 }
 
 /// Plays the story to its end; answers it as a scenario, with the instants at which things were done.
-pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<Scenario> {
+pub(crate) async fn play(world: &mut World, show: fn(&Received)) -> anyhow::Result<Scenario> {
     let mut scenario = Scenario::new("6.1.0".parse().map_err(anyhow::Error::msg)?, day(0), day(37));
     scenario.name = Some("the demonstration".to_owned());
     let mut did = |at: Timestamp, act: Act| scenario.steps.push(ScenarioStep { at, act });
@@ -65,7 +73,7 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
     let at = world.ask(Method::POST, "v1/keys", json!({"code": code.reveal(), "reserve": false})).await?;
     did(at, Act::Activate { document: claims(&entry.document.statement) });
 
-    world.until(noon(1), tell).await?;
+    world.until(noon(1), show).await?;
     scene(
         1,
         "The SVM counts 95 protected devices: more than 90 % of the 100 that were bought, so the console is warned.",
@@ -77,17 +85,17 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
         2,
         "Nobody renews. Reminders come; on day 14 the term ends and the grace begins, in which everything works; on day 18 the grace ends too, and database updates and the use of KSN are stopped. Protection goes on.",
     );
-    world.until(noon(20), tell).await?;
+    world.until(noon(20), show).await?;
     scene(
         20,
         "The customer has paid, and the provider renews to day 32. The SVM finds that out, and everything is allowed again.",
     );
     let renewal = Renewal { until: Until::EndsAt(day(32)), earlier: false };
     let entry = world.provider.renew(&key, renewal, world.clock.now())?;
-    let at = world.publish(tell).await?;
+    let at = world.publish(show).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
-    world.until(noon(22), tell).await?;
+    world.until(noon(22), show).await?;
     scene(22, "The administrator adds a commercial key as reserve: it waits until the subscription ends.");
     let mut order = IssueOrder::new(Terms::Licence(Licence { period_days: 8, blocked_since: None }));
     order.key_id = Some(KeyId::try_from("COM-1".to_owned()).map_err(anyhow::Error::msg)?);
@@ -97,23 +105,23 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
     let at = world.ask(Method::POST, "v1/keys", json!({"code": code.reveal(), "reserve": true})).await?;
     did(at, Act::AddReserve { document: claims(&entry.document.statement) });
 
-    world.until(noon(23), tell).await?;
+    world.until(noon(23), show).await?;
     scene(23, "The customer buys 20 devices more, and the provider makes the grace 7 days long.");
     let parameters = Parameters { devices: Some(Some(120)), grace_days: Some(7), ..Parameters::default() };
     let entry = world.provider.change(&key, &Change::Parameters(parameters), world.clock.now())?;
-    let at = world.publish(tell).await?;
+    let at = world.publish(show).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
-    world.until(noon(26), tell).await?;
+    world.until(noon(26), show).await?;
     scene(26, "The provider pauses the subscription, as for an invoice that is disputed: the grace begins.");
     let entry = world.provider.pause(&key, world.clock.now())?;
-    let at = world.publish(tell).await?;
+    let at = world.publish(show).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
-    world.until(noon(27), tell).await?;
+    world.until(noon(27), show).await?;
     scene(27, "The dispute is settled, and the provider resumes the subscription.");
     let entry = world.provider.resume(&key, world.clock.now())?;
-    let at = world.publish(tell).await?;
+    let at = world.publish(show).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
     // The first days of the reserve end the story; half a day more lets everything arrive.
@@ -121,6 +129,6 @@ pub(crate) async fn play(world: &mut World, tell: fn(&Told)) -> anyhow::Result<S
         28,
         "Nobody renews this time. On day 32 the term ends, and the reserve key takes over without a gap.",
     );
-    world.until(end(), tell).await?;
+    world.until(end(), show).await?;
     Ok(scenario)
 }

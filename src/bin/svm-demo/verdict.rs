@@ -1,6 +1,6 @@
 //! The verdict: whether the collector holds exactly what `simulate` foretells for the same story.
 
-use crate::world::Told;
+use crate::world::Received;
 use jiff::Timestamp;
 use serde_json::Value;
 use svm::subscription::Scenario;
@@ -9,7 +9,7 @@ use svm::subscription::Scenario;
 const WHEN: &[&str] = &["type", "effective_at"];
 
 /// Every difference, in words; none where all is as foretold.
-pub(crate) fn compare(scenario: &Scenario, told: &[Told]) -> anyhow::Result<Vec<String>> {
+pub(crate) fn compare(scenario: &Scenario, told: &[Received]) -> anyhow::Result<Vec<String>> {
     let mut foretold = Vec::new();
     for row in scenario.play()? {
         for event in &row.events {
@@ -20,7 +20,7 @@ pub(crate) fn compare(scenario: &Scenario, told: &[Told]) -> anyhow::Result<Vec<
             ));
         }
     }
-    let told: Vec<&Told> = told.iter().filter(|told| told.effective <= scenario.end).collect();
+    let told: Vec<&Received> = told.iter().filter(|told| told.effective <= scenario.end).collect();
     let mut differences = Vec::new();
     // What is enforced is told when it is done, after what else happened at that instant: each resource in its own order.
     for enforced in [None, Some("database_updates"), Some("ksn")] {
@@ -50,7 +50,7 @@ pub(crate) fn compare(scenario: &Scenario, told: &[Told]) -> anyhow::Result<Vec<
     Ok(differences)
 }
 
-fn differs(at: Timestamp, kind: &str, fields: &Value, told: &Told) -> Option<String> {
+fn differs(at: Timestamp, kind: &str, fields: &Value, told: &Received) -> Option<String> {
     if kind != told.kind {
         return Some(format!("foretold {kind} at {at}, told {} at {}", told.kind, told.effective));
     }

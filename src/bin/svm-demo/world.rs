@@ -14,20 +14,17 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The first instant of the story.
-pub(crate) const START: &str = "2026-01-01T00:00:00Z";
-
 /// A day in a second.
 const RATE: u32 = 86_400;
 
 /// How long anything may take, in the world's time.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An event as the collector holds it.
-pub(crate) struct Told {
+pub(crate) struct Received {
     pub(crate) kind: String,
     pub(crate) severity: u64,
-    /// When it was told.
+    /// When it was reported.
     pub(crate) time: Timestamp,
     /// When it happened.
     pub(crate) effective: Timestamp,
@@ -45,7 +42,7 @@ pub(crate) struct World {
     pub(crate) collector: String,
     runtime_dir: PathBuf,
     http: reqwest::Client,
-    told: Vec<Told>,
+    received: Vec<Received>,
     position: i64,
     /// As long as it runs.
     agent: Option<RunningAgent>,
@@ -59,12 +56,13 @@ struct RunningAgent {
 }
 
 impl World {
-    pub(crate) async fn build(port: u16) -> anyhow::Result<Self> {
+    /// Starts all parts at `start`. The clock stops at `end`.
+    pub(crate) async fn build(port: u16, start: Timestamp, end: Timestamp) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let at = |name: &str| folder.path().join(name);
-        let running = Clock::fast(START.parse()?, RATE);
+        let running = Clock::fast(start, RATE);
         // What the page shows is the end of the story from then on, and not what would become of it.
-        let clock = running.ending(crate::story::end());
+        let clock = running.ending(end);
 
         let vendor = Contact {
             name: Some("Example Provider".to_owned()),
@@ -114,7 +112,7 @@ impl World {
             agent.await??;
             bail!("the agent ended");
         }
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
         Ok(Self {
             clock,
             provider,
@@ -122,7 +120,7 @@ impl World {
             collector,
             runtime_dir,
             http,
-            told: Vec::new(),
+            received: Vec::new(),
             position: 0,
             agent: Some(RunningAgent { stop, task: agent }),
             folder,
@@ -141,35 +139,35 @@ impl World {
         Ok(at.parse()?)
     }
 
-    /// Publishes what the provider changed, and waits until the agent found it by itself; answers when it did.
-    pub(crate) async fn publish(&mut self, tell: fn(&Told)) -> anyhow::Result<Timestamp> {
-        self.look(tell).await?;
-        let before = self.told.len();
+    /// Publishes what the provider changed, and waits until the agent found it on its own; returns when it did.
+    pub(crate) async fn publish(&mut self, show: fn(&Received)) -> anyhow::Result<Timestamp> {
+        self.collect(show).await?;
+        let before = self.received.len();
         self.provider.publish(&self.published)?;
         let waiting = svm::clock::stopwatch();
         loop {
-            self.look(tell).await?;
-            if let Some(told) = self.told.get(before) {
-                return Ok(told.time);
+            self.collect(show).await?;
+            if let Some(event) = self.received.get(before) {
+                return Ok(event.time);
             }
-            if waiting() > PATIENCE {
+            if waiting() > TIMEOUT {
                 bail!("the agent did not find what was published");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Waits until an instant of the story, telling what comes in.
-    pub(crate) async fn until(&mut self, at: Timestamp, tell: fn(&Told)) -> anyhow::Result<()> {
+    /// Waits until an instant of the story, showing what comes in.
+    pub(crate) async fn until(&mut self, at: Timestamp, show: fn(&Received)) -> anyhow::Result<()> {
         while self.clock.now() < at {
-            self.look(tell).await?;
+            self.collect(show).await?;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        self.look(tell).await
+        self.collect(show).await
     }
 
-    /// Takes in what the collector got since the last look.
-    async fn look(&mut self, tell: fn(&Told)) -> anyhow::Result<()> {
+    /// Reads what the collector received since the last call.
+    async fn collect(&mut self, show: fn(&Received)) -> anyhow::Result<()> {
         loop {
             let url = format!("{}/v1/events?after={}&limit=1000", self.collector, self.position);
             let text = self.http.get(url).send().await?.error_for_status()?.text().await?;
@@ -181,18 +179,18 @@ impl World {
             for row in rows {
                 self.position =
                     row.get("position").and_then(Value::as_i64).context("an event has no position")?;
-                let told = read(row.get("event").context("an event is missing")?)?;
-                if !told.kind.starts_with("agent.") {
-                    tell(&told);
-                    self.told.push(told);
+                let event = read(row.get("event").context("an event is missing")?)?;
+                if !event.kind.starts_with("agent.") {
+                    show(&event);
+                    self.received.push(event);
                 }
             }
         }
     }
 
     /// What the collector holds of the life cycle.
-    pub(crate) fn told(&self) -> &[Told] {
-        &self.told
+    pub(crate) fn received(&self) -> &[Received] {
+        &self.received
     }
 
     /// Stops the agent as its service would be: its permits end by the machine's clock, which does not stop.
@@ -210,14 +208,14 @@ impl World {
     }
 }
 
-fn read(event: &Value) -> anyhow::Result<Told> {
+fn read(event: &Value) -> anyhow::Result<Received> {
     let text = |pointer: &str| {
         let found = event.pointer(pointer).and_then(Value::as_str);
         found.map(str::to_owned).with_context(|| format!("an event has no {pointer}"))
     };
     let time = text("/time")?.parse()?;
     let kind = text("/type")?;
-    Ok(Told {
+    Ok(Received {
         kind: kind.strip_prefix("svm.").unwrap_or(&kind).to_owned(),
         severity: event.pointer("/data/severity").and_then(Value::as_u64).unwrap_or(0),
         time,

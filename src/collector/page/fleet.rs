@@ -179,8 +179,8 @@ impl View {
 
     fn row(&self, svm: &Svm) -> Markup {
         let status = svm.status(self.silent_before);
-        let told = svm.told.as_ref();
-        let name = told.and_then(|told| told.hostname.as_deref()).unwrap_or(&svm.id);
+        let reported = svm.reported.as_ref();
+        let name = reported.and_then(|reported| reported.hostname.as_deref()).unwrap_or(&svm.id);
         html! {
             tr class=(status.as_str()) {
                 td data-label="Status" {
@@ -194,21 +194,21 @@ impl View {
                     @if name != svm.id { div class="sub mono id" title=(clean(&svm.id)) { bdi { (clean(&svm.id)) } } }
                 }
                 td data-label="Phase" {
-                    @match told.and_then(|told| told.phase.as_deref()) {
+                    @match reported.and_then(|reported| reported.phase.as_deref()) {
                         Some(name) => {
                             span class={ "phase " (phase_class(name)) } { (phase(name)) }
-                            @if let Some(why) = told.and_then(|told| told.cause.as_deref()) { div class="sub" { (cause(why)) } }
+                            @if let Some(why) = reported.and_then(|reported| reported.cause.as_deref()) { div class="sub" { (cause(why)) } }
                         }
                         None => (absent()),
                     }
                 }
                 td data-label="Key and term" { (self.term(svm)) }
-                td data-label="Devices" class="number" { (devices(told.and_then(|t| t.devices), told.and_then(|t| t.devices_limit))) }
+                td data-label="Devices" class="number" { (devices(reported.and_then(|t| t.devices), reported.and_then(|t| t.devices_limit))) }
                 td data-label="Permits" {
-                    @match told {
-                        Some(told) => div class="permits" {
-                            (permit("Updates", told.database_updates.as_deref()))
-                            (permit("KSN", told.ksn.as_deref()))
+                    @match reported {
+                        Some(reported) => div class="permits" {
+                            (permit("Updates", reported.database_updates.as_deref()))
+                            (permit("KSN", reported.ksn.as_deref()))
                         },
                         None => (absent()),
                     }
@@ -223,24 +223,24 @@ impl View {
 
     /// The key with its end; the end of a grace is never shown without the end before it.
     fn term(&self, svm: &Svm) -> Markup {
-        let Some(told) = &svm.told else { return absent() };
+        let Some(reported) = &svm.reported else { return absent() };
         html! {
-            @match &told.key {
+            @match &reported.key {
                 Some(key) => span class="mono" { bdi { (clean(key)) } },
                 None => span class="muted" { "no key" },
             }
-            @if let Some(ends) = told.ends_at {
+            @if let Some(ends) = reported.ends_at {
                 div class="sub" { (ended(self.now, ends)) " " (date(ends)) " · " (relative(self.now, ends)) }
-            } @else if let Some(paid) = told.paid_until {
+            } @else if let Some(paid) = reported.paid_until {
                 div class="sub" { "paid until " (date(paid)) " · " (relative(self.now, paid)) }
             }
-            @if let Some(end) = told.known_end.as_ref().filter(|end| end.why != "ended") {
+            @if let Some(end) = reported.known_end.as_ref().filter(|end| end.why != "ended") {
                 div class="sub" { (known_end(&end.why).to_lowercase()) " " (date(end.ends_at)) " · " (relative(self.now, end.ends_at)) }
             }
-            @if let Some(grace) = told.grace_ends_at {
+            @if let Some(grace) = reported.grace_ends_at {
                 div class="sub" { "grace " (ended(self.now, grace)) " " (date(grace)) " · " (relative(self.now, grace)) }
             }
-            @if let Some(reserve) = &told.reserve { div class="sub" { "reserve " span class="mono" { bdi { (clean(reserve)) } } } }
+            @if let Some(reserve) = &reported.reserve { div class="sub" { "reserve " span class="mono" { bdi { (clean(reserve)) } } } }
         }
     }
 

@@ -7,9 +7,9 @@ pub(crate) mod fleet;
 pub(crate) mod svm;
 pub(crate) mod words;
 
-use super::App;
 use super::answer::Refusal;
 use super::api::{Asked, FleetQuery, Named, asked, id};
+use super::app::App;
 use super::fleet::SVM_SOURCE;
 use super::store::Events;
 use crate::percent;

@@ -4,7 +4,8 @@ use super::fleet::{delivery, devices, names};
 use super::words::{
     ago, cause, date, instant, known_end, permit, phase, reason, relative, severity, state, status_chip,
 };
-use crate::collector::fleet::{ConflictReason, Svm, Told};
+use crate::collector::fleet::{ConflictReason, Svm};
+use crate::collector::reported::ReportedState;
 use crate::collector::store::{Event, StoredReport};
 use crate::percent;
 use crate::subscription::read_instant;
@@ -35,7 +36,7 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn name(&self) -> String {
-        let hostname = self.svm.told.as_ref().and_then(|told| told.hostname.as_deref());
+        let hostname = self.svm.reported.as_ref().and_then(|reported| reported.hostname.as_deref());
         clean(hostname.unwrap_or(&self.svm.id)).into_owned()
     }
 
@@ -84,7 +85,7 @@ impl View {
         let svm = &self.svm;
         html! {
             dl class="facts" {
-                @if let Some(told) = &svm.told { (self.told(told)) }
+                @if let Some(reported) = &svm.reported { (self.reported(reported)) }
                 (fact("Last contact", html! { (ago(self.now, svm.last_contact)) div class="sub" { (instant(svm.last_contact)) } }))
                 (fact("First contact", html! { (ago(self.now, svm.first_contact)) div class="sub" { (instant(svm.first_contact)) } }))
                 (fact("Delivery", html! {
@@ -102,41 +103,41 @@ impl View {
         }
     }
 
-    fn told(&self, told: &Told) -> Markup {
+    fn reported(&self, reported: &ReportedState) -> Markup {
         let fact = |name: &str, value: Markup| html! { div { dt { (name) } dd { (value) } } };
         let text = |text: &Option<String>| html! { @match text { Some(text) => bdi { (clean(text)) }, None => span class="muted" { "–" } } };
         let when = |at: Timestamp| html! { (date(at)) div class="sub" { (relative(self.now, at)) } };
         html! {
             (fact("Phase", html! {
-                @match &told.phase { Some(name) => b { (phase(name)) }, None => span class="muted" { "–" } }
-                @if let Some(why) = &told.cause { div class="sub" { (cause(why)) } }
-                @if let Some(why) = &told.lapse_cause { div class="sub" { "because: " (cause(why)) } }
+                @match &reported.phase { Some(name) => b { (phase(name)) }, None => span class="muted" { "–" } }
+                @if let Some(why) = &reported.cause { div class="sub" { (cause(why)) } }
+                @if let Some(why) = &reported.lapse_cause { div class="sub" { "because: " (cause(why)) } }
             }))
-            @if let Some(name) = &told.state {
+            @if let Some(name) = &reported.state {
                 (fact("Vendor's state", html! {
                     (state(name))
-                    @if let Some(at) = told.state_since {
+                    @if let Some(at) = reported.state_since {
                         div class="sub" { (if at > self.now { "announced, from " } else { "since " }) (instant(at)) " · " (relative(self.now, at)) }
                     }
                 }))
             }
-            @if let Some(end) = &told.known_end {
+            @if let Some(end) = &reported.known_end {
                 @if end.why != "ended" { (fact(known_end(&end.why), when(end.ends_at))) }
             }
-            @if let Some(at) = told.ends_at { (fact(if at <= self.now { "Term ended" } else { "Term ends" }, when(at))) }
-            @if let Some(at) = told.paid_until { (fact("Paid until", when(at))) }
-            @if let Some(at) = told.grace_ends_at { (fact(if at <= self.now { "Grace ended" } else { "Grace ends" }, when(at))) }
+            @if let Some(at) = reported.ends_at { (fact(if at <= self.now { "Term ended" } else { "Term ends" }, when(at))) }
+            @if let Some(at) = reported.paid_until { (fact("Paid until", when(at))) }
+            @if let Some(at) = reported.grace_ends_at { (fact(if at <= self.now { "Grace ended" } else { "Grace ends" }, when(at))) }
             (fact("Key", html! {
-                span class="mono" { (text(&told.key)) }
-                @if let Some(kind) = &told.kind {
-                    div class="sub" { (clean(kind)) @if let Some(rev) = told.rev { ", revision " (rev) } }
+                span class="mono" { (text(&reported.key)) }
+                @if let Some(kind) = &reported.kind {
+                    div class="sub" { (clean(kind)) @if let Some(rev) = reported.rev { ", revision " (rev) } }
                 }
-                @if let Some(at) = told.activated_at { div class="sub" { "active since " (instant(at)) } }
-                @if let Some(automatic) = told.auto_renew {
+                @if let Some(at) = reported.activated_at { div class="sub" { "active since " (instant(at)) } }
+                @if let Some(automatic) = reported.auto_renew {
                     div class="sub" { (if automatic { "renewed automatically" } else { "not renewed automatically" }) }
                 }
             }))
-            @if let Some(seller) = &told.vendor {
+            @if let Some(seller) = &reported.vendor {
                 (fact("Sold by", html! {
                     (text(&seller.name))
                     @for (what, line) in [("renewal", &seller.renewal_url), ("support", &seller.support_url), ("phone", &seller.phone)] {
@@ -144,21 +145,21 @@ impl View {
                     }
                 }))
             }
-            @if let Some(order) = &told.order {
+            @if let Some(order) = &reported.order {
                 (fact("Order", html! {
                     span class="mono" { (text(&order.number)) }
                     @if let Some(channel) = &order.channel { div class="sub" { "channel " (clean(channel)) } }
                     @if let Some(day) = &order.placed_on { div class="sub" { "placed on " (clean(day)) } }
                 }))
             }
-            (fact("Reserve key", html! { span class="mono" { (text(&told.reserve)) } }))
-            (fact("Devices", devices(told.devices, told.devices_limit)))
+            (fact("Reserve key", html! { span class="mono" { (text(&reported.reserve)) } }))
+            (fact("Devices", devices(reported.devices, reported.devices_limit)))
             (fact("Permits", html! {
-                div class="permits" { (permit("Updates", told.database_updates.as_deref())) (permit("KSN", told.ksn.as_deref())) }
+                div class="permits" { (permit("Updates", reported.database_updates.as_deref())) (permit("KSN", reported.ksn.as_deref())) }
             }))
             (fact("Product", html! {
-                (text(&told.product_name))
-                @if let Some(version) = &told.product_version { div class="sub" { (clean(version)) } }
+                (text(&reported.product_name))
+                @if let Some(version) = &reported.product_version { div class="sub" { (clean(version)) } }
             }))
         }
     }

@@ -3,7 +3,7 @@
 //! Promises: each question reads an index, or a bounded number of rows, or stops after [`SCAN_BUDGET`] and says where to
 //! go on; each answer is cut at the number of bytes it may have.
 
-use super::write::{level, number};
+use super::columns::{level, number};
 use crate::collector::fleet::{Counts, Filter, KeySum, Svm};
 use crate::collector::gaps::Gaps;
 use jiff::Timestamp;
@@ -112,7 +112,7 @@ fn svm_of(row: &Row<'_>) -> rusqlite::Result<(Svm, usize)> {
         conflicts: row.get(6)?,
         last_conflict: last_conflict.and_then(|text| serde_json::from_str(&text).ok()),
         state_sequence: row.get(8)?,
-        told: state.and_then(|text| serde_json::from_str(&text).ok()),
+        reported: state.and_then(|text| serde_json::from_str(&text).ok()),
     };
     Ok((svm, bytes))
 }

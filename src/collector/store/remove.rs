@@ -22,13 +22,13 @@ const FREED_PAGES: u32 = 256;
 
 /// What the store may hold.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::collector) struct StoreBounds {
+pub(crate) struct StoreBounds {
     /// Bytes of the file, without what is free in it.
-    pub(in crate::collector) bytes: u64,
+    pub(crate) bytes: u64,
     /// Bytes of the events of one source.
-    pub(in crate::collector) source_bytes: i64,
+    pub(crate) source_bytes: i64,
     /// Sources.
-    pub(in crate::collector) sources: u64,
+    pub(crate) sources: u64,
 }
 
 /// What is to be removed, as the writing thread knows it.
@@ -256,8 +256,8 @@ fn remove(db: &Transaction<'_>, which: Which, metrics: &Metrics) -> rusqlite::Re
 mod tests {
     use super::*;
     use crate::collector::cloudevent::from_json;
+    use crate::collector::store::commit::{Ingest, commit};
     use crate::collector::store::schema::open_writer;
-    use crate::collector::store::write::{Ingest, commit};
     use serde_json::json;
 
     struct Trial {

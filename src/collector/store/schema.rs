@@ -1,6 +1,6 @@
 //! The tables, and how a database file is opened.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::bounds::MAX_SEQUENCE;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;

@@ -3,12 +3,13 @@
 use super::{
     issue_args::Issue,
     select::ListArgs,
+    values::{AfterGraceArgs, Dry, instant, usage},
     which::{Resign, Which},
 };
-use crate::subscription::{AfterGrace, Allowance, KeyId, Version, read_instant};
-use crate::vendor::{Contact, KeyRef, Parameters, Renewal, Until, VendorError};
+use crate::subscription::{AfterGrace, Version};
+use crate::vendor::{Contact, Parameters, Renewal, Until, VendorError};
 use clap::{Args, Parser, Subcommand};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Issues signed subscription documents and publishes them as static files.
@@ -100,13 +101,6 @@ pub(super) enum Command {
     },
 }
 
-#[derive(Clone, Copy, Args)]
-pub(super) struct Dry {
-    /// Check everything and print what would be; write nothing
-    #[arg(long)]
-    pub(super) dry_run: bool,
-}
-
 #[derive(Args)]
 pub(super) struct Keygen {
     /// Who issues, best your domain: provider.example. Needed for a new ledger
@@ -133,16 +127,6 @@ pub(super) struct CancelArgs {
     /// At once and without grace, instead of at the end of the term
     #[arg(long)]
     pub(super) now: bool,
-}
-
-#[derive(Args)]
-pub(super) struct AfterGraceArgs {
-    /// Database updates a day that stay after the grace [default: none]
-    #[arg(long, value_name = "N")]
-    after_grace_updates: Option<u64>,
-    /// KSN look-ups a minute that stay after the grace [default: none]
-    #[arg(long, value_name = "N")]
-    after_grace_ksn: Option<u64>,
 }
 
 #[derive(Args)]
@@ -189,43 +173,6 @@ pub(super) struct ChangeArgs {
     min_product_version: Option<Version>,
 }
 
-/// An id of a new key: one that later commands take for it, and for nothing else.
-pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
-    let id = KeyId::try_from(text.to_owned())?;
-    let read = KeyRef::parse(text);
-    match read {
-        Ok(KeyRef::Id(read)) if read == id && text != "-" => Ok(id),
-        _ => Err("other commands would take this id for an activation code, a file of the ledger or standard input: \
-                  choose another"
-            .to_owned()),
-    }
-}
-
-/// A time as RFC 3339 has it, or a date, which is its midnight in UTC.
-pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    let midnight = || date(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
-    match read_instant(text) {
-        Ok(at) => Ok(at),
-        Err(_) => {
-            midnight().ok_or_else(|| "a time is 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned())
-        }
-    }
-}
-
-/// A date with four digits of the year, two of the month and two of the day.
-pub(super) fn date(text: &str) -> Result<Date, String> {
-    let is_date = text.bytes().enumerate().all(|(at, byte)| match at {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    });
-    let date = text.parse::<Date>().ok().filter(|_| is_date && text.len() == 10);
-    date.ok_or_else(|| "a date is 2026-12-31".to_owned())
-}
-
-pub(super) fn usage<T>(message: &str) -> Result<T, VendorError> {
-    Err(VendorError::Usage(message.to_owned()))
-}
-
 impl Keygen {
     pub(super) fn contact(&self) -> Contact {
         Contact {
@@ -234,16 +181,6 @@ impl Keygen {
             phone: self.phone.clone(),
             renewal_url: self.renewal_url.clone(),
         }
-    }
-}
-
-impl AfterGraceArgs {
-    pub(super) fn allowances(&self) -> Option<AfterGrace> {
-        let rate = |n: Option<u64>| n.map_or(Allowance::Stop, Allowance::Rate);
-        (self.after_grace_updates.is_some() || self.after_grace_ksn.is_some()).then(|| AfterGrace {
-            database_updates: rate(self.after_grace_updates),
-            ksn: rate(self.after_grace_ksn),
-        })
     }
 }
 

@@ -1,28 +1,13 @@
 //! What `issue` can be told, and the order it makes.
 
-use super::args::{AfterGraceArgs, Dry, date, instant, key_id, usage};
+use super::values::{AfterGraceArgs, ChannelArg, Dry, KindArg, date, instant, key_id, usage};
 use crate::subscription::{
     Channel, KeyId, Licence, Order, Subscription, Term, Terms, VendorState, Version, add_days,
 };
 use crate::vendor::{IssueOrder, VendorError};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::{Timestamp, civil::Date};
 use std::path::PathBuf;
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum KindArg {
-    Subscription,
-    Commercial,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ChannelArg {
-    Website,
-    Portal,
-    Isp,
-    Partner,
-    Corporate,
-}
 
 #[derive(Args)]
 pub(super) struct Issue {
@@ -84,18 +69,6 @@ pub(super) struct Issue {
     pub(super) codes_to: Option<PathBuf>,
     #[command(flatten)]
     pub(super) dry: Dry,
-}
-
-impl From<ChannelArg> for Channel {
-    fn from(channel: ChannelArg) -> Self {
-        match channel {
-            ChannelArg::Website => Self::Website,
-            ChannelArg::Portal => Self::Portal,
-            ChannelArg::Isp => Self::Isp,
-            ChannelArg::Partner => Self::Partner,
-            ChannelArg::Corporate => Self::Corporate,
-        }
-    }
 }
 
 impl Issue {

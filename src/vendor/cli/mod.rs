@@ -4,30 +4,28 @@
 //! done, 1 refused or failed, 2 wrong usage. An activation code is printed once, by `issue`, and nowhere else.
 
 mod args;
-mod desk;
 mod doctor;
 mod issue_args;
 mod report;
 mod say;
 mod select;
+mod session;
 mod trial;
+mod values;
 mod which;
 mod words;
 
-use super::{
-    Cancel, Change, Ledger, Profile, Provider, VendorError,
-    provider::{read_or_make_key, whole_second},
-};
+use super::{Cancel, Change, Ledger, VendorError, provider::whole_second};
 use crate::{
     clock::Clock,
     command_line::{self, USAGE},
-    documents::{Expect, MAX_DOCUMENT_BYTES, SigningKey, TrustStore, verify},
+    documents::{Expect, MAX_DOCUMENT_BYTES, TrustStore, verify},
     error_chain::Chain,
     files,
 };
-use args::{Cli, Command, Keygen};
-use desk::Desk;
+use args::{Cli, Command};
 use report::{Done, Report};
+use session::Session;
 use std::{
     ffi::OsString,
     io,
@@ -78,24 +76,24 @@ fn failed(error: &VendorError, as_json: bool) -> ExitCode {
 
 fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorError> {
     let now = whole_second(clock.now());
-    let desk = Desk { cli, home, now };
+    let session = Session { cli, home, now };
     match &cli.command {
-        Command::Keygen(args) => keygen(cli, args, home),
-        Command::Issue(args) => desk.issue(args),
-        Command::Renew(args) => desk.change(&args.which, &Change::Renew(args.renewal())),
-        Command::Pause(which) => desk.change(which, &Change::Pause),
-        Command::Resume(which) => desk.change(which, &Change::Resume),
+        Command::Keygen(args) => session.keygen(args),
+        Command::Issue(args) => session.issue(args),
+        Command::Renew(args) => session.change(&args.which, &Change::Renew(args.renewal())),
+        Command::Pause(which) => session.change(which, &Change::Pause),
+        Command::Resume(which) => session.change(which, &Change::Resume),
         Command::Cancel(args) => {
             let how = if args.now { Cancel::Now } else { Cancel::AtTheEnd };
-            desk.change(&args.which, &Change::Cancel(how))
+            session.change(&args.which, &Change::Cancel(how))
         }
-        Command::Block(which) => desk.change(which, &Change::Block),
-        Command::Change(args) => desk.change(&args.which, &Change::Parameters(args.parameters()?)),
-        Command::Resign(args) => desk.resign(args),
+        Command::Block(which) => session.change(which, &Change::Block),
+        Command::Change(args) => session.change(&args.which, &Change::Parameters(args.parameters()?)),
+        Command::Resign(args) => session.resign(args),
         Command::Publish { dir, dry } => {
-            let (ledger, warnings) = ledger(cli, dry.dry_run)?;
+            let (ledger, warnings) = session.ledger(dry.dry_run)?;
             let published = ledger.publish(dir, dry.dry_run)?;
-            Ok(Report::published(published, dir, done(dry.dry_run)).with_warnings(warnings))
+            Ok(Report::published(published, dir, Done::of(dry.dry_run)).with_warnings(warnings))
         }
         Command::Serve { dir, listen, public } => trial::serve(dir, *listen, *public, cli.json),
         Command::Doctor { url, ca_file } => {
@@ -108,7 +106,7 @@ fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorErr
         }
         Command::Inspect { file, trust } => inspect(cli, file, trust.as_deref()),
         Command::List(args) => {
-            let (ledger, warnings) = ledger(cli, false)?;
+            let (ledger, warnings) = session.ledger(false)?;
             Ok(args.report(ledger.list()?, now, cli.json).with_warnings(warnings))
         }
         Command::Signers => {
@@ -117,95 +115,9 @@ fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorErr
         }
         Command::Retire { kid, dry } => {
             let files = Ledger::open(&cli.ledger)?.retire(kid, dry.dry_run)?;
-            Ok(Report::retired(kid, &files, done(dry.dry_run)))
+            Ok(Report::retired(kid, &files, Done::of(dry.dry_run)))
         }
     }
-}
-
-fn done(rehearsed: bool) -> Done {
-    if rehearsed { Done::Rehearsed } else { Done::Really }
-}
-
-/// Opens the ledger, and closes its keys to others where a clone by git left them open.
-fn ledger(cli: &Cli, rehearsed: bool) -> Result<(Ledger, Vec<String>), VendorError> {
-    let ledger = Ledger::open(&cli.ledger)?;
-    let warnings = close(&ledger, rehearsed);
-    Ok((ledger, warnings))
-}
-
-fn close(ledger: &Ledger, rehearsed: bool) -> Vec<String> {
-    if !ledger.is_open_to_others() {
-        return Vec::new();
-    }
-    let open = "other users of this machine could read the folder of keys, as git leaves it";
-    let then = match rehearsed {
-        true => ": without --dry-run it is closed".to_owned(),
-        false => match ledger.close_to_others() {
-            Ok(()) => ": closed, it has mode 0700 now".to_owned(),
-            Err(error) => format!(", and it is still open: {}; `chmod 700` it", Chain(&error)),
-        },
-    };
-    vec![format!("{open}{then}")]
-}
-
-fn provider(cli: &Cli, home: Option<&Path>) -> Result<Provider, VendorError> {
-    let iss = Profile::read(&cli.ledger)?.iss;
-    let key = SigningKey::read(&key_path(cli, home, &iss)?)?;
-    Provider::open(&cli.ledger, key)
-}
-
-/// Where the signing key is, or is to be.
-fn key_path(cli: &Cli, home: Option<&Path>, iss: &str) -> Result<PathBuf, VendorError> {
-    if let Some(path) = &cli.signing_key {
-        return Ok(path.clone());
-    }
-    let home = home.ok_or_else(|| {
-        VendorError::Usage(
-            "there is no home folder (HOME) for the signing key: give --signing-key".to_owned(),
-        )
-    })?;
-    // An issuer may be an address with slashes.
-    let name: String =
-        iss.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' }).collect();
-    Ok(home.join(".config/svm-vendor").join(format!("{name}.pem")))
-}
-
-fn keygen(cli: &Cli, args: &Keygen, home: Option<&Path>) -> Result<Report, VendorError> {
-    let held = match Profile::read(&cli.ledger) {
-        Ok(profile) => Some(profile),
-        Err(VendorError::NotALedger { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let profile = match (held, &args.iss) {
-        (None, None) => {
-            return Err(VendorError::Usage(
-                "a new ledger needs --iss, best your domain: --iss provider.example".to_owned(),
-            ));
-        }
-        (None, Some(iss)) => Profile { iss: iss.clone(), vendor: args.contact() },
-        (Some(held), Some(iss)) if held.iss != *iss => {
-            return Err(VendorError::Issuer(format!(
-                "this ledger belongs to {}: give another issuer its own with --ledger",
-                held.iss
-            )));
-        }
-        (Some(held), _) => {
-            let contact = args.contact();
-            if contact != Default::default() && contact != held.vendor {
-                return Err(VendorError::Usage(
-                    "the ledger has its provider.toml already: edit name, support_url, phone and renewal_url there".to_owned(),
-                ));
-            }
-            held
-        }
-    };
-    profile.check()?;
-    profile.vendor.check().map_err(VendorError::Order)?;
-    let path = key_path(cli, home, &profile.iss)?;
-    let (key, made) = read_or_make_key(&path, &cli.ledger)?;
-    let public = key.public();
-    Provider::create(&cli.ledger, &profile, key)?;
-    Ok(Report::key_made(&profile.iss, &public, &path, &cli.ledger, made))
 }
 
 fn inspect(cli: &Cli, file: &Path, trust: Option<&Path>) -> Result<Report, VendorError> {

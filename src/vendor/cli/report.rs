@@ -41,6 +41,11 @@ pub(super) enum Done {
 }
 
 impl Done {
+    /// What a command does, with `--dry-run` or without.
+    pub(super) fn of(dry_run: bool) -> Self {
+        if dry_run { Self::Rehearsed } else { Self::Really }
+    }
+
     fn says(self, what: &str, then: &str) -> String {
         match self {
             Self::Really => format!("{what}{then}\n"),

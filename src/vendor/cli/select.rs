@@ -1,6 +1,10 @@
 //! `list`: which keys, and how they are shown.
 
-use super::{issue_args::ChannelArg, issue_args::KindArg, report::Report, words};
+use super::{
+    report::Report,
+    values::{ChannelArg, KindArg},
+    words,
+};
 use crate::{
     subscription::{Channel, KeyKind, Statement, Term, Terms, VendorState, add_days},
     vendor::{Entry, Listing},
@@ -94,15 +98,6 @@ impl From<StateArg> for VendorState {
             StateArg::SoftCancelled => Self::SoftCancelled,
             StateArg::HardCancelled => Self::HardCancelled,
             StateArg::Blocked => Self::Blocked,
-        }
-    }
-}
-
-impl From<KindArg> for KeyKind {
-    fn from(kind: KindArg) -> Self {
-        match kind {
-            KindArg::Subscription => Self::Subscription,
-            KindArg::Commercial => Self::Commercial,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How commands are told which keys they are for.
 
-use super::args::{Dry, usage};
+use super::values::{Dry, usage};
 use crate::files::into_text;
 use crate::text::trim_pasted;
 use crate::vendor::{KeyRef, VendorError};
