@@ -1,67 +1,16 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
-use super::activation::PendingActivation;
-use super::enforcement::gateway::{Gateway, GatewayHealth};
-use super::enforcement::updates::UpdatesHealth;
-use super::outage::Outage;
+use super::enforcement::gateway::Gateway;
+use super::health::{
+    DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth, UpdatesHealth,
+};
 use crate::documents::Sub;
 use crate::lock::lock;
-use crate::subscription::{Permit, Resource};
+use crate::subscription::Resource;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-
-/// How the source is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceHealth {
-    /// Whether there is one.
-    pub configured: bool,
-    /// When the vendor's word was last heard, changed or not.
-    pub last_heard_at: Option<Timestamp>,
-    /// When the next look is due.
-    pub next_look_at: Option<Timestamp>,
-    /// What fails.
-    pub outage: Option<Outage>,
-    /// Why the published document is refused, as long as that stands.
-    pub refused: Option<String>,
-}
-
-/// How a destination is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DestinationHealth {
-    /// Where it is.
-    pub url: String,
-    /// When it last took events.
-    pub last_delivered_at: Option<Timestamp>,
-    /// What fails.
-    pub outage: Option<Outage>,
-}
-
-/// How a resource is held to its permit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnforcementHealth {
-    /// The permit that is carried out, or tried to be.
-    pub verdict: Option<Permit>,
-    /// What holds the resource to it; nothing where nobody does.
-    pub enforced_by: Vec<String>,
-    /// What fails.
-    pub outage: Option<Outage>,
-    /// Who asked for the permit last.
-    pub asked: Option<Asked>,
-}
-
-/// Who asked for a permit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
-    /// When.
-    pub at: Timestamp,
-    /// A unit, or the user and process that asked.
-    pub by: String,
-    /// What it was answered.
-    pub allowed: bool,
-}
 
 /// A document that the vendor gave to whoever activated it.
 #[derive(Clone, Debug)]

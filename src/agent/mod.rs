@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod enforcement;
 pub mod engine;
 pub mod forecast;
+pub mod health;
 pub mod identity;
 pub mod lines;
 pub mod outage;

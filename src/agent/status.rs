@@ -1,13 +1,14 @@
 //! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
 //! It holds no secret.
 
-use super::activation::PendingActivation;
-use super::board::{Asked, Board, DestinationHealth, EnforcementHealth, SourceHealth};
+use super::board::Board;
 use super::enforcement::budget;
-use super::enforcement::gateway::GatewayHealth;
 use super::enforcement::permit_file::WhenDown;
-use super::enforcement::updates::UpdatesHealth;
 use super::engine::Picture;
+use super::health::{
+    Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
+    UpdatesHealth,
+};
 use super::outage::Outage;
 use super::settings::Settings;
 use super::store::Waiting;

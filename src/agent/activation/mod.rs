@@ -6,10 +6,11 @@
 
 pub(crate) mod pending;
 
-pub use pending::{Failure, PendingActivation};
+pub use pending::Failure;
 
 use super::board::{Answered, Board};
 use super::engine::{Handle, Offered, Order, Tell};
+use super::health::PendingActivation;
 use super::settings::Settings;
 use super::source::poller::verify_now;
 use super::source::{Answer, SourceError, fetch, schedule};

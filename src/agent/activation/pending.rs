@@ -1,5 +1,6 @@
 //! A pending activation: what is remembered of one that the vendor did not answer. Pure but for its note's form.
 
+use crate::agent::health::PendingActivation;
 use crate::documents::Sub;
 use crate::subscription::Role;
 use jiff::{SignedDuration, Timestamp};
@@ -78,18 +79,6 @@ impl Pending {
             message: failure.message.clone(),
         }
     }
-}
-
-/// A pending activation, as status and commands show it. It holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
-pub struct PendingActivation {
-    pub role: Role,
-    pub since: Timestamp,
-    pub next_try_at: Timestamp,
-    pub tries: u32,
-    pub code: String,
-    pub message: String,
 }
 
 /// All that wait: at most one for each role.

@@ -1,8 +1,7 @@
 //! How facts look to a person, one at a time: instants, keys, clocks, databases, events.
 
 use super::Out;
-use crate::agent::enforcement::updates::UpdatesHealth;
-use crate::agent::enforcement::updates::age::Outdated;
+use crate::agent::health::{Outdated, UpdatesHealth};
 use crate::agent::outage::Outage;
 use crate::agent::status::KeyStatus;
 use crate::agent::store::{EventRow, EventShown, Place};

@@ -3,9 +3,9 @@
 use super::client::{read_bounded, typed};
 use super::format::{happened, instant};
 use super::{CliError, Out, Reach, paste};
-use crate::agent::activation::PendingActivation;
 use crate::agent::control::Door;
 use crate::agent::control::client::{PATIENCE, ask, ask_within};
+use crate::agent::health::PendingActivation;
 use crate::documents::{ActivationCode, MAX_DOCUMENT_BYTES};
 use crate::percent;
 use crate::subscription::KeyId;

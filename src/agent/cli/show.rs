@@ -2,8 +2,7 @@
 
 use super::Out;
 use super::format::{dates, doubt, failing, in_short, instant, or_none};
-use crate::agent::activation::PendingActivation;
-use crate::agent::enforcement::gateway::GatewayHealth;
+use crate::agent::health::{GatewayHealth, PendingActivation};
 use crate::agent::status::{KeyStatus, PermitStatus, Status};
 use crate::clock::Standing;
 use crate::events::vendor_state;

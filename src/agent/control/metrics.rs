@@ -8,7 +8,7 @@ mod text;
 
 use super::Api;
 use crate::agent::board::Board;
-use crate::agent::enforcement::updates::UpdatesHealth;
+use crate::agent::health::UpdatesHealth;
 use crate::agent::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
 use crate::subscription::{Cause, Permit, Phase};
 use jiff::Timestamp;

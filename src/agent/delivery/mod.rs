@@ -14,8 +14,9 @@ pub mod syslog;
 
 pub use probe::probe;
 
-use super::board::{Board, DestinationHealth};
+use super::board::Board;
 use super::engine::{Handle, Order, reverts};
+use super::health::DestinationHealth;
 use super::outage::{Outage, Trouble};
 use super::settings::Destination;
 use super::store::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};

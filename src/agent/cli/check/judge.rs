@@ -2,7 +2,7 @@
 
 use super::Part;
 use super::range::Range;
-use crate::agent::enforcement::updates::age::Outdated;
+use crate::agent::health::Outdated;
 use crate::agent::status::Status;
 use crate::subscription::{DeviceStatus, Permit, Phase};
 use crate::text::clean_start;

@@ -1,7 +1,7 @@
 //! What the KSN gateway counts.
 
 use super::text::Text;
-use crate::agent::enforcement::gateway::GatewayHealth;
+use crate::agent::health::GatewayHealth;
 
 pub(super) fn write(out: &mut Text, gateway: &GatewayHealth) {
     out.gauge(

@@ -13,13 +13,13 @@ mod relay;
 mod serve;
 mod upstream;
 
-pub use upstream::{BadUpstream, Upstream, UpstreamHealth};
+pub use upstream::{BadUpstream, Upstream};
 
 use super::permit_file::PermitFile;
+use crate::agent::health::GatewayHealth;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::subscription::Permit;
-use serde::{Deserialize, Serialize};
 use serve::{Server, Shared};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -48,41 +48,6 @@ pub struct GatewaySettings {
     pub idle_timeout: Duration,
     /// A connection is closed after so long, whatever it does.
     pub max_age: Duration,
-}
-
-/// How the gateway is now, and what it did since it was started.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GatewayHealth {
-    /// Where it listens.
-    pub listen: String,
-    /// Why it takes no connections, where it does not: one sentence.
-    pub problem: Option<String>,
-    /// What is carried out.
-    pub in_force: Permit,
-    /// Connections that are open now.
-    pub open: u64,
-    /// Connections that were let in.
-    pub accepted: u64,
-    /// Bytes that went from clients to upstreams.
-    pub relayed_bytes_up: u64,
-    /// Bytes that went from upstreams to clients.
-    pub relayed_bytes_down: u64,
-    /// Connections that were refused because of a `stopped` permit, or one that is over.
-    pub refused_stopped: u64,
-    /// Connections that were refused because a `limited` permit was used up for the moment.
-    pub refused_rate: u64,
-    /// Connections that were refused because too many were open: all of them, or those of one user or address.
-    pub refused_full: u64,
-    /// Connections that were closed when a permit ended.
-    pub closed_by_permit: u64,
-    /// Connections that were closed because nothing was sent, or not taken, for `idle_timeout`.
-    pub closed_idle: u64,
-    /// Connections that were closed after `max_age`.
-    pub closed_age: u64,
-    /// Connections that were let in and refused because no upstream could be reached.
-    pub upstream_failed: u64,
-    /// In the order of the settings.
-    pub upstreams: Vec<UpstreamHealth>,
 }
 
 /// A gateway that runs, until [`Gateway::end`] or until this is dropped.

@@ -1,12 +1,13 @@
 //! The gateway's one loop: what is in force, who is let in, and when that changes.
 
+use super::GatewaySettings;
 use super::connections::{Bounds, Client, refuse};
 use super::listener::{Coming, Door};
 use super::owners::Owners;
 use super::upstream::Targets;
-use super::{GatewayHealth, GatewaySettings};
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::{PermitFile, last_written};
+use crate::agent::health::GatewayHealth;
 use crate::agent::lines::say;
 use crate::clock::Clock;
 use crate::lock::lock;

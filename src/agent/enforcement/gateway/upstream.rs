@@ -1,11 +1,11 @@
 //! Where look-ups go: the first upstream that works, and when one that did not is tried again.
 
+use crate::agent::health::UpstreamHealth;
 use crate::agent::outage::{Outage, Trouble};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::lock::lock;
 use crate::settings::quoted;
-use jiff::Timestamp;
 use rustix::net::sockopt::set_tcp_quickack;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -101,21 +101,6 @@ impl From<Upstream> for String {
     fn from(upstream: Upstream) -> Self {
         upstream.to_string()
     }
-}
-
-/// How an upstream is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UpstreamHealth {
-    /// `host:port`.
-    pub address: String,
-    /// Whether the last connection to it could be made, or none was tried.
-    pub healthy: bool,
-    /// Where not: since when.
-    pub failing_since: Option<Timestamp>,
-    /// Where not: how often in a row.
-    pub failures: u32,
-    /// Connections that are open to it.
-    pub connections: u64,
 }
 
 #[derive(Debug)]

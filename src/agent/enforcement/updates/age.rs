@@ -2,22 +2,9 @@
 //!
 //! Promises: a time that lies ahead counts as now; where nothing tells how old they are, nothing is said.
 
+use crate::agent::health::Outdated;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// How much their age matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outdated {
-    /// Not at all, or it is not known.
-    #[default]
-    None,
-    /// They are old.
-    Warning,
-    /// They are too old.
-    Critical,
-}
 
 /// From how many days they are old, and too old; 0 never.
 #[derive(Clone, Copy, Debug)]

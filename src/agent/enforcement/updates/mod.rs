@@ -14,7 +14,7 @@ pub mod run;
 pub mod schedule;
 mod task;
 
-pub use memory::{Failed, Memory, UpdatesHealth};
+pub use memory::Memory;
 
 use crate::agent::board::Board;
 use crate::agent::engine::Handle;

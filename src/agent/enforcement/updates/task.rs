@@ -1,13 +1,14 @@
 //! The task of database updates: what is due, what goes on, and what is to be told of it.
 
-use super::age::{self, Limits, Outdated};
+use super::age::{self, Limits};
 use super::driver::{self, Course, Due, Jobs};
-use super::memory::{self, Failed, Memory, UpdatesHealth};
+use super::memory::{self, Memory};
 use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
 use super::{Asked, RunNow};
 use crate::agent::board::Board;
 use crate::agent::enforcement::protection::Guard;
 use crate::agent::engine::{Handle, Order, Tell};
+use crate::agent::health::{Failed, Outdated, UpdatesHealth};
 use crate::agent::lines::say;
 use crate::agent::settings::{Missed, Settings, Updates as Config};
 use crate::backoff::jitter;
