@@ -3,14 +3,16 @@
 use super::bytes::Bytes;
 use super::life::holds;
 use crate::agent::activation::pending::Waiting;
+use crate::agent::certificates;
 use crate::agent::delivery::{Retry, left};
 use crate::agent::enforcement::updates::driver::Course;
 use crate::agent::enforcement::updates::schedule::Schedule;
 use crate::agent::enforcement::updates::{Memory, age};
-use crate::agent::engine::{certificates, reverts};
+use crate::agent::engine::reverts;
 use crate::agent::settings::Missed;
 use crate::agent::source::poller;
-use crate::agent::source::schedule::{Facts, next_on_grid};
+use crate::agent::source::schedule::Facts;
+use crate::agent::spread::next_on_grid;
 use crate::agent::store::recovery::Contents;
 use crate::clock::trust::{Reading, TrustedTime};
 use crate::collector::fleet::LastConflict;

@@ -1,16 +1,12 @@
 //! The board: where the parts of the agent write how they are, for status and reports.
 
-use super::enforcement::gateway::Gateway;
-use super::health::{
-    DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth, UpdatesHealth,
-};
+use super::health::{DestinationHealth, EnforcementHealth, PendingActivation, SourceHealth, UpdatesHealth};
 use crate::documents::Sub;
 use crate::lock::lock;
 use crate::subscription::Resource;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 /// A document that the vendor gave to whoever activated it.
 #[derive(Clone, Debug)]
@@ -29,13 +25,11 @@ pub struct Board {
     source: Mutex<SourceHealth>,
     destinations: Mutex<BTreeMap<String, DestinationHealth>>,
     enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
-    gateway: OnceLock<Arc<Gateway>>,
     updates: Mutex<UpdatesHealth>,
     activations: Mutex<Vec<PendingActivation>>,
     answered: Mutex<Option<Answered>>,
     reserve_problem: Mutex<Option<String>>,
     started: OnceLock<Timestamp>,
-    dropped: AtomicU64,
 }
 
 impl Board {
@@ -52,17 +46,6 @@ impl Board {
     /// How each resource is held to its permit; never held over a wait.
     pub fn enforcement(&self) -> MutexGuard<'_, BTreeMap<Resource, EnforcementHealth>> {
         lock(&self.enforcement)
-    }
-
-    /// The gateway counts for itself.
-    pub fn show_gateway(&self, gateway: Arc<Gateway>) {
-        // There is one, set once.
-        self.gateway.set(gateway).ok();
-    }
-
-    /// How the gateway is, where there is one.
-    pub fn gateway(&self) -> Option<GatewayHealth> {
-        self.gateway.get().map(|gateway| gateway.health())
     }
 
     /// Which activations wait for their document; never held over a wait.
@@ -93,16 +76,6 @@ impl Board {
     /// When the agent began.
     pub fn started(&self) -> Option<Timestamp> {
         self.started.get().copied()
-    }
-
-    /// So many more events were dropped, and that was told.
-    pub fn count_dropped(&self, events: u64) {
-        self.dropped.fetch_add(events, Ordering::Relaxed);
-    }
-
-    /// How many events were dropped since the agent began.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 
     /// How database updates are; never held over a wait.

@@ -2,10 +2,12 @@
 
 pub mod activation;
 pub mod board;
+pub mod certificates;
 pub mod cli;
 pub mod control;
 pub mod daemon;
 pub mod delivery;
+pub mod devices;
 pub mod doctor;
 pub mod enforcement;
 pub mod engine;
@@ -19,5 +21,6 @@ pub mod renewal;
 pub mod reserve;
 pub mod settings;
 pub mod source;
+pub mod spread;
 pub mod status;
 pub mod store;

@@ -7,7 +7,7 @@ use super::board::Board;
 use super::engine::{Handle, Order, Tell};
 use super::settings::Settings;
 use super::source::poller::verify_now;
-use super::source::schedule::next_on_grid;
+use super::spread::next_on_grid;
 use super::store::{Paper, Store, read_note};
 use crate::clock::Clock;
 use crate::documents::{Expect, Sub};

@@ -7,7 +7,6 @@ mod gateway;
 mod text;
 
 use super::Api;
-use crate::agent::board::Board;
 use crate::agent::health::UpdatesHealth;
 use crate::agent::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
 use crate::subscription::{Cause, Permit, Phase};
@@ -24,14 +23,14 @@ pub(super) struct Process {
 }
 
 impl Process {
-    fn of(board: &Board) -> Self {
-        Self { started: board.started(), dropped: board.dropped() }
+    fn of(api: &Api) -> Self {
+        Self { started: api.board.started(), dropped: api.engine.picture.borrow().dropped }
     }
 }
 
 /// All metrics now.
 pub(super) async fn now(api: &Api) -> String {
-    text(&super::status::status(api).await, &Process::of(&api.board))
+    text(&api.status.status().await, &Process::of(api))
 }
 
 /// All metrics.

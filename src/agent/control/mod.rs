@@ -12,7 +12,6 @@ mod query;
 pub mod reload;
 pub(crate) mod routes;
 mod sockets;
-mod status;
 mod turn_away;
 
 use super::activation::Wish;
@@ -22,6 +21,7 @@ use super::engine::Handle;
 use super::identity::Bond;
 use super::settings::Settings;
 use super::source::poller::Refresh;
+use super::status::{ReporterHandle, StatusSource};
 use super::store::Store;
 use crate::agent::lines::say;
 use crate::clock::Clock;
@@ -72,6 +72,10 @@ pub struct Api {
     pub store: Store,
     /// How the parts are.
     pub board: Arc<Board>,
+    /// Builds the status.
+    pub status: StatusSource,
+    /// Reports the status.
+    pub reporter: ReporterHandle,
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,
     /// Keeps and drops pending activations.

@@ -3,7 +3,6 @@
 use super::access::{self, Route};
 use super::fault::{Fault, carried_out};
 use super::query::pairs;
-use super::status::status;
 use super::{Api, Door, Peer, keys, metrics};
 use crate::agent::enforcement::budget;
 use crate::agent::enforcement::permit_file::{self, Decision};
@@ -98,7 +97,7 @@ async fn carry_out(
     match route {
         // Answered before: it is no JSON.
         Route::Metrics => Ok(Value::Null),
-        Route::Status => Ok(json!(status(api).await)),
+        Route::Status => Ok(json!(api.status.status().await)),
         Route::Permit => Ok(json!(decision(api, resource(&part)?))),
         Route::Identity => Ok(identity(api)),
         Route::Updates => Ok(json!(api.board.updates().clone())),
@@ -122,7 +121,7 @@ async fn carry_out(
             let Devices { count } = read(body).await?;
             carried_out(api.engine.order(Order::Devices(count)).await?)
         }
-        Route::Report => carried_out(api.engine.order(Order::Report).await?),
+        Route::Report => carried_out(api.reporter.report().await?),
         Route::Events => events(api, query).await,
         Route::Event => event(api, &part).await,
         Route::RetryEvents => retry(api, read(body).await?).await,

@@ -11,7 +11,6 @@ pub(super) use home::lock;
 
 use super::control::SocketError;
 use super::control::reload::Reload;
-use super::engine::Order;
 use super::settings::Settings;
 use super::store::StoreError;
 use crate::clock::Clock;
@@ -85,8 +84,7 @@ pub async fn run(
         let outcome = match reload::plan(&mut session, &reread) {
             Err(refused) => Err(refused),
             Ok(Plan { reloaded, next: None }) => {
-                // What cannot be kept is told by the engine.
-                session.engine.order(Order::LookAround).await.ok();
+                session.reporter.inspect().await;
                 Ok(reloaded)
             }
             Ok(Plan { reloaded, next: Some(settings) }) => {

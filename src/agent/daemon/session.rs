@@ -5,19 +5,23 @@ use super::home::Home;
 use super::{RunError, watchdog};
 use crate::agent::activation::Activations;
 use crate::agent::board::Board;
+use crate::agent::certificates::Certificates;
 use crate::agent::control::reload::Reload;
 use crate::agent::control::{self, Api};
 use crate::agent::delivery::Delivery;
+use crate::agent::devices::DevicesFile;
 use crate::agent::enforcement::gates::{self, Gate};
 use crate::agent::enforcement::gateway::{self, Gateway, GatewaySettings};
 use crate::agent::enforcement::keeper::{Dues, Keeper};
 use crate::agent::enforcement::updates::Updates;
-use crate::agent::engine::{Begin, Engine, Handle, Order};
+use crate::agent::engine::{Begin, Engine, Handle};
 use crate::agent::identity;
 use crate::agent::lines::say;
 use crate::agent::reserve::ReserveWatch;
 use crate::agent::settings::{Destination, Settings};
-use crate::agent::source::{poller::Poller, schedule::spread_of};
+use crate::agent::source::poller::Poller;
+use crate::agent::spread::spread_of;
+use crate::agent::status::{Reporter, ReporterHandle, StatusSource};
 use crate::agent::store::{Commit, Opened, Plan, Route, Store, TIME_NOTE, read_note};
 use crate::clock::Clock;
 use crate::clock::trust::TrustedTime;
@@ -33,6 +37,7 @@ pub(super) struct Session {
     pub(super) settings: Arc<Settings>,
     pub(super) clock: Clock,
     pub(super) engine: Handle,
+    pub(super) reporter: ReporterHandle,
     /// What is held or waited for is tried at once.
     pub(super) nudge: watch::Sender<u64>,
     store: Store,
@@ -142,15 +147,8 @@ impl Session {
         let (nudge, nudged) = watch::channel(0);
         let board = Arc::new(Board::default());
         board.show_start(clock.now());
-        let (mut engine, handle) = Engine::new(
-            settings.clone(),
-            clock,
-            store.clone(),
-            board.clone(),
-            &id,
-            (state, papers),
-            &home.permits,
-        );
+        let (mut engine, handle) =
+            Engine::new(settings.clone(), clock, store.clone(), &id, (state, papers), &home.permits);
         let begin = match reloaded {
             None => Begin::Start { changed, rebuilt },
             Some(keys) => Begin::Reloaded { keys },
@@ -158,6 +156,15 @@ impl Session {
         engine.begin(begin).await;
 
         let mut parts = JoinSet::new();
+        parts.spawn(async move {
+            engine.run().await;
+            "engine"
+        });
+        // The first checks come before all other parts, so that ready means that they are reported.
+        let mut certificates = Certificates::new(settings.clone(), clock, handle.clone(), &store).await;
+        certificates.check().await;
+        let mut devices = DevicesFile::new(settings.devices_count_file.clone(), handle.clone());
+        devices.check().await;
         parts.spawn(async move {
             if let Err(error) = clock.watch_steps().await {
                 say!(CLOCK_STEPS, %error, "steps of the clock are not told by the kernel: {error}; they are noticed within an hour");
@@ -232,9 +239,21 @@ impl Session {
                 }
             }
         };
-        if let Some((_, running)) = &gateway {
-            board.show_gateway(running.clone());
-        }
+        let id: Arc<str> = id.into();
+        let status = StatusSource {
+            settings: settings.clone(),
+            clock,
+            engine: handle.clone(),
+            store: store.clone(),
+            board: board.clone(),
+            gateway: gateway.as_ref().map(|(_, running)| running.clone()),
+            id: id.clone(),
+        };
+        let (reporter, reports) = Reporter::new(status.clone(), devices, certificates, spread_of(&id));
+        parts.spawn(async move {
+            reporter.run().await;
+            "reporter"
+        });
         let (look, look_asked) = watch::channel(0);
         let (look_too, mut nudged) = (look.clone(), nudged);
         parts.spawn(async move {
@@ -284,12 +303,14 @@ impl Session {
             engine: handle.clone(),
             store: store.clone(),
             board,
+            status,
+            reporter: reports.clone(),
             refresh,
             activations: wishes,
             look,
             run_now,
             reload,
-            id: id.into(),
+            id,
             bond: Arc::new(bond),
         };
         if settings.metrics.textfile.is_some() {
@@ -311,11 +332,7 @@ impl Session {
             watchdog::feed(watched).await;
             "watchdog"
         });
-        parts.spawn(async move {
-            engine.run().await;
-            "engine"
-        });
-        Ok(Self { settings, clock, engine: handle, nudge, store, gateway, parts })
+        Ok(Self { settings, clock, engine: handle, reporter: reports, nudge, store, gateway, parts })
     }
 
     /// What ended, which never should.
@@ -328,7 +345,7 @@ impl Session {
 
     /// Sends the whole status: it says what the console may have missed. A store that fails is told by the engine.
     pub(super) async fn report(&self) {
-        self.engine.order(Order::Report).await.ok();
+        self.reporter.report().await.ok();
     }
 
     /// Ends all parts but the gateway, which is handed on.

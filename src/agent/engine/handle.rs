@@ -25,8 +25,9 @@ pub enum Order {
     RemoveKey(String),
     /// So many devices are protected.
     Devices(Option<u64>),
-    /// Send the whole status now.
-    Report,
+    /// Store a report of the whole status. [`Turn::taken`] is false, and nothing is stored, if the state has changed
+    /// since the status was built.
+    Report(Box<Report>),
     /// A destination refused these events, each with its type, for what is in them.
     Quarantine(Vec<(Quarantined, String)>),
     /// A destination has another event under this number, and knows numbers up to `highest`: what waits for it goes on
@@ -45,8 +46,6 @@ pub enum Order {
     Enforced(Resource, Permit, Vec<String>),
     /// Spend one run of a permit, if there is one; a unit that is refused is owed a start.
     Take(Resource, Option<String>),
-    /// See whether the machine has another name or number of devices: a report says so.
-    LookAround,
     /// Nothing but an answer.
     Alive,
     /// Go by the wall clock, whatever is held against it.
@@ -55,6 +54,16 @@ pub enum Order {
     Paid(Vec<String>),
     /// These units were stopped for want of a permit.
     Owed(Vec<String>),
+}
+
+/// A report of the whole status.
+pub struct Report {
+    /// The state that the status shows.
+    pub of: Arc<State>,
+    /// The machine's name, in this event and all that follow.
+    pub hostname: String,
+    /// The status.
+    pub status: serde_json::Value,
 }
 
 /// What a part of the agent has to tell; kept in one transaction.
@@ -131,6 +140,8 @@ pub struct Picture {
     pub next_change: Option<Timestamp>,
     /// What is wrong with the store.
     pub store_problem: Option<String>,
+    /// How many events the store dropped since the engine began, as far as that was reported.
+    pub dropped: u64,
 }
 
 pub(super) type Request = (Order, oneshot::Sender<Result<Turn, StoreError>>);

@@ -4,31 +4,26 @@
 //! One exception, for safety: a permit that gets tighter is written before the transaction, so that stopping
 //! never waits for a disk that is full or broken; giving back does wait. It sleeps until the next due instant.
 
-pub(crate) mod certificates;
 mod doubt;
 mod handle;
 mod permits;
 pub(crate) mod reverts;
 
-pub use handle::{Handle, Offered, Order, Picture, Published, Run, Tell, Turn};
+pub use handle::{Handle, Offered, Order, Picture, Published, Report, Run, Tell, Turn};
 
-use super::board::Board;
 use super::enforcement::permit_file::{self, PermitFile};
 use super::identity::{Changed, hostname};
 use super::outage::Outage;
-use super::settings::{MAX_LINE_FILE, Settings};
-use super::source::schedule::spread_of;
-use super::status::Status;
+use super::settings::Settings;
 use super::store::{
     Above, CHANGED_NOTE, Commit, DROPS_NOTE, Paper, Quarantined, REBUILT_NOTE, Rebuilt, Store, StoreError,
-    TIME_NOTE, read_note,
+    TIME_NOTE,
 };
 use crate::agent::lines::say;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::documents::{Document, text_digest};
 use crate::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
-use crate::files;
 use crate::sequence::format_sequence;
 use crate::subscription::{DeviceStatus, Event, Input, Offer, Severity, State, next_due, step};
 use handle::Request;
@@ -50,9 +45,6 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), MOST_PUT_OFF.unsig
 
 /// Reason of the device status: keys and state were lost with the database, and there is no new key yet.
 const STATE_LOST: &str = "state_lost";
-
-/// So long after keys or devices changed the whole status is reported; what changes meanwhile goes along.
-const REPORT_SOON: SignedDuration = SignedDuration::from_secs(60);
 
 /// The way a document comes in.
 type Door = fn(Offer) -> Input;
@@ -102,9 +94,7 @@ pub struct Engine {
     settings: Arc<Settings>,
     clock: Clock,
     store: Store,
-    board: Arc<Board>,
     origin: Origin,
-    id: String,
     permits: PathBuf,
     state: State,
     papers: Vec<Paper>,
@@ -120,18 +110,15 @@ pub struct Engine {
     permit_outage: Option<Outage>,
     /// What nobody waits for and could not be kept, in order; nothing overtakes it.
     backlog: VecDeque<Step>,
-    report_at: Timestamp,
-    /// What was told of destinations' certificates.
-    certificates: certificates::Told,
     /// Whose numbers were taken above others.
     reverts: reverts::Reverts,
     /// What the store dropped and nobody was told yet.
     drops: Drops,
+    /// How many dropped events were reported.
+    dropped: u64,
     /// After the store failed: when to try again, and how often it failed.
     retry: Option<(Timestamp, u32)>,
     store_problem: Option<String>,
-    /// What is wrong with the file of devices, and was told.
-    devices_problem: Option<String>,
 }
 
 impl Engine {
@@ -140,7 +127,6 @@ impl Engine {
         settings: Arc<Settings>,
         clock: Clock,
         store: Store,
-        board: Arc<Board>,
         id: &str,
         (mut state, papers): (State, Vec<Paper>),
         permits: &watch::Sender<Vec<PermitFile>>,
@@ -156,6 +142,7 @@ impl Engine {
             permits: Vec::new(),
             next_change: None,
             store_problem: None,
+            dropped: 0,
         };
         let (picture, picture_seen) = watch::channel(shown);
         let (outbox, outbox_seen) = watch::channel(0);
@@ -169,14 +156,12 @@ impl Engine {
             instance: instance(),
         };
         let permits = permit_file::folder(&settings.runtime_dir);
-        let (seen, id) = (clock.now(), id.to_owned());
+        let seen = clock.now();
         let engine = Self {
             settings,
             clock,
             store,
-            board,
             origin,
-            id,
             permits,
             state,
             papers,
@@ -188,13 +173,11 @@ impl Engine {
             written: None,
             permit_outage: None,
             backlog: VecDeque::new(),
-            report_at: seen,
-            certificates: certificates::Told::default(),
             reverts: reverts::Reverts::default(),
             drops: Drops::default(),
+            dropped: 0,
             retry: None,
             store_problem: None,
-            devices_problem: None,
         };
         let handle = Handle {
             orders,
@@ -229,12 +212,7 @@ impl Engine {
         };
         // The error was told and is shown in the status.
         let _ = self.turn(Step { also: told, ..Step::new(input) }).await;
-        let note = self.store.note(certificates::NOTE).await.ok().flatten();
-        self.certificates = read_note(certificates::NOTE, note).unwrap_or_default();
         self.recall_reverts().await;
-        self.look_at_certificates().await;
-        self.count_devices().await;
-        self.plan_report();
     }
 
     /// Works until the orders end.
@@ -256,7 +234,7 @@ impl Engine {
                         reply.send(outcome).ok();
                     }
                 },
-                () = clock.sleep_until(due) => self.wake().await,
+                () = clock.sleep_until(due) => drop(self.turn(Step::new(Input::Look)).await),
             }
         }
     }
@@ -271,29 +249,7 @@ impl Engine {
             SignedDuration::try_from(self.clock.span(self.permits_left())).unwrap_or(SignedDuration::MAX);
         let permits = self.clock.now().checked_add(left).unwrap_or(Timestamp::MAX);
         let obeyed = self.clock.obeys_at().unwrap_or(Timestamp::MAX);
-        change.min(self.report_at).min(permits).min(obeyed)
-    }
-
-    async fn wake(&mut self) {
-        if self.clock.now() >= self.report_at {
-            self.count_devices().await;
-            self.look_at_certificates().await;
-            self.report().await.ok();
-        } else {
-            self.turn(Step::new(Input::Look)).await.ok();
-        }
-        if self.report_at.duration_since(self.seen) > self.settings.report_every {
-            // Time was taken back.
-            self.plan_report();
-        }
-    }
-
-    fn plan_report(&mut self) {
-        let every = self.settings.report_every.as_secs().max(1);
-        #[expect(clippy::cast_possible_truncation, reason = "less than `every`, which fits")]
-        let phase = (spread_of(&self.id) * every as f64) as i64 % every;
-        let next = ((self.seen.as_second() - phase).div_euclid(every) + 1) * every + phase;
-        self.report_at = Timestamp::from_second(next).unwrap_or(Timestamp::MAX);
+        change.min(permits).min(obeyed)
     }
 
     /// Tells what was dropped; where that cannot be kept, the store's note remembers it.
@@ -303,7 +259,8 @@ impl Engine {
             let count = drops.dropped.iter().map(|drop| drop.count).sum();
             let also = vec![Operational::EventsDropped(drops)];
             if self.turn(Step { also, ..Step::new(Input::Look) }).await.is_ok() {
-                self.board.count_dropped(count);
+                self.dropped = self.dropped.saturating_add(count);
+                self.show();
             }
         }
     }
@@ -316,79 +273,16 @@ impl Engine {
         }
     }
 
-    /// The machine's name now; answers whether it is another one.
-    fn look_at_name(&mut self) -> bool {
-        let name = hostname();
-        let old = std::mem::replace(&mut self.origin.hostname, name);
-        let new = &self.origin.hostname;
-        let renamed = *new != old;
-        if renamed {
-            say!(HOST_RENAMED, new, old, "this machine is called {new} now; until now it was {old}");
+    /// Stores a report, unless the state has changed since: it would come after events that it does not show.
+    async fn report(&mut self, report: Report) -> Result<Turn, StoreError> {
+        let Report { of, hostname, status } = report;
+        if *of != self.state {
+            return Ok(self.nothing());
         }
-        renamed
-    }
-
-    /// After a reload that changed no setting: what is not a setting may have changed.
-    async fn look_around(&mut self) -> Result<Turn, StoreError> {
-        self.count_devices().await;
-        if self.look_at_name() { self.report().await } else { Ok(self.nothing()) }
-    }
-
-    /// Has the status reported soon where this state is another one for whoever reads of keys and devices.
-    fn report_soon(&mut self, before: &State, now: Timestamp) {
-        let after = &self.state;
-        let same = before.active == after.active
-            && before.reserve == after.reserve
-            && before.protected_devices == after.protected_devices;
-        if !same && let Ok(soon) = now.checked_add(REPORT_SOON) {
-            self.report_at = self.report_at.min(soon);
-        }
-    }
-
-    async fn report(&mut self) -> Result<Turn, StoreError> {
-        self.look_at_name();
-        let status = self.status().await;
-        let report = serde_json::to_value(&status).unwrap_or_default();
-        let also = vec![Operational::AgentReport { report }];
-        let turn = self.turn(Step { also, ..Step::new(Input::Look) }).await;
-        self.plan_report();
-        turn
-    }
-
-    async fn status(&self) -> Status {
-        let waiting = self.store.waiting().await.unwrap_or_default();
-        let picture = self.picture.borrow();
-        Status::of(
-            &picture,
-            &self.board,
-            &self.settings,
-            &self.id,
-            &self.origin.hostname,
-            waiting,
-            &self.clock,
-        )
-    }
-
-    /// The number of protected devices, where a file tells it.
-    async fn count_devices(&mut self) {
-        let Some(file) = self.settings.devices_count_file.clone() else { return };
-        let count =
-            files::read_text_bounded(&file, MAX_LINE_FILE).map_err(|e| e.to_string()).and_then(|text| {
-                text.lines().next().unwrap_or_default().trim().parse::<u64>().map_err(|e| e.to_string())
-            });
-        match count {
-            Ok(count) => {
-                self.devices_problem = None;
-                if self.state.protected_devices != Some(count) {
-                    drop(self.turn(Step::new(Input::ProtectedDevices(Some(count)))).await);
-                }
-            }
-            Err(error) if self.devices_problem.as_ref() == Some(&error) => {}
-            Err(error) => {
-                say!(DEVICES_UNREADABLE, file = %file.display(), %error, "the number of protected devices cannot be read from {}: {error}; the last one stands", file.display());
-                self.devices_problem = Some(error);
-            }
-        }
+        self.origin.hostname = hostname;
+        let also = vec![Operational::AgentReport { report: status }];
+        let turn = self.turn(Step { also, ..Step::new(Input::Look) }).await?;
+        Ok(Turn { taken: true, ..turn })
     }
 
     async fn carry_out(&mut self, order: Order) -> Result<Turn, StoreError> {
@@ -400,8 +294,7 @@ impl Engine {
             Order::Devices(count) => {
                 return self.turn(Step::new(Input::ProtectedDevices(count))).await;
             }
-            Order::Report => return self.report().await,
-            Order::LookAround => return self.look_around().await,
+            Order::Report(report) => return self.report(*report).await,
             Order::Alive => return Ok(self.nothing()),
             Order::ResetClock => return self.reset_clock().await,
             Order::Quarantine(refused) => return self.quarantine(refused).await,
@@ -561,9 +454,7 @@ impl Engine {
             };
             self.drops = self.store.commit(commit).await?;
         }
-        let before = std::mem::replace(&mut self.state, state);
-        (self.papers, self.seen) = (papers, now);
-        self.report_soon(&before, now);
+        (self.state, self.papers, self.seen) = (state, papers, now);
         told.extend(records);
         Ok(Turn { at: now, events, taken, run: None })
     }
@@ -652,6 +543,7 @@ impl Engine {
             permits: self.written.as_ref().map(|(_, permits)| permits.clone()).unwrap_or_default(),
             next_change: next_due(&self.state, &self.settings.rules, self.seen),
             store_problem: self.store_problem.clone(),
+            dropped: self.dropped,
         });
     }
 }

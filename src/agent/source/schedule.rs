@@ -6,6 +6,7 @@
 //! urgent look by more than an hour.
 
 use crate::agent::settings::SourceSettings;
+use crate::agent::spread::{next_on_grid, part};
 use crate::backoff::{Backoff, jitter};
 use crate::subscription::{Phase, State, Statement, sub_days};
 use jiff::{SignedDuration, Timestamp};
@@ -43,25 +44,6 @@ impl Facts {
     }
 }
 
-/// The SVM's place in an interval, 0 to 1, from its id.
-pub fn spread_of(id: &str) -> f64 {
-    let digest = ring::digest::digest(&ring::digest::SHA256, id.as_bytes());
-    let first = digest.as_ref().iter().take(4).fold(0_u32, |n, byte| (n << 8) | u32::from(*byte));
-    f64::from(first) / f64::from(u32::MAX)
-}
-
-fn span(duration: SignedDuration, part: f64) -> SignedDuration {
-    SignedDuration::from_secs_f64(duration.as_secs_f64() * part)
-}
-
-/// The first instant after `last` on the grid of `interval` that this SVM keeps to.
-pub fn next_on_grid(last: Timestamp, interval: SignedDuration, spread: f64) -> Timestamp {
-    let width = interval.as_secs().max(1);
-    let offset = span(interval, spread).as_secs().min(width - 1);
-    let cell = (last.as_second() - offset).div_euclid(width) + 1;
-    Timestamp::from_second(cell * width + offset).unwrap_or(Timestamp::MAX)
-}
-
 /// When to look next, where the last look was at `last` and did not fail.
 pub fn next_look(settings: &SourceSettings, facts: &Facts, last: Timestamp) -> Timestamp {
     let last_day = facts.term_ends.map(|end| (sub_days(end, 1), end));
@@ -75,7 +57,7 @@ pub fn next_look(settings: &SourceSettings, facts: &Facts, last: Timestamp) -> T
     }
     if let Some(deadline) = facts.deadline {
         let before =
-            deadline.checked_sub(span(SignedDuration::from_hours(1), facts.spread)).unwrap_or(deadline);
+            deadline.checked_sub(part(SignedDuration::from_hours(1), facts.spread)).unwrap_or(deadline);
         if before > last {
             next = next.min(before);
         }

@@ -1,18 +1,21 @@
 //! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
 //! It holds no secret.
 
-use super::board::Board;
+mod reporter;
+mod source;
+
+pub use reporter::{Reporter, ReporterHandle};
+pub use source::StatusSource;
+
 use super::enforcement::budget;
 use super::enforcement::permit_file::WhenDown;
-use super::engine::Picture;
 use super::health::{
     Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
     UpdatesHealth,
 };
 use super::outage::Outage;
-use super::settings::Settings;
 use super::store::Waiting;
-use crate::clock::{Clock, Standing};
+use crate::clock::Standing;
 use crate::events::{because, in_days};
 use crate::subscription::{
     Cause, Course, DeviceStatus, Held, KeyKind, KnownEnd, LimitLevel, Permit, Phase, Resource, Role, State,
@@ -20,6 +23,7 @@ use crate::subscription::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use source::Observed;
 use std::collections::BTreeMap;
 
 /// What holds on this SVM.
@@ -133,16 +137,9 @@ pub struct DevicesStatus {
 }
 
 impl Status {
-    /// The status now; `waiting` is what the store says of each destination.
-    pub fn of(
-        picture: &Picture,
-        board: &Board,
-        settings: &Settings,
-        id: &str,
-        hostname: &str,
-        waiting: Vec<Waiting>,
-        clock: &Clock,
-    ) -> Self {
+    fn of(observed: Observed<'_>) -> Self {
+        let Observed { source, picture, waiting, gateway, hostname } = observed;
+        let StatusSource { settings, clock, board, id, .. } = source;
         let (state, now) = (&picture.state, clock.now());
         let told = &state.told;
         let course = state.course();
@@ -180,8 +177,8 @@ impl Status {
         };
         Self {
             at: now,
-            id: id.to_owned(),
-            hostname: hostname.to_owned(),
+            id: id.to_string(),
+            hostname,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             product_version: settings.rules.product_version.to_string(),
             device_status: told.device_status,
@@ -197,7 +194,7 @@ impl Status {
                 .collect(),
             reserve_problem: board.reserve_problem().clone(),
             permits: Resource::ALL.map(permit).into(),
-            gateway: board.gateway(),
+            gateway,
             devices: DevicesStatus {
                 count: state.protected_devices,
                 limit: state.active.as_ref().and_then(|held| held.statement.devices),

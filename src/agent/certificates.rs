@@ -1,13 +1,17 @@
-//! The certificates with which this SVM shows itself to destinations: that one expires is told days before.
+//! Expiry of the certificates with which this SVM identifies itself to destinations: reported days before.
 
-use super::{Engine, Step};
+use super::engine::{Handle, Order, Tell};
+use super::settings::Settings;
+use super::store::{CERTIFICATES_NOTE, Store, read_note};
+use crate::clock::Clock;
 use crate::events::Operational;
-use crate::subscription::{DeviceStatus, Input, days_left};
+use crate::subscription::{DeviceStatus, days_left};
 use crate::tls;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Days before the end at which it is told; 0 is the end.
 const MARKS: [u64; 6] = [30, 14, 7, 3, 1, 0];
@@ -17,8 +21,6 @@ const WARNING_DAYS: u64 = 7;
 
 /// Name of the reason in the device status.
 const REASON: &str = "certificate_expiring";
-
-pub(super) use crate::agent::store::CERTIFICATES_NOTE as NOTE;
 
 /// What was told of each destination's certificate: its end and the nearest mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +47,25 @@ fn ends_at(file: &Path) -> Option<Timestamp> {
     tls::file_ends_at(file).ok()
 }
 
-impl Engine {
-    /// Tells which certificates end soon.
-    pub(super) async fn look_at_certificates(&mut self) {
-        let (now, mut told, mut also) = (self.now(), self.certificates.clone(), Vec::new());
+/// Checks the certificates, and has the engine report each that ends soon.
+pub struct Certificates {
+    settings: Arc<Settings>,
+    clock: Clock,
+    engine: Handle,
+    told: Told,
+}
+
+impl Certificates {
+    /// Goes on from the store's note of what was reported.
+    pub async fn new(settings: Arc<Settings>, clock: Clock, engine: Handle, store: &Store) -> Self {
+        let note = store.note(CERTIFICATES_NOTE).await.ok().flatten();
+        let told = read_note(CERTIFICATES_NOTE, note).unwrap_or_default();
+        Self { settings, clock, engine, told }
+    }
+
+    /// Reads all certificates. What cannot be stored is reported at the next check.
+    pub async fn check(&mut self) {
+        let (now, mut told, mut events) = (self.clock.now(), self.told.clone(), Vec::new());
         let mut soon = false;
         for (destination, settings) in &self.settings.destinations {
             let Some(file) = settings.certificate_file() else { continue };
@@ -57,18 +74,19 @@ impl Engine {
             soon |= days_left <= WARNING_DAYS;
             if told.is_due(destination, ends_at, now) {
                 let (destination, file) = (destination.clone(), file.display().to_string());
-                also.push(Operational::CertificateExpiring { destination, file, ends_at, days_left });
+                events.push(Operational::CertificateExpiring { destination, file, ends_at, days_left });
             }
         }
         told.0.retain(|destination, _| self.settings.destinations.contains_key(destination));
-        if also.is_empty() && soon == self.state.conditions.contains_key(REASON) {
+        let warned = self.engine.picture.borrow().state.conditions.contains_key(REASON);
+        if events.is_empty() && soon == warned {
             return;
         }
-        let condition = Input::Condition(REASON.to_owned(), soon.then_some(DeviceStatus::Warning));
-        let note = serde_json::to_string(&told).unwrap_or_default();
-        let step = Step { also, notes: vec![(NOTE, note)], ..Step::new(condition) };
-        if self.turn(step).await.is_ok() {
-            self.certificates = told;
+        let condition = Some((REASON, soon.then_some(DeviceStatus::Warning)));
+        let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&told).unwrap_or_default())];
+        let tell = Tell { events, condition, notes };
+        if self.engine.order(Order::Tell(Box::new(tell))).await.is_ok() {
+            self.told = told;
         }
     }
 }
