@@ -26,7 +26,7 @@ use support::backlog::{self, Backlog, Svm};
 use support::sink::{Received, Sink, free_address};
 use support::syslog_ng::{self, SyslogNg};
 use support::{Agent, Counters, Figures, PeakPss, build, disk_mb, percentile, rounded, sized};
-use svm::events::REPORT;
+use svm_core::events::REPORT;
 
 /// What waits for a receiver that is down.
 fn waiting_events() -> u64 {
@@ -42,7 +42,7 @@ fn samples() -> usize {
 const PAUSE: Duration = Duration::from_millis(4);
 
 fn main() {
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     let bench = Bench {
         binary: build(),
         // On a disk, which `/tmp` may not be.

@@ -23,14 +23,14 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use support::{Agent, Counters, Figures, build, idle, pss_mb, rounded, settle, sized};
-use svm::agent::control::{Door, client::ask};
-use svm::clock::Clock;
-use svm::documents::SigningKey;
-use svm::subscription::{AfterGrace, Licence, Subscription, Term, Terms, VendorState};
-use svm::vendor::{Cancel, Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
+use svm_agent::control::{Door, client::ask};
+use svm_core::clock::Clock;
+use svm_core::documents::SigningKey;
+use svm_core::subscription::{AfterGrace, Licence, Subscription, Term, Terms, VendorState};
+use svm_vendor::{Cancel, Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
 
 fn main() {
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     let binary = build();
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -85,13 +85,13 @@ async fn measure(binary: &Path, folder: &Path) -> Figures {
     let provider = Provider::create(&at("ledger"), &profile, SigningKey::generate().unwrap()).unwrap();
     let files = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let source = files.local_addr().unwrap();
-    tokio::spawn(svm::vendor::serve::serve(at("published"), files));
+    tokio::spawn(svm_vendor::serve::serve(at("published"), files));
     let page = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let collector = page.local_addr().unwrap();
-    let mut settings = svm::collector::Settings::default();
+    let mut settings = svm_collector::Settings::default();
     settings.store.path = at("collector.db");
     settings.tokens.required = false;
-    let served = svm::collector::Collector::open(settings, clock).unwrap();
+    let served = svm_collector::Collector::open(settings, clock).unwrap();
     tokio::spawn(served.serve(page, std::future::pending()));
 
     let settings = format!(
@@ -107,7 +107,7 @@ async fn measure(binary: &Path, folder: &Path) -> Figures {
         let mut order = IssueOrder::new(Terms::Subscription(Subscription {
             state: VendorState::Active,
             state_since: Some(now),
-            term: Term::Limited { ends_at: svm::subscription::add_days(now, days) },
+            term: Term::Limited { ends_at: svm_core::subscription::add_days(now, days) },
             grace_days: 14,
             auto_renew: false,
             after_grace: AfterGrace::default(),

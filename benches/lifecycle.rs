@@ -20,10 +20,10 @@ use std::hint::black_box;
 use std::time::Duration;
 use support::verifying::Signed;
 use support::{Agent, Figures, build, life, own_seconds, percentile, publishing, rounded, sized, ten_years};
-use svm::subscription::{Input, step};
+use svm_core::subscription::{Input, step};
 
 fn main() {
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     support::run(&[
         ("steps", &steps),
         ("verify", &verify),

@@ -46,7 +46,8 @@ maintainer=${MAINTAINER:-svm-agent maintainers <svm-agent@packages.invalid>}
 third_party() {
   local line name number licence found
   local -A seen=()
-  cargo tree --locked --edges normal --prefix none --format '{p}|{l}' | grep -v '^svm-agent ' | sort -u > "$work/crates"
+  cargo tree --locked --package svm-agent --package svm-collector --package svm-vendor --edges normal --prefix none \
+    --format '{p}|{l}' | grep -v '^svm-' | sort -u > "$work/crates"
   while IFS='|' read -r line licence; do
     read -r name number _ <<< "$line"
     echo "$name ${number#v}: $licence"
@@ -75,6 +76,6 @@ mkdir "$work/target"; ln -s "$BINARIES" "$work/target/release"
 for package in svm-agent svm-collector svm-vendor; do
   printf '%s (%s) stable; urgency=medium\n\n  * Built from the sources of this version: see changelog.gz.\n\n -- %s  %s\n' \
     "$package" "$version-$revision" "$maintainer" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" > "$made/$package.changelog"
-  CARGO_TARGET_DIR=$work/target "$tools/bin/cargo-deb" --variant "${package#svm-}" --no-build --strip --locked --quiet \
+  CARGO_TARGET_DIR=$work/target "$tools/bin/cargo-deb" --package svm-agent --variant "${package#svm-}" --no-build --strip --locked --quiet \
     --deb-revision "$revision" --maintainer "$maintainer" ${COMPRESS:-} --output "$out/"
 done

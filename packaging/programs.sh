@@ -13,7 +13,6 @@ export CARGO_ENCODED_RUSTFLAGS
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${remap[*]}")
 unset RUSTFLAGS
 
-bins=()
-for name; do bins+=(--bin "$name"); done
-[ ${#bins[@]} -gt 0 ] || bins=(--bins)
-exec "$cargo" build --release --locked "${bins[@]}"
+# One at a time: built together, each would have the features that any of them asks of a library.
+[ $# -gt 0 ] || set -- svm-agent svm-collector svm-vendor svm-demo svm-manual
+for name; do "$cargo" build --release --locked --package "$name" --bin "$name"; done

@@ -1,45 +1,35 @@
-//! The subscription agent for security virtual machines, its collector and its vendor's tools.
-//!
-//! Four floors; each imports only downwards, and the actors of floor 3 never import each other
-//! (`tests/architecture.rs` holds that):
-//!
-//! 4. `src/bin/`: the four programs: parse, call, exit code;
-//! 3. [`agent`], [`collector`], [`vendor`]: the actors;
-//! 2. [`documents`], [`events`] and what all actors need;
-//! 1. [`subscription`]: the rules, pure.
+//! The agent: the daemon on each SVM, and its command line.
 
 // Tests read and wait as they like; what is shipped is held to the bans of clippy.toml.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod agent;
-pub mod ask;
-pub mod backoff;
-pub mod bounds;
-pub mod clock;
-pub mod collector;
-pub mod command_line;
-pub mod documents;
-pub mod environment;
-pub mod error_chain;
-pub mod events;
-pub mod files;
-/// Hostile input for every parser, as the fuzzer and the tests feed it.
+pub mod activation;
+pub mod board;
+pub mod certificates;
+pub mod cli;
+pub mod control;
+pub mod daemon;
+pub mod delivery;
+pub mod devices;
+pub mod doctor;
+pub mod enforcement;
+pub mod engine;
+pub mod forecast;
+pub mod health;
+pub mod identity;
+pub mod lines;
+pub mod outage;
+pub mod remedy;
+pub mod renewal;
+pub mod reserve;
+pub mod settings;
+pub mod source;
+pub mod spread;
+pub mod status;
+pub mod store;
+
+/// Hostile input for the parsers of this crate, as the fuzzer and the tests feed it.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
-#[path = "../fuzz/targets/mod.rs"]
+#[path = "../fuzz/targets/agent/mod.rs"]
 pub mod fuzzing;
-pub mod hex;
-pub mod http;
-pub mod lock;
-pub mod logging;
-pub mod memory;
-pub mod percent;
-pub mod places;
-pub mod root_only;
-pub mod secrets;
-pub mod sequence;
-pub mod settings;
-pub mod subscription;
-pub mod text;
-pub mod tls;
-pub mod vendor;

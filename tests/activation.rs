@@ -18,10 +18,10 @@ use std::process::Stdio;
 use support::running::Running;
 use support::server::whole;
 use support::{Agent, Program, Vendor, at, have, now, order, wait_for};
-use svm::clock::Clock;
-use svm::documents::ActivationCode;
-use svm::subscription::{KeyId, Licence, Terms};
-use svm::vendor::{IssueOrder, KeyRef};
+use svm_core::clock::Clock;
+use svm_core::documents::ActivationCode;
+use svm_core::subscription::{KeyId, Licence, Terms};
+use svm_vendor::{IssueOrder, KeyRef};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 
@@ -275,7 +275,7 @@ fn a_code_that_the_vendor_does_not_know_or_took_back_is_said_to_be_so() {
     world.agent.ask(&["key", "remove", "SUB-3"]).unwrap();
     let code = world.another(order("SUB-4", at(FAR), 0));
     let key = KeyRef::Code(ActivationCode::parse(&code).unwrap());
-    world.vendor.provider.change(&key, &svm::vendor::Change::Block, now()).unwrap();
+    world.vendor.provider.change(&key, &svm_vendor::Change::Block, now()).unwrap();
     world.vendor.publish();
     let (exit, answer) = world.activate(&[&code]);
     assert_eq!(exit, 0, "{answer}");

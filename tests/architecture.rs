@@ -37,9 +37,6 @@ const FLOORS: &[(&str, u8)] = &[
     ("settings", 2),
     ("text", 0),
     ("tls", 2),
-    ("agent", 3),
-    ("collector", 3),
-    ("vendor", 3),
 ];
 
 /// Arrows inside a floor: one step, to a module that has no such arrow itself.
@@ -113,7 +110,7 @@ fn wrong(module: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn arrows_run_downwards_only() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src");
     let mut faults = Vec::new();
     let mut seen = BTreeMap::new();
     for path in files(&src) {
@@ -133,7 +130,7 @@ fn arrows_run_downwards_only() {
 
 #[test]
 fn floor_one_uses_nothing_that_reads_the_world() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/subscription");
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src/subscription");
     for path in files(&src) {
         let text = std::fs::read_to_string(&path).unwrap();
         for line in text.lines().map(str::trim) {
@@ -153,13 +150,14 @@ fn floor_one_uses_nothing_that_reads_the_world() {
     }
 }
 
-/// Libraries quote what they cannot read. Whatever reads a file that may hold a secret goes through `src/secrets/`, whose
+/// Libraries quote what they cannot read. Whatever reads a file that may hold a secret goes through `crates/core/src/secrets/`, whose
 /// errors are made of our own words.
 #[test]
 fn files_that_may_hold_a_secret_are_read_in_one_place() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for path in files(&src) {
-        let inside = path.strip_prefix(&src).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let src = root.join("crates/core/src");
+    for path in ["src", "crates"].into_iter().flat_map(|folder| files(&root.join(folder))) {
+        let inside = path.strip_prefix(&src).unwrap_or(&path);
         let text = std::fs::read_to_string(&path).unwrap();
         for reader in [
             "PemObject",
@@ -190,12 +188,46 @@ fn files_that_may_hold_a_secret_are_read_in_one_place() {
 #[test]
 fn an_arrow_upwards_or_across_is_seen() {
     assert_eq!(wrong("subscription", "use crate::events::Record;").len(), 1);
-    assert_eq!(wrong("agent", "fn f() { crate::collector::serve() }").len(), 1);
-    assert_eq!(wrong("agent", "use crate::{clock::Clock, vendor::{a, b}, nobody::c};").len(), 2);
+    assert_eq!(wrong("events", "fn f() { crate::collector::serve() }").len(), 1);
+    assert_eq!(wrong("events", "use crate::{text::clean, vendor::{a, b}, nobody::c};").len(), 2);
     assert_eq!(wrong("newcomer", "").len(), 1);
     assert_eq!(wrong("tls", "use crate::http::Connection;").len(), 1);
     assert!(
-        wrong("agent", "use crate::{clock::Clock, subscription::{State, step}};\n// crate::vendor")
+        wrong("events", "use crate::{text::clean, subscription::{State, step}};\n// crate::vendor")
             .is_empty()
     );
+}
+
+/// The agent is built from what it needs, and nothing of the other programs comes into it.
+#[test]
+fn the_agent_has_nothing_of_the_other_programs() {
+    let tree = |package: &str| {
+        let tree = std::process::Command::new(env!("CARGO"))
+            .args(["tree", "--locked", "--offline", "--package", package, "--edges", "normal,build"])
+            .args(["--prefix", "none", "--format", "{p}"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let tree = String::from_utf8(tree.stdout).unwrap();
+        tree.lines()
+            .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
+            .collect::<BTreeSet<_>>()
+    };
+    let agent = tree("svm-agent");
+    assert!(agent.contains("svm-core") && agent.contains("rusqlite"), "{agent:?}");
+    for other in
+        ["axum", "axum-core", "maud", "tower", "anyhow", "subtle-encoding", "clap_complete", "clap_mangen"]
+    {
+        assert!(!agent.contains(other), "the agent has {other}");
+    }
+    let own = agent.iter().filter(|name| name.starts_with("svm-")).collect::<Vec<_>>();
+    assert_eq!(own, ["svm-agent", "svm-core"]);
+    // And each crate sees only what stands below it.
+    for (package, below) in
+        [("svm-core", &[][..]), ("svm-collector", &["svm-core"]), ("svm-vendor", &["svm-core"])]
+    {
+        let own = tree(package).into_iter().filter(|name| name.starts_with("svm-") && name != package);
+        assert_eq!(own.collect::<Vec<_>>(), below, "{package}");
+    }
 }

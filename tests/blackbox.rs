@@ -21,8 +21,8 @@ use support::{
     Agent, Collector, Program, Wire, at, free_port, get_json, have, nginx, now, random, recording_proxy,
     wait_for,
 };
-use svm::documents::SigningKey;
-use svm::vendor::{Cancel, Change, Contact, KeyRef, Parameters, Profile, Provider, Renewal, Until};
+use svm_core::documents::SigningKey;
+use svm_vendor::{Cancel, Change, Contact, KeyRef, Parameters, Profile, Provider, Renewal, Until};
 
 struct World {
     folder: tempfile::TempDir,
@@ -180,7 +180,7 @@ fn a_provider_s_word_reaches_the_collector_through_nginx() {
     let log = world.access_log();
     assert!(log.lines().all(|l| l.starts_with("200 ") || l.starts_with("304 ")), "{log}");
     // A code and the name of its file are secrets: neither may stand in a log.
-    let sub = svm::documents::ActivationCode::parse(&world.code).unwrap().sub();
+    let sub = svm_core::documents::ActivationCode::parse(&world.code).unwrap().sub();
     assert!(!agent.logged().contains(sub.as_str()) && !agent.logged().contains(&world.code));
     assert!(agent.terminate().success());
 }

@@ -833,7 +833,8 @@ fn what_was_named_survives_kills() {
 /// As `svm-demo` uses it: inside another program, on a clock that runs an hour a second.
 #[test]
 fn silence_is_seen_by_the_clock_that_was_handed_in() {
-    use svm::{clock::Clock, collector};
+    use svm_collector as collector;
+    use svm_core::clock::Clock;
     let dir = tempfile::tempdir().unwrap();
     let (started, address) = std::sync::mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -151,7 +151,7 @@ fn an_svm_that_is_well_has_nothing_to_do_and_nothing_is_changed() {
         assert!(finding["grade"] == "ok" || finding["grade"] == "note", "{finding}");
     }
     // No secret is told: neither the code nor the name under which the document is published.
-    let sub = svm::documents::ActivationCode::parse(&world.vendor.code).unwrap().sub();
+    let sub = svm_core::documents::ActivationCode::parse(&world.vendor.code).unwrap().sub();
     let told = json!(findings).to_string();
     assert!(!told.contains(sub.as_str()) && !told.contains(&world.vendor.code));
 

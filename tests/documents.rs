@@ -11,12 +11,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::signature::Ed25519KeyPair;
 use serde_json::{Value, json};
-use svm::{
-    documents::{
-        ActivationCode, Document, DocumentError as E, Draft, Expect, SigningKey, TrustStore, sign, verify,
-    },
-    subscription::{Refusal, RefusalCode, Statement},
+use svm_core::documents::{
+    ActivationCode, Document, DocumentError as E, Draft, Expect, SigningKey, TrustStore, sign, verify,
 };
+use svm_core::subscription::{Refusal, RefusalCode, Statement};
 
 const ISS: &str = "provider.example";
 const SEED: [u8; 32] = [7; 32];

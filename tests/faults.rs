@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::server::{Request, Server, hang, reset, whole};
 use support::{Agent, Program, Vendor, at, free_port, have, now, order, wait_for};
-use svm::documents::{ActivationCode, SigningKey};
-use svm::vendor::{Contact, Profile, Provider, Renewal, Until};
+use svm_core::documents::{ActivationCode, SigningKey};
+use svm_vendor::{Contact, Profile, Provider, Renewal, Until};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 
@@ -270,22 +270,22 @@ fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
             &folder.path().join("nginx.log"),
         );
         wait_for("nginx", 20, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        let settings = svm::agent::settings::SourceSettings {
+        let settings = svm_agent::settings::SourceSettings {
             url: Some(format!("http://127.0.0.1:{port}")),
             interval: jiff::SignedDuration::from_hours(1),
             urgent_interval: jiff::SignedDuration::from_hours(1),
-            connection: svm::http::Connection {
+            connection: svm_core::http::Connection {
                 timeout: Duration::from_secs(5),
-                tls: svm::tls::TlsFiles::default(),
+                tls: svm_core::tls::TlsFiles::default(),
                 proxy: None,
             },
         };
-        svm::http::install_tls();
+        svm_core::http::install_tls();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let clock = svm::clock::Clock::system();
-        let answer = runtime.block_on(svm::agent::source::fetch(&settings, &sub, None, &clock));
+        let clock = svm_core::clock::Clock::system();
+        let answer = runtime.block_on(svm_agent::source::fetch(&settings, &sub, None, &clock));
         match (answer, compressed) {
-            (Ok(svm::agent::source::Answer::Document { text, .. }), false) => {
+            (Ok(svm_agent::source::Answer::Document { text, .. }), false) => {
                 assert_eq!(text.as_bytes(), world.vendor.document(&world.vendor.code).trim_ascii());
             }
             (Err(error), true) => {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use support::disk::Disk;
 use support::server::whole;
 use support::{Agent, Collector, Program, Vendor, at, get_json, have, now, program, wait_for};
-use svm::vendor::{Change, Parameters};
+use svm_vendor::{Change, Parameters};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 

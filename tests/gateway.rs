@@ -17,11 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{free_port, random, wait_for};
-use svm::agent::enforcement::gateway::{self, Gateway, GatewaySettings, Upstream};
-use svm::agent::enforcement::permit_file::{PermitFile, WhenDown};
-use svm::agent::health::GatewayHealth;
-use svm::clock::{self, Clock};
-use svm::subscription::{Permit, Phase, Resource};
+use svm_agent::enforcement::gateway::{self, Gateway, GatewaySettings, Upstream};
+use svm_agent::enforcement::permit_file::{PermitFile, WhenDown};
+use svm_agent::health::GatewayHealth;
+use svm_core::clock::{self, Clock};
+use svm_core::subscription::{Permit, Phase, Resource};
 use tokio::sync::watch;
 
 const LONG: Duration = Duration::from_secs(3600);

@@ -19,16 +19,16 @@ use std::time::{Duration, Instant};
 use support::certificates::Authority;
 use support::server::{Server, whole};
 use support::{Program, free_port, have, wait_for};
-use svm::clock::Clock;
-use svm::http::{Client, Connection, Failure, Method, client};
-use svm::tls::TlsFiles;
+use svm_core::clock::Clock;
+use svm_core::http::{Client, Connection, Failure, Method, client};
+use svm_core::tls::TlsFiles;
 
 fn connection(proxy: Option<String>) -> Connection {
     Connection { timeout: Duration::from_secs(5), tls: TlsFiles::default(), proxy }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
@@ -112,11 +112,11 @@ fn a_name_with_a_dead_address_costs_a_moment() {
     assert_eq!(block_on(post(&client, "")), Ok((200, "yes".to_owned())));
     assert!(began.elapsed() < Duration::from_secs(2));
     let nobody = format!("http://localhost:{}/", free_port());
-    let client = svm::http::client(&nobody, &connection(None), false, Clock::system()).unwrap();
+    let client = svm_core::http::client(&nobody, &connection(None), false, Clock::system()).unwrap();
     let failure = block_on(post(&client, "")).unwrap_err();
     assert!(matches!(&failure, Failure::Unreachable(why) if why.contains("refused")), "{failure}");
     let zoned = format!("http://[fe80::1%25lo]:{}/", free_port());
-    let client = svm::http::client(&zoned, &connection(None), false, Clock::system()).unwrap();
+    let client = svm_core::http::client(&zoned, &connection(None), false, Clock::system()).unwrap();
     let failure = block_on(post(&client, "")).unwrap_err();
     assert!(matches!(failure, Failure::Unreachable(_) | Failure::Timeout), "{failure}");
 }

@@ -416,7 +416,7 @@ fn what_a_receiver_says_steers_neither_log_nor_terminal() {
     program.terminate();
     for text in [agent.log(), status, json, doctor] {
         for line in text.lines() {
-            assert!(!line.chars().any(svm::text::is_deceptive), "{line:?}");
+            assert!(!line.chars().any(svm_core::text::is_deceptive), "{line:?}");
             assert!(!line.trim_start().starts_with("forged"), "{line}");
         }
     }

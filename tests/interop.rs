@@ -18,10 +18,8 @@ use std::{
     process::{Command, Stdio},
     sync::OnceLock,
 };
-use svm::{
-    documents::{ActivationCode, Document, Draft, Expect, SigningKey, TrustStore, sign, verify},
-    subscription::Statement,
-};
+use svm_core::documents::{ActivationCode, Document, Draft, Expect, SigningKey, TrustStore, sign, verify};
+use svm_core::subscription::Statement;
 
 const ISS: &str = "provider.example";
 const KINDS: [&str; 2] = ["subscription", "licence"];

@@ -9,7 +9,7 @@
 )]
 
 use serde_json::Value;
-use svm::subscription::Scenario;
+use svm_core::subscription::Scenario;
 
 /// Whether `found` has everything that `expected` says; events may carry more fields.
 fn agrees(expected: &Value, found: &Value) -> bool {

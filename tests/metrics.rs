@@ -109,7 +109,7 @@ fn what_the_agent_says_is_as_prometheus_wants_it_and_as_the_page_names_it() {
     assert!((89 * 86_400..=90 * 86_400).contains(&left), "{left}");
     assert!((now().as_second() - value("svm_agent_start_timestamp_seconds")) < 120);
     // No secret, and nothing that grows: the code, and the name under which the document is published.
-    let sub = svm::documents::ActivationCode::parse(&vendor.code).unwrap().sub();
+    let sub = svm_core::documents::ActivationCode::parse(&vendor.code).unwrap().sub();
     assert!(!text.contains(sub.as_str()) && !text.contains(&vendor.code));
 
     // The page names each family, and no other; the rules use no other.
@@ -118,7 +118,7 @@ fn what_the_agent_says_is_as_prometheus_wants_it_and_as_the_page_names_it() {
     let missing: Vec<_> = said.iter().filter(|name| !on_page.contains(*name)).collect();
     assert!(missing.is_empty(), "not in docs/guide/monitoring.md: {missing:?}");
     let source = ["metrics.rs", "metrics/gateway.rs"]
-        .map(|file| std::fs::read_to_string(root().join("src/agent/control").join(file)).unwrap());
+        .map(|file| std::fs::read_to_string(root().join("src/control").join(file)).unwrap());
     let all = named(&source.concat());
     let unknown: Vec<_> = on_page.iter().filter(|name| !all.contains(*name)).collect();
     assert!(unknown.is_empty(), "only in docs/guide/monitoring.md: {unknown:?}");

@@ -17,8 +17,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use support::disk::Disk;
 use support::{Agent, Program, Vendor, at, now, order, random, wait_for};
-use svm::subscription::{AfterGrace, Allowance, Terms};
-use svm::vendor::KeyRef;
+use svm_core::subscription::{AfterGrace, Allowance, Terms};
+use svm_vendor::KeyRef;
 
 /// An agent whose subscription is paused without a grace, and whose vendor allows `runs` updates a day and 2 look-ups a minute.
 fn trickle(runs: u64, more: &str) -> (tempfile::TempDir, Agent, Program) {

@@ -15,8 +15,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use support::{Agent, Collector, Program, Vendor, now, wait_for};
-use svm::subscription::{AfterGrace, Allowance};
-use svm::vendor::{Cancel, Change, Parameters, Renewal, Until};
+use svm_core::subscription::{AfterGrace, Allowance};
+use svm_vendor::{Cancel, Change, Parameters, Renewal, Until};
 
 const MANUAL: &str = include_str!("../docs/reference/phases.md");
 

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use svm::subscription::{
+use svm_core::subscription::{
     Cause, Event, Input, Kind, Offer, Permit, Phase, RefusalCode, Resource, Settings, State, Statement, View,
     next_due, permit_until, step, sub_days,
 };
@@ -231,7 +231,7 @@ proptest! {
             (state, events) = step(state, &settings, instant(at), input);
             let Some((old, new)) = revised.filter(|_| !events.iter().any(|e| e.kind.is_refusal())) else { continue };
             let ((was, was_since), (is, since)) = (old.vendor_state(), new.vendor_state());
-            let changed = was != is || (is != svm::subscription::VendorState::Active && was_since != since);
+            let changed = was != is || (is != svm_core::subscription::VendorState::Active && was_since != since);
             let named = events.iter().filter(
                 |e| matches!(&e.kind, Kind::ParametersChanged { fields, .. } if fields.contains(&"state")),
             ).count();
@@ -360,7 +360,7 @@ proptest! {
         }
         let (mut once, _) = step(state, &settings, instant(at), Input::Look);
         for mark in &once.marks {
-            let same = |m: &&svm::subscription::Mark| {
+            let same = |m: &&svm_core::subscription::Mark| {
                 m.key == mark.key && m.deadline == mark.deadline && m.at == mark.at
             };
             prop_assert!(often.marks.iter().find(same).is_some_and(|m| m.days <= mark.days), "{mark:?}");

@@ -20,7 +20,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use support::server::{Server, whole};
 use support::{Agent, Program};
-use svm::documents::{ActivationCode, SigningKey};
+use svm_core::documents::{ActivationCode, SigningKey};
 
 const ISS: &str = "provider.example";
 const CODE: &str = "01234-56789-ABCDE-FGHII";

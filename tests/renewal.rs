@@ -12,9 +12,9 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{Agent, Vendor, at, now, order};
-use svm::documents::SigningKey;
-use svm::subscription::{Channel, Order, Terms};
-use svm::vendor::{Contact, Profile, Provider};
+use svm_core::documents::SigningKey;
+use svm_core::subscription::{Channel, Order, Terms};
+use svm_vendor::{Contact, Profile, Provider};
 
 const END: &str = "2040-01-01T00:00:00Z";
 
@@ -33,7 +33,7 @@ fn held(folder: &std::path::Path, bought: Option<Order>) -> (Agent, support::Pro
     }
     let (code, _) = provider.issue(issue, now()).unwrap();
     provider.publish(&folder.join("published")).unwrap();
-    let file = folder.join("published").join(svm::documents::published_path(&code.sub()));
+    let file = folder.join("published").join(svm_core::documents::published_path(&code.sub()));
     let agent = Agent::new(folder, &folder.join("ledger/trust.d"), "");
     let program = agent.start_ready();
     agent.ask(&["key", "add", file.to_str().unwrap()]).unwrap();

@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use support::running::Running;
 use support::{Agent, Program, Vendor, at, now, wait_for};
-use svm::clock::Clock;
-use svm::documents::ActivationCode;
-use svm::subscription::{KeyId, Licence, Terms};
-use svm::vendor::{Change, IssueOrder, KeyRef};
+use svm_core::clock::Clock;
+use svm_core::documents::ActivationCode;
+use svm_core::subscription::{KeyId, Licence, Terms};
+use svm_vendor::{Change, IssueOrder, KeyRef};
 
 struct World {
     vendor: Vendor,

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use support::server::whole;
 use support::{Agent, Program, Vendor, at, now, order, wait_for};
-use svm::documents::{ActivationCode, SigningKey, published_path};
-use svm::vendor::{Contact, Profile, Provider};
+use svm_core::documents::{ActivationCode, SigningKey, published_path};
+use svm_vendor::{Contact, Profile, Provider};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 

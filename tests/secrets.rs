@@ -20,9 +20,9 @@ use std::process::{Command, Stdio};
 use support::certificates::{Authority, damages, openssl, pieces};
 use support::server::{Request, Server, whole};
 use support::{Agent, Program, Vendor, at, have, now, order, program, wait_for};
-use svm::agent::settings::Settings;
-use svm::documents::{ActivationCode, SigningKey};
-use svm::vendor::KeyRef;
+use svm_agent::settings::Settings;
+use svm_core::documents::{ActivationCode, SigningKey};
+use svm_vendor::KeyRef;
 
 const TOKEN: &str = "planted-bearer-token-5d1f";
 const QUERY: &str = "planted-in-a-query-90ab";
@@ -628,7 +628,7 @@ fn nothing_that_the_collector_says_has_a_token() {
         let bytes = std::fs::read(at(name)).unwrap_or_default();
         planted.said.push((name.to_owned(), String::from_utf8_lossy(&bytes).into_owned()));
     }
-    let settings = svm::collector::settings::Settings::load(&[at("collector.toml")], []).unwrap();
+    let settings = svm_collector::settings::Settings::load(&[at("collector.toml")], []).unwrap();
     planted.debug("settings", &settings);
     planted.is_nowhere();
 }
@@ -651,7 +651,7 @@ fn what_holds_a_secret_has_none_for_debugging() {
     planted.debug("an entry", &entry);
     let (key, issuer) = ("SUB-1".to_owned(), "provider.example".to_owned());
     let sub = code.sub().as_str().to_owned();
-    planted.debug("a paper", &svm::agent::store::Paper { key, issuer, sub, jws: text });
+    planted.debug("a paper", &svm_agent::store::Paper { key, issuer, sub, jws: text });
     planted.debug("a mistyped code", &ActivationCode::parse(&vendor.code[1..]).unwrap_err());
     planted.is_nowhere();
 }

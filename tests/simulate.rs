@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use support::running::Running;
 use support::{Agent, Program, Vendor, at, now, wait_for};
-use svm::clock::Clock;
+use svm_core::clock::Clock;
 
 /// A day takes a second.
 const RATE: u32 = 86_400;

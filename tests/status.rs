@@ -15,8 +15,8 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::process::Command;
 use support::{Agent, Collector, Vendor, at, free_port, get, get_json, have, now, program, wait_for};
-use svm::documents::{ActivationCode, Draft, SigningKey, sign};
-use svm::vendor::Cancel;
+use svm_core::documents::{ActivationCode, Draft, SigningKey, sign};
+use svm_vendor::Cancel;
 
 /// What is wrong with a value, by path; nothing where it is as the schema says. As much of JSON Schema as ours needs, and
 /// stricter in one thing: a field that the schema does not name is wrong.
@@ -172,7 +172,7 @@ fn what_the_vendor_announced_is_shown() {
             "vendor": {"name": "Acme Telecom", "renewal_url": "https://acme.example/renew"}})
     };
     let add = |claims: Value| {
-        let statement = svm::subscription::Statement::read(&claims).unwrap();
+        let statement = svm_core::subscription::Statement::read(&claims).unwrap();
         let draft = Draft { iss: "provider.example", sub: &sub, jti: "a", iat: now(), statement: &statement };
         let file = folder.path().join("key.jws");
         std::fs::write(&file, sign(&draft, &signer).unwrap().text).unwrap();

@@ -20,9 +20,9 @@ use std::time::Duration;
 use support::certificates::{Authority, Issued};
 use support::syslog::{Kind, Listen, Received, Receiver};
 use support::{Agent, Collector, Vendor, free_port, have, wait_for};
-use svm::agent::delivery::syslog::{Failure, Framing, Kept, Syslog, SyslogFormat, SyslogSettings};
-use svm::clock::Clock;
-use svm::tls::TlsFiles;
+use svm_agent::delivery::syslog::{Failure, Framing, Kept, Syslog, SyslogFormat, SyslogSettings};
+use svm_core::clock::Clock;
+use svm_core::tls::TlsFiles;
 
 const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
 

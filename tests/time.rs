@@ -17,8 +17,8 @@ use std::process::Command;
 use support::certificates::Authority;
 use support::machine::{Machine, faketime};
 use support::{Collector, Program, Vendor, free_port, have, now, wait_for};
-use svm::documents::{ActivationCode, SigningKey};
-use svm::vendor::{Change, Contact, KeyRef, Profile, Provider, Renewal, Until};
+use svm_core::documents::{ActivationCode, SigningKey};
+use svm_vendor::{Change, Contact, KeyRef, Profile, Provider, Renewal, Until};
 
 const DAY: i64 = 86_400;
 
@@ -204,7 +204,7 @@ fn what_days_bring_is_told_after_them() {
     if !faketime() {
         return;
     }
-    use svm::subscription::{Licence, Terms};
+    use svm_core::subscription::{Licence, Terms};
     let folder = tempfile::tempdir().unwrap();
     let end = now().checked_add(SignedDuration::from_hours(300 * 24)).unwrap();
     let vendor = Vendor::new(folder.path(), end, 0);
@@ -214,7 +214,7 @@ fn what_days_bring_is_told_after_them() {
     let (licence, _) = vendor
         .provider
         .issue(
-            svm::vendor::IssueOrder::new(Terms::Licence(Licence { period_days: 30, blocked_since: None })),
+            svm_vendor::IssueOrder::new(Terms::Licence(Licence { period_days: 30, blocked_since: None })),
             now(),
         )
         .unwrap();
@@ -285,7 +285,7 @@ impl Site {
     fn issue(&self, key: &str, signed: Timestamp) -> String {
         let end = now().checked_add(SignedDuration::from_hours(30 * 24)).unwrap();
         let mut order = support::order(key, end, 0);
-        if let svm::subscription::Terms::Subscription(subscription) = &mut order.terms {
+        if let svm_core::subscription::Terms::Subscription(subscription) = &mut order.terms {
             subscription.state_since = Some(signed);
         }
         let (code, _) = self.provider.issue(order, signed).unwrap();
@@ -299,7 +299,7 @@ impl Site {
 
     fn document(&self, code: &str) -> PathBuf {
         let sub = ActivationCode::parse(code).unwrap().sub();
-        self.folder.join("published").join(svm::documents::published_path(&sub))
+        self.folder.join("published").join(svm_core::documents::published_path(&sub))
     }
 }
 

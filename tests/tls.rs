@@ -15,16 +15,16 @@ use std::process::Command;
 use std::time::Duration;
 use support::certificates::{Authority, Issued, damages, openssl, pieces};
 use support::{Program, free_port, have, wait_for};
-use svm::clock::Clock;
-use svm::http::{Connection, Failure, Method, client};
-use svm::tls::{TlsFiles, certificate_ends_at};
+use svm_core::clock::Clock;
+use svm_core::http::{Connection, Failure, Method, client};
+use svm_core::tls::{TlsFiles, certificate_ends_at};
 
 const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
 
 /// What is said of files that cannot be used, without the folder.
 fn refused(folder: &Path, files: &TlsFiles) -> String {
     let error = files.client_config(Clock::system()).err().unwrap_or_else(|| panic!("{files:?} can be used"));
-    svm::error_chain::Chain(&error).to_string().replace(&format!("{}/", folder.display()), "")
+    svm_core::error_chain::Chain(&error).to_string().replace(&format!("{}/", folder.display()), "")
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn nothing_of_a_damaged_file_is_shown() {
             }
             let error = files.client_config(Clock::system()).err();
             let error = error.unwrap_or_else(|| panic!("{name} can be used as {role}"));
-            let told = format!("{} {error:?}", svm::error_chain::Chain(&error));
+            let told = format!("{} {error:?}", svm_core::error_chain::Chain(&error));
             let shown = pieces.iter().find(|piece| told.contains(piece.as_str()));
             assert_eq!(shown, None, "{name} as {role}: {told}");
             assert!(told.contains(&format!("/{name}")), "{name} as {role} is not named: {told}");
@@ -218,7 +218,7 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
     if !have("openssl", "openssl") {
         return;
     }
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     // As the page of each product has it: an authority of its own, by default.
@@ -249,7 +249,7 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
         let asked = runtime.block_on(async {
             let strict = client(&url, &connection, false, Clock::system()).unwrap();
             let strict = strict.request(Method::GET).send().await.map(|answer| answer.status.as_u16());
-            let (signed, _) = svm::http::client_for_signed(&url, &connection, Clock::system()).unwrap();
+            let (signed, _) = svm_core::http::client_for_signed(&url, &connection, Clock::system()).unwrap();
             let signed = signed.request(Method::GET).send().await.map(|answer| answer.status.as_u16());
             (strict, signed)
         });
@@ -284,7 +284,7 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
                 .unwrap();
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let error = session.complete_io(&mut stream).unwrap_err();
-        let told = svm::tls::explain(svm::tls::refusal(&error).unwrap());
+        let told = svm_core::tls::explain(svm_core::tls::refusal(&error).unwrap());
         assert!(told.contains(why), "{told}");
     }
 }
@@ -397,7 +397,7 @@ fn http_shows_the_client_certificate() {
     if !have("openssl", "openssl") || !have("nginx", "nginx-light") {
         return;
     }
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for version in ["TLSv1.2", "TLSv1.3"] {
         let folder = tempfile::tempdir().unwrap();
@@ -431,7 +431,7 @@ fn http_shows_the_client_certificate() {
 
 #[test]
 fn certificates_are_not_read_where_nothing_is_verified() {
-    svm::http::install_tls();
+    svm_core::http::install_tls();
     let tls = TlsFiles { ca_file: Some("/nonexistent/ca.pem".into()), ..TlsFiles::default() };
     let mut connection = Connection { timeout: Duration::from_secs(1), tls, proxy: None };
     client("http://localhost/", &connection, false, Clock::system()).unwrap();

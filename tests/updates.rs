@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use support::running::Running;
 use support::{Agent, Vendor, now, wait_for};
-use svm::clock::Clock;
+use svm_core::clock::Clock;
 
 /// A quarter of an hour takes a second.
 const RATE: u32 = 900;
@@ -52,7 +52,7 @@ fn each_slot_is_tried_once_and_what_was_missed_once_for_all() {
         assert_eq!(quarter(pair[1]), quarter(pair[0]) + 1, "{before:?}");
     }
     // Three to four slots pass.
-    let asleep = svm::clock::stopwatch();
+    let asleep = svm_core::clock::stopwatch();
     wait_for("a while", 10, || (asleep() > Duration::from_millis(3500)).then_some(()));
     let running = Running::start(&agent, clock);
     let after = wait_for("three more", 30, || {

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use svm::agent::identity::Binding;
-use svm::agent::store::{Bounds, Commit, Plan, Route, Store};
-use svm::events::{Filter, Operational, Origin, Record, Renderer, Snapshot, with_sequence};
-use svm::subscription::{
+use svm_agent::identity::Binding;
+use svm_agent::store::{Bounds, Commit, Plan, Route, Store};
+use svm_core::events::{Filter, Operational, Origin, Record, Renderer, Snapshot, with_sequence};
+use svm_core::subscription::{
     DeviceStatus, Event, Input, Kind, LimitLevel, Permit, Resource, Settings, State, Statement, step,
 };
 
@@ -29,7 +29,7 @@ impl Svm {
         let claims = json!({
             "rev": 3, "key": {"id": "SUB-0001", "kind": "subscription"}, "devices": 250,
             "subscription": {
-                "term": {"type": "limited", "ends_at": svm::subscription::add_days(now, 200).to_string()},
+                "term": {"type": "limited", "ends_at": svm_core::subscription::add_days(now, 200).to_string()},
                 "grace_days": 14,
             },
         });

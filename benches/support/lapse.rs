@@ -13,11 +13,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use svm::agent::enforcement::permit_file;
-use svm::clock::Clock;
-use svm::documents::{SigningKey, published_path};
-use svm::subscription::{AfterGrace, Resource, Subscription, Term, Terms, VendorState};
-use svm::vendor::{Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
+use svm_agent::enforcement::permit_file;
+use svm_core::clock::Clock;
+use svm_core::documents::{SigningKey, published_path};
+use svm_core::subscription::{AfterGrace, Resource, Subscription, Term, Terms, VendorState};
+use svm_vendor::{Contact, IssueOrder, KeyRef, Profile, Provider, Renewal, Until};
 
 /// The argument with which this program is the one that measures, inside.
 pub const INSIDE: &str = "--lapse-inside";

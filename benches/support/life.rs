@@ -1,7 +1,7 @@
 //! The life of a subscription as its inputs: what an agent's step is asked over the years.
 
 use serde_json::json;
-use svm::subscription::{Input, Settings, State, Statement, add_days, step};
+use svm_core::subscription::{Input, Settings, State, Statement, add_days, step};
 
 /// An hour's input: most are looks.
 pub type Inputs = Vec<(jiff::Timestamp, Input)>;

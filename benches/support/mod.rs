@@ -19,9 +19,9 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use svm::documents::SigningKey;
-use svm::subscription::{AfterGrace, Subscription, Term, Terms, VendorState};
-use svm::vendor::{Contact, IssueOrder, Profile, Provider};
+use svm_core::documents::SigningKey;
+use svm_core::subscription::{AfterGrace, Subscription, Term, Terms, VendorState};
+use svm_vendor::{Contact, IssueOrder, Profile, Provider};
 
 /// Figures by their names.
 pub type Figures = std::collections::BTreeMap<&'static str, Value>;
@@ -251,7 +251,7 @@ impl Agent {
         let mut order = IssueOrder::new(Terms::Subscription(Subscription {
             state: VendorState::Active,
             state_since: Some(now),
-            term: Term::Limited { ends_at: svm::subscription::add_days(now, 200) },
+            term: Term::Limited { ends_at: svm_core::subscription::add_days(now, 200) },
             grace_days: 14,
             auto_renew: false,
             after_grace: AfterGrace::default(),

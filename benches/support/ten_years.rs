@@ -3,10 +3,10 @@
 use super::{life, sized};
 use serde_json::Value;
 use std::path::Path;
-use svm::agent::identity::Binding;
-use svm::agent::store::{Bounds, Commit, Listing, Plan, Reading, Route, Store};
-use svm::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
-use svm::subscription::{Input, State, step};
+use svm_agent::identity::Binding;
+use svm_agent::store::{Bounds, Commit, Listing, Plan, Reading, Route, Store};
+use svm_core::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
+use svm_core::subscription::{Input, State, step};
 
 /// Ten; of the short form one.
 pub fn years() -> u64 {
@@ -36,7 +36,7 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
     let routes = vec![Route { name: destination.to_owned(), filter: Filter::default() }];
     let plan = Plan { routes, bounds: BOUNDS };
     let now = jiff::Timestamp::now();
-    let start = svm::subscription::sub_days(now, years() * 365);
+    let start = svm_core::subscription::sub_days(now, years() * 365);
     let (store, opened) =
         Store::open(folder, plan, start, &Binding::default(), || uuid::Uuid::now_v7().to_string()).unwrap();
     let origin = Origin {
@@ -48,7 +48,7 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
     };
     let settings = life::settings();
     let (mut events, mut kept) = (0, 0);
-    let alone = svm::subscription::sub_days(now, alone_days());
+    let alone = svm_core::subscription::sub_days(now, alone_days());
     runtime.block_on(async {
         let (mut state, mut records) = (State::default(), Vec::<Record>::new());
         let inputs = life::inputs(start, years() * 365 - 1);

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use svm::documents::{ActivationCode, Draft, Expect, SigningKey, Sub, TrustStore, sign, verify};
-use svm::subscription::Statement;
+use svm_core::documents::{ActivationCode, Draft, Expect, SigningKey, Sub, TrustStore, sign, verify};
+use svm_core::subscription::Statement;
 
 const ISS: &str = "provider.example";
 /// In one measurement; the middle of so many measurements counts.

@@ -9,13 +9,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use svm::agent::identity::Binding;
-use svm::agent::store::{
+use svm_agent::identity::Binding;
+use svm_agent::store::{
     Above, Bounds, Commit, DROPS_NOTE, Listing, Opened, Paper, Plan, Quarantined, REBUILT_NOTE, Reading,
     Route, SOURCE_NOTE, Store, StoreError,
 };
-use svm::events::{Drops, Filter, REPORT, Record};
-use svm::subscription::{DeviceStatus, Severity, State};
+use svm_core::events::{Drops, Filter, REPORT, Record};
+use svm_core::subscription::{DeviceStatus, Severity, State};
 use uuid::Uuid;
 
 /// Every destination; the last comes and goes.

@@ -25,10 +25,10 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use support::{Agent, Collector, Program, Vendor, at, now, wait_for};
-use svm::agent::identity::Binding;
-use svm::agent::store::{Bounds, Commit, Plan, Route, Store};
-use svm::events::{Filter, Origin, Renderer, Snapshot};
-use svm::subscription::{Event, Kind, LimitLevel};
+use svm_agent::identity::Binding;
+use svm_agent::store::{Bounds, Commit, Plan, Route, Store};
+use svm_core::events::{Filter, Origin, Renderer, Snapshot};
+use svm_core::subscription::{Event, Kind, LimitLevel};
 
 /// A vendor with a subscription for 100 devices, and a folder for everybody else.
 struct World {

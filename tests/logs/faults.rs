@@ -9,7 +9,7 @@ use super::{DEBUG, FAR, line, lines, vendor_file};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use svm::documents::ActivationCode;
+use svm_core::documents::ActivationCode;
 
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
@@ -207,7 +207,7 @@ pub(crate) fn an_hour() -> Agent {
         refused();
     }
     line(&agent, "log.held_back");
-    std::thread::sleep(svm::agent::lines::WINDOW);
+    std::thread::sleep(svm_agent::lines::WINDOW);
     refused();
     line(&agent, "log.left_out");
     assert!(agent.log().contains("10 lines key.rejected were left out"), "{}", agent.log());

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use svm::vendor::{Renewal, Until};
+use svm_vendor::{Renewal, Until};
 
 /// Start, activation, the vendor's documents, settings, devices, a new id.
 pub(crate) fn a_life() -> Agent {

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use support::machine::faketime;
 use support::{Agent, Vendor, at, wait_for};
-use svm::agent::lines::{catalogue, events};
+use svm_agent::lines::{catalogue, events};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use svm::tls::TlsFiles;
+use svm_core::tls::TlsFiles;
 
 /// An authority, and the folder where everything that it issues is put.
 pub struct Authority {

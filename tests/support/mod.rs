@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use svm::clock::Clock;
-use svm::documents::{ActivationCode, SigningKey, published_path};
-use svm::subscription::{AfterGrace, KeyId, Subscription, Term, Terms, VendorState};
-use svm::vendor::{Contact, IssueOrder, KeyRef, Profile, Provider};
+use svm_core::clock::Clock;
+use svm_core::documents::{ActivationCode, SigningKey, published_path};
+use svm_core::subscription::{AfterGrace, KeyId, Subscription, Term, Terms, VendorState};
+use svm_vendor::{Contact, IssueOrder, KeyRef, Profile, Provider};
 
 /// Waits until `look` finds something; panics with `what` after `seconds`.
 pub fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {

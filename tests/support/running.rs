@@ -1,8 +1,8 @@
 //! The agent inside the test, against a clock that runs fast; the real program asks it.
 
 use super::{Agent, wait_for};
-use svm::agent::{daemon, settings::Settings};
-use svm::clock::Clock;
+use svm_agent::{daemon, settings::Settings};
+use svm_core::clock::Clock;
 
 pub struct Running {
     stop: tokio::sync::oneshot::Sender<()>,
@@ -11,7 +11,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(agent: &Agent, clock: Clock) -> Self {
-        svm::http::install_tls();
+        svm_core::http::install_tls();
         let settings =
             Settings::read(&[agent.folder.join("machine.toml"), agent.config.clone()], []).unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -155,7 +155,7 @@ fn texts_that_steer_a_terminal_are_refused_where_they_stand() {
         assert_eq!(output.status.code(), Some(1));
         for printed in [output.stdout, output.stderr] {
             let printed = String::from_utf8(printed).unwrap();
-            assert!(printed.chars().all(|c| c == '\n' || !svm::text::is_deceptive(c)), "{printed:?}");
+            assert!(printed.chars().all(|c| c == '\n' || !svm_core::text::is_deceptive(c)), "{printed:?}");
         }
     }
     fs::write(&path, &text).unwrap();

@@ -113,11 +113,9 @@ fn commands_at_once_lose_nothing() {
 
 #[test]
 fn as_a_library_it_lives_in_any_time_it_is_handed() {
-    use svm::{
-        documents::SigningKey,
-        subscription::{KeyId, Statement, add_days},
-        vendor::{IssueOrder, KeyRef, Profile, Provider, Renewal, Until, VendorError},
-    };
+    use svm_core::documents::SigningKey;
+    use svm_core::subscription::{KeyId, Statement, add_days};
+    use svm_vendor::{IssueOrder, KeyRef, Profile, Provider, Renewal, Until, VendorError};
     let folder = tempfile::tempdir().unwrap();
     let profile = Profile { iss: "provider.example".to_owned(), ..Profile::default() };
     let provider = Provider::create(folder.path(), &profile, SigningKey::generate().unwrap()).unwrap();

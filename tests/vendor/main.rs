@@ -33,10 +33,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use support::program;
-use svm::{
-    documents::{ActivationCode, Document, Expect, TrustStore, published_path, verify},
-    subscription::{Term, VendorState},
-};
+use svm_core::documents::{ActivationCode, Document, Expect, TrustStore, published_path, verify};
+use svm_core::subscription::{Term, VendorState};
 
 /// A provider's machine: home, ledger and web root.
 struct Provider {

@@ -54,7 +54,7 @@ fn every_command_and_error_code_is_documented() {
         assert!(page.contains(&format!("| `{name}")), "{name}");
     }
     let source =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vendor/error.rs")).unwrap();
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/vendor/src/error.rs")).unwrap();
     let (_, codes) = source.split_once("pub fn code").unwrap();
     let codes: Vec<_> =
         codes.lines().filter_map(|line| line.trim().split_once("=> \"")?.1.split('"').next()).collect();

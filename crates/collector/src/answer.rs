@@ -1,0 +1,171 @@
+//! Errors as answers: `{"error":{"code","message"}}` with the status that belongs to the code.
+
+use super::cloudevent::Invalid;
+use super::store::StoreError;
+use super::wire::WireError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// A JSON body.
+pub(super) struct Json(pub(super) Value);
+
+impl IntoResponse for Json {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0.to_string()).into_response()
+    }
+}
+
+/// A request that is not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("show a known token: Authorization: Bearer …")]
+    Unauthorised,
+    #[error("this token belongs to another source")]
+    TokenOfAnother,
+    #[error(
+        "this source belongs to another token, or sent events before this token was used: write source=<the source> \
+         behind the token's hash in the collector's token file"
+    )]
+    SourceOfAnother,
+    #[error("this collector has as many sources as it may have (store.max_sources)")]
+    TooManySources,
+    #[error("a token speaks for one source: event {position} has another source than event 0")]
+    SeveralSources { position: usize },
+    #[error(
+        "reading is open to programs on the same machine, and to who shows a reading token (page.open_to, \
+         page.readers_file)"
+    )]
+    NotLoopback,
+    #[error(
+        "reading is open to who shows a reading token: Authorization: Bearer … (page.open_to, page.readers_file)"
+    )]
+    NotReader,
+    #[error(
+        "a proxy passes this question on, and being on this machine is no login: let the proxy ask for one and show a \
+         reading token (page.readers_file), or open reading to all (page.open_to)"
+    )]
+    Forwarded,
+    #[error("a request needs one Host header, with a name or an address")]
+    Host,
+    #[error(
+        "this collector does not answer to the name {0}: add it to hosts in the settings if it is one of its own"
+    )]
+    UnknownHost(String),
+    #[error(
+        "a page from elsewhere may not send to this collector, nor follow its events (Origin, Sec-Fetch-Site)"
+    )]
+    ForeignOrigin,
+    #[error("the client left")]
+    Left,
+    #[error("the body is larger than {} bytes", super::wire::MAX_BODY)]
+    TooLarge,
+    #[error("the body did not come in time")]
+    Slow,
+    #[error("the body could not be read")]
+    Broken,
+    #[error("Content-Encoding {0:?} is not taken: send zstd, or the body as it is")]
+    Encoding(String),
+    #[error("the body is not made of whole zstd frames with windows of at most 8 MiB: {0}")]
+    Zstd(std::io::Error),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("{field} {problem}")]
+    Query { field: &'static str, problem: &'static str },
+    #[error("{0}")]
+    QueryText(String),
+    #[error("there is no {0}")]
+    NotFound(&'static str),
+    #[error("this address does not take that method")]
+    Method,
+    #[error("too many requests wait")]
+    Busy,
+    #[error(
+        "the question took longer than it may (limits.query_timeout_seconds): ask for less, such as one source or type"
+    )]
+    TooLong,
+    #[error("the store cannot be used now; nothing of this request was kept")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TokenOfAnother => Self::TokenOfAnother,
+            StoreError::SourceOfAnother => Self::SourceOfAnother,
+            StoreError::TooManySources => Self::TooManySources,
+            StoreError::Busy => Self::Busy,
+            StoreError::TooLong => Self::TooLong,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl Refusal {
+    fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorised => (StatusCode::UNAUTHORIZED, "unauthorised"),
+            Self::TokenOfAnother => (StatusCode::FORBIDDEN, "token_of_another_source"),
+            Self::SeveralSources { .. } => (StatusCode::FORBIDDEN, "several_sources"),
+            Self::SourceOfAnother => (StatusCode::FORBIDDEN, "source_of_another_token"),
+            Self::TooManySources => (StatusCode::FORBIDDEN, "too_many_sources"),
+            Self::NotLoopback => (StatusCode::FORBIDDEN, "not_loopback"),
+            Self::NotReader => (StatusCode::UNAUTHORIZED, "not_reader"),
+            Self::Forwarded => (StatusCode::FORBIDDEN, "forwarded"),
+            Self::Host => (StatusCode::BAD_REQUEST, "bad_host"),
+            Self::UnknownHost(_) => (StatusCode::MISDIRECTED_REQUEST, "unknown_host"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::Left => (StatusCode::REQUEST_TIMEOUT, "client_left"),
+            Self::TooLong => (StatusCode::SERVICE_UNAVAILABLE, "query_timeout"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::Broken => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Zstd(_) => (StatusCode::BAD_REQUEST, "zstd_broken"),
+            Self::Encoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
+            Self::Wire(WireError::Event { .. }) => (StatusCode::BAD_REQUEST, "invalid_event"),
+            Self::Wire(WireError::Batch(_)) => (StatusCode::BAD_REQUEST, "invalid_batch"),
+            Self::Wire(WireError::TooMany) => (StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large"),
+            Self::Wire(WireError::ContentType(_)) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
+            Self::Query { .. } | Self::QueryText(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = self.code();
+        // The store itself logs when writing begins to fail, and when it is over.
+        if let Self::Store(error) = &self
+            && !matches!(error, StoreError::Write(_))
+        {
+            tracing::error!(error = %svm_core::error_chain::Chain(error), "a request was not served");
+        }
+        let mut error = json!({"code": code, "message": self.to_string()});
+        if let (Self::Wire(WireError::Event { position, invalid: Invalid { field, .. } }), Some(error)) =
+            (&self, error.as_object_mut())
+        {
+            error.insert("event".to_owned(), json!(position));
+            error.insert("field".to_owned(), json!(field));
+        }
+        let mut response = (status, Json(json!({"error": error}))).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::Encoding(_)) {
+            // RFC 9110, section 15.5.16.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("zstd"));
+        }
+        if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

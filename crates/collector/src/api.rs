@@ -1,0 +1,194 @@
+//! The reading part of the API: SVMs, events, health and metrics, as JSON and text.
+
+use super::answer::{Json, Refusal};
+use super::app::App;
+use super::fleet::{Filter, SVM_SOURCE, canonical_source};
+use super::store::{Event, Events};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use svm_core::subscription::DeviceStatus;
+
+/// Rows of one answer, where the question names no number, and at most.
+const USUAL: u32 = 100;
+const MOST: u32 = 1000;
+/// Keys in the metrics: the fullest ones.
+const METRIC_KEYS: u32 = 1000;
+
+/// What `/v1/svms` and the page are asked. A form sends empty fields: they ask nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FleetQuery {
+    pub(super) status: String,
+    pub(super) phase: String,
+    pub(super) q: String,
+    offset: Option<u32>,
+    limit: Option<u32>,
+    pub(super) page: Option<u32>,
+}
+
+impl FleetQuery {
+    pub(crate) fn filter(&self) -> Result<Filter, Refusal> {
+        let status = match self.status.as_str() {
+            "" => None,
+            "ok" => Some(DeviceStatus::Ok),
+            "warning" => Some(DeviceStatus::Warning),
+            "critical" => Some(DeviceStatus::Critical),
+            _ => return Err(Refusal::Query { field: "status", problem: "is not ok, warning or critical" }),
+        };
+        let some = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
+        if self.q.chars().count() > 200 || self.phase.chars().count() > 64 {
+            return Err(Refusal::Query { field: "q or phase", problem: "is too long" });
+        }
+        Ok(Filter { status, phase: some(&self.phase), text: some(&self.q) })
+    }
+}
+
+/// What the lists of events are asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EventsQuery {
+    after: i64,
+    before: Option<i64>,
+    limit: Option<u32>,
+    source: Option<String>,
+    r#type: Option<String>,
+    severity: Option<u8>,
+}
+
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
+
+pub(super) fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
+    query.map(|Query(query)| query).map_err(|error| Refusal::QueryText(error.body_text()))
+}
+
+pub(super) type Named = Result<Path<String>, PathRejection>;
+
+/// The id in a path. The path is decoded; one that is not UTF-8 then names no SVM.
+pub(super) fn id(path: Named) -> Result<String, Refusal> {
+    path.map(|Path(id)| id).map_err(|_| Refusal::NotFound("such SVM"))
+}
+
+fn limit(asked: Option<u32>) -> Result<u32, Refusal> {
+    match asked.unwrap_or(USUAL) {
+        limit @ 1..=MOST => Ok(limit),
+        _ => Err(Refusal::Query { field: "limit", problem: "is not from 1 to 1000" }),
+    }
+}
+
+pub(super) async fn svms(State(app): State<Arc<App>>, query: Asked<FleetQuery>) -> Result<Json, Refusal> {
+    let query = asked(query)?;
+    let silent_before = app.silent_before();
+    let (limit, offset) = (limit(query.limit)?, query.offset.unwrap_or(0));
+    let (svms, total) = app.store.svms(query.filter()?, silent_before, offset, limit).await?;
+    let counts = app.store.counts(silent_before).await?;
+    let next = u64::from(offset).saturating_add(svms.len() as u64);
+    let next = (next < total && !svms.is_empty()).then_some(next);
+    let svms: Vec<Value> = svms.iter().map(|stored| stored.svm.to_json(silent_before)).collect();
+    Ok(Json(json!({"svms": svms, "total": total, "next": next, "counts": counts})))
+}
+
+pub(super) async fn svm(State(app): State<Arc<App>>, path: Named) -> Result<Json, Refusal> {
+    let stored = app.store.svm(id(path)?).await?.ok_or(Refusal::NotFound("such SVM"))?;
+    let mut shown = stored.svm.to_json(app.silent_before());
+    if let Some(shown) = shown.as_object_mut() {
+        let (at, sequence) =
+            stored.report.as_ref().map(|report| (report.at, report.sequence.as_ref())).unzip();
+        let report =
+            stored.report.as_ref().and_then(|report| serde_json::from_str::<Value>(&report.text).ok());
+        shown.insert("report".to_owned(), report.unwrap_or(Value::Null));
+        shown.insert("report_at".to_owned(), json!(at.flatten()));
+        shown.insert("report_sequence".to_owned(), json!(sequence.flatten()));
+    }
+    Ok(Json(shown))
+}
+
+/// What the list of keys is asked.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeysQuery {
+    offset: u32,
+    limit: Option<u32>,
+}
+
+pub(super) async fn keys(State(app): State<Arc<App>>, query: Asked<KeysQuery>) -> Result<Json, Refusal> {
+    let query = asked(query)?;
+    let limit = limit(query.limit)?;
+    let keys = app.store.keys(query.offset, limit).await?;
+    let next = (keys.len() == limit as usize).then(|| query.offset.saturating_add(limit));
+    let keys: Vec<Value> = keys.iter().map(|sum| sum.to_json()).collect();
+    Ok(Json(json!({"keys": keys, "next": next})))
+}
+
+pub(super) async fn svm_events(
+    State(app): State<Arc<App>>,
+    path: Named,
+    query: Asked<EventsQuery>,
+) -> Result<Response, Refusal> {
+    let (id, query) = (id(path)?, asked(query)?);
+    if query.source.is_some() {
+        return Err(Refusal::Query { field: "source", problem: "is already given by the path" });
+    }
+    let stored = app.store.svm(id).await?.ok_or(Refusal::NotFound("such SVM"))?;
+    list(&app, EventsQuery { source: Some(format!("{SVM_SOURCE}{}", stored.svm.id)), ..query }).await
+}
+
+pub(super) async fn events(
+    State(app): State<Arc<App>>,
+    query: Asked<EventsQuery>,
+) -> Result<Response, Refusal> {
+    let query = asked(query)?;
+    let source = query.source.as_deref().map(|source| canonical_source(source).into_owned());
+    list(&app, EventsQuery { source, ..query }).await
+}
+
+async fn list(app: &App, query: EventsQuery) -> Result<Response, Refusal> {
+    let asked = Events {
+        source: query.source,
+        kind: query.r#type,
+        severity: query.severity,
+        after: query.after,
+        before: query.before,
+        limit: limit(query.limit)?,
+        ..Events::default()
+    };
+    let page = app.store.events(asked).await?;
+    let mut text = String::from("{\"events\":[");
+    for (n, event) in page.events.into_iter().enumerate() {
+        text.push_str(if n == 0 { "" } else { "," });
+        text.push_str(&to_json(&event));
+    }
+    text.push_str(&format!("],\"next\":{}}}", json!(page.next)));
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// An event as lists and live readers get it. The stored text goes through as it is.
+pub(super) fn to_json(event: &Event) -> String {
+    let text: &RawValue = match serde_json::from_str(&event.text) {
+        Ok(text) => text,
+        Err(_) => RawValue::NULL,
+    };
+    json_line(event.position, event.received_at, text)
+}
+
+fn json_line(position: i64, received_at: jiff::Timestamp, event: &RawValue) -> String {
+    format!("{{\"position\":{position},\"received_at\":\"{received_at}\",\"event\":{event}}}")
+}
+
+pub(super) async fn health(State(app): State<Arc<App>>) -> Result<Json, Refusal> {
+    app.store.answers().await?;
+    Ok(Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})))
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
+    let counts = app.store.counts(app.silent_before()).await?;
+    let keys = app.store.keys(0, METRIC_KEYS).await?;
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let text = app.metrics.text(counts, &keys, app.store_limit());
+    Ok((kind, text).into_response())
+}

@@ -1,0 +1,179 @@
+//! `POST /v1/events`: from a request to an answer that names what is on disk.
+//!
+//! Promises: who may not send is refused before the body is read; all bodies together, packed and unpacked, take
+//! a bounded amount of memory until their events are stored, and one token does not take all of it; either every event of a
+//! request is valid or none is stored; ids are named only after the store said that they are stored.
+
+use super::answer::{Json, Refusal};
+use super::app::App;
+use super::coding::{self, Coding};
+use super::store::{Ingest, TokenHolder};
+use super::stream::Peer;
+use super::wire::{self, MAX_BODY};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use svm_core::text::clean;
+use tokio::sync::SemaphorePermit;
+
+/// Room that a body has before any of it came.
+const FIRST_ROOM: usize = 64 * 1024;
+/// How long a body waits for more room.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
+
+pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Response {
+    match take(&app, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            tracing::debug!(refusal = %clean(&refusal.to_string()), "a request with events was refused");
+            let response = refusal.into_response();
+            match response.status() {
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &app.metrics.unauthorised,
+                StatusCode::SERVICE_UNAVAILABLE => &app.metrics.unavailable,
+                _ => &app.metrics.refused,
+            }
+            .fetch_add(1, Relaxed);
+            response
+        }
+    }
+}
+
+async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let token = match &app.tokens {
+        Some(tokens) => Some(tokens.known(&head.headers).ok_or(Refusal::Unauthorised)?),
+        None => None,
+    };
+    // A sender sends one body after the other: one token cannot take the room of all.
+    let _part = match &token {
+        Some(token) => Some(app.senders.take(token.hash.clone(), false).ok_or(Refusal::Busy)?),
+        None => None,
+    };
+    let client = head.extensions.get::<Peer>().map(|peer| Arc::clone(&peer.connection));
+    let reading = client.as_ref().inspect(|client| client.waits());
+    let mode = wire::mode(&head.headers)?;
+    let coding = coding::coding(&head.headers)?;
+    let patience = Duration::from_secs(app.settings.limits.body_timeout_seconds.into());
+    let read = tokio::time::timeout(patience, read_body(app, &head.headers, body));
+    let (body, mut room) = read.await.map_err(|_| Refusal::Slow)??;
+    if let Some(client) = reading {
+        client.works();
+    }
+    let body = match coding {
+        Coding::Identity => body,
+        Coding::Zstd => {
+            let packed = body;
+            let body = coding::unpack(&packed, MAX_BODY, |bytes| room.grow(app, packed.len() + bytes))?;
+            drop(packed);
+            room.shrink(body.len());
+            body.into()
+        }
+    };
+    let events = wire::read(mode, &head.headers, &body)?;
+    // The events are about as large as the body, and take its room until they are kept.
+    drop(body);
+    if token.is_some()
+        && let Some(first) = events.first()
+        && let Some(position) = events.iter().position(|event| event.source != first.source)
+    {
+        return Err(Refusal::SeveralSources { position });
+    }
+    let token = token.zip(app.tokens.as_ref()).map(|(token, file)| TokenHolder {
+        hash: token.hash,
+        source: token.source,
+        source_is_named: events.first().is_some_and(|event| file.names(&event.source)),
+    });
+    let outcome = app.store.ingest(Ingest { token, events, at: app.clock.now() }).await?;
+    drop(room);
+    let refused = outcome.kept.is_empty() && !outcome.conflicts.is_empty();
+    if refused {
+        app.metrics.refused.fetch_add(1, Relaxed);
+    }
+    let status = if refused { StatusCode::CONFLICT } else { StatusCode::OK };
+    let mut answer = json!({"kept": outcome.kept, "conflicts": outcome.conflicts});
+    if let (true, Some(answer)) = (refused, answer.as_object_mut()) {
+        answer.insert(
+            "error".to_owned(),
+            json!({"code": "sequence_conflict",
+                "message": "the sequence numbers of all events belong to other events of this source, or are far above \
+                    the highest known one"}),
+        );
+    }
+    Ok((status, Json(answer)).into_response())
+}
+
+/// The part of the room for all bodies that one request has.
+struct Room<'a>(SemaphorePermit<'a>);
+
+impl<'a> Room<'a> {
+    fn kibibytes(bytes: usize) -> usize {
+        bytes.div_ceil(1024)
+    }
+
+    /// Waits until there is room for so many bytes.
+    async fn wait(app: &'a App, bytes: usize) -> Result<Self, Refusal> {
+        let wanted = u32::try_from(Self::kibibytes(bytes)).map_err(|_| Refusal::TooLarge)?;
+        app.bodies.acquire_many(wanted).await.map(Self).map_err(|_| Refusal::Busy)
+    }
+
+    /// Takes more for a body that has so many bytes by now, and waits for it a while: requests that each have a part of
+    /// the room and wait for more might wait for each other.
+    async fn reach(&mut self, app: &'a App, bytes: usize) -> Result<(), Refusal> {
+        let held = self.0.num_permits();
+        if Self::kibibytes(bytes) <= held {
+            return Ok(());
+        }
+        // Doubled, so that a large body asks a few times only.
+        let wanted = Self::kibibytes(bytes).max((held * 2).min(Self::kibibytes(MAX_BODY)));
+        let missing = u32::try_from(wanted - held).map_err(|_| Refusal::TooLarge)?;
+        let more = tokio::time::timeout(ROOM_WAIT, app.bodies.acquire_many(missing)).await;
+        self.0.merge(more.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?);
+        Ok(())
+    }
+
+    /// Takes more, up to so many bytes in all. It does not wait: requests that each have a part of the room and
+    /// wait for more would wait for each other.
+    fn grow(&mut self, app: &'a App, bytes: usize) -> Result<(), Refusal> {
+        let missing = Self::kibibytes(bytes).saturating_sub(self.0.num_permits());
+        let missing = u32::try_from(missing).map_err(|_| Refusal::TooLarge)?;
+        self.0.merge(app.bodies.try_acquire_many(missing).map_err(|_| Refusal::Busy)?);
+        Ok(())
+    }
+
+    /// Gives back what is above so many bytes.
+    fn shrink(&mut self, bytes: usize) {
+        drop(self.0.split(self.0.num_permits().saturating_sub(Self::kibibytes(bytes))));
+    }
+}
+
+/// Reads the body within its bound. It takes room as it comes: what is only promised holds back nobody.
+async fn read_body<'a>(
+    app: &'a App,
+    headers: &HeaderMap,
+    mut body: Body,
+) -> Result<(hyper::body::Bytes, Room<'a>), Refusal> {
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length: usize = declared.unwrap_or(FIRST_ROOM);
+    if length > MAX_BODY {
+        return Err(Refusal::TooLarge);
+    }
+    let mut room = Room::wait(app, length.min(FIRST_ROOM)).await?;
+    let mut bytes = Vec::with_capacity(length);
+    while let Some(frame) = body.frame().await {
+        let Ok(part) = frame.map_err(|_| Refusal::Broken)?.into_data() else { continue };
+        let size = bytes.len().saturating_add(part.len());
+        if size > MAX_BODY {
+            return Err(Refusal::TooLarge);
+        }
+        room.reach(app, size).await?;
+        bytes.extend_from_slice(&part);
+    }
+    room.shrink(bytes.len());
+    Ok((bytes.into(), room))
+}

@@ -1,0 +1,112 @@
+//! The collector: parse, call, exit code.
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::ExitCode;
+use svm_collector::cli::{Cli, Command, ConfigCommand, Files};
+use svm_collector::{Collector, Settings, tokens};
+use svm_core::clock::Clock;
+use svm_core::command_line;
+use svm_core::error_chain::Chain;
+use svm_core::logging;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// As systemd's `RestartPreventExitStatus=` has it: the settings are wrong, trying again is no use.
+const WRONG_SETTINGS: u8 = 78;
+
+const PROGRAM: &str = "svm-collector";
+
+/// The exit code where an answer cannot be written.
+const CANNOT_WRITE: u8 = 74;
+
+fn main() -> ExitCode {
+    let arguments = svm_core::environment::arguments();
+    let Cli { json, command } = match command_line::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            return ExitCode::from(command_line::answer(PROGRAM, &error, &arguments, CANNOT_WRITE));
+        }
+    };
+    match command {
+        Command::Run(files) => run(files, json),
+        Command::Config { command: ConfigCommand::Check(files) } => {
+            match Settings::load(&files.named(), svm_core::environment::variables()) {
+                Ok(settings) => {
+                    let remarks = settings.remarks();
+                    let text = remarks.iter().map(|remark| format!("\nbut: {remark}")).collect::<String>();
+                    let value = json!({"ok": true, "remarks": remarks});
+                    say(json, &value, &format!("the settings are right{text}"))
+                }
+                Err(error) => complain(json, "bad_settings", &error.to_string(), WRONG_SETTINGS),
+            }
+        }
+        Command::Token { source } => match tokens::make(source.as_deref()) {
+            Some((token, line)) => say(
+                json,
+                &json!({"token": token, "line": line}),
+                &format!("for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"),
+            ),
+            None => complain(json, "no_random_numbers", "the system gives no random numbers", 1),
+        },
+    }
+}
+
+fn run(files: Files, json: bool) -> ExitCode {
+    let settings = match Settings::load(&files.named(), svm_core::environment::variables()) {
+        Ok(settings) => settings,
+        Err(error) => return complain(json, "bad_settings", &error.to_string(), WRONG_SETTINGS),
+    };
+    logging::start("svm-collector", settings.log.format, settings.log.level);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(serve(settings)),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %Chain(error.as_ref()), "the collector does not run");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let listen = settings.listen;
+    let collector = Collector::open(settings, Clock::system())?;
+    let listener =
+        tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "taking events; the fleet is on http://{address}/");
+    sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
+    let token_files = collector.token_files();
+    let reloading = async {
+        while hangup.recv().await.is_some() {
+            token_files.iter().for_each(|file| file.reload());
+            if token_files.is_empty() {
+                tracing::info!("no token is required: there is nothing to read again");
+            }
+        }
+        std::future::pending().await
+    };
+    let shutdown = async {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, () = reloading => {} }
+        sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
+        tracing::info!("stopping: requests under way are finished first");
+    };
+    collector.serve(listener, shutdown).await;
+    Ok(())
+}
+
+fn say(json: bool, value: &Value, text: &str) -> ExitCode {
+    let said = if json { command_line::print_json(value) } else { writeln!(std::io::stdout(), "{text}") };
+    ExitCode::from(said.map_or_else(|error| command_line::unwritten(PROGRAM, &error, CANNOT_WRITE), |()| 0))
+}
+
+fn complain(json: bool, code: &str, text: &str, exit: u8) -> ExitCode {
+    command_line::report(PROGRAM, json, code, text);
+    ExitCode::from(exit)
+}

@@ -1,0 +1,181 @@
+//! Counters, and their text for Prometheus.
+
+use super::fleet::{Counts, KeySum};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use svm_core::text::clean;
+
+/// What is counted since the start.
+#[derive(Default)]
+pub(super) struct Metrics {
+    stored: AtomicU64,
+    duplicates: AtomicU64,
+    conflicts: AtomicU64,
+    transactions: AtomicU64,
+    transaction_microseconds: AtomicU64,
+    /// Requests refused with 400, 409, 413 or 415.
+    pub(super) refused: AtomicU64,
+    /// Requests refused with 401 or 403.
+    pub(super) unauthorised: AtomicU64,
+    /// Requests answered with 503.
+    pub(super) unavailable: AtomicU64,
+    /// Requests since the start, whatever became of them.
+    pub(super) requests: AtomicU64,
+    /// Connections open now.
+    pub(super) connections: AtomicU64,
+    /// Readers of live events now.
+    pub(super) live_readers: AtomicU64,
+    /// Readers of live events that were cut because they took nothing.
+    pub(super) live_cut: AtomicU64,
+    /// Connections for which there was no place.
+    pub(super) connections_refused: AtomicU64,
+    /// Connections that were cut to make room for others.
+    pub(super) connections_cut: AtomicU64,
+    /// Bytes of the store, without what is free in it.
+    pub(super) store_bytes: AtomicU64,
+    /// Events removed, by [`RemovalReason`].
+    removed: [AtomicU64; 3],
+}
+
+/// What one transaction did with the events of its requests.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CommitCounts {
+    /// Events that were not stored before.
+    pub(super) stored: u64,
+    /// Events that were stored before.
+    pub(super) duplicates: u64,
+    /// Events refused for their sequence number.
+    pub(super) conflicts: u64,
+}
+
+/// Why events are removed.
+#[derive(Clone, Copy)]
+pub(super) enum RemovalReason {
+    /// They are older than they may be.
+    Age,
+    /// Their source has more than it may have.
+    Quota,
+    /// The store has more than it may have.
+    Size,
+}
+
+/// Counts up, and down again when dropped.
+pub(super) struct Gauge(Arc<Metrics>, fn(&Metrics) -> &AtomicU64);
+
+impl Gauge {
+    pub(super) fn up(metrics: &Arc<Metrics>, which: fn(&Metrics) -> &AtomicU64) -> Self {
+        which(metrics).fetch_add(1, Relaxed);
+        Self(Arc::clone(metrics), which)
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        (self.1)(&self.0).fetch_sub(1, Relaxed);
+    }
+}
+
+impl Metrics {
+    /// A transaction was committed.
+    pub(super) fn committed(&self, took: Duration, counts: CommitCounts) {
+        self.transactions.fetch_add(1, Relaxed);
+        self.transaction_microseconds.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        self.stored.fetch_add(counts.stored, Relaxed);
+        self.duplicates.fetch_add(counts.duplicates, Relaxed);
+        self.conflicts.fetch_add(counts.conflicts, Relaxed);
+    }
+
+    /// Events were removed.
+    pub(super) fn removed(&self, reason: RemovalReason, count: u64) {
+        let [age, quota, size] = &self.removed;
+        match reason {
+            RemovalReason::Age => age,
+            RemovalReason::Quota => quota,
+            RemovalReason::Size => size,
+        }
+        .fetch_add(count, Relaxed);
+    }
+
+    /// All of it in Prometheus' text format.
+    pub(super) fn text(&self, svms: Counts, keys: &[KeySum], store_limit: u64) -> String {
+        let mut text = String::new();
+        let seconds = Duration::from_micros(self.transaction_microseconds.load(Relaxed)).as_secs_f64();
+        for (name, kind, help, value) in [
+            ("events_kept_total", "counter", "Events written to disk.", &self.stored),
+            ("events_duplicate_total", "counter", "Events that were on disk before.", &self.duplicates),
+            (
+                "events_conflict_total",
+                "counter",
+                "Events refused for their sequence number.",
+                &self.conflicts,
+            ),
+            ("requests_refused_total", "counter", "Requests answered 400, 409, 413 or 415.", &self.refused),
+            ("requests_unauthorised_total", "counter", "Requests answered 401 or 403.", &self.unauthorised),
+            ("requests_unavailable_total", "counter", "Requests answered 503.", &self.unavailable),
+            ("transactions_total", "counter", "Transactions committed.", &self.transactions),
+            ("connections", "gauge", "Connections open.", &self.connections),
+            ("live_readers", "gauge", "Readers of live events.", &self.live_readers),
+            ("live_cut_total", "counter", "Readers of live events cut for taking nothing.", &self.live_cut),
+            (
+                "connections_refused_total",
+                "counter",
+                "Connections without a place.",
+                &self.connections_refused,
+            ),
+            (
+                "connections_cut_total",
+                "counter",
+                "Connections cut to make room for others.",
+                &self.connections_cut,
+            ),
+            ("store_bytes", "gauge", "Bytes of the store, without what is free in it.", &self.store_bytes),
+        ] {
+            let value = value.load(Relaxed);
+            write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} {kind}\n").ok();
+            writeln!(text, "svm_collector_{name} {value}").ok();
+        }
+        text.push_str("# HELP svm_collector_transaction_seconds_total Time spent in transactions.\n");
+        text.push_str("# TYPE svm_collector_transaction_seconds_total counter\n");
+        writeln!(text, "svm_collector_transaction_seconds_total {seconds}").ok();
+        text.push_str("# HELP svm_collector_svms SVMs by status.\n# TYPE svm_collector_svms gauge\n");
+        for (status, count) in [("ok", svms.ok), ("warning", svms.warning), ("critical", svms.critical)] {
+            writeln!(text, "svm_collector_svms{{status=\"{status}\"}} {count}").ok();
+        }
+        text.push_str("# HELP svm_collector_events_removed_total Events removed from the store.\n");
+        text.push_str("# TYPE svm_collector_events_removed_total counter\n");
+        for (reason, count) in ["age", "quota", "size"].into_iter().zip(&self.removed) {
+            let count = count.load(Relaxed);
+            writeln!(text, "svm_collector_events_removed_total{{reason=\"{reason}\"}} {count}").ok();
+        }
+        text.push_str("# HELP svm_collector_store_limit_bytes Bytes that the store may have.\n");
+        text.push_str("# TYPE svm_collector_store_limit_bytes gauge\n");
+        writeln!(text, "svm_collector_store_limit_bytes {store_limit}").ok();
+        key_sums(&mut text, keys);
+        text
+    }
+}
+
+/// The devices of each key. What is unknown has no line.
+fn key_sums(text: &mut String, keys: &[KeySum]) {
+    type Value = fn(&KeySum) -> Option<u64>;
+    let gauges: [(&str, &str, Value); 4] = [
+        ("key_devices", "Devices of all SVMs of a key that reported a number.", |sum| sum.devices),
+        ("key_devices_limit", "Devices that a key allows.", |sum| sum.devices_limit),
+        ("key_svms", "SVMs with this active key.", |sum| Some(sum.svms)),
+        ("key_svms_unknown", "Of these, SVMs that reported no number of devices.", |sum| {
+            Some(sum.svms_unknown)
+        }),
+    ];
+    for (name, help, value) in gauges {
+        write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} gauge\n").ok();
+        for sum in keys {
+            if let Some(value) = value(sum) {
+                // The text comes from senders: clean() leaves no line ends.
+                let key = clean(&sum.key).replace('\\', "\\\\").replace('"', "\\\"");
+                writeln!(text, "svm_collector_{name}{{key=\"{key}\"}} {value}").ok();
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What all programs of this project share: the rules of a subscription (pure), signed documents, events, the clock,
+//! settings, HTTP, TLS, files and logging.
+//!
+//! It knows none of the programs. Which module may import which: `tests/architecture.rs`.
+
+// Tests read and wait as they like; what is shipped is held to the bans of clippy.toml.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
+pub mod ask;
+pub mod backoff;
+pub mod bounds;
+pub mod clock;
+pub mod command_line;
+pub mod documents;
+pub mod environment;
+pub mod error_chain;
+pub mod events;
+pub mod files;
+pub mod hex;
+pub mod http;
+pub mod lock;
+pub mod logging;
+pub mod memory;
+pub mod percent;
+pub mod places;
+pub mod root_only;
+pub mod secrets;
+pub mod sequence;
+pub mod settings;
+pub mod subscription;
+pub mod text;
+pub mod tls;

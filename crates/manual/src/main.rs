@@ -1,0 +1,138 @@
+//! For whoever makes packages: writes the manual pages and the shells' completions of the three programs into a folder.
+//!
+//! Promises: everything comes from where it is said already: command lines as `clap` has them, settings from the files of
+//! defaults, exit codes from the documentation. It is a program of its own so that the others do not carry it.
+
+mod page;
+mod roff;
+mod settings;
+
+use anyhow::{Context, bail};
+use clap::{Command, CommandFactory};
+use clap_complete::Shell;
+use page::Page;
+use std::path::Path;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = svm_core::environment::arguments().into_iter().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (Some(folder), None) => write_all(Path::new(&folder)),
+        _ => bail!("usage: svm-manual FOLDER"),
+    }
+}
+
+fn write_all(folder: &Path) -> anyhow::Result<()> {
+    for (page, command) in programs() {
+        let name = format!("{}.{}", page.name, page.section);
+        write(&folder.join("man").join(name), &page.render(&mut command.clone()))?;
+        completions(folder, page.name, command)?;
+    }
+    for settings in settings::ALL {
+        write(&folder.join("man").join(format!("{}.5", settings.name)), &settings.render())?;
+    }
+    Ok(())
+}
+
+/// The programs that have a manual page, with their command lines.
+fn programs() -> [(Page, Command); 3] {
+    [
+        (page::AGENT, svm_agent::cli::Cli::command()),
+        (page::COLLECTOR, svm_collector::cli::Cli::command()),
+        (page::VENDOR, svm_vendor::cli::command()),
+    ]
+}
+
+/// As each shell wants its file to be named.
+fn completions(folder: &Path, name: &str, mut command: Command) -> anyhow::Result<()> {
+    for (shell, file) in [
+        (Shell::Bash, name.to_owned()),
+        (Shell::Zsh, format!("_{name}")),
+        (Shell::Fish, format!("{name}.fish")),
+    ] {
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut command, name, &mut text);
+        let mut text = String::from_utf8(text)?;
+        if shell == Shell::Bash {
+            text = one_name(&text, name);
+        }
+        write(&folder.join(shell.to_string()).join(file), &text)?;
+    }
+    Ok(())
+}
+
+/// A program with a dash in its name has two names in what `clap_complete` writes for bash, and nothing is completed below
+/// its first word (clap-rs/clap#6421).
+fn one_name(text: &str, program: &str) -> String {
+    text.replace(&program.replace('-', "__subcmd__"), &program.replace('-', "__"))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_option_is_in_its_page() {
+        fn look(command: &Command, text: &str) {
+            let options = command.get_arguments().filter_map(clap::Arg::get_long);
+            for option in options.filter(|name| !["help", "version"].contains(name)) {
+                assert!(
+                    text.contains(&roff::escape(&format!("--{option}"))),
+                    "--{option} of {}",
+                    command.get_name()
+                );
+            }
+            for below in
+                command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help")
+            {
+                assert!(text.contains(below.get_name()), "{}", below.get_name());
+                look(below, text);
+            }
+        }
+        for (page, mut command) in programs() {
+            command.build();
+            look(&command, &page.render(&mut command.clone()));
+        }
+    }
+
+    #[test]
+    fn bash_completes_below_the_first_word() {
+        for (page, mut command) in programs() {
+            let mut text = Vec::new();
+            clap_complete::generate(Shell::Bash, &mut command, page.name, &mut text);
+            let text = one_name(&String::from_utf8(text).unwrap(), page.name);
+            // What the words lead to, and what is offered there.
+            let names = text.lines().filter_map(|line| line.trim().strip_prefix("cmd=\"")?.strip_suffix('"'));
+            for name in names.filter(|name| !name.is_empty()) {
+                assert!(text.contains(&format!("\n        {name})\n")), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_is_in_the_page_of_the_settings() {
+        for settings in settings::ALL {
+            let text = settings.render();
+            for line in settings.defaults.lines() {
+                let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") else { continue };
+                if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                    assert!(text.contains(&format!("\\fB{key}\\fR")), "{key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_exit_codes_are_those_of_the_documentation() {
+        let text = page::AGENT.render(&mut svm_agent::cli::Cli::command());
+        for code in ["0", "1", "2", "69", "74", "75", "78"] {
+            assert!(text.contains(&format!("\n\\fB{code}\\fR\n")), "{code}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `serve`: the small web server on the command line.
+
+use super::{report::Report, say};
+use crate::{VendorError, serve};
+use serde_json::json;
+use std::{io, net::SocketAddr, path::Path};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// Serves a published folder until SIGINT or SIGTERM.
+pub(super) fn serve(
+    dir: &Path,
+    listen: SocketAddr,
+    public: bool,
+    as_json: bool,
+) -> Result<Report, VendorError> {
+    if !listen.ip().is_loopback() && !public {
+        return Err(VendorError::Usage(format!(
+            "{listen} is reached from other machines, and this server is for trials: it speaks plain HTTP and \
+             bounds nobody. Say --public where that is meant, or use a real web server"
+        )));
+    }
+    if !dir.is_dir() {
+        let source = io::Error::from(io::ErrorKind::NotADirectory);
+        return Err(VendorError::Io { verb: "serve", path: dir.to_owned(), source });
+    }
+    let failed = |source| VendorError::Io { verb: "listen at", path: listen.to_string().into(), source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let at = listener.local_addr().map_err(failed)?;
+        let (mut terminate, mut interrupt) = (
+            signal(SignalKind::terminate()).map_err(failed)?,
+            signal(SignalKind::interrupt()).map_err(failed)?,
+        );
+        tell(dir, at, as_json);
+        let end = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let log = |answered: &serve::Answered| drop(say::lines(&mut io::stderr(), &answered.to_string()));
+        serve::serve_until(dir.to_owned(), listener, log, end).await.map_err(failed)
+    })?;
+    Ok(Report::default())
+}
+
+/// Says where it is before the first request; nobody who reads it is no reason not to serve.
+fn tell(dir: &Path, at: SocketAddr, as_json: bool) {
+    if as_json {
+        let address = json!({"url": format!("http://{at}"), "folder": dir.to_string_lossy()});
+        say::json(&mut io::stdout(), &address.to_string()).ok();
+        return;
+    }
+    let address = format!(
+        "svm-vendor: serves {} at http://{at}, the source.url of an agent. For trials: plain HTTP, nobody is bounded; \
+         Ctrl-C ends it",
+        dir.display()
+    );
+    say::lines(&mut io::stderr(), &address).ok();
+    if !dir.join("v1/keys").is_dir() {
+        let nothing = "svm-vendor: nothing is published there yet: `svm-vendor publish` does it";
+        say::lines(&mut io::stderr(), nothing).ok();
+    }
+}

@@ -1,0 +1,249 @@
+//! Who issues: `provider.toml` of the ledger, made by the first `keygen` and edited by hand after.
+
+use super::VendorError;
+use serde::{Deserialize, Serialize};
+use std::{io, path::Path};
+use svm_core::documents::is_issuer;
+use svm_core::files::read_text_bounded;
+use svm_core::subscription::Vendor;
+use svm_core::text::is_deceptive;
+
+/// The file has a few lines.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// The issuer, and what each of its documents says of the vendor from the next change on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// The claim `iss` of its documents: [`is_issuer`]. It stays: revisions come from the issuer of the key.
+    pub iss: String,
+    /// Shown to people who have to turn to the vendor.
+    #[serde(default, skip_serializing_if = "Contact::is_empty")]
+    pub vendor: Contact,
+}
+
+/// As [`Vendor`], but a wrong name in the file is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Contact {
+    /// The company's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_url: Option<String>,
+    /// Its telephone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// Where to renew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewal_url: Option<String>,
+}
+
+impl Contact {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether it can stand in documents.
+    ///
+    /// # Errors
+    /// The field, what is wrong with it, and the way out.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { name, support_url, phone, renewal_url } = self;
+        let rows = [
+            ("name", name, false),
+            ("support_url", support_url, true),
+            ("phone", phone, false),
+            ("renewal_url", renewal_url, true),
+        ];
+        for (field, text, is_url) in rows {
+            let Some(text) = text else { continue };
+            let length = text.chars().count();
+            if text.chars().any(is_deceptive) {
+                return Err(format!(
+                    "`{field}` holds control characters, or invisible ones: write it in one line of plain text"
+                ));
+            }
+            if !(1..=200).contains(&length) {
+                return Err(format!(
+                    "`{field}` must be 1 to 200 characters, not {length}: shorten it or leave it out"
+                ));
+            }
+            if is_url && !is_web_address(text) {
+                return Err(format!(
+                    "`{field}` must be a web address, such as https://provider.example/help \
+                     (a host with other letters in its xn-- form)"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// For a statement; `None` where nothing is known.
+    pub fn to_vendor(&self) -> Option<Vendor> {
+        let Self { name, support_url, phone, renewal_url } = self.clone();
+        (!self.is_empty()).then_some(Vendor { name, support_url, phone, renewal_url })
+    }
+}
+
+fn is_web_address(text: &str) -> bool {
+    let url = reqwest::Url::parse(text);
+    // A parser passes over spaces and mends what it can; what stands in a document is as it was typed.
+    !text.contains(char::is_whitespace)
+        && url.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        && text.contains("://")
+}
+
+impl Profile {
+    /// The file's name in the ledger.
+    pub(super) const FILE: &str = "provider.toml";
+
+    pub(super) fn check(&self) -> Result<(), VendorError> {
+        if is_issuer(&self.iss) {
+            return Ok(());
+        }
+        Err(VendorError::Issuer(
+            "the issuer's name must be 1 to 200 printable ASCII characters without spaces, best your domain, \
+             such as --iss provider.example"
+                .to_owned(),
+        ))
+    }
+
+    /// Reads the ledger's.
+    pub(super) fn read(ledger: &Path) -> Result<Self, VendorError> {
+        let path = ledger.join(Self::FILE);
+        let text = read_text_bounded(&path, MAX_BYTES).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                VendorError::NotALedger { path: ledger.to_owned() }
+            }
+            _ => VendorError::Io { verb: "read", path: path.clone(), source },
+        })?;
+        Self::parse(&path, &text)
+    }
+
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, VendorError> {
+        let profile: Self = toml::from_str(text).map_err(|error| {
+            // The error's own `Display` quotes the whole line.
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            let problem = format!("line {line}: {}", without_quotations(error.message()));
+            VendorError::Profile { path: path.to_owned(), problem }
+        })?;
+        profile.check()?;
+        profile.check_texts(path, text)?;
+        Ok(profile)
+    }
+
+    /// A name that steers a terminal or hides from a reader is refused where it stands, before anything is signed with it.
+    fn check_texts(&self, path: &Path, text: &str) -> Result<(), VendorError> {
+        let Contact { name, support_url, phone, renewal_url } = &self.vendor;
+        let texts = [name, support_url, phone, renewal_url];
+        let Some(character) =
+            texts.into_iter().flatten().flat_map(|text| text.chars()).find(|c| is_deceptive(*c))
+        else {
+            return Ok(());
+        };
+        let code = u32::from(character);
+        // As it stands there, or as TOML escapes it.
+        let escaped =
+            [format!("\\u{code:04x}"), format!("\\u{code:08x}"), format!("\\x{code:02x}"), "\\e".to_owned()];
+        let short = ["\\n", "\\r", "\\t", "\\b", "\\f"];
+        let has = |line: &str| {
+            let line = line.to_lowercase();
+            line.contains(character)
+                || escaped.iter().any(|form| line.contains(form.as_str()))
+                || short.iter().any(|form| line.contains(form))
+        };
+        let line = text.split('\n').position(has).map_or(1, |at| at + 1);
+        Err(VendorError::Deceptive {
+            path: path.to_owned(),
+            line,
+            what: "what it says of the provider",
+            character,
+        })
+    }
+
+    /// The text of the file.
+    pub(crate) fn to_text(&self) -> Result<String, VendorError> {
+        let problem = |error: toml::ser::Error| VendorError::Profile {
+            path: Self::FILE.into(),
+            problem: error.to_string(),
+        };
+        Ok(format!(
+            "# Who issues. What stands under [vendor] (name, support_url, phone, renewal_url) is in each document\n\
+             # from its next change on. `iss` stays as it is: a key takes revisions from its own issuer alone.\n{}",
+            toml::to_string(self).map_err(problem)?
+        ))
+    }
+}
+
+/// A library's message without the values that it quotes: somebody may have put there what belongs elsewhere.
+fn without_quotations(message: &str) -> String {
+    let mut parts = message.trim_end().split('"');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    while let Some(quoted) = parts.next() {
+        text.push_str(if quoted.is_empty() { "\"\"" } else { "\"…\"" });
+        text.push_str(parts.next().unwrap_or_default());
+    }
+    svm_core::text::clean_start(&text, 200)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_cannot_stand_in_a_document_is_named() {
+        let text = |text: &str| Some(text.to_owned());
+        let plain = Contact::default;
+        let rows = [
+            (Contact { name: text("A\u{1b}[2J"), ..plain() }, "`name` holds control"),
+            (Contact { name: text(""), ..plain() }, "`name` must be 1 to 200"),
+            (Contact { phone: text(&"1".repeat(201)), ..plain() }, "`phone` must be 1 to 200"),
+            (
+                Contact { support_url: text("provider.example/help"), ..plain() },
+                "`support_url` must be a web",
+            ),
+            (
+                Contact { support_url: text("https:provider.example"), ..plain() },
+                "`support_url` must be a web",
+            ),
+            (
+                Contact { renewal_url: text("ftp://provider.example"), ..plain() },
+                "`renewal_url` must be a web",
+            ),
+            (Contact { renewal_url: text("https://a b"), ..plain() }, "`renewal_url` must be a web"),
+            (Contact { renewal_url: text("https://"), ..plain() }, "`renewal_url` must be a web"),
+            (Contact { renewal_url: text("javascript://x"), ..plain() }, "`renewal_url` must be a web"),
+        ];
+        for (contact, word) in rows {
+            let problem = contact.check().unwrap_err();
+            assert!(problem.contains(word), "{problem}");
+        }
+        let good = Contact {
+            name: text("ООО «Провайдер»"),
+            support_url: text("https://xn--e1afmkfd.example:8443/help?x=1"),
+            phone: text("+7 (000) 000-00-00"),
+            renewal_url: text("http://provider.example"),
+        };
+        good.check().unwrap();
+        plain().check().unwrap();
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_wrong_name_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let contact =
+            Contact { name: Some("A \"b\"".into()), phone: Some("+1".into()), ..Contact::default() };
+        let profile = Profile { iss: "provider.example".into(), vendor: contact };
+        fs::write(folder.path().join(Profile::FILE), profile.to_text().unwrap()).unwrap();
+        assert_eq!(Profile::read(folder.path()).unwrap(), profile);
+        fs::write(folder.path().join(Profile::FILE), "iss = 'a'\n[vendor]\nnmae = 'b'\n").unwrap();
+        let error = Profile::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("nmae") && error.contains("line 3"), "{error}");
+        let error = Profile::read(&folder.path().join("none")).unwrap_err();
+        assert!(matches!(error, VendorError::NotALedger { .. }), "{error}");
+    }
+}

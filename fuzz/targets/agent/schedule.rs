@@ -1,0 +1,44 @@
+//! Cron lines, zones, and the slots that follow.
+
+use super::bytes::{Bytes, text};
+use crate::enforcement::updates::driver::Course;
+use crate::enforcement::updates::line::Line;
+use crate::enforcement::updates::schedule::Schedule;
+use crate::settings::Missed;
+
+/// Two instants, a zone, and lines.
+pub(super) fn schedule(data: &[u8]) {
+    let mut bytes = Bytes::new(data);
+    let (at, later) = (bytes.instant(), bytes.instant());
+    let zone = match bytes.byte() {
+        0..100 => "Europe/Berlin".to_owned(),
+        100..150 => "Africa/Casablanca".to_owned(),
+        150..200 => "Australia/Lord_Howe".to_owned(),
+        200..220 => "UTC".to_owned(),
+        _ => bytes.text(),
+    };
+    let rest = text(bytes.rest()).into_owned();
+    for line in rest.lines() {
+        match Line::parse(line) {
+            Ok(line) => {
+                let civil = at.as_second();
+                assert!(line.next(civil, false).is_none_or(|next| next > civil));
+                assert!(line.next(civil, true).is_none_or(|next| next >= civil));
+                line.next(i64::MAX, true);
+                line.next(i64::MIN, false);
+            }
+            Err(error) => assert!(error.to_string().len() < 2 * line.len() + 1000),
+        }
+    }
+    let lines: Vec<String> = rest.lines().map(str::to_owned).collect();
+    let Ok(schedule) = Schedule::parse(&lines, &zone) else { return };
+    let next = schedule.next_after(at);
+    assert!(next.is_none_or(|next| next > at), "{next:?} is not after {at}");
+    if let Some(next) = next {
+        assert_eq!(schedule.last_at_or_before(next, at), Some(next));
+    }
+    let mut course = Course::new(schedule, Missed::RunOnce, None, at.min(later));
+    if let Some((due, _)) = course.look(at.max(later)) {
+        assert!(due.slot <= at.max(later));
+    }
+}

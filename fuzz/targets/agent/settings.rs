@@ -1,0 +1,8 @@
+//! The settings of the agent.
+
+use super::files::read;
+use crate::settings::Settings;
+
+pub(super) fn agent(data: &[u8]) {
+    read(data, Settings::read);
+}

@@ -1,0 +1,310 @@
+//! Activation by a code: asked of the vendor at once, and kept where the vendor does not answer.
+//!
+//! Promises: a code whose vendor cannot be reached is not lost; it is tried again over restarts until its document
+//! comes, it is refused, somebody cancels it, or it has lasted too long, and each of these is told. The code itself is
+//! never kept. Must not know: sockets and the command line.
+
+pub(crate) mod pending;
+
+pub use pending::Failure;
+
+use super::board::{Answered, Board};
+use super::engine::{Handle, Offered, Order, Tell};
+use super::health::PendingActivation;
+use super::settings::Settings;
+use super::source::poller::verify_now;
+use super::source::{Answer, SourceError, fetch, schedule};
+use super::store::{Commit, Store, StoreError, read_note};
+use crate::lines::say;
+use pending::{Pending, Waiting};
+use std::sync::Arc;
+use svm_core::clock::Clock;
+use svm_core::documents::{Expect, Sub, text_digest};
+use svm_core::events::Operational;
+use svm_core::subscription::Role;
+use tokio::sync::{mpsc, oneshot};
+
+/// Name of the store's note of what waits.
+pub const NOTE: &str = "activation";
+
+/// What is asked of the pending activations.
+#[derive(Debug)]
+pub enum Wish {
+    /// Keep this one, and go on trying. Answers how it is shown, and whether another one gave way to it.
+    Keep(Box<Keep>, oneshot::Sender<Result<(PendingActivation, bool), StoreError>>),
+    /// Drop those of this role, or all. Answers which were dropped.
+    Cancel(Option<Role>, oneshot::Sender<Result<Vec<PendingActivation>, StoreError>>),
+    /// A document of this code came otherwise. It does not wait any more; where its key was added, neither does
+    /// another that waits for the role.
+    Came {
+        /// As which key.
+        role: Role,
+        /// Which document.
+        sub: Sub,
+        /// Or refused.
+        added: bool,
+    },
+}
+
+/// An activation that the vendor did not answer.
+#[derive(Debug)]
+pub struct Keep {
+    /// Which document.
+    pub sub: Sub,
+    /// As which key.
+    pub role: Role,
+    /// Why there is none yet.
+    pub failure: Failure,
+}
+
+/// Asks the vendor for the document of a code, once, and verifies it.
+///
+/// # Errors
+/// [`SourceError`]: no document came.
+pub async fn ask_vendor(
+    settings: &Settings,
+    clock: &Clock,
+    board: &Board,
+    sub: &Sub,
+) -> Result<Offered, SourceError> {
+    match fetch(&settings.source, sub, None, clock).await? {
+        Answer::Document { text, .. } => {
+            let expect = Expect { sub: Some(sub), issuer: None };
+            let offered = verify_now(&text, &settings.trust_dir, expect, &mut Vec::new());
+            let digest = offered.as_ref().ok().map(|document| text_digest(&document.text));
+            board.note_answer(Answered { sub: sub.clone(), digest, at: clock.now() });
+            Ok(offered)
+        }
+        // Nobody asked whether anything changed.
+        Answer::NotChanged => Err(SourceError::NotFound),
+    }
+}
+
+/// The order that makes a key of what was offered.
+pub fn order(role: Role, offered: Offered) -> Order {
+    match role {
+        Role::Active => Order::Activate(Box::new(offered)),
+        Role::Reserve => Order::AddReserve(Box::new(offered)),
+    }
+}
+
+impl Failure {
+    /// Why the vendor gave no document for a code, with the way out.
+    pub fn of(error: &SourceError, settings: &Settings) -> Self {
+        let url = settings.source.url.as_deref().and_then(|url| svm_core::http::Target::parse(url).ok());
+        let host = url.as_ref().map_or("the vendor", |url| url.name());
+        let message = match error {
+            SourceError::NotFound => format!(
+                "{host} has no document for this code (404). Its check character fits, so it is hardly mistyped: either it is not published yet, or source.url is not the address of the vendor who gave the code, or that vendor took it back; ask there"
+            ),
+            SourceError::Withdrawn => format!(
+                "{host} says that the document of this code was withdrawn for good (410): ask the vendor for another code"
+            ),
+            SourceError::NotConfigured => error.to_string(),
+            other => format!("{host}: {other}"),
+        };
+        let retry_after = match error {
+            SourceError::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        Self { code: error.code().to_owned(), message, retry_after }
+    }
+}
+
+/// The part that keeps what is pending, and tries it again.
+pub struct Activations {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Handle,
+    /// The store, for its own note.
+    pub store: Store,
+    /// Where it writes how it is.
+    pub board: Arc<Board>,
+}
+
+impl Activations {
+    /// Works until whoever may wish anything is gone.
+    pub async fn run(self, mut wishes: mpsc::Receiver<Wish>) {
+        let note = self.store.note(NOTE).await.ok().flatten();
+        let mut waiting: Waiting = read_note(NOTE, note).unwrap_or_default();
+        loop {
+            self.show(&waiting);
+            let due = waiting.first().map(|pending| pending.due(self.clock.now()));
+            let clock = self.clock;
+            tokio::select! {
+                wish = wishes.recv() => match wish {
+                    None => return,
+                    Some(wish) => self.grant(&mut waiting, wish).await,
+                },
+                () = clock.sleep_until(due.unwrap_or(jiff::Timestamp::MAX)) => {
+                    let Some(pending) = waiting.first().cloned() else { continue };
+                    // A long wait is cut into hours.
+                    if due.is_none_or(|due| clock.now() < due) {
+                        continue;
+                    }
+                    // Whoever wishes something is not kept waiting for the vendor.
+                    let settings = self.settings.clone();
+                    tokio::select! {
+                        asked = ask_vendor(&settings, &clock, &self.board, &pending.sub) => {
+                            self.answered(&mut waiting, pending, asked).await;
+                        }
+                        wish = wishes.recv() => match wish {
+                            None => return,
+                            Some(wish) => self.grant(&mut waiting, wish).await,
+                        },
+                    }
+                }
+            }
+        }
+    }
+
+    fn show(&self, waiting: &Waiting) {
+        *self.board.activations() = waiting.shown();
+    }
+
+    async fn grant(&self, waiting: &mut Waiting, wish: Wish) {
+        // Whoever wished may have gone.
+        match wish {
+            Wish::Keep(keep, reply) => drop(reply.send(self.keep(waiting, *keep).await)),
+            Wish::Cancel(role, reply) => drop(reply.send(self.cancel(waiting, role).await)),
+            Wish::Came { role, sub, added } => {
+                let of_role = waiting.of(role).as_ref().map(|pending| pending.sub == sub);
+                match of_role {
+                    Some(true) => {
+                        *waiting.of(role) = None;
+                        self.note(waiting).await;
+                    }
+                    Some(false) if added => {
+                        if let Err(error) = self.end(waiting, &[role], "replaced").await {
+                            say!(ACTIVATION_NOT_DROPPED, %error, "a pending activation was not dropped; it will be refused: {error}");
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    async fn keep(&self, waiting: &mut Waiting, keep: Keep) -> Result<(PendingActivation, bool), StoreError> {
+        let Keep { sub, role, failure } = keep;
+        let now = self.clock.now();
+        let mut next = waiting.clone();
+        let known = next.of(role).take_if(|pending| pending.sub == sub);
+        let (again, replaces) = (known.is_some(), next.of(role).is_some());
+        let mut pending = known.unwrap_or_else(|| Pending {
+            sub,
+            role,
+            since: now,
+            next_try_at: now,
+            tries: 0,
+            failure: failure.clone(),
+        });
+        self.put_off(&mut pending, failure);
+        let shown = pending.shown();
+        *next.of(role) = Some(pending);
+        let PendingActivation { code, message, .. } = shown.clone();
+        let event = Operational::ActivationPending { role, since: shown.since, code, message, replaces };
+        self.tell(&next, if again { Vec::new() } else { vec![event] }).await?;
+        *waiting = next;
+        // Whoever hears of it may look at once.
+        self.show(waiting);
+        Ok((shown, replaces))
+    }
+
+    async fn cancel(
+        &self,
+        waiting: &mut Waiting,
+        role: Option<Role>,
+    ) -> Result<Vec<PendingActivation>, StoreError> {
+        let roles: Vec<Role> = match role {
+            Some(role) => vec![role],
+            None => vec![Role::Active, Role::Reserve],
+        };
+        self.end(waiting, &roles, "cancelled").await
+    }
+
+    /// Ends those of these roles that wait, and tells why.
+    async fn end(
+        &self,
+        waiting: &mut Waiting,
+        roles: &[Role],
+        why: &'static str,
+    ) -> Result<Vec<PendingActivation>, StoreError> {
+        let mut next = waiting.clone();
+        let ended: Vec<_> = roles.iter().filter_map(|role| next.of(*role).take()).collect();
+        let told = |p: &Pending| Operational::ActivationCancelled { role: p.role, since: p.since, why };
+        if !ended.is_empty() {
+            self.tell(&next, ended.iter().map(told).collect()).await?;
+            *waiting = next;
+            self.show(waiting);
+        }
+        Ok(ended.iter().map(Pending::shown).collect())
+    }
+
+    fn put_off(&self, pending: &mut Pending, failure: Failure) {
+        let most = self.settings.source.interval;
+        let wait = schedule::after_failure(pending.tries, failure.retry_after, most);
+        pending.failed(self.clock.now(), failure, wait);
+    }
+
+    async fn answered(
+        &self,
+        waiting: &mut Waiting,
+        mut pending: Pending,
+        asked: Result<Offered, SourceError>,
+    ) {
+        let role = pending.role;
+        let failure = match asked {
+            Err(error) => Failure::of(&error, &self.settings),
+            Ok(offered) => match self.engine.order(order(role, offered)).await {
+                // Taken or refused: the engine has told it.
+                Ok(_) => {
+                    *waiting.of(role) = None;
+                    return self.note(waiting).await;
+                }
+                Err(error) => {
+                    Failure { code: "not_kept".to_owned(), message: error.to_string(), retry_after: None }
+                }
+            },
+        };
+        say!(
+            ACTIVATION_WAITS,
+            code = failure.code,
+            role = role.as_str(),
+            "the pending activation waits on: {}",
+            failure.code
+        );
+        self.put_off(&mut pending, failure);
+        if pending.is_hopeless(self.clock.now()) {
+            let PendingActivation { since, code, message, .. } = pending.shown();
+            let mut next = waiting.clone();
+            *next.of(role) = None;
+            let event = Operational::ActivationFailed { role, since, code, message };
+            if self.tell(&next, vec![event]).await.is_ok() {
+                *waiting = next;
+                return;
+            }
+        }
+        *waiting.of(role) = Some(pending);
+        self.note(waiting).await;
+    }
+
+    /// Tells events and keeps what waits in one transaction.
+    async fn tell(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
+        let note = serde_json::to_string(waiting).unwrap_or_default();
+        let tell = Tell { events, condition: None, notes: vec![(NOTE, note)] };
+        self.engine.order(Order::Tell(Box::new(tell))).await.map(drop)
+    }
+
+    /// Keeps what waits. Where that fails, the next start tries what is over once more, and nothing comes of it.
+    async fn note(&self, waiting: &Waiting) {
+        let note = serde_json::to_string(waiting).unwrap_or_default();
+        let commit = Commit { notes: vec![(NOTE, note)], ..Commit::default() };
+        if let Err(error) = self.store.commit(commit).await {
+            say!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
+        }
+    }
+}

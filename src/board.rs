@@ -1,0 +1,85 @@
+//! The board: where the parts of the agent write how they are, for status and reports.
+
+use super::health::{DestinationHealth, EnforcementHealth, PendingActivation, SourceHealth, UpdatesHealth};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use svm_core::documents::Sub;
+use svm_core::lock::lock;
+use svm_core::subscription::Resource;
+
+/// A document that the vendor gave to whoever activated it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its published file.
+    pub sub: Sub,
+    /// What tells its text from others; nothing where it did not verify.
+    pub digest: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The board itself.
+#[derive(Debug, Default)]
+pub struct Board {
+    source: Mutex<SourceHealth>,
+    destinations: Mutex<BTreeMap<String, DestinationHealth>>,
+    enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
+    updates: Mutex<UpdatesHealth>,
+    activations: Mutex<Vec<PendingActivation>>,
+    answered: Mutex<Option<Answered>>,
+    reserve_problem: Mutex<Option<String>>,
+    started: OnceLock<Timestamp>,
+}
+
+impl Board {
+    /// How the source is; never held over a wait.
+    pub fn source(&self) -> MutexGuard<'_, SourceHealth> {
+        lock(&self.source)
+    }
+
+    /// How the destinations are, by name; never held over a wait.
+    pub fn destinations(&self) -> MutexGuard<'_, BTreeMap<String, DestinationHealth>> {
+        lock(&self.destinations)
+    }
+
+    /// How each resource is held to its permit; never held over a wait.
+    pub fn enforcement(&self) -> MutexGuard<'_, BTreeMap<Resource, EnforcementHealth>> {
+        lock(&self.enforcement)
+    }
+
+    /// Which activations wait for their document; never held over a wait.
+    pub fn activations(&self) -> MutexGuard<'_, Vec<PendingActivation>> {
+        lock(&self.activations)
+    }
+
+    /// The vendor gave a document to whoever activated it.
+    pub fn note_answer(&self, answered: Answered) {
+        *lock(&self.answered) = Some(answered);
+    }
+
+    /// What the vendor gave to whoever activated this document, if it was the last.
+    pub fn answered(&self, sub: &Sub) -> Option<Answered> {
+        lock(&self.answered).clone().filter(|last| last.sub == *sub)
+    }
+
+    /// Why the reserve key would be of no use; never held over a wait.
+    pub fn reserve_problem(&self) -> MutexGuard<'_, Option<String>> {
+        lock(&self.reserve_problem)
+    }
+
+    /// When the agent began; the first word counts.
+    pub fn show_start(&self, at: Timestamp) {
+        self.started.set(at).ok();
+    }
+
+    /// When the agent began.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started.get().copied()
+    }
+
+    /// How database updates are; never held over a wait.
+    pub fn updates(&self) -> MutexGuard<'_, UpdatesHealth> {
+        lock(&self.updates)
+    }
+}

@@ -1,0 +1,112 @@
+//! Expiry of the certificates with which this SVM identifies itself to destinations: reported days before.
+
+use super::engine::{Handle, Order, Tell};
+use super::settings::Settings;
+use super::store::{CERTIFICATES_NOTE, Store, read_note};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use svm_core::clock::Clock;
+use svm_core::events::Operational;
+use svm_core::subscription::{DeviceStatus, days_left};
+use svm_core::tls;
+
+/// Days before the end at which it is told; 0 is the end.
+const MARKS: [u64; 6] = [30, 14, 7, 3, 1, 0];
+
+/// From so many days before the end the device status is Warning.
+const WARNING_DAYS: u64 = 7;
+
+/// Name of the reason in the device status.
+const REASON: &str = "certificate_expiring";
+
+/// What was told of each destination's certificate: its end and the nearest mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told(BTreeMap<String, (Timestamp, u64)>);
+
+impl Told {
+    /// Whether it is to be told now that a certificate ends: each mark once, of several that were passed the
+    /// nearest. Another end begins anew.
+    pub(crate) fn is_due(&mut self, destination: &str, ends_at: Timestamp, now: Timestamp) -> bool {
+        let left = days_left(now, ends_at);
+        let Some(mark) = MARKS.iter().copied().filter(|mark| left <= *mark).min() else {
+            self.0.remove(destination);
+            return false;
+        };
+        match self.0.insert(destination.to_owned(), (ends_at, mark)) {
+            Some((end, told)) => end != ends_at || mark < told,
+            None => true,
+        }
+    }
+}
+
+fn ends_at(file: &Path) -> Option<Timestamp> {
+    // One that cannot be read is delivery's to tell: it cannot connect.
+    tls::file_ends_at(file).ok()
+}
+
+/// Checks the certificates, and has the engine report each that ends soon.
+pub struct Certificates {
+    settings: Arc<Settings>,
+    clock: Clock,
+    engine: Handle,
+    told: Told,
+}
+
+impl Certificates {
+    /// Goes on from the store's note of what was reported.
+    pub async fn new(settings: Arc<Settings>, clock: Clock, engine: Handle, store: &Store) -> Self {
+        let note = store.note(CERTIFICATES_NOTE).await.ok().flatten();
+        let told = read_note(CERTIFICATES_NOTE, note).unwrap_or_default();
+        Self { settings, clock, engine, told }
+    }
+
+    /// Reads all certificates. What cannot be stored is reported at the next check.
+    pub async fn check(&mut self) {
+        let (now, mut told, mut events) = (self.clock.now(), self.told.clone(), Vec::new());
+        let mut soon = false;
+        for (destination, settings) in &self.settings.destinations {
+            let Some(file) = settings.certificate_file() else { continue };
+            let Some(ends_at) = ends_at(file) else { continue };
+            let days_left = days_left(now, ends_at);
+            soon |= days_left <= WARNING_DAYS;
+            if told.is_due(destination, ends_at, now) {
+                let (destination, file) = (destination.clone(), file.display().to_string());
+                events.push(Operational::CertificateExpiring { destination, file, ends_at, days_left });
+            }
+        }
+        told.0.retain(|destination, _| self.settings.destinations.contains_key(destination));
+        let warned = self.engine.picture.borrow().state.conditions.contains_key(REASON);
+        if events.is_empty() && soon == warned {
+            return;
+        }
+        let condition = Some((REASON, soon.then_some(DeviceStatus::Warning)));
+        let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&told).unwrap_or_default())];
+        let tell = Tell { events, condition, notes };
+        if self.engine.order(Order::Tell(Box::new(tell))).await.is_ok() {
+            self.told = told;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn each_mark_is_told_once_and_a_new_certificate_begins_anew() {
+        let end: Timestamp = "2027-01-31T00:00:00Z".parse().unwrap();
+        let mut told = Told::default();
+        let mut at =
+            |days: i64, end: Timestamp| told.is_due("a", end, end - SignedDuration::from_hours(24 * days));
+        assert!(!at(40, end));
+        assert!(at(30, end) && !at(29, end) && !at(15, end));
+        assert!(at(5, end), "of several that were passed the nearest");
+        assert!(!at(4, end) && at(1, end) && at(0, end) && !at(-1, end));
+        let renewed = end + SignedDuration::from_hours(24 * 365);
+        assert!(!at(300, renewed) && at(20, renewed));
+    }
+}

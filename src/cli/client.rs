@@ -1,0 +1,39 @@
+//! What commands share that ask the agent: waiting, reading an answer into its type, reading what is passed to them.
+
+use super::CliError;
+use crate::control::client::AskError;
+use serde_json::Value;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+use svm_core::files::{self, into_text};
+
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
+}
+
+pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T, CliError> {
+    serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
+}
+
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
+        match bytes.len() as u64 > most {
+            true => Err(ErrorKind::FileTooLarge.into()),
+            false => read.and_then(|_| into_text(bytes)),
+        }
+    } else {
+        files::read_text_bounded(path, most)
+    };
+    read.map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            CliError::given("too_large", format!("{} is larger than {most} bytes", path.display()))
+        }
+        kind => {
+            let pipe = if kind == ErrorKind::InvalidInput { "; - reads standard input" } else { "" };
+            CliError::given("cannot_read", format!("cannot read {}: {error}{pipe}", path.display()))
+        }
+    })
+}

@@ -1,0 +1,123 @@
+//! `svm-agent activate` and `svm-agent key`: what makes and takes away keys.
+
+use super::client::{read_bounded, typed};
+use super::format::{happened, instant};
+use super::{CliError, Out, Reach, paste};
+use crate::control::Door;
+use crate::control::client::{PATIENCE, ask, ask_within};
+use crate::health::PendingActivation;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use svm_core::documents::{ActivationCode, MAX_DOCUMENT_BYTES};
+use svm_core::percent;
+use svm_core::subscription::KeyId;
+
+/// The exit code of an activation that goes on by itself.
+const PENDING: u8 = 3;
+
+/// A document may be quoted and broken into lines: so much more than itself.
+const MAX_PASTE_BYTES: u64 = 4 * MAX_DOCUMENT_BYTES as u64;
+
+pub(super) async fn activate(
+    code: &str,
+    reserve: bool,
+    until_published: bool,
+    reach: &Reach,
+    out: &mut Out,
+) -> Result<u8, CliError> {
+    let code = SecretString::from(if code == "-" {
+        out.ask("Type or paste the activation code, then Enter and Ctrl-D on a line of its own:");
+        read_bounded(Path::new("-"), 1000)?
+    } else {
+        code.to_owned()
+    });
+    // A typing error is told before anyone is asked.
+    let code = ActivationCode::parse(code.expose_secret())
+        .map_err(|e| CliError::given("bad_code", e.to_string()))?;
+    let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});
+    // The agent asks the vendor first, and is heard out: whoever hung up would not know what came of it.
+    let patience = PATIENCE + reach.source_timeout;
+    changed(&reach.runtime_dir, Method::POST, "v1/keys", (Some(&body), patience), out).await
+}
+
+pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {
+    let path = if reserve { "v1/activations/reserve" } else { "v1/activations" };
+    let value: Value = ask(dir, Door::Control, Method::DELETE, path, None).await?;
+    if out.json() {
+        return Ok(out.value(&value)?);
+    }
+    let cancelled: Vec<PendingActivation> = typed(value.get("cancelled").cloned().unwrap_or_default())?;
+    for PendingActivation { role, since, .. } in cancelled {
+        let since = instant(since);
+        out.line(format!("the activation of the {} key, pending since {since}, is dropped", role.as_str()))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn add(file: &Path, reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {
+    if file == Path::new("-") {
+        out.ask("Paste the document (three parts of letters and digits with dots between), then Enter and Ctrl-D on a line of its own:");
+    }
+    let pasted = read_bounded(file, MAX_PASTE_BYTES)?;
+    let document = paste::document(&pasted).map_err(|e| CliError::given(e.code(), e.to_string()))?;
+    let body = json!({"document": document, "reserve": reserve});
+    changed(dir, Method::POST, "v1/keys", (Some(&body), PATIENCE), out).await.map(drop)
+}
+
+pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), CliError> {
+    let key = KeyId::try_from(key.to_owned()).map_err(|_| {
+        CliError::given(
+            "unknown_key",
+            "no key of this name is held; `svm-agent key list` shows those that are",
+        )
+    })?;
+    changed(dir, Method::DELETE, &format!("v1/keys/{}", percent::encode(key.as_str())), (None, PATIENCE), out)
+        .await
+        .map(drop)
+}
+
+async fn changed(
+    dir: &Path,
+    method: Method,
+    path: &str,
+    (body, patience): (Option<&Value>, Duration),
+    out: &mut Out,
+) -> Result<u8, CliError> {
+    let value: Value = ask_within(dir, Door::Control, method, path, body, patience).await?;
+    let pending = value.get("pending").cloned();
+    let exit = if pending.is_some() { PENDING } else { 0 };
+    if out.json() {
+        out.value(&value)?;
+        return Ok(exit);
+    }
+    if let Some(pending) = pending {
+        let replaces = value.get("replaces").and_then(Value::as_bool) == Some(true);
+        show_pending(&typed(pending)?, replaces, out)?;
+        return Ok(exit);
+    }
+    if happened(&value, out)? == 0 {
+        out.line("nothing changed")?;
+    }
+    if let Some(remark) = value.get("remark").and_then(Value::as_str) {
+        out.line(format!("but: {remark}"))?;
+    }
+    Ok(exit)
+}
+
+fn show_pending(pending: &PendingActivation, replaces: bool, out: &mut Out) -> Result<(), CliError> {
+    out.line(format!("the activation is pending: {}", pending.message))?;
+    if replaces {
+        out.line("the one that was pending before is dropped")?;
+    }
+    out.wrapped(
+        "",
+        &format!(
+            "Nothing is in force yet. It is tried again by itself, next at {}, for 30 days and over restarts; the code is not needed again. svm-agent status shows it, svm-agent activate --cancel drops it. Without a network: svm-agent key add FILE.",
+            instant(pending.next_try_at)
+        ),
+    )?;
+    Ok(())
+}

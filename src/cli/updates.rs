@@ -1,0 +1,55 @@
+//! `svm-agent updates`.
+
+use super::client::typed;
+use super::format::{databases, instant, or_none};
+use super::{CliError, Out, UpdatesCommand};
+use crate::control::Door;
+use crate::control::client::ask;
+use crate::enforcement::updates::Asked;
+use crate::health::UpdatesHealth;
+use reqwest::Method;
+use serde_json::Value;
+use std::path::Path;
+
+pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> Result<(), CliError> {
+    match command {
+        UpdatesCommand::Status { .. } => {
+            let value: Value = ask(dir, Door::Query, Method::GET, "v1/updates", None).await?;
+            if out.json() { Ok(out.value(&value)?) } else { status(out, &typed(value)?) }
+        }
+        UpdatesCommand::Run { .. } => {
+            let value: Value = ask(dir, Door::Control, Method::POST, "v1/updates/run", None).await?;
+            if out.json() {
+                return Ok(out.value(&value)?);
+            }
+            Ok(out.line(match typed::<Asked>(value)? {
+                Asked::Started { unit } => format!("{unit} began; its journal: journalctl -fu {unit}"),
+                Asked::AlreadyRuns { unit } => format!("{unit} runs already"),
+                Asked::Refused { message, .. } => message,
+            })?)
+        }
+    }
+}
+
+fn status(out: &mut Out, updates: &UpdatesHealth) -> Result<(), CliError> {
+    let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
+    row("Unit", updates.unit.clone())?;
+    let schedule = match updates.schedule.as_slice() {
+        [] => "none: the agent starts no updates by itself".to_owned(),
+        lines => format!("{} ({})", lines.join("; "), updates.time_zone),
+    };
+    row("Schedule", schedule)?;
+    if !updates.schedule.is_empty() {
+        row("Next run", or_none(updates.next_run_at))?;
+    }
+    if let Some(since) = updates.running_since {
+        row("Running", format!("since {}", instant(since)))?;
+    }
+    row("Last started", or_none(updates.last_started_at))?;
+    row("Last succeeded", or_none(updates.last_succeeded_at))?;
+    if let Some(failed) = &updates.last_failed {
+        row("Last failed", format!("{}: {} ({})", instant(failed.at), failed.message, failed.code))?;
+    }
+    row("Databases", databases(updates))?;
+    Ok(())
+}

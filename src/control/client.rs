@@ -1,0 +1,158 @@
+//! The command line's side of the sockets.
+
+use super::Door;
+use super::connect::connect;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+use svm_core::error_chain::Chain;
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+
+/// Why the agent gave no good answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It does not run, or not for us.
+    #[error("cannot reach the agent at {path}: {problem}")]
+    Unreachable {
+        /// The socket.
+        path: String,
+        /// Why, and the way out.
+        problem: String,
+    },
+    /// It refused.
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its code.
+        code: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// Its answer makes no sense.
+    #[error("the agent's answer cannot be read: {0}")]
+    Answer(String),
+}
+
+impl AskError {
+    /// A short name.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Unreachable { .. } => "agent_unreachable",
+            Self::Refused { code, .. } => code,
+            Self::Answer(_) => "bad_answer",
+        }
+    }
+}
+
+/// So long the agent may take for an answer.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// So long whoever asks waits for its turn at the socket.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A thousand events are far less.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Asks the agent through one of its sockets.
+///
+/// # Errors
+/// [`AskError`].
+pub async fn ask<T: DeserializeOwned>(
+    runtime_dir: &Path,
+    door: Door,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<T, AskError> {
+    ask_within(runtime_dir, door, method, path, body, PATIENCE).await
+}
+
+/// The same, with another patience than the usual.
+///
+/// # Errors
+/// As above.
+pub async fn ask_within<T: DeserializeOwned>(
+    runtime_dir: &Path,
+    door: Door,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+    patience: Duration,
+) -> Result<T, AskError> {
+    let socket = runtime_dir.join(door.file_name());
+    let unreachable = |problem: String| AskError::Unreachable { path: socket.display().to_string(), problem };
+    let asked = async {
+        let within = CONNECT_TIMEOUT.min(patience);
+        // Nobody can crowd those out who may open the other socket, which answers the same questions.
+        let control = runtime_dir.join(Door::Control.file_name());
+        let stream = match door {
+            Door::Query => match connect(&control, within).await {
+                Ok(stream) => Ok(stream),
+                Err(_) => connect(&socket, within).await,
+            },
+            Door::Control => connect(&socket, within).await,
+        };
+        let stream = stream.map_err(|error| {
+            unreachable(match error.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                    "it does not run; see systemctl status svm-agent".to_owned()
+                }
+                ErrorKind::PermissionDenied => {
+                    "permission denied; root and members of the group svm-agent may do this".to_owned()
+                }
+                _ => error.to_string(),
+            })
+        })?;
+        exchange(stream, method, path, body).await.map_err(unreachable)
+    };
+    let in_time = tokio::time::timeout(patience, asked).await;
+    let (status, text) = in_time.unwrap_or_else(|_| {
+        Err(unreachable(format!("it gave no answer within the time limit of {} s", patience.as_secs())))
+    })?;
+    if status.is_success() {
+        return serde_json::from_slice(&text).map_err(|e| AskError::Answer(e.to_string()));
+    }
+    let value: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let field =
+        |name: &str| value.pointer(&format!("/error/{name}")).and_then(Value::as_str).map(str::to_owned);
+    Err(AskError::Refused {
+        status: status.as_u16(),
+        code: field("code").unwrap_or_else(|| "error".to_owned()),
+        message: field("message").unwrap_or_else(|| format!("the agent answers {status}")),
+    })
+}
+
+/// One request and its answer; why there is none.
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(StatusCode, Bytes), String> {
+    // As it is: whoever asks has encoded the names in it, and `..` is a name like others here.
+    let target = format!("/{path}");
+    let mut request = Request::builder().method(method).uri(target).header(header::HOST, "svm-agent");
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = request.body(Full::new(Bytes::from(body))).map_err(|e| e.to_string())?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|e| Chain(&e).to_string())?;
+    // Ends with this.
+    let mut work = JoinSet::new();
+    work.spawn(connection);
+    let answer = sender.send_request(request).await.map_err(|e| Chain(&e).to_string())?;
+    let status = answer.status();
+    let text = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+    Ok((status, text.map_err(|e| format!("its answer cannot be read: {e}"))?.to_bytes()))
+}

@@ -1,0 +1,152 @@
+//! Adding keys: by a code, whose document the vendor is asked for, or by the document itself.
+
+use super::Api;
+use super::fault::{Fault, carried_out};
+use crate::activation::{Failure, Keep, Wish, ask_vendor, order};
+use crate::engine::Offered;
+use crate::source::SourceError;
+use crate::source::poller::verify_now;
+use hyper::StatusCode;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use svm_core::ask::ask;
+use svm_core::documents::{ActivationCode, Expect, Sub};
+use svm_core::events::{because, when};
+use svm_core::subscription::{Cause, Course, Held, KeyKind, Role, State};
+
+/// A code or a document that is to become a key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AddKey {
+    code: Option<SecretString>,
+    document: Option<String>,
+    #[serde(default)]
+    reserve: bool,
+    /// Wait for the document also where the vendor has none.
+    #[serde(default)]
+    until_published: bool,
+}
+
+fn stopping() -> Fault {
+    Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping")
+}
+
+/// Adds a key, or says that its activation is pending.
+pub(super) async fn add(api: &Api, asked: AddKey) -> Result<Value, Fault> {
+    let role = if asked.reserve { Role::Reserve } else { Role::Active };
+    match (asked.code, asked.document) {
+        (Some(code), None) => {
+            let code = ActivationCode::parse(code.expose_secret())
+                .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
+            let sub = code.sub();
+            match ask_vendor(&api.settings, &api.clock, &api.board, &sub).await {
+                Ok(offered) => take(api, role, offered, Some(sub)).await,
+                Err(error) => unanswered(api, role, sub, asked.until_published, &error).await,
+            }
+        }
+        (None, Some(document)) if !asked.until_published => {
+            let expect = Expect { sub: None, issuer: None };
+            let offered = verify_now(&document, &api.settings.trust_dir, expect, &mut Vec::new());
+            take(api, role, offered, None).await
+        }
+        (None, Some(_)) => {
+            let message = "`until_published` is for a `code`: a document is there already";
+            Err(Fault::new(StatusCode::BAD_REQUEST, "bad_request", message))
+        }
+        _ => Err(Fault::new(StatusCode::BAD_REQUEST, "bad_request", "give either `code` or `document`")),
+    }
+}
+
+/// Hands what was offered to the engine; `sub` is what it was asked by.
+async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Result<Value, Fault> {
+    let document = offered.as_ref().ok();
+    let kind = document.map(|d| d.statement.kind());
+    let key = document.map(|d| d.statement.key.clone());
+    let sub = document.map(|d| d.sub.clone()).or(sub);
+    let turn = api.engine.order(order(role, offered)).await?;
+    if let Some(sub) = sub {
+        let added = turn.refusal().is_none();
+        api.activations.send(Wish::Came { role, sub, added }).await.map_err(|_| stopping())?;
+    }
+    let at = turn.at;
+    let mut done = carried_out(turn).map_err(|mut fault| {
+        if fault.code == "active_key_still_valid" && kind == Some(KeyKind::Commercial) {
+            fault.message.push_str("; or add it as the reserve key: --reserve");
+        }
+        fault
+    })?;
+    let state = api.engine.picture.borrow().state.clone();
+    let held = key.as_ref().and_then(|key| state.held(key)).map(|(_, held)| held);
+    if let (Some(held), Some(done)) = (held, done.as_object_mut()) {
+        done.insert("remark".to_owned(), json!(remark(&state, held, at)));
+    }
+    Ok(done)
+}
+
+/// What the administrator should know of a key that was taken and is of no use, or will be of none.
+fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
+    let statement = &held.statement;
+    let (key, vendor) = (&statement.key, statement.vendor_name());
+    let first = state.first_active(statement);
+    let course = Course::of(&statement.terms, first.unwrap_or(held.role_since));
+    let word = |cause| if cause == Cause::Blocked { "blocked" } else { "cancelled" };
+    if let Some((at, cause)) = course.withdrawn_at {
+        let word = word(cause);
+        return Some(if at <= now {
+            format!(
+                "the vendor {word} key {key} on {at}: it is held, and of no use; ask {vendor} for another code"
+            )
+        } else {
+            format!("the vendor has {word} key {key} from {at} on; ask {vendor} why")
+        });
+    }
+    let (end, cause) = course.lapses_at.filter(|(at, _)| *at <= now)?;
+    let lapse_cause = course.lapse_cause(Some(cause));
+    let wish = match lapse_cause {
+        Some(Cause::Paused) => "to resume it",
+        Some(Cause::Unpaid) => "to pay for it",
+        _ if cause == Cause::Expired => "for another code",
+        _ => "to renew it",
+    };
+    let why = because(cause, lapse_cause);
+    Some(format!("key {key} is held, and restricted since {}, because {why}; ask {vendor} {wish}", when(end)))
+}
+
+/// The vendor gave no document: kept as pending, unless its answer is final for whoever is there to hear it.
+async fn unanswered(
+    api: &Api,
+    role: Role,
+    sub: Sub,
+    until_published: bool,
+    error: &SourceError,
+) -> Result<Value, Fault> {
+    let mut failure = Failure::of(error, &api.settings);
+    let status = match error {
+        SourceError::NotFound if !until_published => Some(StatusCode::NOT_FOUND),
+        SourceError::Withdrawn => Some(StatusCode::GONE),
+        SourceError::NotConfigured => Some(StatusCode::BAD_GATEWAY),
+        _ => None,
+    };
+    if let Some(status) = status {
+        if status == StatusCode::NOT_FOUND {
+            failure.message.push_str("; to have it waited for: svm-agent activate CODE --until-published");
+        }
+        return Err(Fault::new(status, &failure.code, failure.message));
+    }
+    let keep = Box::new(Keep { sub, role, failure });
+    let kept = ask(&api.activations, |reply| Wish::Keep(keep, reply)).await;
+    let (pending, replaces) = kept.ok_or_else(stopping)??;
+    Ok(json!({"pending": pending, "replaces": replaces}))
+}
+
+/// Drops pending activations.
+pub(super) async fn cancel(api: &Api, role: Option<Role>) -> Result<Value, Fault> {
+    let cancelled = ask(&api.activations, |reply| Wish::Cancel(role, reply)).await.ok_or_else(stopping)??;
+    if cancelled.is_empty() {
+        let none = "no such activation is pending; svm-agent status shows those that are";
+        return Err(Fault::new(StatusCode::NOT_FOUND, "not_pending", none));
+    }
+    Ok(json!({"cancelled": cancelled}))
+}

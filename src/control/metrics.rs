@@ -1,0 +1,322 @@
+//! Metrics as Prometheus reads them, from the status: nothing is counted twice.
+//!
+//! Promises: the names and labels of `docs/guide/monitoring.md`; labels take their values from closed sets, from the settings,
+//! or from the two keys that are held. What does not exist has no sample. No secret.
+
+mod gateway;
+mod text;
+
+use super::Api;
+use crate::health::UpdatesHealth;
+use crate::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
+use jiff::Timestamp;
+use svm_core::subscription::{Cause, Permit, Phase};
+use text::Text;
+
+/// The media type of the text.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+
+/// What the process itself counts.
+pub(super) struct Process {
+    started: Option<Timestamp>,
+    dropped: u64,
+}
+
+impl Process {
+    fn of(api: &Api) -> Self {
+        Self { started: api.board.started(), dropped: api.engine.picture.borrow().dropped }
+    }
+}
+
+/// All metrics now.
+pub(super) async fn now(api: &Api) -> String {
+    text(&api.status.status().await, &Process::of(api))
+}
+
+/// All metrics.
+pub(super) fn text(status: &Status, process: &Process) -> String {
+    let mut out = Text::default();
+    out.family("svm_agent_build_info", "gauge", "Which agent this is, and which product it looks after.");
+    let build = [("version", status.agent_version.as_str()), ("product_version", &status.product_version)];
+    out.sample("svm_agent_build_info", &build, 1);
+    // Not `process_start_time_seconds`: in a file for node_exporter that would be taken for its own, and refused.
+    out.instant(
+        "svm_agent_start_timestamp_seconds",
+        "When the agent began, or took new settings.",
+        process.started,
+    );
+    subscription(&mut out, status);
+    keys(&mut out, &status.keys);
+    permits(&mut out, &status.permits);
+    if let Some(gateway) = &status.gateway {
+        gateway::write(&mut out, gateway);
+    }
+    source(&mut out, status);
+    updates(&mut out, &status.updates);
+    destinations(&mut out, status);
+    out.family(
+        "svm_agent_events_dropped_total",
+        "counter",
+        "Events that were dropped for want of room or for age.",
+    );
+    out.sample("svm_agent_events_dropped_total", &[], process.dropped);
+    out.gauge(
+        "svm_agent_store_failing",
+        "Whether nothing can be kept.",
+        u8::from(status.store_problem.is_some()),
+    );
+    out.gauge(
+        "svm_agent_clock_suspect",
+        "Whether the wall clock is not gone by.",
+        u8::from(status.clock.suspicion.is_some()),
+    );
+    let ahead = status.clock.wall.duration_since(status.clock.time).as_secs();
+    out.gauge(
+        "svm_agent_clock_ahead_seconds",
+        "By how much the wall clock is ahead of the time gone by.",
+        ahead,
+    );
+    out.0
+}
+
+fn subscription(out: &mut Text, status: &Status) {
+    out.gauge(
+        "svm_agent_device_status",
+        "What the console shows: 0 ok, 1 warning, 2 critical.",
+        status.device_status as u8,
+    );
+    let reasons = status.reasons.iter().map(|reason| (reason.as_str(), 1));
+    out.gauges("svm_agent_device_status_reason", "Why the device status is not ok.", "reason", reasons);
+    let phases = [Phase::NotActivated, Phase::Active, Phase::Grace, Phase::Restricted];
+    let phases = phases.map(|phase| (phase.as_str(), u8::from(phase == status.phase)));
+    out.gauges(
+        "svm_agent_phase",
+        "Where the subscription stands: 1 for the phase it is in.",
+        "phase",
+        phases,
+    );
+    let causes = [
+        Cause::Ended,
+        Cause::Paused,
+        Cause::Unpaid,
+        Cause::GraceOver,
+        Cause::NotGranted,
+        Cause::Cancelled,
+        Cause::Blocked,
+        Cause::Expired,
+    ];
+    let causes = causes.map(|cause| (cause.as_str(), u8::from(Some(cause) == status.cause)));
+    out.gauges("svm_agent_cause", "Why it is in grace or restricted: 1 for the cause.", "cause", causes);
+    let lapses = LAPSE_CAUSES.map(|cause| (cause.as_str(), u8::from(Some(cause) == status.lapse_cause)));
+    out.gauges(
+        "svm_agent_lapse_cause",
+        "What started the grace of a lapsed key: 1 for the cause.",
+        "cause",
+        lapses,
+    );
+    if let Some(end) = status.known_end {
+        let left = end.ends_at.duration_since(status.at).as_secs().max(0);
+        out.gauge(
+            "svm_agent_left_seconds",
+            "Until the known end while active, until the end of grace while in grace.",
+            left,
+        );
+        let kinds = KNOWN_ENDS.map(|why| (why.as_str(), u8::from(why == end.why)));
+        out.gauges(
+            "svm_agent_known_end",
+            "What svm_agent_left_seconds counts to: 1 for the kind of end.",
+            "why",
+            kinds,
+        );
+    }
+    out.instant(
+        "svm_agent_next_change_timestamp_seconds",
+        "When time alone changes something or a reminder is due.",
+        status.next_change,
+    );
+    if let Some(count) = status.devices.count {
+        out.gauge("svm_agent_devices", "Devices that are protected here.", count);
+    }
+    if let Some(limit) = status.devices.limit {
+        out.gauge(
+            "svm_agent_devices_limit",
+            "Devices that the active key allows, on all SVMs together.",
+            limit,
+        );
+    }
+    let problem = u8::from(status.reserve_problem.is_some());
+    out.gauge("svm_agent_reserve_unusable", "Whether the reserve key would be of no use.", problem);
+    out.gauge(
+        "svm_agent_activations_pending",
+        "Activations that wait for the vendor's document.",
+        status.activations.len(),
+    );
+}
+
+/// What a subscription can be known to come to.
+const KNOWN_ENDS: [Cause; 6] =
+    [Cause::Blocked, Cause::Cancelled, Cause::Ended, Cause::Paused, Cause::Unpaid, Cause::GraceOver];
+
+/// What a lapse can come from.
+const LAPSE_CAUSES: [Cause; 3] = [Cause::Ended, Cause::Paused, Cause::Unpaid];
+
+/// What a metric of each held key is, and how it is read.
+type OfKey = (&'static str, &'static str, fn(&KeyStatus) -> Option<i64>);
+
+fn keys(out: &mut Text, keys: &[KeyStatus]) {
+    if keys.is_empty() {
+        return;
+    }
+    out.family("svm_agent_key_info", "gauge", "A key that is held.");
+    for key in keys {
+        let labels = [("role", key.role.as_str()), ("kind", key.kind.as_str()), ("key", key.key.as_str())];
+        out.sample("svm_agent_key_info", &labels, 1);
+    }
+    let rows: [OfKey; 6] = [
+        ("svm_agent_key_auto_renew", "Whether the vendor renews a key by itself.", |key| {
+            Some(key.auto_renew.into())
+        }),
+        ("svm_agent_key_revision", "The revision of a key's document.", |key| i64::try_from(key.rev).ok()),
+        ("svm_agent_key_ends_timestamp_seconds", "When a key's term ends.", |key| {
+            key.ends_at.map(Timestamp::as_second)
+        }),
+        ("svm_agent_key_grace_ends_timestamp_seconds", "When a key's grace period is over.", |key| {
+            key.grace_ends_at.map(Timestamp::as_second)
+        }),
+        ("svm_agent_key_paid_until_timestamp_seconds", "Until when a key without an end is paid.", |key| {
+            key.paid_until.map(Timestamp::as_second)
+        }),
+        (
+            "svm_agent_key_fresh_until_timestamp_seconds",
+            "Until when a key's document counts as fresh.",
+            |key| key.fresh_until.map(Timestamp::as_second),
+        ),
+    ];
+    for (name, help, read) in rows {
+        out.gauges(name, help, "role", keys.iter().filter_map(|key| Some((key.role.as_str(), read(key)?))));
+    }
+}
+
+fn permits(out: &mut Text, permits: &[PermitStatus]) {
+    let value = |verdict| match verdict {
+        Permit::Stopped => 0,
+        Permit::Limited => 1,
+        Permit::Full => 2,
+    };
+    let each = |read: fn(&PermitStatus) -> u64| permits.iter().map(move |p| (p.resource.as_str(), read(p)));
+    out.gauges(
+        "svm_agent_permit",
+        "What a resource may do: 0 stopped, 1 limited, 2 full.",
+        "resource",
+        permits.iter().map(|p| (p.resource.as_str(), value(p.verdict))),
+    );
+    out.gauges(
+        "svm_agent_permit_governed",
+        "Whether this SVM has the resource (enforcement.governs).",
+        "resource",
+        each(|p| p.governed.into()),
+    );
+    out.gauges(
+        "svm_agent_permit_enforcers",
+        "How many gates, gateways and actions hold a resource to its permit.",
+        "resource",
+        each(|p| p.enforced_by.len() as u64),
+    );
+    out.gauges(
+        "svm_agent_permit_enforced",
+        "Whether something holds a resource to its permit.",
+        "resource",
+        each(|p| (p.carried_out && !p.enforced_by.is_empty()).into()),
+    );
+    out.gauges(
+        "svm_agent_permit_ends_timestamp_seconds",
+        "When a permit ends that is not renewed.",
+        "resource",
+        permits.iter().filter_map(|p| Some((p.resource.as_str(), p.until?.as_second()))),
+    );
+}
+
+fn source(out: &mut Text, status: &Status) {
+    let source = &status.source;
+    out.gauge(
+        "svm_agent_source_configured",
+        "Whether the vendor's documents are looked for.",
+        u8::from(source.configured),
+    );
+    out.instant(
+        "svm_agent_source_heard_timestamp_seconds",
+        "When the vendor's word was last heard, changed or not.",
+        source.last_heard_at,
+    );
+    out.gauge(
+        "svm_agent_source_failing",
+        "Whether looking at the vendor's documents fails.",
+        u8::from(source.outage.is_some()),
+    );
+    out.gauge(
+        "svm_agent_source_refused",
+        "Whether the published document is refused.",
+        u8::from(source.refused.is_some()),
+    );
+}
+
+fn updates(out: &mut Text, updates: &UpdatesHealth) {
+    let instants = [
+        ("svm_agent_updates_started_timestamp_seconds", "When a run last began.", updates.last_started_at),
+        (
+            "svm_agent_updates_succeeded_timestamp_seconds",
+            "When a run last went through.",
+            updates.last_succeeded_at,
+        ),
+        (
+            "svm_agent_updates_failed_timestamp_seconds",
+            "When a run last failed.",
+            updates.last_failed.as_ref().map(|failed| failed.at),
+        ),
+        ("svm_agent_updates_next_run_timestamp_seconds", "When the next run is due.", updates.next_run_at),
+        ("svm_agent_databases_timestamp_seconds", "Of when the databases are.", updates.databases_of),
+    ];
+    for (name, help, at) in instants {
+        out.instant(name, help, at);
+    }
+    out.gauge(
+        "svm_agent_updates_running",
+        "Whether a run goes on.",
+        u8::from(updates.running_since.is_some()),
+    );
+    out.gauge(
+        "svm_agent_databases_outdated",
+        "How much the databases' age matters: 0 not or not known, 1 old, 2 too old.",
+        updates.outdated as u8,
+    );
+}
+
+/// What a metric of each destination is, and how it is read.
+type OfDestination = (&'static str, &'static str, fn(&DestinationStatus) -> Option<i64>);
+
+fn destinations(out: &mut Text, status: &Status) {
+    let rows: [OfDestination; 6] = [
+        ("svm_agent_events_waiting", "Events that a destination has not taken yet.", |d| {
+            i64::try_from(d.waiting).ok()
+        }),
+        ("svm_agent_events_oldest_timestamp_seconds", "When the oldest of them was told.", |d| {
+            Some(d.oldest.as_ref()?.parse::<Timestamp>().ok()?.as_second())
+        }),
+        ("svm_agent_events_quarantined", "Events that a destination refused.", |d| {
+            i64::try_from(d.quarantined).ok()
+        }),
+        ("svm_agent_delivered_timestamp_seconds", "When a destination last took events.", |d| {
+            Some(d.health.last_delivered_at?.as_second())
+        }),
+        ("svm_agent_delivery_failing", "Whether delivery to a destination fails.", |d| {
+            Some(i64::from(d.health.outage.is_some()))
+        }),
+        ("svm_agent_delivery_failing_since_timestamp_seconds", "Since when it fails.", |d| {
+            Some(d.health.outage.as_ref()?.since.as_second())
+        }),
+    ];
+    for (name, help, read) in rows {
+        let samples = status.destinations.iter().filter_map(|(name, d)| Some((name.as_str(), read(d)?)));
+        out.gauges(name, help, "destination", samples);
+    }
+}

@@ -1,0 +1,93 @@
+//! What a reload comes to: the settings are read and checked first; where anything is wrong, the old ones stay. What
+//! differs is logged.
+
+use super::session::Session;
+use crate::control::reload::{Refused, Reloaded};
+use crate::lines::say;
+use crate::settings::Settings;
+use std::sync::Arc;
+use svm_core::logging;
+use svm_core::settings::{Change, SettingsError, changes};
+
+/// What is to be done.
+pub(super) struct Plan {
+    pub(super) reloaded: Reloaded,
+    /// The settings of the next session, where one is needed.
+    pub(super) next: Option<Box<Settings>>,
+}
+
+/// Reads the settings anew, and says what is to be done; a new level of the log counts at once.
+///
+/// # Errors
+/// The old settings stay.
+pub(super) fn plan(
+    session: &mut Session,
+    reread: impl Fn() -> Result<Settings, SettingsError>,
+) -> Result<Plan, Refused> {
+    let planned = look(session, reread);
+    match &planned {
+        Err(refused) => {
+            // One line, however many faults.
+            let faults = refused.to_string().replace(":\n", ": ").replace('\n', "; ");
+            say!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {faults}");
+        }
+        Ok(Plan { reloaded, next }) => {
+            for Change { key, old, new } in &reloaded.changes {
+                let none = || "not set".to_owned();
+                let (old, new) = (old.clone().unwrap_or_else(none), new.clone().unwrap_or_else(none));
+                say!(SETTING_CHANGED of key, key, old, new, "setting {key}: {new} (was {old})");
+            }
+            for key in &reloaded.at_restart {
+                say!(
+                    SETTING_AT_RESTART of key,
+                    key,
+                    "setting {key} counts from the next restart only: systemctl restart svm-agent"
+                );
+            }
+            let changed = reloaded.changes.len();
+            let so = match changed {
+                0 if next.is_none() => ", and say what they said".to_owned(),
+                n => format!(", with {n} changed"),
+            };
+            say!(
+                SETTINGS_TAKEN,
+                changed,
+                "the settings were reloaded{so}; every destination is tried and every permit carried out anew"
+            );
+        }
+    }
+    planned
+}
+
+fn look(
+    session: &mut Session,
+    reread: impl Fn() -> Result<Settings, SettingsError>,
+) -> Result<Plan, Refused> {
+    let (old, new) = (&session.settings, reread()?);
+    let changes = changes(&old.shown, &new.shown);
+    let under = |table: &str| {
+        let table = format!("{table}.");
+        changes.iter().filter(move |change| change.key.starts_with(&table)).map(|change| change.key.clone())
+    };
+    let fixed: Vec<String> = under("paths").collect();
+    if !fixed.is_empty() {
+        return Err(Refused::Restart(fixed));
+    }
+    let at_restart = under("log").filter(|key| key == "log.format").collect();
+    let of_log = under("log").count();
+    // The version of the product may come from a file.
+    let anew = changes.len() > of_log || new.rules != old.rules;
+    if anew && let Some(problem) = session.engine.picture.borrow().store_problem.clone() {
+        return Err(Refused::Store(problem));
+    }
+    logging::set_level(new.log_level);
+    let next = match anew {
+        true => Some(Box::new(new)),
+        // What the log's keys say is done with that.
+        false => {
+            session.settings = Arc::new(new);
+            None
+        }
+    };
+    Ok(Plan { reloaded: Reloaded { changes, at_restart }, next })
+}

@@ -1,0 +1,251 @@
+//! What a receiver's answer means: on to the next, again, or held until somebody changes something.
+
+use super::secrets::Secrets;
+use crate::settings::Receiver;
+use crate::store::Outgoing;
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::time::Duration;
+use svm_core::bounds::MAX_SEQUENCE;
+use svm_core::http::{self, Answer, Failure};
+use svm_core::settings::Address;
+use svm_core::text::{clean_start, trim_pasted};
+
+/// A receipt of 1,000 ids has about 40 KB.
+const MOST_ANSWER: usize = 256 * 1024;
+
+/// What follows from an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The receiver has everything up to this sequence number.
+    Delivered { upto: u64 },
+    /// It may go better later.
+    Again { code: String, message: String, retry_after: Option<Duration> },
+    /// It has another event under this number, which is the next one, and numbers up to `highest`.
+    Conflict { sequence: u64, highest: u64 },
+    /// Something in what was sent is refused.
+    Refused { code: String, answer: String },
+    /// It is a matter of configuration, here or there.
+    Hold { code: String, message: String, wait: Duration },
+}
+
+/// What is held is tried again so often.
+const HOLD: Duration = Duration::from_secs(300);
+
+/// A receiver that says it is gone for good is asked so often.
+const GONE: Duration = Duration::from_secs(24 * 3600);
+
+impl Outcome {
+    pub(super) fn again(code: &str, message: impl Into<String>) -> Self {
+        Self::Again { code: code.to_owned(), message: message.into(), retry_after: None }
+    }
+
+    pub(super) fn hold(code: &str, message: impl Into<String>) -> Self {
+        Self::Hold { code: code.to_owned(), message: message.into(), wait: HOLD }
+    }
+}
+
+/// The receipt of `svm-collector`: the ids that are on its disk.
+#[derive(Deserialize)]
+struct Receipt<'a> {
+    #[serde(default, borrow)]
+    kept: Vec<Cow<'a, str>>,
+    #[serde(default)]
+    conflicts: Vec<Conflict>,
+}
+
+/// An event whose number another one has there.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Conflict {
+    highest: String,
+}
+
+/// Why nothing is sent any more to a receiver that has other events under this SVM's numbers.
+pub(super) fn another_machine() -> Outcome {
+    Outcome::hold(
+        "sequence_conflict",
+        "the receiver has other events under this SVM's numbers again and again: another machine uses this SVM's id; on the copy, stop the agent, run `svm-agent identity reset` and start it",
+    )
+}
+
+/// Why nothing is sent any more to a receiver whose numbers are not this SVM's.
+pub(super) fn too_far_ahead(highest: u64, last: u64) -> Outcome {
+    Outcome::hold(
+        "sequence_jump",
+        format!(
+            "the receiver says that it has this SVM's events up to number {highest}, and the last one here is {last}: its records of this SVM are wrong; remove this SVM there, or give it a new id: stop the agent, run `svm-agent identity reset` and start it"
+        ),
+    )
+}
+
+pub(super) fn of_failure(failure: &Failure) -> Outcome {
+    match failure {
+        failure if failure.is_configuration() => Outcome::hold(failure.code(), failure.to_string()),
+        failure => Outcome::again(failure.code(), failure.to_string()),
+    }
+}
+
+pub(super) async fn read(
+    answer: Answer,
+    receiver: Receiver,
+    sent: &[Outgoing],
+    secrets: &Secrets<'_>,
+    now: Timestamp,
+) -> Outcome {
+    let status = answer.status.as_u16();
+    let retry_after = http::retry_after(&answer.headers, now);
+    let who = match &answer.proxy {
+        Some(proxy) => format!("the receiver, or the proxy {proxy} before it,"),
+        None => "the receiver".to_owned(),
+    };
+    let leads =
+        (300..=399).contains(&status).then(|| answer.header("location").and_then(|to| redirect(secrets, to)));
+    let encoding = answer.header("content-encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
+    let encoding = encoding.map(|name| svm_core::text::clean_start(name, 40));
+    // A receipt that is not read to its end may have been cut off, and says nothing.
+    let body = match answer.body(MOST_ANSWER).await {
+        Ok(body) => body,
+        // Nothing was promised: the status says enough, and whoever refuses may close without reading on.
+        Err(_) if !matches!(status, 200..=299 | 409) => Vec::new(),
+        Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
+    };
+    match status {
+        200..=299 if http::is_page(&body) => {
+            Outcome::hold("not_a_receiver", "a web page answered: is there a proxy in between?")
+        }
+        200..=299 => match receiver {
+            Receiver::SvmCollector => match (receipt(&body, sent), encoding) {
+                (Outcome::Hold { code, .. }, Some(encoding)) if code == "no_receipt" => Outcome::hold(
+                    &code,
+                    format!(
+                        "the answer is compressed ({encoding}), though it was asked not to be: is there a proxy in between?"
+                    ),
+                ),
+                (outcome, _) => outcome,
+            },
+            Receiver::Generic => match sent.last() {
+                Some(last) => Outcome::Delivered { upto: last.sequence },
+                None => Outcome::again("nothing_sent", "nothing was sent"),
+            },
+        },
+        409 if receiver == Receiver::SvmCollector => receipt(&body, sent),
+        408 | 425 | 429 | 500..=599 => Outcome::Again {
+            code: format!("http_{status}"),
+            message: format!("{who} answers {status}"),
+            retry_after,
+        },
+        400 | 413 | 415 | 422 => {
+            Outcome::Refused { code: format!("http_{status}"), answer: said(&body, secrets) }
+        }
+        410 => Outcome::Hold {
+            code: "http_410".to_owned(),
+            message: format!("the receiver says that it is gone for good: {}", said(&body, secrets)),
+            wait: GONE,
+        },
+        403 if code(&body).as_deref() == Some(OF_ANOTHER) => Outcome::hold(
+            OF_ANOTHER,
+            "the token belongs to another SVM: has this one a new id since (`svm-agent identity show`)? Give it a token of its own, in token_file",
+        ),
+        300..=399 => Outcome::hold(
+            &format!("http_{status}"),
+            match leads.flatten() {
+                Some(to) => format!(
+                    "{who} answers {status} and leads to {to}; redirects are not followed: set the url to where it leads"
+                ),
+                None => format!("{who} answers {status}, a redirect that names no place: correct the url"),
+            },
+        ),
+        _ => Outcome::hold(
+            &format!("http_{status}"),
+            format!("{who} answers {status}: {}", said(&body, secrets)),
+        ),
+    }
+}
+
+/// Where a redirect leads, for people: without what may be a secret.
+pub(super) fn redirect(secrets: &Secrets<'_>, to: &str) -> Option<String> {
+    let to = reqwest::Url::parse(secrets.url).ok()?.join(to).ok()?;
+    let to = Address::from(to.to_string()).to_string();
+    Some(svm_core::text::clean_start(&secrets.hide(&to), 200))
+}
+
+/// What was kept counts as far as it goes without a hole: the order is never changed.
+pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
+    let Ok(receipt) = serde_json::from_slice::<Receipt>(body) else {
+        return Outcome::hold(
+            "no_receipt",
+            "the answer names no kept ids: is this svm-collector? Else set receiver = \"generic\"",
+        );
+    };
+    // Usually it is what was sent, in the same order.
+    let mut kept = sent.iter().zip(&receipt.kept).take_while(|(event, id)| event.id == **id).count();
+    if kept < sent.len() {
+        let ids: HashSet<&str> = receipt.kept.iter().map(|id| &**id).collect();
+        kept = sent.iter().take_while(|event| ids.contains(event.id.as_str())).count();
+    }
+    match sent.get(..kept).and_then(<[Outgoing]>::last) {
+        Some(last) => Outcome::Delivered { upto: last.sequence },
+        None if !receipt.conflicts.is_empty() => {
+            let known = receipt.conflicts.iter().map(|conflict| conflict.highest.parse().unwrap_or(0)).max();
+            match (sent.first(), known) {
+                (Some(first), Some(highest)) if highest <= MAX_SEQUENCE => {
+                    Outcome::Conflict { sequence: first.sequence, highest }
+                }
+                _ => another_machine(),
+            }
+        }
+        None => Outcome::again("nothing_kept", "the receiver kept nothing"),
+    }
+}
+
+/// The code with which `svm-collector` refuses a token that another source used first.
+const OF_ANOTHER: &str = "token_of_another_source";
+
+/// The code of an error of `svm-collector`.
+pub(crate) fn code(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(answer.get("error")?.get("code")?.as_str()?.to_owned())
+}
+
+/// The beginning of an answer's text, on one line, for a log, and without what only the receiver may know.
+pub(crate) fn said(body: &[u8], secrets: &Secrets<'_>) -> String {
+    // Before it is cut: else a part could be left.
+    let text = secrets.hide(&String::from_utf8_lossy(body));
+    // White space and line ends become single spaces; what hides or steers is made visible.
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match trim_pasted(&line) {
+        "" => "no explanation".to_owned(),
+        line => clean_start(line, 200),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent() -> Vec<Outgoing> {
+        (5..8)
+            .map(|n| Outgoing { sequence: n, skipped_from: None, id: format!("id{n}"), body: String::new() })
+            .collect()
+    }
+
+    #[test]
+    fn only_what_the_receipt_names_counts_and_only_without_a_hole() {
+        let of = |text: &str| receipt(text.as_bytes(), &sent());
+        assert_eq!(of(r#"{"kept":["id5","id6","id7"]}"#), Outcome::Delivered { upto: 7 });
+        assert_eq!(of(r#"{"kept":["id5","id7"]}"#), Outcome::Delivered { upto: 5 });
+        assert!(matches!(of(r#"{"kept":["id6","id7"]}"#), Outcome::Again { .. }));
+        let conflict = |highest: &str| {
+            of(&format!(r#"{{"kept":["id6"],"conflicts":[{{"id":"id5","highest":"{highest}"}}]}}"#))
+        };
+        assert_eq!(conflict("00000000000000000019"), Outcome::Conflict { sequence: 5, highest: 19 });
+        // What cannot be is not followed; a receiver that does not say how far it is may still be gone on above.
+        assert!(matches!(conflict("09999999999999999999"), Outcome::Hold { .. }));
+        assert_eq!(of(r#"{"conflicts":[{}]}"#), Outcome::Conflict { sequence: 5, highest: 0 });
+        assert!(matches!(of("ok"), Outcome::Hold { .. }));
+    }
+}

@@ -1,0 +1,125 @@
+//! What delivery asks of each kind of destination: make events ready, send them, and say what came of it.
+
+use super::answer::Outcome;
+use super::cloudevents::{Composer, Line, Request};
+use super::syslog::{Kept, Syslog};
+use crate::settings::Speaks;
+use crate::store::Outgoing;
+use svm_core::clock::Clock;
+
+/// Makes events ready, and sends them. Two halves, so that the next events can be made ready while some are sent.
+pub(super) struct Sender {
+    pub(super) desk: Desk,
+    pub(super) way: Way,
+}
+
+/// Where events are made ready.
+pub(super) enum Desk {
+    CloudEvents(Composer),
+    /// A message names the address that it comes from, which is known once there is a connection.
+    Syslog,
+}
+
+/// How they get to the receiver.
+pub(super) enum Way {
+    CloudEvents(Line),
+    Syslog(Syslog),
+}
+
+/// Events that are ready to be sent.
+pub(super) struct Prepared {
+    pub(super) events: Vec<Outgoing>,
+    request: Option<Request>,
+}
+
+impl Prepared {
+    pub(super) fn is_compressed(&self) -> bool {
+        self.request.as_ref().is_some_and(Request::is_compressed)
+    }
+}
+
+impl Sender {
+    pub(super) fn new(speaks: &Speaks, clock: Clock) -> Self {
+        match speaks {
+            Speaks::CloudEvents(settings) => Self {
+                desk: Desk::CloudEvents(Composer::new(settings)),
+                way: Way::CloudEvents(Line::new(settings.clone(), clock)),
+            },
+            Speaks::Syslog(settings) => {
+                Self { desk: Desk::Syslog, way: Way::Syslog(Syslog::new(settings.clone(), clock)) }
+            }
+        }
+    }
+
+    /// Gives up the connection and what is only needed with it; the next try makes all anew, from the files as they
+    /// are then.
+    pub(super) fn rest(&mut self) {
+        if let Desk::CloudEvents(composer) = &mut self.desk {
+            composer.rest();
+        }
+        match &mut self.way {
+            Way::CloudEvents(line) => line.rest(),
+            Way::Syslog(syslog) => syslog.rest(),
+        }
+    }
+}
+
+impl Desk {
+    /// Events at once at most.
+    pub(super) fn most(&self) -> usize {
+        match self {
+            Self::CloudEvents(composer) => composer.most(),
+            Self::Syslog => super::BATCH,
+        }
+    }
+
+    /// Makes events ready, none or more.
+    pub(super) fn prepare(&mut self, mut events: Vec<Outgoing>) -> Prepared {
+        let Self::CloudEvents(composer) = self else { return Prepared { events, request: None } };
+        let request = composer.compose(&events);
+        if events.len() > 1 {
+            // They are in the request now; which ones they are is all that is asked later.
+            events.iter_mut().for_each(|event| event.body = String::new());
+        }
+        Prepared { events, request: Some(request) }
+    }
+
+    /// The receiver refuses compressed bodies.
+    pub(super) fn leave_uncompressed(&mut self) {
+        if let Self::CloudEvents(composer) = self {
+            composer.leave_uncompressed();
+        }
+    }
+}
+
+impl Way {
+    /// Whether something is held that is to be given up after a while without events.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::CloudEvents(line) => line.is_connected(),
+            Self::Syslog(syslog) => syslog.holds_certificates(),
+        }
+    }
+
+    /// Sends what is ready, and says what came of it.
+    pub(super) async fn send(&mut self, prepared: &Prepared) -> Outcome {
+        let Prepared { events, request } = prepared;
+        match (self, request) {
+            (Self::CloudEvents(line), Some(request)) => line.send(request, events).await,
+            (Self::CloudEvents(_), None) => Outcome::again("nothing_sent", "nothing was made ready"),
+            (Self::Syslog(syslog), _) => {
+                let kept = events.iter().map(|event| Kept {
+                    sequence: event.sequence,
+                    skipped_from: event.skipped_from,
+                    body: &event.body,
+                });
+                let batch: Vec<Kept<'_>> = kept.collect();
+                match syslog.send(&batch).await {
+                    Ok(upto) => Outcome::Delivered { upto },
+                    Err(failure) if failure.hold => Outcome::hold(failure.code, failure.message),
+                    Err(failure) => Outcome::again(failure.code, failure.message),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Destinations that speak syslog: RFC 5424 in the shape of Kaspersky Security Center, or CEF, over TCP or TLS.
+//!
+//! Promises: [`Syslog::send`] answers that a batch was delivered only after the receiver's process read every byte
+//! of it (`wire.rs` says how that is known); else nothing counts, and all of it is to be sent again under the same ids
+//! and numbers. TLS files are read anew when they were replaced. Must not know: the store, the backoff, the log.
+
+pub(crate) mod cef;
+mod facts;
+pub(crate) mod rfc5424;
+mod wire;
+
+pub use facts::Kept;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use svm_core::clock::Clock;
+use svm_core::error_chain::Chain;
+use svm_core::tls::{FilesState, TlsFiles};
+use tokio_rustls::TlsConnector;
+
+/// The form of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyslogFormat {
+    /// RFC 5424 with structured data.
+    Rfc5424,
+    /// The Common Event Format behind a header of RFC 5424.
+    Cef,
+}
+
+/// How a receiver knows where a message ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Its length stands before it (RFC 5425, section 4.3; RFC 6587, section 3.4.1). The only one over TLS.
+    OctetCounting,
+    /// A newline stands behind it (RFC 6587, section 3.4.2). No message has one inside.
+    Newline,
+}
+
+/// Where to send and how.
+#[derive(Clone, Debug)]
+pub struct SyslogSettings {
+    /// A name or an address; an IPv6 address with or without brackets.
+    pub host: String,
+    /// 6514 is the port for TLS; plain TCP has none of its own, 514 and 601 are usual.
+    pub port: u16,
+    /// Whether to speak TLS.
+    pub tls: bool,
+    /// Of messages.
+    pub format: SyslogFormat,
+    /// Of the stream. Over TLS messages are counted, whatever this says.
+    pub framing: Framing,
+    /// What is trusted, and the client's certificate.
+    pub tls_files: TlsFiles,
+    /// For one batch, from looking up the name to the receiver's close.
+    pub timeout: Duration,
+}
+
+/// Why a batch was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// `unreachable`, `tls_refused`, `timeout`, `connection_cut`, `connection_settings` or `not_a_receiver`.
+    pub code: &'static str,
+    /// What went wrong, for people, with the way out where there is one.
+    pub message: String,
+    /// Whether it is a matter of configuration, here or there; else it may go better later.
+    pub hold: bool,
+}
+
+/// A destination that speaks syslog.
+pub struct Syslog {
+    settings: SyslogSettings,
+    clock: Clock,
+    /// What TLS needs, and what its files were like when they were read.
+    tls: Option<(FilesState, TlsConnector)>,
+}
+
+impl Syslog {
+    /// Nothing is read or opened before the first batch. Certificates are good or not by `clock`.
+    pub fn new(settings: SyslogSettings, clock: Clock) -> Self {
+        Self { settings, clock, tls: None }
+    }
+
+    /// Sends a batch over a connection of its own. The number up to which the receiver has everything: that of the
+    /// last event, or 0 for an empty batch, which connects to nobody.
+    ///
+    /// # Errors
+    /// [`Failure`]: none of the batch counts as delivered, though the receiver may have some of it.
+    pub async fn send(&mut self, batch: &[Kept<'_>]) -> Result<u64, Failure> {
+        let Some(last) = batch.last() else { return Ok(0) };
+        let connector = if self.settings.tls { Some(self.connector()?) } else { None };
+        let sent = wire::send(&self.settings, connector, batch).await;
+        if sent.is_err() {
+            // The next try starts from nothing: trusted certificates of the system may have changed as well.
+            self.rest();
+        }
+        sent.map(|()| last.sequence)
+    }
+
+    /// Whether TLS holds something between batches.
+    pub fn holds_certificates(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Connects, sends nothing, and sees the receiver close.
+    ///
+    /// # Errors
+    /// [`Failure`]: what a batch would fail with.
+    pub async fn probe(&mut self) -> Result<(), Failure> {
+        let connector = if self.settings.tls { Some(self.connector()?) } else { None };
+        wire::send(&self.settings, connector, &[]).await
+    }
+
+    /// Gives up what TLS holds between batches, certificates of the system among it. For idle times.
+    pub fn rest(&mut self) {
+        self.tls = None;
+    }
+
+    fn connector(&mut self) -> Result<TlsConnector, Failure> {
+        // Looked at before the files are read: if they are replaced meanwhile, the next batch sees it.
+        let state = self.settings.tls_files.state();
+        if let Some((read, connector)) = &self.tls
+            && *read == state
+        {
+            return Ok(connector.clone());
+        }
+        let mut config = self.settings.tls_files.client_config(self.clock).map_err(|error| Failure {
+            code: "connection_settings",
+            message: Chain(&error).to_string(),
+            hold: true,
+        })?;
+        // A session that is resumed shows no certificates: neither side would see that the other's has expired, and
+        // receivers would not know from whom the batch is.
+        config.resumption = rustls::client::Resumption::disabled();
+        let connector = TlsConnector::from(Arc::new(config));
+        self.tls = Some((state, connector.clone()));
+        Ok(connector)
+    }
+}
+
+/// Adds one event to what goes over the wire.
+fn frame(out: &mut Vec<u8>, settings: &SyslogSettings, kept: Kept<'_>, from: Option<IpAddr>) {
+    let message = match settings.format {
+        SyslogFormat::Rfc5424 => rfc5424::message(kept, from),
+        SyslogFormat::Cef => cef::message(kept, from),
+    };
+    match settings.framing {
+        Framing::Newline if !settings.tls => {
+            out.extend_from_slice(message.as_bytes());
+            out.push(b'\n');
+        }
+        Framing::Newline | Framing::OctetCounting => {
+            out.extend_from_slice(format!("{} ", message.len()).as_bytes());
+            out.extend_from_slice(message.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The devices file: the product writes the number of devices that it protects, and the engine learns it from here.
+
+use super::engine::{Handle, Order};
+use super::lines::say;
+use super::settings::MAX_LINE_FILE;
+use std::path::{Path, PathBuf};
+use svm_core::files;
+
+/// Reads the devices file, and sends the engine each new number.
+pub struct DevicesFile {
+    file: Option<PathBuf>,
+    engine: Handle,
+    /// Why the file could not be read last, already logged.
+    problem: Option<String>,
+}
+
+impl DevicesFile {
+    /// Without a `file` nothing is ever read.
+    pub fn new(file: Option<PathBuf>, engine: Handle) -> Self {
+        Self { file, engine, problem: None }
+    }
+
+    /// Reads the file. An unreadable file changes no number, and is logged once.
+    pub async fn check(&mut self) {
+        let Some(file) = &self.file else { return };
+        match count(file) {
+            Ok(count) => {
+                self.problem = None;
+                let known = self.engine.picture.borrow().state.protected_devices;
+                if known != Some(count) {
+                    // The engine logs that it cannot store the number, and the next check tries again.
+                    self.engine.order(Order::Devices(Some(count))).await.ok();
+                }
+            }
+            Err(error) if self.problem.as_ref() == Some(&error) => {}
+            Err(error) => {
+                say!(DEVICES_UNREADABLE, file = %file.display(), %error, "the number of protected devices cannot be read from {}: {error}; the last one stands", file.display());
+                self.problem = Some(error);
+            }
+        }
+    }
+}
+
+/// The number in the first line.
+fn count(file: &Path) -> Result<u64, String> {
+    let text = files::read_text_bounded(file, MAX_LINE_FILE).map_err(|error| error.to_string())?;
+    text.lines().next().unwrap_or_default().trim().parse::<u64>().map_err(|error| error.to_string())
+}

@@ -1,0 +1,286 @@
+//! The network: for the source, each destination and each upstream its name, its port, its certificate, its answer. All at
+//! once, each step within a few seconds. Nothing is sent but questions.
+
+use super::{Area, Finding, Findings, ONE, Patient, wait};
+use crate::delivery::probe;
+use crate::settings::{Destination, Settings, Speaks};
+use crate::source::{Answer, SourceError, fetch};
+use crate::store::{Paper, held_papers};
+use jiff::SignedDuration;
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use svm_core::clock::Clock;
+use svm_core::documents::{Expect, TrustStore, verify};
+use svm_core::error_chain::Chain;
+use svm_core::tls::{self, TlsError, TlsFiles};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// A certificate that ends sooner is told.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// A place to connect to.
+struct Place {
+    host: String,
+    port: u16,
+    tls: Option<TlsFiles>,
+    proxied: bool,
+}
+
+impl Place {
+    /// Of an address of HTTP, or of the proxy before it.
+    fn of(url: &str, proxy: Option<&str>, tls: &TlsFiles) -> Option<Self> {
+        let to = svm_core::http::Target::parse(proxy.unwrap_or(url)).ok()?;
+        let (host, port) = (to.host, to.port);
+        // What the proxy connects to shows its certificate in the question that follows.
+        let tls = (proxy.is_none() && svm_core::http::is_secure(url)).then(|| tls.clone());
+        Some(Self { host, port, tls, proxied: proxy.is_some() })
+    }
+
+    fn name(&self) -> String {
+        let proxy = if self.proxied { "the proxy " } else { "" };
+        format!("{proxy}{}:{}", self.host, self.port)
+    }
+}
+
+pub(super) fn look(patient: &Patient) -> Vec<Finding> {
+    let settings = &patient.settings;
+    if !patient.settings_are_right {
+        let mut none = Findings::of(Area::Delivery);
+        none.note("the network", "source and destinations are not looked at: the settings are wrong");
+        return none.found;
+    }
+    let papers = held_papers(&settings.state_dir, patient.runs).unwrap_or_default();
+    let found = wait(async {
+        let mut looks = tokio::task::JoinSet::new();
+        let (of_source, all) = (settings.clone(), papers);
+        looks.spawn(async move { source(&of_source, &all).await });
+        for (name, destination) in &settings.destinations {
+            let (name, destination) = (name.clone(), destination.clone());
+            looks.spawn(async move { one_destination(&name, &destination).await });
+        }
+        for upstream in settings.gateway.iter().flat_map(|gateway| &gateway.upstreams) {
+            let place = upstream.to_string();
+            looks.spawn(async move { one_upstream(&place).await });
+        }
+        looks.join_all().await
+    });
+    let mut found = found.unwrap_or_default().concat();
+    if settings.destinations.is_empty() {
+        let mut none = Findings::of(Area::Delivery);
+        none.warn(
+            "destinations",
+            "none is configured: no console hears of this SVM",
+            "add [destinations.console] to /etc/svm-agent/agent.toml",
+        );
+        found.extend(none.found);
+    }
+    found.sort_by(|a, b| a.about.cmp(&b.about));
+    found
+}
+
+async fn source(settings: &Settings, papers: &[Paper]) -> Vec<Finding> {
+    let mut found = Findings::of(Area::Source);
+    let Some(url) = &settings.source.url else {
+        found.note("source.url", "is not set: documents come by svm-agent key add alone");
+        return found.found;
+    };
+    let connection = &settings.source.connection;
+    let Some(place) = Place::of(url, connection.proxy.as_deref(), &connection.tls) else {
+        return found.found;
+    };
+    if !reach(&mut found, "source", &place).await {
+        return found.found;
+    }
+    if papers.is_empty() {
+        found.note(
+            "source",
+            "the vendor's document is not asked for: no key is held, or only root sees under which name",
+        );
+    }
+    for paper in papers {
+        let about = format!("published document of {}", paper.key);
+        let Ok(sub) = paper.sub.parse() else { continue };
+        let looked = timeout(ONE, fetch(&settings.source, &sub, None, &Clock::system())).await;
+        let text = match looked {
+            Err(_) => {
+                found.warn(
+                    about,
+                    format!("no answer within {} s", ONE.as_secs()),
+                    "try again; ask the vendor",
+                );
+                continue;
+            }
+            Ok(Err(error)) => {
+                let remedy = match &error {
+                    SourceError::NotFound | SourceError::Withdrawn => {
+                        "ask the vendor whether it is still published"
+                    }
+                    SourceError::Redirect { .. } => {
+                        "set source.url to where it leads, then: systemctl restart svm-agent"
+                    }
+                    _ => "see `source.url`, the proxy and the vendor's server; then: svm-agent refresh",
+                };
+                let told = match &error {
+                    SourceError::NotFound => "the vendor publishes it no more (404)".to_owned(),
+                    error => error.to_string(),
+                };
+                found.warn(about, told, remedy);
+                continue;
+            }
+            Ok(Ok(Answer::NotChanged)) => continue,
+            Ok(Ok(Answer::Document { text, .. })) => text,
+        };
+        let Ok(trust) = TrustStore::load(&settings.trust_dir) else { continue };
+        let expect = Expect { sub: Some(&sub), issuer: Some(&paper.issuer) };
+        match verify(&text, &trust.store, expect) {
+            Ok(document) if text.trim_ascii() == paper.jws.trim_ascii() => {
+                found.ok(about, format!("is the one that is held, revision {}", document.statement.rev));
+            }
+            Ok(document) => found.add(
+                super::Grade::Note,
+                about,
+                format!("is revision {}, another than is held", document.statement.rev),
+                Some("svm-agent refresh".to_owned()),
+            ),
+            Err(error) => {
+                found.warn(about, Chain(&error).to_string(), "tell the vendor; what is held stays in force")
+            }
+        }
+    }
+    found.found
+}
+
+async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> {
+    let mut found = Findings::of(Area::Delivery);
+    if let Some(file) = destination.certificate_file() {
+        let now = Clock::system().now();
+        let about = format!("{name}: client certificate");
+        let renew = "put a new certificate and key into the files: no restart is needed";
+        match tls::file_ends_at(file) {
+            Ok(end) if end <= now => found.fail(about, format!("ended at {end}"), renew),
+            Ok(end) if end.duration_since(now) < SOON => found.warn(about, format!("ends at {end}"), renew),
+            Ok(end) => found.ok(about, format!("good until {end}")),
+            // That it cannot be read is told where the settings are looked at.
+            Err(TlsError::Read { .. }) => {}
+            Err(problem) => found.fail(about, Chain(&problem).to_string(), renew),
+        }
+    }
+    let place = match &destination.speaks {
+        Speaks::CloudEvents(settings) => {
+            let connection = &settings.connection;
+            Place::of(settings.url.whole(), connection.proxy.as_deref(), &connection.tls)
+        }
+        Speaks::Syslog(settings) => Some(Place {
+            host: settings.host.trim_matches(['[', ']']).to_owned(),
+            port: settings.port,
+            tls: settings.tls.then(|| settings.tls_files.clone()),
+            proxied: false,
+        }),
+    };
+    let Some(place) = place else { return found.found };
+    if !reach(&mut found, name, &place).await {
+        return found.found;
+    }
+    let about = format!("{name}: answer");
+    match timeout(ONE, probe(destination)).await {
+        Ok(Ok(())) => found.ok(about, "it answers as a receiver does"),
+        Ok(Err(problem)) => {
+            found.fail(about, problem, format!("correct destinations.{name}, then: svm-agent config check"))
+        }
+        Err(_) => {
+            found.fail(about, format!("no answer within {} s", ONE.as_secs()), "see what the receiver does")
+        }
+    }
+    found.found
+}
+
+async fn one_upstream(place: &str) -> Vec<Finding> {
+    let mut found = Findings::of(Area::Enforcement);
+    if let Some((host, port)) = place.rsplit_once(':')
+        && let Ok(port) = port.parse()
+    {
+        let host = host.trim_matches(['[', ']']).to_owned();
+        reach(&mut found, "KSN upstream", &Place { host, port, tls: None, proxied: false }).await;
+    }
+    found.found
+}
+
+/// Name, port and certificate, one after the other; answers whether there is more to ask.
+async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
+    let (host, port) = (place.host.trim_matches(['[', ']']), place.port);
+    let about = format!("{of}: {}", place.name());
+    let addresses: Vec<SocketAddr> = match timeout(ONE, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => {
+            let remedy = format!("getent ahosts {host}; see /etc/resolv.conf, or correct the name");
+            found.fail(about, format!("the name cannot be looked up: {error}"), remedy);
+            return false;
+        }
+        Err(_) => {
+            let told = format!("DNS gave no answer within {} s", ONE.as_secs());
+            found.fail(about, told, "see whether the servers in /etc/resolv.conf can be reached");
+            return false;
+        }
+    };
+    let stream = match timeout(ONE, TcpStream::connect(addresses.as_slice())).await {
+        Ok(Ok(stream)) => stream,
+        failed => {
+            let why = match failed {
+                Ok(Err(error)) => error.to_string(),
+                _ => format!("no answer within {} s", ONE.as_secs()),
+            };
+            let remedy = format!(
+                "see whether something listens at {host}:{port} and no firewall is between: nc -vz {host} {port}"
+            );
+            found.fail(about, format!("cannot connect: {why}"), remedy);
+            return false;
+        }
+    };
+    let Some(files) = &place.tls else {
+        found.ok(about, "can be reached");
+        return true;
+    };
+    let config = match files.client_config(Clock::system()) {
+        Ok(config) => config,
+        Err(error) => {
+            found.fail(about, Chain(&error).to_string(), "mend the file that is named");
+            return false;
+        }
+    };
+    let Ok(name) = ServerName::try_from(host.split('%').next().unwrap_or_default().to_owned()) else {
+        found.fail(about, "no certificate can be for this name", "correct the host");
+        return false;
+    };
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let secured = match timeout(ONE, connector.connect(name, stream)).await {
+        Ok(Ok(secured)) => secured,
+        Ok(Err(error)) => {
+            let why = tls::refusal(&error).map_or_else(|| error.to_string(), tls::explain);
+            let remedy = format!(
+                "the words say which side; look at it: openssl s_client -connect {host}:{port} -servername {host}"
+            );
+            found.fail(about, why, remedy);
+            return false;
+        }
+        Err(_) => {
+            let told = format!("connected, but no handshake of TLS within {} s", ONE.as_secs());
+            found.fail(about, told, "is it a port for TLS?");
+            return false;
+        }
+    };
+    let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
+    match chain.first().map(tls::shown) {
+        Some(Ok(shown)) => {
+            let told = format!("its certificate is good until {}, issued by {}", shown.ends_at, shown.issuer);
+            match shown.ends_at.duration_since(Clock::system().now()) < SOON {
+                true => found.warn(about, told, "whoever runs that server must renew it soon"),
+                false => found.ok(about, told),
+            }
+        }
+        Some(Err(problem)) => found.note(about, format!("speaks TLS; {problem}")),
+        None => found.ok(about, "speaks TLS"),
+    }
+    true
+}

@@ -1,0 +1,263 @@
+//! Actions: what else is set when a permit changes, by instances of one unit, `svm-agent-action@NAME.service`.
+//!
+//! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
+//! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/guide/enforcement.md`.
+
+use super::protection::{Guard, GuardError};
+use super::systemctl::{self, UnitState};
+use crate::settings::{Action, action_program};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+use svm_core::root_only::only_root_may_change;
+use svm_core::subscription::Permit;
+use tokio::time::Instant;
+
+/// The exit code of an action that found things otherwise and set them; 0 is that they stood.
+const SET: i32 = 10;
+
+/// The longest that one run may take, beyond the unit's own timeout.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where units of actions write how they ended, each in a folder of its name (`systemd/svm-agent-action@.service`).
+const ENDS: &str = "/run/svm-agent-actions";
+
+/// The file there.
+const ENDED: &str = "ended";
+
+/// So often, with so long between, its end is looked for.
+const ENDED_LOOKS: u32 = 50;
+const ENDED_PAUSE: Duration = Duration::from_millis(20);
+
+/// An action that runs already is waited for, and run again, so often.
+const ROUNDS: u32 = 3;
+
+/// So many lines of an action's journal are told where it fails.
+const LINES: usize = 5;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What one run of an action found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// What is wanted.
+    Stood,
+    /// Something else, which it changed.
+    Set,
+}
+
+/// What is to be told after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// All is as it should be, or was told before.
+    Well,
+    /// Somebody had changed it, and it was set again: the first time.
+    Repaired,
+    /// It is changed again and again, and is left alone for a while.
+    Contested,
+}
+
+/// One action, and how it fared.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    settings: Action,
+    guard: Guard,
+    look_at: Instant,
+    /// When it was set again, in the last hour.
+    repairs: VecDeque<Instant>,
+    told: bool,
+    fails: bool,
+    /// The permit that it was last run for.
+    applied: Option<Permit>,
+}
+
+/// One that fails is looked at again after so long.
+const AGAIN: Duration = Duration::from_secs(60);
+
+impl Running {
+    /// An action that was never run.
+    pub fn new(name: &str, settings: &Action, guard: Guard, now: Instant) -> Self {
+        let settings = settings.clone();
+        Self {
+            name: name.to_owned(),
+            settings,
+            guard,
+            look_at: now,
+            repairs: VecDeque::new(),
+            told: false,
+            fails: false,
+            applied: None,
+        }
+    }
+
+    /// Its name in the settings.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When to look at it again.
+    pub fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
+    /// Whether it failed when it was last looked at, or is contested.
+    pub fn fails(&self) -> bool {
+        self.fails
+    }
+
+    /// Whether somebody else sets it otherwise, more often than it may be set again.
+    pub fn is_contested(&self, now: Instant) -> bool {
+        let lately = self.repairs.iter().filter(|at| now.duration_since(**at) < HOUR).count();
+        lately >= usize::try_from(self.settings.repairs_per_hour).unwrap_or(usize::MAX)
+    }
+
+    /// Runs it because a permit is carried out. One that is contested is left alone, unless the permit is another one.
+    ///
+    /// # Errors
+    /// What went wrong, as a sentence.
+    pub async fn apply(&mut self, verdict: Permit) -> Result<(), String> {
+        if self.applied == Some(verdict) && self.is_contested(Instant::now()) {
+            return Ok(());
+        }
+        self.applied = Some(verdict);
+        let found = run(&self.guard, &self.name).await;
+        self.look_at = Instant::now() + self.settings.look_every.unsigned_abs();
+        self.fails = found.is_err();
+        found.map(drop)
+    }
+
+    /// Runs it to see whether what it set still stands.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn look(&mut self) -> Result<Looked, String> {
+        let now = Instant::now();
+        self.look_at = now + self.settings.look_every.unsigned_abs();
+        if self.is_contested(now) {
+            return Ok(Looked::Well);
+        }
+        let found = run(&self.guard, &self.name).await;
+        self.fails = found.is_err();
+        if self.fails {
+            self.look_at = self.look_at.min(Instant::now() + AGAIN);
+        }
+        let looked = self.after(found?, Instant::now());
+        self.fails = looked == Looked::Contested;
+        Ok(looked)
+    }
+
+    /// What a look comes to.
+    fn after(&mut self, found: Found, now: Instant) -> Looked {
+        self.repairs.retain(|at| now.duration_since(*at) < HOUR);
+        if found == Found::Stood {
+            self.told &= !self.repairs.is_empty();
+            return Looked::Well;
+        }
+        self.repairs.push_back(now);
+        if self.is_contested(now) {
+            return Looked::Contested;
+        }
+        if std::mem::replace(&mut self.told, true) { Looked::Well } else { Looked::Repaired }
+    }
+}
+
+/// The unit of an action.
+fn unit(name: &str) -> String {
+    format!("svm-agent-action@{name}.service")
+}
+
+async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
+    let unit = unit(name);
+    // It runs as root: whoever may write it would be root.
+    only_root_may_change(&action_program(name)).map_err(|exposed| {
+        format!("the action {name} is not run, because others may change it: {exposed}")
+    })?;
+    let mut before = ended(Path::new(ENDS), name);
+    for round in 0..ROUNDS {
+        before = ended(Path::new(ENDS), name);
+        let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
+        if let Err(error) = guard.run(&unit, PATIENCE).await {
+            return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
+        }
+        // One that ran already may have asked for the permit that was: it was waited for, and is run again.
+        if !shown.iter().any(UnitState::runs) || round + 1 == ROUNDS {
+            break;
+        }
+    }
+    // Written when it ends; a unit that was edited may not write it.
+    for _ in 0..ENDED_LOOKS {
+        match ended(Path::new(ENDS), name) {
+            Some(now) if before.as_ref().is_none_or(|before| before.invocation != now.invocation) => {
+                return Ok(if now.exit == SET { Found::Set } else { Found::Stood });
+            }
+            _ => tokio::time::sleep(ENDED_PAUSE).await,
+        }
+    }
+    Ok(Found::Stood)
+}
+
+/// How a run of an action ended, as its unit writes it down: systemd forgets what nothing else names.
+#[derive(Debug, PartialEq, Eq)]
+struct Ended {
+    exit: i32,
+    invocation: String,
+}
+
+fn ended(folder: &Path, name: &str) -> Option<Ended> {
+    let text = super::gates::text(&folder.join(name).join(ENDED)).ok().flatten()?;
+    let mut words = text.split_whitespace().skip(1);
+    let (exit, invocation) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+    Some(Ended { exit, invocation })
+}
+
+/// One that failed is not forgotten.
+async fn complaint(unit: &str, error: GuardError) -> String {
+    if matches!(error, GuardError::Harm { .. }) {
+        return error.to_string();
+    }
+    let shown = systemctl::show(&[unit.to_owned()], &[]).await.unwrap_or_default();
+    let Some(state) = shown.into_iter().next() else { return error.to_string() };
+    let lines = systemctl::last_lines(&state.invocation, LINES).await.unwrap_or_default();
+    match lines.is_empty() {
+        true => error.to_string(),
+        false => format!("{} (exit code {}): {}", state.result, state.exit_status, lines.join(" | ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use svm_core::subscription::Resource;
+
+    #[test]
+    fn an_end_is_read_from_what_the_unit_wrote() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a").join(ENDED), "success 10 4f2a\n").unwrap();
+        assert_eq!(ended(folder.path(), "a"), Some(Ended { exit: 10, invocation: "4f2a".into() }));
+        std::fs::write(folder.path().join("a").join(ENDED), "success\n").unwrap();
+        assert_eq!((ended(folder.path(), "a"), ended(folder.path(), "b")), (None, None));
+    }
+
+    #[tokio::test]
+    async fn what_is_undone_is_told_once_and_fought_for_so_many_times_an_hour() {
+        let settings = Action {
+            resource: Resource::Ksn,
+            look_every: SignedDuration::from_mins(15),
+            repairs_per_hour: 3,
+        };
+        let start = Instant::now();
+        let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
+        let mut action = Running::new("a", &settings, Guard::of(&[]), start);
+        assert_eq!(action.after(Found::Stood, at(0)), Looked::Well);
+        assert_eq!(action.after(Found::Set, at(15)), Looked::Repaired);
+        assert_eq!(action.after(Found::Set, at(30)), Looked::Well, "told once");
+        assert!(!action.is_contested(at(30)));
+        assert_eq!(action.after(Found::Set, at(45)), Looked::Contested);
+        assert!(action.is_contested(at(74)) && !action.is_contested(at(75)), "an hour after the first");
+        assert_eq!(action.after(Found::Stood, at(106)), Looked::Well);
+        assert_eq!(action.after(Found::Set, at(120)), Looked::Repaired, "another fight");
+    }
+}

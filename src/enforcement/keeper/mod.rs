@@ -1,0 +1,386 @@
+//! The keeper of one resource: it carries out each permit, sees that it took, and says so.
+//!
+//! Promises: what runs is told to stop as soon as the permit is over, by whichever clock, also where the engine hangs;
+//! the permit is told as enforced only when everything that holds the resource to it has followed; what failed is tried
+//! again, and told. What was stopped or skipped is started once when the permit returns.
+
+mod units;
+
+pub use units::Dues;
+
+use super::actions::{Looked, Running};
+use super::gateway::Gateway;
+use super::permit_file::{self, PermitFile};
+use super::protection::Guard;
+use super::updates::RunNow;
+use crate::board::Board;
+use crate::engine::{Handle, Order, Tell};
+use crate::outage::{Outage, Trouble};
+use crate::settings::Settings;
+use std::sync::Arc;
+use std::time::Duration;
+use svm_core::backoff::Backoff;
+use svm_core::clock::Clock;
+use svm_core::events::Operational;
+use svm_core::subscription::{DeviceStatus, Permit, Resource};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use units::Begun;
+
+/// The gateway closes its connections within moments; longer than this is a failure.
+const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The engine answers in milliseconds, or hangs.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// After a failure: again after so long, doubling.
+const LAST_RETRY: Duration = Duration::from_secs(60);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LAST_RETRY);
+
+/// Name of the reason in the device status where nothing holds a resource to its permit.
+const NOT_ENFORCED: &str = "not_enforced";
+
+/// And where something should and does not.
+const FAILED: &str = "enforcement_failed";
+
+/// The code of an outage where an action fails that had worked.
+const ACTION_FAILED: &str = "action_failed";
+
+/// The keeper of one resource.
+pub struct Keeper {
+    /// Which.
+    pub resource: Resource,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// Whose permits are carried out.
+    pub engine: Handle,
+    /// Where it is shown.
+    pub board: Arc<Board>,
+    /// The gateway, where there is one for this resource.
+    pub gateway: Option<Arc<Gateway>>,
+    /// Asks for a database update.
+    pub updates: mpsc::Sender<RunNow>,
+    /// Changes when somebody wants everything looked at.
+    pub look: watch::Receiver<u64>,
+    /// Units that are owed a start.
+    pub dues: Dues,
+    /// What happened and is not told yet.
+    pub untold: Vec<Operational>,
+    /// The action whose outage is shown, where it is an action's.
+    pub failing: Option<String>,
+}
+
+/// What came of carrying a permit out.
+#[derive(Default)]
+struct Outcome {
+    by: Vec<String>,
+    problems: Vec<String>,
+}
+
+impl Keeper {
+    /// Keeps for as long as the program runs.
+    pub async fn run(mut self) {
+        let now = Instant::now();
+        let mine = self.settings.actions.iter().filter(|(_, action)| action.resource == self.resource);
+        let guard = Guard::new(&self.settings.enforcement);
+        let mut actions: Vec<Running> =
+            mine.map(|(name, action)| Running::new(name, action, guard.clone(), now)).collect();
+        let mut failures = 0_u32;
+        let mut permits = self.engine.permits.clone();
+        loop {
+            self.look.mark_unchanged();
+            // What is read here is seen: each later permit is carried out, also one that comes to the same.
+            let permit = permit_file::last_written(&mut permits, self.resource, &self.clock).await;
+            let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.clock));
+            let begun = self.begin(verdict).await;
+            let outcome = tokio::select! {
+                outcome = self.finish(verdict, begun, &mut actions) => outcome,
+                () = self.other_than(verdict) => continue,
+            };
+            failures = if outcome.problems.is_empty() { 0 } else { failures.saturating_add(1) };
+            self.show(verdict, &outcome, &actions);
+            // Once, and not of what works a second later.
+            if failures == 2 {
+                let problems = outcome.problems.clone();
+                self.untold.push(Operational::EnforcementFailed {
+                    resource: self.resource,
+                    to: verdict,
+                    problems,
+                });
+            }
+            let retry = failures.checked_sub(1).map(|earlier| BACKOFF.span(earlier));
+            let done = outcome.problems.is_empty().then_some(outcome.by);
+            self.watch(verdict, done.as_deref(), retry, &mut actions, &mut permits).await;
+        }
+    }
+
+    /// What the permit comes to now: one that is over allows nothing.
+    fn verdict(&self) -> Permit {
+        self.permit().map_or(Permit::Stopped, |permit| permit.in_force(&self.clock))
+    }
+
+    fn permit(&self) -> Option<PermitFile> {
+        self.engine.permits.borrow().iter().find(|p| p.resource == self.resource).cloned()
+    }
+
+    /// Waits until the permit comes to anything else than `verdict`.
+    async fn other_than(&self, verdict: Permit) {
+        let mut permits = self.engine.permits.clone();
+        while self.verdict() == verdict {
+            let left = self.permit().map_or(Duration::MAX, |permit| permit.left(&self.clock));
+            tokio::select! {
+                changed = permits.changed() => if changed.is_err() { return std::future::pending().await },
+                // Stopped does not end by itself; a wall clock may be stepped meanwhile.
+                () = tokio::time::sleep(left.min(Duration::from_secs(3600))), if verdict != Permit::Stopped => {}
+            }
+        }
+    }
+
+    /// Everything else that the permit asks for, and whether it took.
+    async fn finish(&self, verdict: Permit, begun: Begun, actions: &mut [Running]) -> Outcome {
+        let units = async {
+            match begun {
+                Begun::Failed(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
+                Begun::Stopped { units, told, problem } => {
+                    let mut seen = self.see_stopped(&units, told).await;
+                    let new = problem.filter(|problem| !seen.problems.contains(problem));
+                    seen.problems.extend(new);
+                    seen
+                }
+                Begun::Allowed(governed) => self.start_owed(governed).await,
+            }
+        };
+        let (units, gateway, actions) =
+            tokio::join!(units, self.see_gateway(verdict), apply(actions, verdict));
+        let mut all = self.see_file(verdict);
+        for part in [units, gateway, actions] {
+            all.by.extend(part.by);
+            all.problems.extend(part.problems);
+        }
+        all
+    }
+
+    /// Whether who reads the permit's file is told the same.
+    fn see_file(&self, verdict: Permit) -> Outcome {
+        let folder = permit_file::folder(&self.settings.runtime_dir);
+        let says = PermitFile::read(&folder, self.resource).map(|permit| permit.in_force(&self.clock));
+        let problem = match says {
+            Ok(says) if says == verdict => None,
+            // Nobody is allowed anything then.
+            Err(_) if verdict == Permit::Stopped => None,
+            Ok(says) => Some(format!("its permit file says {}", says.as_str())),
+            Err(error) => Some(format!("its permit file cannot be read: {error}")),
+        };
+        Outcome { problems: problem.into_iter().collect(), ..Outcome::default() }
+    }
+
+    async fn see_gateway(&self, verdict: Permit) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(gateway) = &self.gateway else { return outcome };
+        let mut in_force = gateway.in_force();
+        let follows = in_force.wait_for(|carried_out| *carried_out == verdict);
+        match (tokio::time::timeout(GATEWAY_PATIENCE, follows).await, gateway.health().problem) {
+            (Ok(Ok(_)), None) => outcome.by.push("the gateway".to_owned()),
+            (_, Some(problem)) => outcome.problems.push(format!("the gateway: {problem}")),
+            _ => outcome.problems.push("the gateway does not follow".to_owned()),
+        }
+        outcome
+    }
+
+    /// Writes what came of it onto the board.
+    fn show(&self, verdict: Permit, outcome: &Outcome, actions: &[Running]) {
+        let mut shown = self.board.enforcement();
+        let shown = shown.entry(self.resource).or_default();
+        shown.verdict = Some(verdict);
+        shown.enforced_by.clone_from(&outcome.by);
+        let problems = outcome.problems.as_slice();
+        let an_actions = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
+        let failing = actions.iter().filter(|action| action.fails()).count();
+        // What began with an action goes on as its outage, as long as nothing else fails.
+        let (trouble, code) = match &self.failing {
+            Some(action) if an_actions && problems.len() <= failing => {
+                (Trouble::Action(action), ACTION_FAILED)
+            }
+            _ => (Trouble::Enforcing(self.resource, verdict), FAILED),
+        };
+        match problems {
+            // One that is contested is not over because it is left alone.
+            [] if an_actions && failing > 0 => {}
+            [] => Outage::over(&mut shown.outage, trouble),
+            problems => {
+                Outage::note(&mut shown.outage, self.clock.now(), trouble, code, problems.join("; "));
+            }
+        }
+    }
+
+    /// Tells what is not told yet. What cannot be kept stays, until the store works again.
+    async fn settle(&mut self, verdict: Permit, done: Option<&[String]>) {
+        if self.engine.picture.borrow().store_problem.is_some() {
+            return;
+        }
+        while let Some(event) = self.untold.first().cloned() {
+            if !self.told(Tell { events: vec![event], ..Tell::default() }).await {
+                return;
+            }
+            self.untold.remove(0);
+        }
+        for tell in self.conditions() {
+            self.told(tell).await;
+        }
+        let awaited = {
+            let state = &self.engine.picture.borrow().state;
+            let standing = state.standing.get(&self.resource);
+            state.told.permit(self.resource) == verdict && standing.is_some_and(|s| s.told.is_some())
+        };
+        if let Some(by) = done.filter(|_| awaited) {
+            // One that cannot be kept is awaited still.
+            self.order(Order::Enforced(self.resource, verdict, by.to_vec())).await;
+        }
+    }
+
+    async fn told(&self, tell: Tell) -> bool {
+        self.order(Order::Tell(Box::new(tell))).await
+    }
+
+    /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
+    async fn order(&self, order: Order) -> bool {
+        tokio::time::timeout(ENGINE_PATIENCE, self.engine.order(order)).await.is_ok_and(|kept| kept.is_ok())
+    }
+
+    /// Reasons for the device status, over both resources.
+    fn conditions(&self) -> Vec<Tell> {
+        let shown = self.board.enforcement();
+        // Right after a start, what the other keeper will find is not known: what was told before stands.
+        if shown.values().filter(|e| e.verdict.is_some()).count() < Resource::ALL.len() {
+            return Vec::new();
+        }
+        let governed = |resource: &Resource| self.settings.enforcement.governs.contains(resource);
+        let unheld = shown.iter().any(|(r, e)| governed(r) && e.outage.is_none() && e.enforced_by.is_empty());
+        let failing = shown.values().any(|e| e.outage.is_some());
+        let known = self.engine.picture.borrow().state.clone();
+        [(NOT_ENFORCED, unheld), (FAILED, failing)]
+            .into_iter()
+            .filter(|(name, holds)| known.conditions.contains_key(*name) != *holds)
+            .map(|(name, holds)| {
+                let condition = Some((name, holds.then_some(DeviceStatus::Warning)));
+                Tell { condition, ..Tell::default() }
+            })
+            .collect()
+    }
+
+    /// Waits until there is something to carry out; tells what is done, and looks after the actions meanwhile.
+    async fn watch(
+        &mut self,
+        verdict: Permit,
+        done: Option<&[String]>,
+        retry: Option<Duration>,
+        actions: &mut [Running],
+        permits: &mut watch::Receiver<Vec<PermitFile>>,
+    ) {
+        let again = retry.map(|after| Instant::now() + after);
+        let (mut look, mut picture) = (self.look.clone(), self.engine.picture.clone());
+        loop {
+            picture.mark_unchanged();
+            self.settle(verdict, done).await;
+            let look_at = actions.iter().map(Running::look_at).min();
+            let wake = [again, look_at].into_iter().flatten().min();
+            let asleep = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.other_than(verdict) => return,
+                changed = permits.changed() => match changed {
+                    Ok(()) => return,
+                    Err(_) => return std::future::pending().await,
+                },
+                asked = look.changed() => match asked {
+                    Ok(()) => return,
+                    Err(_) => return std::future::pending().await,
+                },
+                // Perhaps the engine waits for a word, or the store works again.
+                changed = picture.changed() => if changed.is_err() { return std::future::pending().await },
+                () = asleep => {}
+            }
+            let noted = verdict != Permit::Stopped && self.is_noted();
+            if noted || again.is_some_and(|at| at <= Instant::now()) {
+                return;
+            }
+            for index in 0..actions.len() {
+                let others_fail = actions.iter().enumerate().any(|(n, other)| n != index && other.fails());
+                if let Some(action) =
+                    actions.get_mut(index).filter(|action| action.look_at() <= Instant::now())
+                {
+                    self.look_after(action, others_fail, verdict).await;
+                }
+            }
+        }
+    }
+
+    async fn look_after(&mut self, action: &mut Running, others_fail: bool, verdict: Permit) {
+        let failed_before = action.fails();
+        let looked = action.look().await;
+        let (resource, name) = (self.resource, action.name().to_owned());
+        let problem = match &looked {
+            Err(problem) => Some(problem.clone()),
+            Ok(Looked::Contested) => Some(format!(
+                "somebody undoes what the action {name} sets, more often than it may set it again (repairs_per_hour)"
+            )),
+            Ok(_) if action.is_contested(Instant::now()) => return,
+            Ok(_) => None,
+        };
+        let what = format!("the action {name}");
+        {
+            let mut shown = self.board.enforcement();
+            let shown = shown.entry(resource).or_default();
+            match &problem {
+                Some(problem) => {
+                    shown.enforced_by.retain(|by| *by != what);
+                    // What began when the permit was carried out is one outage with this.
+                    let (trouble, code) = match &shown.outage {
+                        Some(outage) if outage.code == FAILED => {
+                            (Trouble::Enforcing(resource, verdict), FAILED)
+                        }
+                        _ => (Trouble::Action(&name), ACTION_FAILED),
+                    };
+                    if code == ACTION_FAILED {
+                        self.failing = Some(name.clone());
+                    }
+                    Outage::note(&mut shown.outage, self.clock.now(), trouble, code, problem.clone());
+                }
+                None => {
+                    if !shown.enforced_by.contains(&what) {
+                        shown.enforced_by.push(what.clone());
+                    }
+                    let this = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
+                    if this && !others_fail {
+                        Outage::over(&mut shown.outage, Trouble::Action(&name));
+                    }
+                }
+            }
+        }
+        self.untold.extend(match (problem, looked) {
+            (Some(problem), _) if !failed_before => {
+                Some(Operational::EnforcementFailed { resource, to: verdict, problems: vec![problem] })
+            }
+            (None, Ok(Looked::Repaired)) => Some(Operational::EnforcementRepaired { resource, action: name }),
+            _ => None,
+        });
+    }
+}
+
+async fn apply(actions: &mut [Running], verdict: Permit) -> Outcome {
+    let mut outcome = Outcome::default();
+    for action in actions {
+        match action.apply(verdict).await {
+            Err(problem) => outcome.problems.push(problem),
+            Ok(()) if action.is_contested(Instant::now()) => {}
+            Ok(()) => outcome.by.push(format!("the action {}", action.name())),
+        }
+    }
+    outcome
+}

@@ -1,0 +1,299 @@
+//! The units of a keeper: which they are, how they are stopped, and which are started when the permit is back.
+
+use super::{Keeper, LAST_RETRY, Outcome};
+use crate::enforcement::protection::{Guard, GuardError, RELATIONS};
+use crate::enforcement::systemctl::{self, UnitState};
+use crate::enforcement::updates::Asked;
+use crate::enforcement::{gates, governed_by_schedule, owed};
+use crate::engine::Order;
+use crate::lines::say;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+use svm_core::ask::ask;
+use svm_core::lock::lock;
+use svm_core::subscription::{Permit, Resource};
+use tokio::time::Instant;
+
+/// Between looks at units that are stopping.
+const STOPPING_LOOK: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
+
+/// What was begun of a permit.
+pub(super) enum Begun {
+    /// Nothing: it is not known what is governed, or what runs.
+    Failed(String),
+    /// None of these is to run; those of them that did were told to stop, and what went wrong with that.
+    Stopped { units: Vec<String>, told: Vec<String>, problem: Option<String> },
+    /// What waits may be started.
+    Allowed(Governed),
+}
+
+/// What runs of these and was not told to stop. One that asks its gate will be refused, and is skipped then; stopped
+/// meanwhile, systemd would call it failed.
+fn to_stop(shown: &[UnitState], told: &[String]) -> Vec<String> {
+    let runs = |unit: &&UnitState| unit.runs() && !unit.asks() && !told.contains(&unit.id);
+    shown.iter().filter(runs).map(|unit| unit.id.clone()).collect()
+}
+
+/// Units that are governed: for this resource, and for the other.
+#[derive(Default)]
+pub(super) struct Governed {
+    here: BTreeSet<String>,
+    there: BTreeSet<String>,
+}
+
+impl Keeper {
+    /// What is governed, here and for the other resource: units with a gate, and the one that the schedule starts.
+    fn units(&self) -> Result<Governed, String> {
+        let folder = &self.settings.enforcement.gates_dir;
+        let found = gates::installed(folder)
+            .map_err(|e| format!("the gates in {} cannot be read: {e}", folder.display()))?;
+        let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
+        let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
+            governed_by_schedule(&self.settings, resource).map(|unit| (resource, unit))
+        });
+        // One that `svm-agent updates run` started, without a schedule.
+        let unit = &self.settings.updates.unit;
+        let by_hand = self.board.updates().running_since.is_some()
+            || self.engine.picture.borrow().state.owed.contains(unit);
+        let by_hand = by_hand.then(|| (Resource::DatabaseUpdates, unit.clone()));
+        let mut governed = Governed::default();
+        for (resource, unit) in gated.chain(scheduled).chain(by_hand) {
+            if resource == self.resource { &mut governed.here } else { &mut governed.there }.insert(unit);
+        }
+        Ok(governed)
+    }
+
+    /// What must not be broken off: units are told to stop, and those that ran are remembered.
+    pub(super) async fn begin(&self, verdict: Permit) -> Begun {
+        let governed = match self.units() {
+            Ok(governed) => governed,
+            Err(problem) => return Begun::Failed(problem),
+        };
+        if verdict != Permit::Stopped {
+            return Begun::Allowed(governed);
+        }
+        let units: Vec<String> = governed.here.into_iter().collect();
+        // Only what runs: a stop waits for polkit, and must not meet what was started with the next permit meanwhile. What
+        // is not seen running asks its gate from here on.
+        let properties: Vec<&str> = RELATIONS.iter().copied().chain(["SubState"]).collect();
+        let shown = match systemctl::show(&units, &properties).await {
+            Ok(shown) => shown,
+            Err(error) => return Begun::Failed(error.to_string()),
+        };
+        let wanted = to_stop(&shown, &[]);
+        let (told, problem) = self.tell_to_stop(&wanted, shown).await;
+        Begun::Stopped { units, told, problem: problem.map(|problem| problem.to_string()) }
+    }
+
+    fn guard(&self) -> Guard {
+        Guard::new(&self.settings.enforcement)
+    }
+
+    /// Has units stopped, and remembers that they ran. One with which the protection would stop runs on. Answers which
+    /// were told to stop.
+    async fn tell_to_stop(
+        &self,
+        units: &[String],
+        shown: Vec<UnitState>,
+    ) -> (Vec<String>, Option<GuardError>) {
+        if units.is_empty() {
+            return (Vec::new(), None);
+        }
+        let known = self.engine.picture.borrow().state.clone();
+        let guard = self.guard();
+        let (units, harm) = guard.may_stop(units, shown).await;
+        let new = self.dues.stopped(&units, &known.owed);
+        let remember = async {
+            if !new.is_empty() {
+                // What cannot be kept stays in mind.
+                self.order(Order::Owed(new)).await;
+            }
+        };
+        let (stopped, ()) = tokio::join!(guard.stop_harmless(&units), remember);
+        (units, stopped.err().or(harm))
+    }
+
+    /// Waits until none of the units runs; one that does not stop is killed.
+    pub(super) async fn see_stopped(&self, units: &[String], mut told: Vec<String>) -> Outcome {
+        let mut outcome = Outcome::default();
+        let patience = self.clock.world(self.settings.enforcement.stop_timeout.unsigned_abs());
+        let began = Instant::now();
+        let mut pauses = STOPPING_LOOK.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
+        let mut killed = false;
+        loop {
+            let shown = match systemctl::show(units, &["SubState"]).await {
+                Ok(shown) => shown,
+                Err(error) => {
+                    outcome.problems.push(error.to_string());
+                    return outcome;
+                }
+            };
+            // Let through by its gate while the permit still was.
+            let late = to_stop(&shown, &told);
+            let (late, problem) = self.tell_to_stop(&late, Vec::new()).await;
+            if let Some(problem) = problem {
+                outcome.problems.push(problem.to_string());
+                return outcome;
+            }
+            told.extend(late);
+            let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
+            if running.is_empty() {
+                outcome.by.extend(loaded(&shown));
+                return outcome;
+            }
+            if began.elapsed() >= patience && !killed {
+                killed = true;
+                let units = running.join(" ");
+                say!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
+                if let Err(error) = self.guard().kill(&running).await {
+                    outcome.problems.push(error.to_string());
+                    return outcome;
+                }
+            } else if began.elapsed() >= patience + systemctl::PATIENCE {
+                outcome.problems.push(format!("{} does not stop, not even killed", running.join(", ")));
+                return outcome;
+            }
+            tokio::time::sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
+        }
+    }
+
+    /// Starts, once, what was stopped or skipped for want of the permit.
+    pub(super) async fn start_owed(&self, governed: Governed) -> Outcome {
+        let mut outcome = Outcome::default();
+        let units: Vec<String> = governed.here.iter().cloned().collect();
+        let shown = match systemctl::show(&units, RELATIONS).await {
+            Ok(shown) => shown,
+            Err(error) => {
+                outcome.problems.push(error.to_string());
+                return outcome;
+            }
+        };
+        let known = self.engine.picture.borrow().state.clone();
+        let noted = owed::noted(&self.settings.runtime_dir);
+        for unit in shown.iter().filter(|unit| unit.load == "loaded").map(|unit| &unit.id) {
+            if !self.dues.is_owed(unit, &known.owed) && !noted.contains(unit) {
+                continue;
+            }
+            match self.start(unit, &shown).await {
+                Ok(()) => {
+                    say!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
+                    self.dues.started(unit);
+                    owed::forget(&self.settings.runtime_dir, std::slice::from_ref(unit));
+                }
+                Err(problem) => outcome.problems.push(problem),
+            }
+        }
+        // Those whose gate was taken away run when they like.
+        let is_governed = |unit: &&String| governed.here.contains(*unit) || governed.there.contains(*unit);
+        let stale = known.owed.iter().filter(|unit| !is_governed(unit)).cloned();
+        let paid: Vec<String> = self.dues.to_pay().into_iter().chain(stale).collect();
+        if !paid.is_empty() && self.order(Order::Paid(paid.clone())).await {
+            self.dues.paid(&paid);
+        }
+        outcome.by.extend(loaded(&shown));
+        outcome
+    }
+
+    /// Whether a question left a note for a unit of ours.
+    pub(super) fn is_noted(&self) -> bool {
+        let noted = owed::noted(&self.settings.runtime_dir);
+        !noted.is_empty()
+            && self.units().is_ok_and(|governed| noted.iter().any(|unit| governed.here.contains(unit)))
+    }
+
+    /// Starts a unit that waited. A run of the schedule's unit is watched by those who watch its others.
+    async fn start(&self, unit: &str, shown: &[UnitState]) -> Result<(), String> {
+        if governed_by_schedule(&self.settings, self.resource).as_deref() == Some(unit) {
+            let asked = ask(&self.updates, |reply| reply);
+            match tokio::time::timeout(systemctl::PATIENCE, asked).await {
+                Ok(Some(Asked::Started { .. })) => return Ok(()),
+                // It is still on its way to its end: systemd starts it after that.
+                Ok(Some(Asked::AlreadyRuns { .. })) => {}
+                Ok(Some(Asked::Refused { message, .. })) => return Err(message),
+                Ok(None) | Err(_) => return Err(format!("{unit} was not started in time")),
+            }
+        }
+        self.guard().start(unit, shown.to_vec()).await.map_err(|error| error.to_string())
+    }
+}
+
+/// What a keeper has in mind of the units that are owed a start, beside what the engine keeps.
+#[derive(Debug, Default)]
+pub struct Dues(Mutex<Mind>);
+
+#[derive(Debug, Default)]
+struct Mind {
+    /// Stopped, and perhaps not kept yet.
+    owed: BTreeSet<String>,
+    /// Started, and that is not kept yet.
+    started: BTreeSet<String>,
+}
+
+impl Dues {
+    fn mind(&self) -> MutexGuard<'_, Mind> {
+        lock(&self.0)
+    }
+
+    /// These run and are stopped; answers what is not kept yet.
+    fn stopped(&self, units: &[String], kept: &BTreeSet<String>) -> Vec<String> {
+        let mut mind = self.mind();
+        // What could not be paid counts as owed again: better twice than never.
+        mind.started.clear();
+        mind.owed.extend(units.iter().cloned());
+        mind.owed.difference(kept).cloned().collect()
+    }
+
+    fn is_owed(&self, unit: &String, kept: &BTreeSet<String>) -> bool {
+        let mind = self.mind();
+        !mind.started.contains(unit) && (mind.owed.contains(unit) || kept.contains(unit))
+    }
+
+    fn started(&self, unit: &str) {
+        let mut mind = self.mind();
+        mind.owed.remove(unit);
+        mind.started.insert(unit.to_owned());
+    }
+
+    fn to_pay(&self) -> Vec<String> {
+        self.mind().started.iter().cloned().collect()
+    }
+
+    fn paid(&self, units: &[String]) {
+        self.mind().started.retain(|unit| !units.contains(unit));
+    }
+}
+
+/// Units that are there, as what holds a resource to its permit.
+fn loaded(shown: &[UnitState]) -> Vec<String> {
+    shown.iter().filter(|unit| unit.load == "loaded").map(|unit| unit.id.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_its_gate_is_left_to_it() {
+        let unit = |id: &str, active: &str, sub: &str| UnitState {
+            id: id.to_owned(),
+            active: active.to_owned(),
+            properties: [("SubState".to_owned(), sub.to_owned())].into(),
+            ..UnitState::default()
+        };
+        let shown = [
+            unit("asks", "activating", "condition"),
+            unit("starts", "activating", "start"),
+            unit("runs", "active", "running"),
+            unit("told", "deactivating", "stop-sigterm"),
+            unit("off", "inactive", "dead"),
+        ];
+        assert_eq!(to_stop(&shown, &["told".to_owned()]), ["starts", "runs"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Database updates: on the agent's own schedule, one run at a time, as far as their permit goes; and how old the
+//! databases are.
+//!
+//! Promises: a slot is run once, also over a restart; a run that goes on when the agent ends is watched by the next one;
+//! what is to be told is told, if not now then later. Without a schedule and a time of the databases it never wakes up.
+//! `schedule` says when, `driver` follows it, `run` is one run, `age` is about the databases, `memory` outlasts a
+//! restart.
+
+pub mod age;
+pub mod driver;
+pub mod line;
+mod memory;
+pub mod run;
+pub mod schedule;
+mod task;
+
+pub use memory::Memory;
+
+use crate::board::Board;
+use crate::engine::Handle;
+use crate::settings::Settings;
+use crate::store::{Store, read_note};
+use driver::{Course, Jobs};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use svm_core::clock::Clock;
+use task::Task;
+use tokio::sync::{mpsc, oneshot};
+
+/// What came of asking for a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Asked {
+    /// One began.
+    Started {
+        /// Of this unit.
+        unit: String,
+    },
+    /// One goes on already.
+    AlreadyRuns {
+        /// Of this unit.
+        unit: String,
+    },
+    /// None began.
+    Refused {
+        /// A short name.
+        code: String,
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// Asks for a run now; the answer comes when it has begun.
+pub type RunNow = oneshot::Sender<Asked>;
+
+/// The parts of the update task.
+pub struct Updates {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Handle,
+    /// The store, for the note.
+    pub store: Store,
+    /// Where it writes how it is.
+    pub board: Arc<Board>,
+    /// Who asks for a run.
+    pub asked: mpsc::Receiver<RunNow>,
+}
+
+impl Updates {
+    /// Works until whoever may ask is gone.
+    pub async fn run(self) {
+        let Self { settings, clock, engine, store, board, mut asked } = self;
+        let note = store.note(memory::NOTE).await.ok().flatten();
+        let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
+        let kept = memory.to_note();
+        let (told, mut due) = mpsc::channel(8);
+        let config = &settings.updates;
+        let mut course = None;
+        if config.schedule.is_empty() {
+            memory.followed = None;
+        } else {
+            let before = memory.followed.take();
+            let follows = Course::new(config.schedule.clone(), config.missed, before, clock.now());
+            memory.followed = Some(follows.followed().clone());
+            course = Some((follows, Jobs::new(&config.schedule, told).await));
+        }
+        let waiting = memory.waiting.filter(|_| course.is_some());
+        let mut task = Task::new(settings, clock, engine, board, (memory, kept), course);
+        task.resume(waiting);
+        loop {
+            task.look().await;
+            let wait = task.wait();
+            tokio::select! {
+                reply = asked.recv() => match reply {
+                    None => return,
+                    Some(reply) => task.run_now(reply),
+                },
+                Some(due) = due.recv() => task.due(due),
+                next = task::on_its_way(&mut task.run) => task.next(next).await,
+                () = task::wait_until(wait) => {}
+            }
+        }
+    }
+}

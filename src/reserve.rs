@@ -1,0 +1,176 @@
+//! The watch over the reserve key: that it would be of no use is told while there is time to get another.
+//!
+//! It is looked at when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
+//! SVM's own. Told once, also over restarts; so is that it is good again. Must not know: how events are sent.
+
+use super::board::Board;
+use super::engine::{Handle, Order, Tell};
+use super::settings::Settings;
+use super::source::poller::verify_now;
+use super::spread::next_on_grid;
+use super::store::{Paper, Store, read_note};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+use svm_core::clock::Clock;
+use svm_core::documents::{Expect, Sub};
+use svm_core::events::Operational;
+use svm_core::subscription::{DeviceStatus, Held, State, Unusable};
+
+/// Name of the reason in the device status.
+const REASON: &str = "reserve_unusable";
+
+/// Name of the store's note of what was told.
+const NOTE: &str = "reserve";
+
+/// How often it is looked at, whatever happens.
+const EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// After so long it is told again what could not be kept.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// What was told and still holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    key: String,
+    why: String,
+}
+
+/// What is wrong with the reserve.
+struct Problem {
+    why: String,
+    message: String,
+}
+
+/// The watch.
+pub struct ReserveWatch {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Handle,
+    /// The store, for its own note.
+    pub store: Store,
+    /// Where it writes how the reserve is.
+    pub board: Arc<Board>,
+    /// The SVM's place in an interval, 0 to 1.
+    pub spread: f64,
+}
+
+/// Names, times and sizes of the signers' files: whether they changed, without reading them.
+type Signers = Vec<(std::ffi::OsString, Option<SystemTime>, u64)>;
+
+fn signers(folder: &Path) -> Signers {
+    let files = svm_core::files::list_folder(folder).unwrap_or_default();
+    let about = |path: std::path::PathBuf| {
+        // What a link points to counts, too.
+        let data = std::fs::metadata(&path).ok()?;
+        Some((path.file_name()?.to_owned(), data.modified().ok(), data.len()))
+    };
+    files.into_iter().filter_map(about).collect()
+}
+
+impl ReserveWatch {
+    /// Works until the engine is gone.
+    pub async fn run(mut self) {
+        let note = self.store.note(NOTE).await.ok().flatten();
+        let mut told: Option<Told> = read_note(NOTE, note);
+        let mut seen: Option<(Arc<Paper>, Signers)> = None;
+        let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
+        loop {
+            let (state, paper) = {
+                let picture = self.engine.picture.borrow_and_update();
+                (picture.state.clone(), picture.reserve.clone())
+            };
+            let now = self.clock.now();
+            let looked_at = paper.map(|paper| (paper, signers(&self.settings.trust_dir)));
+            if looked_at != seen || now >= next {
+                let paper = looked_at.as_ref().map(|(paper, _)| paper.as_ref());
+                let held = state.reserve.as_ref().zip(paper);
+                let problem = held.and_then(|(held, paper)| self.problem(&state, held, paper, &mut problems));
+                if self.tell(&state, &mut told, held.map(|(held, _)| held), problem).await {
+                    (seen, next) = (looked_at, next_on_grid(now, EVERY, self.spread));
+                } else {
+                    next = now.checked_add(AGAIN).unwrap_or(Timestamp::MAX);
+                }
+            }
+            let (clock, due) = (self.clock, next);
+            tokio::select! {
+                changed = self.engine.picture.changed() => if changed.is_err() { return },
+                () = clock.sleep_until(due) => {}
+            }
+        }
+    }
+
+    /// Why the reserve would be of no use now, with the way out.
+    fn problem(
+        &self,
+        state: &State,
+        held: &Held,
+        paper: &Paper,
+        problems: &mut Vec<String>,
+    ) -> Option<Problem> {
+        let sub: Option<Sub> = paper.sub.parse().ok();
+        let expect = Expect { sub: sub.as_ref(), issuer: Some(&paper.issuer) };
+        if let Err(refusal) = verify_now(&paper.jws, &self.settings.trust_dir, expect, problems) {
+            return Some(Problem { why: refusal.code.as_str().to_owned(), message: refusal.message });
+        }
+        let first_active = state.first_active(&held.statement);
+        let rules = &self.settings.rules;
+        let unusable = held.unusable_at(first_active, rules, self.clock.now())?;
+        let vendor = held.statement.vendor_name();
+        let message = match &unusable {
+            Unusable::Blocked { since } => {
+                format!("the vendor blocked it on {since}; ask {vendor} for another code")
+            }
+            Unusable::Expired { since } => {
+                format!("its period was used up here on {since}; ask {vendor} for another code")
+            }
+            Unusable::ProductVersionTooOld { least } => format!(
+                "it activates version {least} and later, and this is {}; upgrade the product first",
+                rules.product_version
+            ),
+        };
+        Some(Problem { why: unusable.as_str().to_owned(), message })
+    }
+
+    /// Tells what changed since it was last told. Answers whether that is kept, or nothing had to be.
+    async fn tell(
+        &self,
+        state: &State,
+        told: &mut Option<Told>,
+        held: Option<&Held>,
+        problem: Option<Problem>,
+    ) -> bool {
+        self.board.reserve_problem().clone_from(&problem.as_ref().map(|problem| problem.message.clone()));
+        let key = held.map(|held| held.statement.key.to_string());
+        let new = key.clone().zip(problem.as_ref()).map(|(key, p)| Told { key, why: p.why.clone() });
+        // Where the note was lost with the database, the reason of the device status was not.
+        let stands = state.conditions.contains_key(REASON);
+        if new == *told && stands == new.is_some() {
+            return true;
+        }
+        let event = match (&new, problem, key) {
+            (Some(Told { key, why }), Some(Problem { message, .. }), _) if new != *told => {
+                Some(Operational::ReserveUnusable { key: key.clone(), why: why.clone(), message })
+            }
+            // Of another key, or of none, nothing was told that has to be taken back.
+            (None, None, Some(key)) if told.as_ref().is_none_or(|told| told.key == key) => {
+                Some(Operational::ReserveUsable { key })
+            }
+            _ => None,
+        };
+        let condition = Some((REASON, new.as_ref().map(|_| DeviceStatus::Warning)));
+        let note = new.as_ref().map(|told| serde_json::to_string(told).unwrap_or_default());
+        let notes = vec![(NOTE, note.unwrap_or_default())];
+        let tell = Tell { events: event.into_iter().collect(), condition, notes };
+        let kept = self.engine.order(Order::Tell(Box::new(tell))).await.is_ok();
+        if kept {
+            *told = new;
+        }
+        kept
+    }
+}

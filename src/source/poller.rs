@@ -1,0 +1,366 @@
+//! The poller: looks at the source when the schedule says so, and hands what it finds to the engine.
+//!
+//! What it remembers (the ETag of an accepted body, failures, a refusal that was told) is kept in the store, so
+//! that a restart neither forgets a backoff nor tells a refusal again. ETag and refusal were judged against the document that
+//! was held then: where another one is held, they say nothing, and a key that was just added is looked for at once.
+
+use super::schedule::{self, Facts};
+use super::{Answer, SourceError, fetch};
+use crate::board::Board;
+use crate::engine::{Handle, Order, Published};
+use crate::lines::say;
+use crate::outage::{Outage, Trouble};
+use crate::settings::Settings;
+use crate::store::{Commit, SOURCE_NOTE, Store, read_note};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use svm_core::clock::Clock;
+use svm_core::clock::trust::Suspicion;
+use svm_core::documents::{Document, Expect, TrustStore, text_digest, verify};
+use svm_core::error_chain::Chain;
+use svm_core::subscription::{Held, Refusal};
+use tokio::sync::{mpsc, oneshot};
+
+/// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
+const FULL_LOOK: SignedDuration = SignedDuration::from_hours(24);
+
+/// After a take-over, which many SVMs have at one instant, the look is spread over so long.
+const TAKE_OVER_SPREAD: SignedDuration = SignedDuration::from_secs(60);
+
+/// Refusals that the administrator can end by trusting a signer.
+const SIGNERS: &[&str] = &["untrusted_signer", "bad_signature"];
+
+/// What a look came to, for whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Looked {
+    /// The document that is held is the newest.
+    NotChanged,
+    /// A new revision is in force.
+    Taken,
+    /// The published document is refused.
+    Refused {
+        /// Which rule.
+        code: String,
+        /// One sentence.
+        message: String,
+    },
+    /// The look failed; nothing changed.
+    Failed {
+        /// The short name of the failure.
+        code: String,
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// Asks the poller to look now; the answer comes back when it has.
+pub type Refresh = oneshot::Sender<Looked>;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    /// Of which published file; another one makes this void.
+    sub: String,
+    /// Digest of the document that was held when `etag` and `refused` were noted; `None` in the note of an older agent.
+    held: Option<String>,
+    etag: Option<String>,
+    last_look: Option<Timestamp>,
+    last_heard: Option<Timestamp>,
+    last_full: Option<Timestamp>,
+    failures: u32,
+    not_before: Option<Timestamp>,
+    /// Digest of a body that was refused and told, and why.
+    refused: Option<(String, String, String)>,
+    outage: Option<Outage>,
+    /// What is wrong with the signers' files, and was told.
+    #[serde(skip)]
+    told_of_signers: Vec<String>,
+}
+
+impl Memory {
+    /// Goes by the document that is held now. What was learnt of another one is void; what the vendor just gave to
+    /// whoever activated it counts as looked for.
+    fn go_by(&mut self, active: &Published, held: &Held, board: &Board) -> bool {
+        let same_file = self.sub == active.sub.as_str();
+        if same_file && self.held.as_ref() == Some(&active.digest) {
+            return false;
+        }
+        if !same_file {
+            *self = Self { sub: active.sub.as_str().to_owned(), ..Self::default() };
+        } else if self.held.is_some() {
+            self.refused = None;
+        }
+        self.etag = None;
+        self.held = Some(active.digest.clone());
+        if let Some(answered) = board.answered(&active.sub) {
+            self.last_heard = self.last_heard.max(Some(answered.at));
+            if answered.digest.as_ref() == Some(&active.digest) {
+                self.last_look = self.last_look.max(Some(held.role_since));
+            }
+        }
+        true
+    }
+
+    /// When to look for a key that was not looked for since it has its role.
+    fn first_look(&self, held: &Held, spread: f64) -> Option<Timestamp> {
+        let looked = self.last_look.is_some_and(|last| last >= held.role_since);
+        let took_over = held.role_since != held.added_at;
+        let wait = SignedDuration::from_secs_f64(if took_over {
+            TAKE_OVER_SPREAD.as_secs_f64() * spread
+        } else {
+            0.0
+        });
+        (!looked).then(|| held.role_since.checked_add(wait).unwrap_or(held.role_since))
+    }
+
+    /// What is published now is what is held: a refusal stands no more.
+    fn accepted(&mut self) {
+        if let Some((_, code, _)) = self.refused.take() {
+            say!(DOCUMENT_GOOD, code, "the published document is good again");
+        }
+    }
+}
+
+/// A doubt of the clock: the vendor's host is asked once for each, and all SVMs of a host that woke up within a minute.
+#[derive(Default)]
+struct Doubt {
+    of: Option<Suspicion>,
+    look_at: Option<Timestamp>,
+}
+
+impl Doubt {
+    /// When to look for its sake.
+    fn look_at(&mut self, is: Option<Suspicion>, now: Timestamp, spread: f64) -> Option<Timestamp> {
+        if self.of != is {
+            let wait = SignedDuration::from_secs_f64(60.0 * spread);
+            *self = Self { of: is, look_at: is.and_then(|_| now.checked_add(wait).ok()) };
+        }
+        self.look_at
+    }
+
+    fn asked(&mut self) {
+        self.look_at = None;
+    }
+}
+
+/// The poller's parts.
+pub struct Poller {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The time.
+    pub clock: Clock,
+    /// The engine.
+    pub engine: Handle,
+    /// The store, for the poller's own note.
+    pub store: Store,
+    /// Where it writes how it is.
+    pub board: Arc<Board>,
+    /// The SVM's place in an interval, 0 to 1.
+    pub spread: f64,
+}
+
+/// Verifies a document against the signers that are trusted now. What is wrong with them is logged, but for what
+/// stands in `told`; there it stands afterwards.
+///
+/// # Errors
+/// The refusal that applies.
+pub fn verify_now(
+    text: &str,
+    trust_dir: &Path,
+    expect: Expect<'_>,
+    told: &mut Vec<String>,
+) -> Result<Document, Refusal> {
+    let mut wrong = Vec::new();
+    let store = match TrustStore::load(trust_dir) {
+        Ok(loaded) => {
+            for problem in &loaded.problems {
+                let problem = Chain(problem).to_string();
+                if !told.contains(&problem) {
+                    say!(SIGNER_USELESS of problem, "{problem}");
+                }
+                wrong.push(problem);
+            }
+            loaded.store
+        }
+        Err(error) => {
+            let error = Chain(&error).to_string();
+            if !told.contains(&error) {
+                say!(SIGNERS_UNREADABLE, "{error}");
+            }
+            wrong.push(error);
+            TrustStore::default()
+        }
+    };
+    *told = wrong;
+    Ok(verify(text, &store, expect)?)
+}
+
+impl Poller {
+    /// Works until whoever may ask for a refresh is gone.
+    pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
+        let mut memory: Memory = read_note(SOURCE_NOTE, note).unwrap_or_default();
+        let mut doubt = Doubt::default();
+        loop {
+            let picture = self.engine.picture.borrow_and_update().clone();
+            let active = picture.active.as_ref().zip(picture.state.active.as_ref());
+            if let Some((active, held)) = active
+                && memory.go_by(active, held, &self.board)
+            {
+                self.keep(&memory).await;
+            }
+            let due = active.filter(|_| self.settings.source.url.is_some()).map(|(_, held)| {
+                let now = self.clock.now();
+                let facts = Facts::of(&picture.state, now, self.spread);
+                // An instant that lies ahead was noted under another clock.
+                let last = memory.last_look.unwrap_or(now).min(now);
+                let next = schedule::next_look(&self.settings.source, &facts, last);
+                let next = memory.first_look(held, self.spread).map_or(next, |at| at.min(next));
+                let longest = now.checked_add(SignedDuration::from_hours(2)).unwrap_or(now);
+                let next = memory.not_before.filter(|at| *at <= longest).unwrap_or(next);
+                doubt.look_at(self.clock.suspicion(), now, self.spread).map_or(next, |at| at.min(next))
+            });
+            self.show(&memory, due);
+            let mut asked = None;
+            tokio::select! {
+                changed = self.engine.picture.changed() => {
+                    if changed.is_err() { return }
+                    continue;
+                }
+                request = refresh.recv() => match request {
+                    None => return,
+                    Some(reply) => asked = Some(reply),
+                },
+                () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {
+                    // A long wait is cut into hours.
+                    if due.is_none_or(|due| self.clock.now() < due) {
+                        continue;
+                    }
+                }
+            }
+            doubt.asked();
+            let looked = match &picture.active {
+                Some(active) => self.look(&mut memory, active, asked.is_some()).await,
+                None => Looked::Failed {
+                    code: "not_activated".to_owned(),
+                    message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
+                },
+            };
+            if let Some(reply) = asked {
+                reply.send(looked).ok();
+            }
+        }
+    }
+
+    async fn look(&self, memory: &mut Memory, active: &Published, full: bool) -> Looked {
+        let now = self.clock.now();
+        let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
+        let etag = memory.etag.clone().filter(|_| !full && !old);
+        memory.last_look = Some(now);
+        let looked = match fetch(&self.settings.source, &active.sub, etag.as_deref(), &self.clock).await {
+            Err(error @ SourceError::NotConfigured) => {
+                return Looked::Failed { code: error.code().to_owned(), message: error.to_string() };
+            }
+            Ok(Answer::NotChanged) => {
+                // What was refused is published no more.
+                memory.accepted();
+                Looked::NotChanged
+            }
+            Ok(Answer::Document { text, etag }) => {
+                let looked = self.offer(memory, &text, active).await;
+                if matches!(looked, Looked::NotChanged | Looked::Taken) {
+                    memory.etag = etag;
+                    memory.last_full = Some(now);
+                }
+                looked
+            }
+            Err(error) => {
+                let retry_after = match &error {
+                    SourceError::Status { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                memory.not_before = Some(self.later(now, memory.failures, retry_after));
+                memory.failures = memory.failures.saturating_add(1);
+                Looked::Failed { code: error.code().to_owned(), message: error.to_string() }
+            }
+        };
+        match &looked {
+            Looked::Failed { code, message } => {
+                if memory.not_before.is_none_or(|at| at <= now) {
+                    memory.not_before = Some(self.later(now, memory.failures, None));
+                }
+                Outage::note(&mut memory.outage, now, Trouble::Source, code, message.clone());
+            }
+            _ => {
+                Outage::over(&mut memory.outage, Trouble::Source);
+                (memory.failures, memory.not_before, memory.last_heard) = (0, None, Some(now));
+            }
+        }
+        self.keep(memory).await;
+        looked
+    }
+
+    async fn keep(&self, memory: &Memory) {
+        let note = serde_json::to_string(memory).unwrap_or_default();
+        let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
+        if let Err(error) = self.store.commit(commit).await {
+            say!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
+        }
+    }
+
+    fn later(&self, now: Timestamp, failures: u32, retry_after: Option<Duration>) -> Timestamp {
+        let wait = schedule::after_failure(failures, retry_after, self.settings.source.interval);
+        SignedDuration::try_from(wait).ok().and_then(|w| now.checked_add(w).ok()).unwrap_or(now)
+    }
+
+    async fn offer(&self, memory: &mut Memory, text: &str, active: &Published) -> Looked {
+        // The key may have left while the answer was under way, as where a reserve key takes over: what is published of it
+        // is not for this SVM any more, and no fault of the vendor's.
+        if self.engine.picture.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
+            return Looked::NotChanged;
+        }
+        let digest = text_digest(text);
+        let expect = Expect { sub: Some(&active.sub), issuer: Some(&active.issuer) };
+        let offered = verify_now(text, &self.settings.trust_dir, expect, &mut memory.told_of_signers);
+        if let Some((known, code, message)) = &memory.refused
+            && *known == digest
+            && offered.as_ref().err().is_none_or(|refusal| refusal.code.as_str() == code)
+            && !(offered.is_ok() && SIGNERS.contains(&code.as_str()))
+        {
+            // Told once; it stands until another body is published, or its signer is trusted after all.
+            return Looked::Refused { code: code.clone(), message: message.clone() };
+        }
+        let document = offered.as_ref().ok().map(|document| text_digest(&document.text));
+        match self.engine.order(Order::Publish(Box::new(offered))).await {
+            Err(error) => Looked::Failed { code: "store".to_owned(), message: error.to_string() },
+            Ok(turn) => match turn.refusal() {
+                Some(refusal) => {
+                    let (code, message) = (refusal.code.as_str().to_owned(), refusal.message);
+                    memory.refused = Some((digest, code.clone(), message.clone()));
+                    Looked::Refused { code, message }
+                }
+                None => {
+                    memory.accepted();
+                    if turn.taken {
+                        memory.held = document;
+                        Looked::Taken
+                    } else {
+                        Looked::NotChanged
+                    }
+                }
+            },
+        }
+    }
+
+    fn show(&self, memory: &Memory, due: Option<Timestamp>) {
+        let mut source = self.board.source();
+        source.configured = self.settings.source.url.is_some();
+        source.last_heard_at = memory.last_heard;
+        source.next_look_at = due;
+        source.outage.clone_from(&memory.outage);
+        source.refused = memory.refused.as_ref().map(|(_, _, message)| message.clone());
+    }
+}

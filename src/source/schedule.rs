@@ -1,0 +1,161 @@
+//! When to look at the source: pure questions of a given instant.
+//!
+//! A usual look every `interval`, at a phase of its own for each SVM, so that thousands do not come at once; an
+//! urgent one every `urgent_interval` in the last day of a term, in grace and while restricted; and one,
+//! spread, in the hour before each deadline. Failures back off with full jitter, and never past the next
+//! urgent look by more than an hour.
+
+use crate::settings::SourceSettings;
+use crate::spread::{next_on_grid, part};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+use svm_core::backoff::{Backoff, jitter};
+use svm_core::subscription::{Phase, State, Statement, sub_days};
+
+/// What the schedule looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Where the subscription stands.
+    pub phase: Phase,
+    /// The end or paid date of the term.
+    pub term_ends: Option<Timestamp>,
+    /// The next instant at which something changes without a new document.
+    pub deadline: Option<Timestamp>,
+    /// 0 to 1, the SVM's own: spreads SVMs over an interval.
+    pub spread: f64,
+}
+
+impl Facts {
+    /// The facts of a state at `now`.
+    pub fn of(state: &State, now: Timestamp, spread: f64) -> Self {
+        let statement = state.active.as_ref().map(|held| &held.statement);
+        let course = state.course();
+        let paid_until = statement.and_then(Statement::paid_until);
+        let turns = course.into_iter().flat_map(|c| {
+            [c.ends_at, c.grace_from.map(|g| g.0), c.lapses_at.map(|l| l.0), c.withdrawn_at.map(|w| w.0)]
+        });
+        let fresh = statement.and_then(|s| s.fresh_until);
+        Self {
+            phase: state.told.phase,
+            term_ends: course.and_then(|c| c.ends_at).or(paid_until),
+            deadline: turns.chain([fresh]).flatten().filter(|at| *at > now).min(),
+            spread,
+        }
+    }
+}
+
+/// When to look next, where the last look was at `last` and did not fail.
+pub fn next_look(settings: &SourceSettings, facts: &Facts, last: Timestamp) -> Timestamp {
+    let last_day = facts.term_ends.map(|end| (sub_days(end, 1), end));
+    let urgent_now = matches!(facts.phase, Phase::Grace | Phase::Restricted)
+        || last_day.is_some_and(|(from, until)| (from..until).contains(&last));
+    let urgent = |from: Timestamp| next_on_grid(from, settings.urgent_interval, facts.spread);
+    let usual = next_on_grid(last, settings.interval, facts.spread);
+    let mut next = if urgent_now { urgent(last) } else { usual };
+    if let Some((from, _)) = last_day.filter(|(from, _)| *from > last) {
+        next = next.min(urgent(from));
+    }
+    if let Some(deadline) = facts.deadline {
+        let before =
+            deadline.checked_sub(part(SignedDuration::from_hours(1), facts.spread)).unwrap_or(deadline);
+        if before > last {
+            next = next.min(before);
+        }
+    }
+    next
+}
+
+/// Between attempts at a vendor who does not answer.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(3600));
+
+/// How long to wait after so many failures in a row: full jitter under a growing cap of 30 s to 1 h, or what
+/// the server asks for.
+pub fn after_failure(failures: u32, retry_after: Option<Duration>, most: SignedDuration) -> Duration {
+    let cap = BACKOFF.span(failures).min(most.unsigned_abs());
+    match retry_after {
+        Some(wait) => wait + jitter(Duration::from_secs(30)),
+        None => jitter(cap).max(Duration::from_secs(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use svm_core::http::Connection;
+
+    fn settings() -> SourceSettings {
+        SourceSettings {
+            url: None,
+            interval: SignedDuration::from_hours(6),
+            urgent_interval: SignedDuration::from_mins(15),
+            connection: Connection {
+                timeout: Duration::from_secs(1),
+                tls: svm_core::tls::TlsFiles::default(),
+                proxy: None,
+            },
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn usual_looks_keep_the_svm_s_own_phase() {
+        let facts = Facts { phase: Phase::Active, term_ends: None, deadline: None, spread: 0.5 };
+        let next = next_look(&settings(), &facts, at("2026-01-01T00:10:00Z"));
+        assert_eq!(next, at("2026-01-01T03:00:00Z"));
+        assert_eq!(next_look(&settings(), &facts, next), at("2026-01-01T09:00:00Z"));
+    }
+
+    #[test]
+    fn a_published_renewal_is_seen_within_15_minutes_where_it_matters() {
+        for phase in [Phase::Grace, Phase::Restricted] {
+            let facts = Facts { phase, term_ends: None, deadline: None, spread: 0.9 };
+            let last = at("2026-01-01T00:10:00Z");
+            let wait = next_look(&settings(), &facts, last).duration_since(last);
+            assert!(wait > SignedDuration::ZERO && wait <= SignedDuration::from_mins(15));
+        }
+        let end = at("2026-01-03T00:00:00Z");
+        let facts = Facts { phase: Phase::Active, term_ends: Some(end), deadline: Some(end), spread: 0.99 };
+        let (mut last, mut looks) = (at("2026-01-01T23:00:00Z"), 0);
+        loop {
+            let next = next_look(&settings(), &facts, last);
+            if next > end {
+                break;
+            }
+            if last >= sub_days(end, 1) {
+                assert!(next.duration_since(last) <= SignedDuration::from_mins(15));
+            }
+            (last, looks) = (next, looks + 1);
+        }
+        assert!((95..=99).contains(&looks), "{looks}");
+    }
+
+    #[test]
+    fn one_look_comes_in_the_hour_before_a_deadline() {
+        let deadline = at("2026-01-01T12:30:00Z");
+        for spread in [0.0, 0.3, 1.0] {
+            let facts = Facts { phase: Phase::Active, term_ends: None, deadline: Some(deadline), spread };
+            let mut last = at("2026-01-01T00:00:00Z");
+            let mut within = 0;
+            while last < deadline {
+                last = next_look(&settings(), &facts, last);
+                let before = deadline.duration_since(last);
+                within +=
+                    u32::from(before >= SignedDuration::ZERO && before <= SignedDuration::from_hours(1));
+            }
+            assert!((1..=2).contains(&within), "{spread}: {within}");
+        }
+    }
+
+    #[test]
+    fn backoff_is_jittered_capped_and_obeys_the_server() {
+        let hour = SignedDuration::from_hours(6);
+        assert!((0..50).all(|n| after_failure(n, None, hour) <= Duration::from_secs(3600)));
+        let asked = after_failure(0, Some(Duration::from_secs(600)), hour);
+        assert!(asked >= Duration::from_secs(600) && asked <= Duration::from_secs(630));
+        let waits: std::collections::BTreeSet<_> = (0..20).map(|_| after_failure(5, None, hour)).collect();
+        assert!(waits.len() > 10);
+    }
+}

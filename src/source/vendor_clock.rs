@@ -1,0 +1,59 @@
+//! What the vendor's own host says of the time: the `Date` of its answers over verified TLS.
+//!
+//! Promises: an answer that says anything else than what is known counts only once it was asked for past all caches; one
+//! that took long, or came over plain HTTP, never does. `docs/guide/time-and-identity.md` has the rules.
+
+use hyper::header::CACHE_CONTROL;
+use jiff::Timestamp;
+use std::time::Duration;
+use svm_core::clock::Clock;
+use svm_core::clock::trust::SLACK;
+use svm_core::http::{self, Answer, Client, Method};
+use svm_core::tls::{Good, GoodCell};
+
+/// An answer that took longer says little of what time it is.
+const PROMPT: Duration = Duration::from_secs(30);
+
+/// Has `clock` go by what an answer from `url` tells, which came after `took`.
+pub(super) async fn heed(
+    answer: &Answer,
+    took: Duration,
+    (client, url, good): (&Client, &str, &GoodCell),
+    clock: &Clock,
+) {
+    if !http::is_secure(url) || took > PROMPT {
+        return;
+    }
+    let differs = |told: Timestamp| {
+        let off = |from: Timestamp| told.duration_since(from).abs() > SLACK;
+        off(clock.now()) || off(clock.standing().wall)
+    };
+    match http::told_time(&answer.headers) {
+        // A cache may have kept it, and not every cache says for how long.
+        Some(told) if differs(told) => {
+            let asked = svm_core::clock::stopwatch();
+            let answer = client.request(Method::HEAD).header(CACHE_CONTROL, "no-cache").send().await;
+            let told =
+                answer.ok().and_then(|answer| http::told_time(&answer.headers)).filter(|_| asked() <= PROMPT);
+            if let Some(told) = told {
+                believe(told, good.get(), clock);
+            }
+        }
+        Some(told) => believe(told, good.get(), clock),
+        None => {}
+    }
+}
+
+fn believe(told: Timestamp, good: Good, clock: &Clock) {
+    match good {
+        Good::Now => clock.confirm(told, false),
+        // It has just begun, so it is not earlier; an old one that was stolen would say no more.
+        Good::Later => clock.confirm(told, true),
+        // One that has ended by the time that is gone by says nothing alone. The wall clock is the second witness.
+        Good::ByWallClock => {
+            if told.duration_since(clock.standing().wall).abs() <= SLACK {
+                clock.confirm(told, false);
+            }
+        }
+    }
+}

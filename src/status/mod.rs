@@ -1,0 +1,296 @@
+//! The status: everything an administrator wants to know first, for the command line, the sockets and reports.
+//! It holds no secret.
+
+mod reporter;
+mod source;
+
+pub use reporter::{Reporter, ReporterHandle};
+pub use source::StatusSource;
+
+use super::enforcement::budget;
+use super::enforcement::permit_file::WhenDown;
+use super::health::{
+    Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
+    UpdatesHealth,
+};
+use super::outage::Outage;
+use super::store::Waiting;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use source::Observed;
+use std::collections::BTreeMap;
+use svm_core::clock::Standing;
+use svm_core::events::{because, in_days};
+use svm_core::subscription::{
+    Cause, Course, DeviceStatus, Held, KeyKind, KnownEnd, LimitLevel, Permit, Phase, Resource, Role, State,
+    VendorState, days_left,
+};
+
+/// What holds on this SVM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+pub struct Status {
+    pub at: Timestamp,
+    pub id: String,
+    pub hostname: String,
+    pub agent_version: String,
+    pub product_version: String,
+    pub device_status: DeviceStatus,
+    pub reasons: Vec<String>,
+    pub phase: Phase,
+    pub cause: Option<Cause>,
+    #[serde(default)]
+    pub lapse_cause: Option<Cause>,
+    pub days_left: Option<u64>,
+    /// What `days_left` counts to: the known end while active, the end of the grace period in it.
+    #[serde(default)]
+    pub known_end: Option<KnownEnd>,
+    pub keys: Vec<KeyStatus>,
+    #[serde(default)]
+    pub reserve_problem: Option<String>,
+    pub permits: Vec<PermitStatus>,
+    #[serde(default)]
+    pub gateway: Option<GatewayHealth>,
+    pub devices: DevicesStatus,
+    pub next_change: Option<Timestamp>,
+    pub source: SourceHealth,
+    #[serde(default)]
+    pub activations: Vec<PendingActivation>,
+    #[serde(default)]
+    pub updates: UpdatesHealth,
+    pub destinations: BTreeMap<String, DestinationStatus>,
+    pub clock: Standing,
+    pub store_problem: Option<String>,
+}
+
+/// A key that is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+pub struct KeyStatus {
+    pub key: String,
+    pub kind: KeyKind,
+    pub role: Role,
+    pub rev: u64,
+    pub added_at: Timestamp,
+    #[serde(default)]
+    pub activated_at: Option<Timestamp>,
+    #[serde(default)]
+    pub state: VendorState,
+    #[serde(default)]
+    pub state_since: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    pub paid_until: Option<Timestamp>,
+    pub grace_days: Option<u64>,
+    pub grace_ends_at: Option<Timestamp>,
+    pub auto_renew: bool,
+    pub fresh_until: Option<Timestamp>,
+    pub vendor: Option<svm_core::subscription::Vendor>,
+    #[serde(default)]
+    pub order: Option<svm_core::subscription::Order>,
+}
+
+/// What a resource may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+pub struct PermitStatus {
+    pub resource: Resource,
+    pub verdict: Permit,
+    pub rate: Option<u64>,
+    pub until: Option<Timestamp>,
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    #[serde(default)]
+    pub when_agent_is_down: WhenDown,
+    #[serde(default)]
+    pub carried_out: bool,
+    #[serde(default)]
+    pub governed: bool,
+    #[serde(default)]
+    pub enforced_by: Vec<String>,
+    #[serde(default)]
+    pub outage: Option<Outage>,
+    #[serde(default)]
+    pub asked: Option<Asked>,
+    #[serde(default)]
+    pub next_run_at: Option<Timestamp>,
+}
+
+/// A destination and what waits for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+pub struct DestinationStatus {
+    pub waiting: u64,
+    pub oldest: Option<String>,
+    #[serde(default)]
+    pub quarantined: u64,
+    #[serde(flatten)]
+    pub health: DestinationHealth,
+}
+
+/// How many devices are protected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+pub struct DevicesStatus {
+    pub count: Option<u64>,
+    pub limit: Option<u64>,
+    pub level: LimitLevel,
+}
+
+impl Status {
+    fn of(observed: Observed<'_>) -> Self {
+        let Observed { source, picture, waiting, gateway, hostname } = observed;
+        let StatusSource { settings, clock, board, id, .. } = source;
+        let (state, now) = (&picture.state, clock.now());
+        let told = &state.told;
+        let course = state.course();
+        let known_end = match told.phase {
+            Phase::Active => course.and_then(|course| course.known_end()),
+            Phase::Grace => course
+                .and_then(|course| course.grace())
+                .map(|(_, ends_at)| KnownEnd { ends_at, why: Cause::GraceOver }),
+            Phase::NotActivated | Phase::Restricted => None,
+        };
+        let keys = [(&state.active, Role::Active), (&state.reserve, Role::Reserve)];
+        let permit = |resource: Resource| {
+            let written = picture.permits.iter().find(|p| p.resource == resource);
+            let EnforcementHealth { verdict: carried_out, enforced_by, outage, asked } =
+                board.enforcement().get(&resource).cloned().unwrap_or_default();
+            // Where nothing can be kept, what was written may be less than what was told.
+            let verdict = written.map_or(told.permit(resource), |p| p.verdict);
+            let rate = written.and_then(|p| p.rate).filter(|_| verdict == Permit::Limited);
+            let spent = state.spent.get(&resource).copied();
+            let take = |rate| budget::take(spent, rate, resource.period(), now);
+            PermitStatus {
+                resource,
+                verdict,
+                rate,
+                until: written.map(|p| p.until),
+                since: state.standing.get(&resource).map(|standing| standing.since),
+                when_agent_is_down: settings.enforcement.when_agent_is_down,
+                governed: settings.enforcement.governs.contains(&resource),
+                carried_out: carried_out == Some(verdict) && outage.is_none(),
+                enforced_by,
+                outage,
+                asked,
+                next_run_at: rate.and_then(|rate| take(rate).err()),
+            }
+        };
+        Self {
+            at: now,
+            id: id.to_string(),
+            hostname,
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            product_version: settings.rules.product_version.to_string(),
+            device_status: told.device_status,
+            reasons: told.reasons.iter().map(ToString::to_string).collect(),
+            phase: told.phase,
+            cause: told.cause,
+            lapse_cause: told.lapse_cause,
+            days_left: known_end.map(|end| days_left(now, end.ends_at)),
+            known_end,
+            keys: keys
+                .iter()
+                .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
+                .collect(),
+            reserve_problem: board.reserve_problem().clone(),
+            permits: Resource::ALL.map(permit).into(),
+            gateway,
+            devices: DevicesStatus {
+                count: state.protected_devices,
+                limit: state.active.as_ref().and_then(|held| held.statement.devices),
+                level: told.limit,
+            },
+            next_change: picture.next_change,
+            source: board.source().clone(),
+            activations: board.activations().clone(),
+            updates: board.updates().clone(),
+            destinations: waiting
+                .into_iter()
+                .map(|row| {
+                    let health = board.destinations().get(&row.destination).cloned().unwrap_or_default();
+                    let Waiting { destination, events: waiting, oldest, quarantined } = row;
+                    (destination, DestinationStatus { waiting, oldest, quarantined, health })
+                })
+                .collect(),
+            clock: clock.standing(),
+            store_problem: picture.store_problem.clone(),
+        }
+    }
+
+    /// How much is left of the term or of the grace, and what it comes to; nothing where no end is known.
+    pub fn left(&self) -> Option<String> {
+        let KnownEnd { ends_at, why } = self.known_end?;
+        let soon = ends_at.duration_since(self.at) < SignedDuration::from_hours(24);
+        let count = days_left(self.at, ends_at);
+        let days = if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
+        let when = if soon { in_days(1, ends_at) } else { format!("in {days}") };
+        Some(match why {
+            Cause::GraceOver if soon => format!("the grace is over {when}"),
+            Cause::GraceOver => format!("{days} of grace left"),
+            Cause::Cancelled => format!("the vendor cancels it {when}"),
+            Cause::Blocked => format!("the vendor blocks it {when}"),
+            Cause::Paused => format!("the vendor pauses it {when}"),
+            Cause::Unpaid => format!("it is no longer paid for {when}"),
+            _ if soon => format!("it ends {when}"),
+            _ => format!("{days} left"),
+        })
+    }
+
+    /// What the phase comes from: of a lapse that which started its grace.
+    pub fn root_cause(&self) -> Option<Cause> {
+        self.lapse_cause.or(self.cause)
+    }
+
+    /// Why it is in grace or restricted, for a sentence.
+    pub fn because(&self) -> &'static str {
+        self.cause.map(|cause| because(cause, self.lapse_cause)).unwrap_or_default()
+    }
+
+    /// Phase and cause in a few words; of a lapse also what it came from.
+    pub fn phase_words(&self) -> String {
+        match (self.cause, self.lapse_cause) {
+            (Some(cause), Some(lapse)) => {
+                format!("{} ({}, {})", self.phase.as_str(), cause.as_str(), lapse.as_str())
+            }
+            (Some(cause), None) => format!("{} ({})", self.phase.as_str(), cause.as_str()),
+            (None, _) => self.phase.as_str().to_owned(),
+        }
+    }
+
+    /// The active key.
+    pub fn active(&self) -> Option<&KeyStatus> {
+        self.keys.iter().find(|key| key.role == Role::Active)
+    }
+}
+
+impl KeyStatus {
+    fn of(held: &Held, role: Role, all: &State) -> Self {
+        let statement = &held.statement;
+        let first = all.first_active(statement);
+        // A reserve that was never active has no dates yet.
+        let course = match role {
+            Role::Active => Some(Course::of(&statement.terms, first.unwrap_or(held.role_since))),
+            Role::Reserve => first.map(|first| Course::of(&statement.terms, first)),
+        };
+        let subscription = statement.subscription();
+        let (state, state_since) = statement.vendor_state();
+        Self {
+            key: statement.key.to_string(),
+            kind: statement.kind(),
+            role,
+            rev: statement.rev,
+            added_at: held.added_at,
+            activated_at: (role == Role::Active).then_some(held.role_since),
+            state,
+            state_since,
+            ends_at: course.and_then(|c| c.ends_at),
+            paid_until: statement.paid_until(),
+            grace_days: subscription.map(|s| s.grace_days),
+            grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
+            auto_renew: statement.auto_renew(),
+            fresh_until: statement.fresh_until,
+            vendor: statement.vendor.clone(),
+            order: subscription.and_then(|s| s.order.clone()),
+        }
+    }
+}

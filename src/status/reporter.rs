@@ -1,0 +1,185 @@
+//! The reporter: sends the whole status as an event, regularly and soon after keys or devices change.
+//!
+//! Before each regular report it checks what the machine alone can tell: the number of devices and the certificates.
+//! The engine stores a report only if the state is still the one that the report shows.
+
+use super::source::StatusSource;
+use crate::certificates::Certificates;
+use crate::devices::DevicesFile;
+use crate::engine::{Order, Report, Turn};
+use crate::identity::hostname;
+use crate::lines::say;
+use crate::spread::next_on_grid;
+use crate::store::StoreError;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use svm_core::ask::ask;
+use svm_core::subscription::State;
+use tokio::sync::{mpsc, oneshot};
+
+/// After keys or devices changed, the status is reported within this time; what changes meanwhile is in the same report.
+const REPORT_SOON: SignedDuration = SignedDuration::from_secs(60);
+
+/// A regular report that could not be stored is tried again after this time.
+const REPORT_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// What the reporter can be asked.
+enum Request {
+    /// Report now.
+    Report(oneshot::Sender<Result<Turn, StoreError>>),
+    /// Check devices and host name now, and report a new name.
+    Inspect(oneshot::Sender<()>),
+}
+
+/// Asks the reporter.
+#[derive(Clone)]
+pub struct ReporterHandle(mpsc::Sender<Request>);
+
+impl ReporterHandle {
+    /// Reports the whole status.
+    ///
+    /// # Errors
+    /// The report could not be stored.
+    pub async fn report(&self) -> Result<Turn, StoreError> {
+        ask(&self.0, Request::Report).await.ok_or(StoreError::Closed)?
+    }
+
+    /// Checks what is not a setting and may have changed; returns once the engine has it.
+    pub async fn inspect(&self) {
+        // A reporter that ended takes the agent with it.
+        ask(&self.0, Request::Inspect).await;
+    }
+}
+
+/// Sends reports.
+pub struct Reporter {
+    source: StatusSource,
+    devices: DevicesFile,
+    certificates: Certificates,
+    requests: mpsc::Receiver<Request>,
+    /// The SVM's place in an interval, 0 to 1.
+    spread: f64,
+    /// The name of the machine in events.
+    hostname: String,
+    /// The state of the last snapshot, to see that keys or devices changed.
+    seen: Arc<State>,
+    report_at: Timestamp,
+}
+
+impl Reporter {
+    /// A reporter that has not reported yet. `devices` and `certificates` were checked just now.
+    pub fn new(
+        source: StatusSource,
+        devices: DevicesFile,
+        certificates: Certificates,
+        spread: f64,
+    ) -> (Self, ReporterHandle) {
+        let (handle, requests) = mpsc::channel(8);
+        let seen = source.engine.picture.borrow().state.clone();
+        let mut reporter = Self {
+            source,
+            devices,
+            certificates,
+            requests,
+            spread,
+            hostname: hostname(),
+            seen,
+            report_at: Timestamp::MAX,
+        };
+        reporter.plan();
+        (reporter, ReporterHandle(handle))
+    }
+
+    /// Works until the engine or everybody who may ask is gone.
+    pub async fn run(mut self) {
+        loop {
+            self.notice_change();
+            let (clock, report_at) = (self.source.clock, self.report_at);
+            tokio::select! {
+                changed = self.source.engine.picture.changed() => if changed.is_err() { return },
+                request = self.requests.recv() => match request {
+                    None => return,
+                    // The one who asked may have gone.
+                    Some(Request::Report(reply)) => drop(reply.send(self.report().await)),
+                    Some(Request::Inspect(reply)) => {
+                        self.inspect().await;
+                        reply.send(()).ok();
+                    }
+                },
+                // It also returns before: the clock may have been set.
+                () = clock.sleep_until(report_at) => {
+                    if clock.now() >= report_at {
+                        self.report_regularly().await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn plan(&mut self) {
+        self.report_at =
+            next_on_grid(self.source.clock.now(), self.source.settings.report_every, self.spread);
+    }
+
+    /// Brings the next report forward if keys or devices changed, or the clock was set back.
+    fn notice_change(&mut self) {
+        let (now, after) =
+            (self.source.clock.now(), self.source.engine.picture.borrow_and_update().state.clone());
+        if self.report_at.duration_since(now) > self.source.settings.report_every {
+            self.plan();
+        }
+        let before = std::mem::replace(&mut self.seen, after);
+        let same = before.active == self.seen.active
+            && before.reserve == self.seen.reserve
+            && before.protected_devices == self.seen.protected_devices;
+        if !same && let Ok(soon) = now.checked_add(REPORT_SOON) {
+            self.report_at = self.report_at.min(soon);
+        }
+    }
+
+    async fn report_regularly(&mut self) {
+        self.devices.check().await;
+        self.certificates.check().await;
+        if self.report().await.is_err() {
+            // The engine logs why.
+            let again = self.source.clock.now().checked_add(REPORT_AGAIN);
+            self.report_at = again.unwrap_or(Timestamp::MAX);
+        }
+    }
+
+    async fn inspect(&mut self) {
+        self.devices.check().await;
+        if self.check_hostname() {
+            // The engine logs why it fails.
+            self.report().await.ok();
+        }
+    }
+
+    async fn report(&mut self) -> Result<Turn, StoreError> {
+        self.check_hostname();
+        loop {
+            let (status, of) = self.source.status_and_state().await;
+            let status = serde_json::to_value(&status).unwrap_or_default();
+            let report = Report { of: of.clone(), hostname: self.hostname.clone(), status };
+            let turn = self.source.engine.order(Order::Report(Box::new(report))).await?;
+            // Otherwise the state changed since it was shown, and this report would come after newer events.
+            if turn.taken {
+                self.seen = of;
+                self.plan();
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Reads the machine's name; true if it changed.
+    fn check_hostname(&mut self) -> bool {
+        let new = hostname();
+        let renamed = new != self.hostname;
+        if renamed {
+            let old = std::mem::replace(&mut self.hostname, new);
+            let new = &self.hostname;
+            say!(HOST_RENAMED, new, old, "this machine is called {new} now; until now it was {old}");
+        }
+        renamed
+    }
+}
