@@ -4,7 +4,6 @@
 //! defaults, exit codes from the documentation. It is a program of its own so that the others do not carry it.
 
 mod page;
-mod roff;
 mod settings;
 
 use anyhow::{Context, bail};
@@ -24,11 +23,11 @@ fn main() -> anyhow::Result<()> {
 fn write_all(folder: &Path) -> anyhow::Result<()> {
     for (page, command) in programs() {
         let name = format!("{}.{}", page.name, page.section);
-        write(&folder.join("man").join(name), &page.render(&mut command.clone()))?;
+        write(&folder.join("man").join(name), &page.render(&command)?)?;
         completions(folder, page.name, command)?;
     }
     for settings in settings::ALL {
-        write(&folder.join("man").join(format!("{}.5", settings.name)), &settings.render())?;
+        write(&folder.join("man").join(format!("{}.5", settings.name)), &settings.render()?)?;
     }
     Ok(())
 }
@@ -83,7 +82,7 @@ mod tests {
             let options = command.get_arguments().filter_map(clap::Arg::get_long);
             for option in options.filter(|name| !["help", "version"].contains(name)) {
                 assert!(
-                    text.contains(&roff::escape(&format!("--{option}"))),
+                    text.contains(&format!("--{option}").replace('-', "\\-")),
                     "--{option} of {}",
                     command.get_name()
                 );
@@ -97,7 +96,7 @@ mod tests {
         }
         for (page, mut command) in programs() {
             command.build();
-            look(&command, &page.render(&mut command.clone()));
+            look(&command, &page.render(&command).unwrap());
         }
     }
 
@@ -118,7 +117,7 @@ mod tests {
     #[test]
     fn every_key_is_in_the_page_of_the_settings() {
         for settings in settings::ALL {
-            let text = settings.render();
+            let text = settings.render().unwrap();
             for line in settings.defaults.lines() {
                 let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") else { continue };
                 if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_exit_codes_are_those_of_the_documentation() {
-        let text = page::AGENT.render(&mut svm_agent::cli::Cli::command());
+        let text = page::AGENT.render(&svm_agent::cli::Cli::command()).unwrap();
         for code in ["0", "1", "2", "69", "74", "75", "78"] {
             assert!(text.contains(&format!("\n\\fB{code}\\fR\n")), "{code}");
         }

@@ -1,8 +1,9 @@
 //! The manual page of a program: all commands in one, so that one search finds everything.
 
-use super::roff::{bold, escape, markdown, title};
-use clap::{Arg, Command};
-use std::fmt::Write;
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Inline, Roff, bold, roman};
+use std::io;
 
 /// Where the exit codes of the agent stand.
 const CONFIGURATION: &str = include_str!("../../../docs/reference/configuration.md");
@@ -69,85 +70,129 @@ pub(crate) const VENDOR: Page = Page {
 };
 
 impl Page {
-    /// The page of a command line.
-    pub(crate) fn render(&self, command: &mut Command) -> String {
+    /// The page of a command line. Fails only where `clap_mangen` writes what is not UTF-8.
+    pub(crate) fn render(&self, command: &Command) -> io::Result<String> {
+        let mut command =
+            command.clone().about(self.about).long_about(self.description).subcommand_value_name("command");
         command.build();
-        let mut text = title(self.name, self.section);
-        let mut section = |name: &str, body: &str| _ = write!(text, ".SH {name}\n{body}\n");
-        section("NAME", &format!("{} \\- {}", escape(self.name), escape(self.about)));
-        section("SYNOPSIS", &bold(&usage(command)));
-        section("DESCRIPTION", &escape(self.description));
-        section("OPTIONS", &arguments(command, Arg::is_global_set));
-        let mut commands = String::new();
-        below(command, &mut commands);
-        section("COMMANDS", commands.trim_end());
-        section("EXIT STATUS", &exit_codes(self.exit_codes));
-        let files: String = self.files.iter().map(|(file, what)| item(file, &escape(what))).collect();
-        section("FILES", files.trim_end());
-        let see: Vec<_> =
-            self.see.iter().map(|(page, section)| format!("{}({section})", bold(page))).collect();
-        section("SEE ALSO", &see.join(",\n"));
-        text
+        let man = title(Man::new(command.clone()), self.name, self.section);
+        let mut text = part(|writer| {
+            man.render_name_section(writer)?;
+            man.render_synopsis_section(writer)?;
+            man.render_description_section(writer)?;
+            man.render_options_section(writer)
+        })?;
+        text.push_str(".SH COMMANDS\n");
+        commands(&mut command, &mut text)?;
+        let mut end = Roff::new();
+        end.control("SH", ["EXIT STATUS"]);
+        for (code, meaning) in exit_codes(self.exit_codes) {
+            end.control("TP", []).text([bold(code)]).text(markdown(meaning));
+        }
+        end.control("SH", ["FILES"]);
+        for (file, what) in self.files {
+            end.control("TP", []).text([bold(*file)]).text([roman(*what)]);
+        }
+        see_also(&mut end, self.see);
+        text.push_str(&part(|writer| end.to_writer(writer))?);
+        Ok(part_with_preamble(|writer| man.render_title(writer))? + &text)
     }
 }
 
+/// Sets the heading of a page, which has no date: the same sources give the same packages. Without its blank `roff` would
+/// leave the field out, and the version would take its place.
+pub(crate) fn title(man: Man, name: &str, section: u8) -> Man {
+    let source = concat!("svm-agent ", env!("CARGO_PKG_VERSION"));
+    man.title(name).section(section.to_string()).date(" ").source(source).manual("svm-agent")
+}
+
+/// Adds the section that names other pages.
+pub(crate) fn see_also(roff: &mut Roff, pages: &[(&str, u8)]) {
+    roff.control("SH", ["SEE ALSO"]);
+    for (number, (page, section)) in pages.iter().enumerate() {
+        let comma = if number + 1 < pages.len() { "," } else { "" };
+        roff.text([bold(*page), roman(format!("({section}){comma}"))]);
+    }
+}
+
+/// What `render` writes.
+pub(crate) fn part_with_preamble(
+    render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<String> {
+    let mut text = Vec::new();
+    render(&mut text)?;
+    String::from_utf8(text).map_err(io::Error::other)
+}
+
+/// The same without the definition of an apostrophe that `roff` puts before each part: a page needs one.
+pub(crate) fn part(render: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<String> {
+    let text = part_with_preamble(render)?;
+    Ok(text.lines().filter(|line| !line.contains(".ds Aq")).flat_map(|line| [line, "\n"]).collect())
+}
+
 /// Each command that does something, with its arguments.
-fn below(command: &mut Command, text: &mut String) {
+fn commands(command: &mut Command, text: &mut String) -> io::Result<()> {
     for command in command.get_subcommands_mut() {
         if command.is_hide_set() || command.get_name() == "help" {
             continue;
         }
         if command.has_subcommands() {
-            below(command, text);
+            commands(command, text)?;
             continue;
         }
-        let about =
-            command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-        _ = write!(text, ".SS {}\n{}.\n", bold(&usage(command)), escape(&about));
-        text.push_str(&arguments(command, |argument| !argument.is_global_set()));
-        text.push('\n');
+        let usage = command.render_usage().to_string().trim_start_matches("Usage: ").replace('-', "\\-");
+        let about = command.get_long_about().or(command.get_about()).map(ToString::to_string);
+        let mut heading = Roff::new();
+        heading.control("SS", [usage.as_str()]).text([roman(about.unwrap_or_default())]);
+        text.push_str(&part(|writer| heading.to_writer(writer))?);
+        // What every command has stands in the page's own options.
+        let own = command.clone().mut_args(|argument| {
+            let shared = argument.is_global_set() || matches!(argument.get_id().as_str(), "help" | "version");
+            if shared { argument.hide(true) } else { argument }
+        });
+        let options = part(|writer| Man::new(own).render_options_section(writer))?;
+        text.push_str(options.strip_prefix(".SH OPTIONS\n").unwrap_or(&options));
     }
+    Ok(())
 }
 
-fn usage(command: &mut Command) -> String {
-    command.render_usage().to_string().trim_start_matches("Usage: ").to_owned()
-}
-
-/// Those arguments that `which` wants, and not the help that each command has.
-fn arguments(command: &Command, which: impl Fn(&Arg) -> bool) -> String {
-    let wanted = command.get_arguments().filter(|argument| {
-        !argument.is_hide_set()
-            && !matches!(argument.get_id().as_str(), "help" | "version")
-            && which(argument)
-    });
-    wanted
-        .map(|argument| {
-            let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string);
-            let mut words = escape(&help.unwrap_or_default());
-            let values = argument.get_possible_values();
-            if !values.is_empty() && argument.get_action().takes_values() {
-                let names: Vec<_> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
-                _ = write!(words, ". One of: {}", escape(&names.join(", ")));
-            }
-            item(&argument.to_string(), &format!("{words}."))
-        })
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
-}
-
-fn item(name: &str, what: &str) -> String {
-    format!(".TP\n{}\n{what}\n", bold(name))
-}
-
-/// The rows of the table under the heading "Exit codes".
-fn exit_codes(document: &str) -> String {
+/// The rows of the table under the heading "Exit codes": code and meaning, in Markdown.
+fn exit_codes(document: &str) -> impl Iterator<Item = (&str, &str)> {
     let after = document.split_once("### Exit codes").map(|(_, after)| after).unwrap_or_default();
     let rows =
         after.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
-    let rows = rows.skip(2).filter_map(|row| row.trim_matches('|').split_once('|'));
-    rows.map(|(code, meaning)| item(code.trim(), &format!("{}.", markdown(meaning.trim()))))
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    let cells = rows.skip(2).filter_map(|row| row.trim_matches('|').split_once('|'));
+    cells.map(|(code, meaning)| (code.trim(), meaning.trim()))
+}
+
+/// A cell of a table in Markdown: links are their text, code is bold.
+fn markdown(text: &str) -> Vec<Inline> {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, link)) = rest.split_once('[') {
+        plain.push_str(before);
+        match link.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
+            Some((words, after)) => {
+                plain.push_str(words);
+                rest = after;
+            }
+            None => {
+                plain.push('[');
+                rest = link;
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain.split('`').enumerate().map(|(i, part)| if i % 2 == 1 { bold(part) } else { roman(part) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_of_a_table_is_text_and_code() {
+        let cell = Roff::new().text(markdown("see [`a`](b.md#c) and `--d` [e]")).to_roff();
+        assert_eq!(cell, "see \\fBa\\fR and \\fB\\-\\-d\\fR [e]\n");
+    }
 }

@@ -1,7 +1,10 @@
 //! The manual page of a settings file, from the file of defaults: its comments say what each key is.
 
-use super::roff::{bold, escape, title};
-use std::fmt::Write;
+use crate::page::{part, part_with_preamble, see_also, title};
+use clap::Command;
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use std::io;
 
 /// A settings file.
 pub(crate) struct SettingsPage {
@@ -28,10 +31,12 @@ pub(crate) const ALL: &[SettingsPage] = &[
 
 impl SettingsPage {
     /// The page. What stands above a key describes it, what stands above a table or alone is text.
-    pub(crate) fn render(&self) -> String {
-        let mut text = title(self.name, 5);
-        _ = write!(text, ".SH NAME\n{} \\- {}\n", escape(self.name), escape(self.about));
-        text.push_str(".SH DESCRIPTION\n");
+    pub(crate) fn render(&self) -> io::Result<String> {
+        let man = title(Man::new(Command::new(self.name).about(self.about)), self.name, 5);
+        let mut text = part_with_preamble(|writer| man.render_title(writer))?;
+        text.push_str(&part(|writer| man.render_name_section(writer))?);
+        let mut roff = Roff::new();
+        roff.control("SH", ["DESCRIPTION"]);
         let (mut comment, mut shown) = (Vec::new(), false);
         for line in self.defaults.lines() {
             // Tables of which there may be any number are shown as comments.
@@ -41,22 +46,34 @@ impl SettingsPage {
             if let Some(words) = line.strip_prefix('#') {
                 comment.push(words.trim().to_owned());
             } else if line.starts_with('[') {
-                _ = writeln!(text, "{}.SH {}", paragraph(&mut comment, ".P\n"), bold(line));
+                paragraph(&mut roff, &mut comment);
+                roff.control("SH", [line]);
             } else if let Some((key, value)) = line.split_once(" = ") {
-                _ = write!(text, ".TP\n{} = {}\n", bold(key), escape(value));
-                text.push_str(&paragraph(&mut comment, ""));
+                roff.control("TP", []).text([bold(key), roman(format!(" = {value}"))]);
+                describe(&mut roff, &mut comment);
             } else {
-                text.push_str(&paragraph(&mut comment, ".P\n"));
+                paragraph(&mut roff, &mut comment);
             }
         }
-        text.push_str(&paragraph(&mut comment, ".P\n"));
-        _ = write!(text, ".SH SEE ALSO\n{}({})\n", bold(self.see.0), self.see.1);
-        text
+        paragraph(&mut roff, &mut comment);
+        see_also(&mut roff, &[self.see]);
+        text.push_str(&part(|writer| roff.to_writer(writer))?);
+        Ok(text)
     }
 }
 
-/// What was gathered, which is then empty.
-fn paragraph(comment: &mut Vec<String>, before: &str) -> String {
+/// Adds what was gathered, which is then empty.
+fn describe(roff: &mut Roff, comment: &mut Vec<String>) {
     let words = std::mem::take(comment).join(" ");
-    if words.trim().is_empty() { String::new() } else { format!("{before}{}\n", escape(words.trim())) }
+    if !words.trim().is_empty() {
+        roff.text([roman(words.trim())]);
+    }
+}
+
+/// The same in a paragraph of its own.
+fn paragraph(roff: &mut Roff, comment: &mut Vec<String>) {
+    if comment.iter().any(|words| !words.is_empty()) {
+        roff.control("P", []);
+    }
+    describe(roff, comment);
 }
