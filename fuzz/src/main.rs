@@ -1,4 +1,4 @@
-//! One program for all targets: `SVM_FUZZ=agent/NAME svm-fuzz ...` (docs/testing.md). Without a name it lists them.
+//! One program for all targets: `SVM_FUZZ=agent/NAME svm-fuzz ...` (docs/development/testing.md). Without a name it lists them.
 #![no_main]
 
 use std::sync::OnceLock;
