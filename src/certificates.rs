@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, days_left};
+use svm_core::subscription::{DeviceStatus, Reason, days_left};
 use svm_core::tls;
 
 /// Days before the end at which it is told; 0 is the end.
@@ -18,9 +18,6 @@ const MARKS: [u64; 6] = [30, 14, 7, 3, 1, 0];
 
 /// From so many days before the end the device status is Warning.
 const WARNING_DAYS: u64 = 7;
-
-/// Name of the reason in the device status.
-const REASON: &str = "certificate_expiring";
 
 /// What was told of each destination's certificate: its end and the nearest mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,11 +75,11 @@ impl Certificates {
             }
         }
         told.0.retain(|destination, _| self.settings.destinations.contains_key(destination));
-        let warned = self.engine.picture.borrow().state.conditions.contains_key(REASON);
+        let warned = self.engine.picture.borrow().state.conditions.contains_key(&Reason::CertificateExpiring);
         if events.is_empty() && soon == warned {
             return;
         }
-        let condition = Some((REASON, soon.then_some(DeviceStatus::Warning)));
+        let condition = Some((Reason::CertificateExpiring, soon.then_some(DeviceStatus::Warning)));
         let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&told).unwrap_or_default())];
         let tell = Tell { events, condition, notes };
         if self.engine.order(Order::Tell(Box::new(tell))).await.is_ok() {

@@ -4,8 +4,8 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use svm_core::events::shown;
-use svm_core::subscription::{Row, Settings, State, add_days, foretell};
+use svm_core::events::{self, shown};
+use svm_core::subscription::{Event, Row, Settings, State, add_days, foretell};
 
 /// So far ahead a forecast looks at most: nobody sells terms of a hundred years.
 pub const MOST_DAYS: u64 = 36_525;
@@ -62,6 +62,12 @@ pub fn in_words(rows: &[Row]) -> Vec<Value> {
         told
     };
     rows.iter().map(row).collect()
+}
+
+/// Rows of a timeline for programs, each refusal with the words of its way out.
+pub fn worded(rows: Vec<Row>) -> Vec<Row> {
+    let all = |told: &[Event]| told.iter().map(|event| events::worded(event).into_owned()).collect();
+    rows.into_iter().map(|row| Row { events: all(&row.events), ..row }).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Promises: whoever reads it needs no other page for the first step. Pure.
 
 use super::status::Status;
-use svm_core::subscription::{Cause, Phase};
+use svm_core::subscription::{Cause, Phase, Reason};
 
 /// Whom to turn to, with the address where one is known.
 fn vendor(status: &Status) -> String {
@@ -37,11 +37,12 @@ pub fn of_phase(status: &Status) -> Option<String> {
 
 /// What is done about one reason of the device status.
 pub fn of_reason(reason: &str, status: &Status) -> String {
-    let text = match reason {
-        "not_activated" | "restricted" | "expired" | "grace" => {
+    let Some(known) = Reason::from_name(reason) else { return "svm-agent status --explain".to_owned() };
+    let text = match known {
+        Reason::NotActivated | Reason::Restricted | Reason::Expired | Reason::Grace => {
             return of_phase(status).unwrap_or_else(|| "svm-agent status --explain".to_owned());
         }
-        "expiring" => {
+        Reason::Expiring => {
             let vendor = vendor(status);
             return match status.known_end.map(|end| end.why) {
                 Some(Cause::Cancelled) => format!("ask {vendor} why it will be cancelled, or for a new code"),
@@ -53,20 +54,20 @@ pub fn of_reason(reason: &str, status: &Status) -> String {
                 _ => format!("renew it with {vendor} (svm-agent renewal says how)"),
             };
         }
-        "devices_over_100" | "devices_over_110" => {
+        Reason::DevicesOver100 | Reason::DevicesOver110 => {
             return format!("ask {} for more devices, or protect fewer", vendor(status));
         }
-        "product_version_too_old" => "upgrade the protection product, then set product.version",
-        "source_stale" => "see why the vendor is not heard: svm-agent doctor",
-        "reserve_unusable" => "see why (svm-agent status), and replace it: svm-agent key remove KEY",
-        "not_enforced" => "give the unit that uses it a gate: sudo svm-agent gate install UNIT",
-        "enforcement_failed" => "see what fails: svm-agent status --explain",
-        "state_lost" => {
+        Reason::ProductVersionTooOld => "upgrade the protection product, then set product.version",
+        Reason::SourceStale => "see why the vendor is not heard: svm-agent doctor",
+        Reason::ReserveUnusable => "see why (svm-agent status), and replace it: svm-agent key remove KEY",
+        Reason::NotEnforced => "give the unit that uses it a gate: sudo svm-agent gate install UNIT",
+        Reason::EnforcementFailed => "see what fails: svm-agent status --explain",
+        Reason::StateLost => {
             "activate it again (svm-agent activate CODE), and look at the disk: what this SVM held is lost"
         }
-        "clock_suspect" => "set the clock right (timedatectl); see svm-agent clock show",
-        "databases_outdated" => "see why they are old: svm-agent updates status",
-        _ => "svm-agent status --explain",
+        Reason::ClockSuspect => "set the clock right (timedatectl); see svm-agent clock show",
+        Reason::DatabasesOutdated => "see why they are old: svm-agent updates status",
+        Reason::CertificateExpiring => "svm-agent status --explain",
     };
     text.to_owned()
 }

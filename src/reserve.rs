@@ -17,10 +17,7 @@ use std::time::SystemTime;
 use svm_core::clock::Clock;
 use svm_core::documents::{Expect, Sub};
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, Held, State, Unusable};
-
-/// Name of the reason in the device status.
-const REASON: &str = "reserve_unusable";
+use svm_core::subscription::{DeviceStatus, Held, Reason, State, Unusable};
 
 /// Name of the store's note of what was told.
 const NOTE: &str = "reserve";
@@ -149,7 +146,7 @@ impl ReserveWatch {
         let key = held.map(|held| held.statement.key.to_string());
         let new = key.clone().zip(problem.as_ref()).map(|(key, p)| Told { key, why: p.why.clone() });
         // Where the note was lost with the database, the reason of the device status was not.
-        let stands = state.conditions.contains_key(REASON);
+        let stands = state.conditions.contains_key(&Reason::ReserveUnusable);
         if new == *told && stands == new.is_some() {
             return true;
         }
@@ -163,7 +160,7 @@ impl ReserveWatch {
             }
             _ => None,
         };
-        let condition = Some((REASON, new.as_ref().map(|_| DeviceStatus::Warning)));
+        let condition = Some((Reason::ReserveUnusable, new.as_ref().map(|_| DeviceStatus::Warning)));
         let note = new.as_ref().map(|told| serde_json::to_string(told).unwrap_or_default());
         let notes = vec![(NOTE, note.unwrap_or_default())];
         let tell = Tell { events: event.into_iter().collect(), condition, notes };

@@ -30,7 +30,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("logging", 2),
     ("memory", 2),
     ("percent", 0),
-    ("places", 0),
+    ("places", 1),
     ("root_only", 0),
     ("secrets", 1),
     ("sequence", 0),

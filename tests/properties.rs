@@ -460,7 +460,7 @@ proptest! {
                             let kind_is = Kind::EnforcementChanged { resource, from, to, enforced_by: by };
                             prop_assert_eq!(kind, &kind_is);
                             prop_assert!(other == permit && from != permit);
-                            let since = then.standing[&resource].since;
+                            let since = then.enforcement.progress[&resource].since;
                             prop_assert_eq!(*effective_at, Some(since).filter(|since| *since < instant(at)));
                             told[resource as usize] = permit;
                         }

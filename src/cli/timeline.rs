@@ -4,7 +4,7 @@ use super::output::WIDTH;
 use super::{CliError, Out, client};
 use crate::control::Door;
 use crate::control::client::ask;
-use crate::forecast::in_words;
+use crate::forecast::{in_words, worded};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(super) fn scenario(file: &Path, table: bool, out: &mut Out) -> Result<u8, Cl
     if table && !out.json() {
         show(&in_words(&rows), out)?;
     } else {
-        rows.iter().try_for_each(|row| out.value(row))?;
+        worded(rows).iter().try_for_each(|row| out.value(row))?;
     }
     Ok(0)
 }

@@ -143,7 +143,7 @@ fn decision(api: &Api, resource: Resource) -> Decision {
     };
     let limited = decision.permit.as_ref().filter(|permit| permit.verdict == Permit::Limited);
     if let Some(rate) = limited.and_then(|permit| permit.rate) {
-        let spent = api.engine.picture.borrow().state.spent.get(&resource).copied();
+        let spent = api.engine.picture.borrow().state.enforcement.spent.get(&resource).copied();
         decision.spent_until = budget::take(spent, rate, resource.period(), api.clock.now()).err();
     }
     decision

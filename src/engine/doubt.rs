@@ -7,10 +7,7 @@ use jiff::SignedDuration;
 use svm_core::clock::trust::SLACK;
 use svm_core::documents::Document;
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, Input, Refusal, step};
-
-/// Reason of the device status: the wall clock is not obeyed.
-const SUSPECT: &str = "clock_suspect";
+use svm_core::subscription::{DeviceStatus, Input, Reason, Refusal, step};
 
 /// So long the word of the vendor's host on the time counts against a document's.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -21,7 +18,7 @@ impl Engine {
         if self.retry.is_some() {
             return;
         }
-        let told = self.state.conditions.contains_key(SUSPECT);
+        let told = self.state.conditions.contains_key(&Reason::ClockSuspect);
         let (status, event) = match self.clock.suspicion() {
             Some(doubt) if !told => {
                 let stands = if doubt.ahead { "ahead" } else { "behind" };
@@ -31,7 +28,7 @@ impl Engine {
             None if told => (None, Operational::ClockTrusted { used: self.clock.now() }),
             _ => return,
         };
-        let input = Input::Condition(SUSPECT.to_owned(), status);
+        let input = Input::Condition(Reason::ClockSuspect, status);
         // Where it cannot be kept, it is tried again with all else.
         self.turn(Step { also: vec![event], ..Step::new(input) }).await.ok();
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use svm_core::ask::ask;
 use svm_core::documents::{Document, Sub};
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, Event, Kind, Permit, Refusal, Resource, State};
+use svm_core::events::refusal;
+use svm_core::subscription::{DeviceStatus, Event, Kind, Permit, Reason, Refusal, Resource, State};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// A document as it came: verified, or refused already.
@@ -72,7 +73,7 @@ pub struct Tell {
     /// What happened.
     pub events: Vec<Operational>,
     /// A reason for the device status that begins to hold, or does no more.
-    pub condition: Option<(&'static str, Option<DeviceStatus>)>,
+    pub condition: Option<(Reason, Option<DeviceStatus>)>,
     /// Named notes, which outlast a restart.
     pub notes: Vec<(&'static str, String)>,
 }
@@ -103,12 +104,13 @@ pub enum Run {
 }
 
 impl Turn {
-    /// The refusal among the events.
+    /// The refusal among the events, its message with the way out.
     pub fn refusal(&self) -> Option<Refusal> {
         self.events.iter().find_map(|event| match &event.kind {
-            Kind::KeyRejected { code, message, .. } | Kind::DocumentsRejected { code, message, .. } => {
-                Some(Refusal::new(*code, message.clone()))
+            Kind::KeyRejected { code, message, way_out, .. } => {
+                Some(Refusal::new(*code, refusal(message, way_out.as_ref())))
             }
+            Kind::DocumentsRejected { code, message, .. } => Some(Refusal::new(*code, message.clone())),
             _ => None,
         })
     }

@@ -31,7 +31,7 @@ use svm_core::clock::Clock;
 use svm_core::documents::{Document, text_digest};
 use svm_core::events::{Drops, Operational, Origin, QUARANTINED, Record, Refused, Renderer, Snapshot};
 use svm_core::sequence::format_sequence;
-use svm_core::subscription::{DeviceStatus, Event, Input, Offer, Severity, State, next_due, step};
+use svm_core::subscription::{DeviceStatus, Event, Input, Offer, Reason, Severity, State, next_due, step};
 use tokio::sync::{mpsc, watch};
 
 /// So much is held back at most; more than a few is a vendor that publishes into a broken disk.
@@ -42,9 +42,6 @@ const MOST_PUT_OFF: SignedDuration = SignedDuration::from_secs(60);
 
 /// Between attempts at a store that fails.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), MOST_PUT_OFF.unsigned_abs());
-
-/// Reason of the device status: keys and state were lost with the database, and there is no new key yet.
-const STATE_LOST: &str = "state_lost";
 
 /// The way a document comes in.
 type Door = fn(Offer) -> Input;
@@ -207,7 +204,7 @@ impl Engine {
             Begin::Reloaded { keys } => told.push(Operational::SettingsReloaded { keys }),
         }
         let input = match lost {
-            true => Input::Condition(STATE_LOST.to_owned(), Some(DeviceStatus::Critical)),
+            true => Input::Condition(Reason::StateLost, Some(DeviceStatus::Critical)),
             false => Input::Look,
         };
         // The error was told and is shown in the status.
@@ -267,9 +264,9 @@ impl Engine {
 
     /// That the state was lost is over with the next key.
     async fn forget_loss(&mut self) {
-        let lost = self.state.conditions.contains_key(STATE_LOST);
+        let lost = self.state.conditions.contains_key(&Reason::StateLost);
         if lost && self.state.active.is_some() && self.retry.is_none() {
-            self.turn(Step::new(Input::Condition(STATE_LOST.to_owned(), None))).await.ok();
+            self.turn(Step::new(Input::Condition(Reason::StateLost, None))).await.ok();
         }
     }
 
@@ -304,18 +301,18 @@ impl Engine {
             }
             Order::Tell(tell) => {
                 let Tell { events: also, condition, notes } = *tell;
-                let condition = condition.map(|(name, status)| Input::Condition(name.to_owned(), status));
+                let condition = condition.map(|(reason, status)| Input::Condition(reason, status));
                 return self.turn(Step { also, notes, ..Step::new(condition.unwrap_or(Input::Look)) }).await;
             }
             Order::Enforced(resource, permit, by) => {
                 return self.turn(Step::new(Input::Enforced(resource, permit, by))).await;
             }
             Order::Take(resource, unit) => return self.take(resource, unit).await,
-            Order::Paid(units) => return self.turn(Step::new(Input::Paid(units))).await,
+            Order::Paid(units) => return self.turn(Step::new(Input::StartSettled(units))).await,
             Order::Owed(units) => {
                 let mut last = self.turn(Step::new(Input::Look)).await?;
                 for unit in units {
-                    last = self.turn(Step::new(Input::Owed(unit))).await?;
+                    last = self.turn(Step::new(Input::StartPending(unit))).await?;
                 }
                 return Ok(last);
             }

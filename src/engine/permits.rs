@@ -95,9 +95,9 @@ impl Engine {
         let (verdict, rate) = permit.map_or((Permit::Stopped, None), |p| (p.verdict, p.rate));
         let (run, keep) = match verdict {
             Permit::Full => (Run::Granted, None),
-            Permit::Stopped => (Run::Stopped, unit.map(Input::Owed)),
+            Permit::Stopped => (Run::Stopped, unit.map(Input::StartPending)),
             Permit::Limited => {
-                let spent = self.state.spent.get(&resource).copied();
+                let spent = self.state.enforcement.spent.get(&resource).copied();
                 match budget::take(spent, rate.unwrap_or(0), resource.period(), at) {
                     Ok(spent) => (Run::Granted, Some(Input::Spent(resource, spent))),
                     Err(next) => (Run::SpentUntil(next), None),

@@ -158,14 +158,14 @@ impl Status {
             // Where nothing can be kept, what was written may be less than what was told.
             let verdict = written.map_or(told.permit(resource), |p| p.verdict);
             let rate = written.and_then(|p| p.rate).filter(|_| verdict == Permit::Limited);
-            let spent = state.spent.get(&resource).copied();
+            let spent = state.enforcement.spent.get(&resource).copied();
             let take = |rate| budget::take(spent, rate, resource.period(), now);
             PermitStatus {
                 resource,
                 verdict,
                 rate,
                 until: written.map(|p| p.until),
-                since: state.standing.get(&resource).map(|standing| standing.since),
+                since: state.enforcement.progress.get(&resource).map(|standing| standing.since),
                 when_agent_is_down: settings.enforcement.when_agent_is_down,
                 governed: settings.enforcement.governs.contains(&resource),
                 carried_out: carried_out == Some(verdict) && outage.is_none(),
@@ -182,7 +182,7 @@ impl Status {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             product_version: settings.rules.product_version.to_string(),
             device_status: told.device_status,
-            reasons: told.reasons.iter().map(ToString::to_string).collect(),
+            reasons: told.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
             phase: told.phase,
             cause: told.cause,
             lapse_cause: told.lapse_cause,

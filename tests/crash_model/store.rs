@@ -15,7 +15,7 @@ use svm_agent::store::{
     Route, SOURCE_NOTE, Store, StoreError,
 };
 use svm_core::events::{Drops, Filter, REPORT, Record};
-use svm_core::subscription::{DeviceStatus, Severity, State};
+use svm_core::subscription::{Enforcement, Severity, State};
 use uuid::Uuid;
 
 /// Every destination; the last comes and goes.
@@ -151,10 +151,11 @@ pub(crate) enum Answer {
 
 fn state(n: u64) -> State {
     // Of many sizes: a text that is torn is not whole.
-    let conditions = (0..n % 40).map(|i| (format!("condition {i} of {n}"), DeviceStatus::Warning));
+    let pending_starts = (0..n % 40).map(|i| format!("unit {i} of {n}")).collect();
+    let enforcement = Enforcement { pending_starts, ..Enforcement::default() };
     match n {
         0 => State::default(),
-        _ => State { protected_devices: Some(n), conditions: conditions.collect(), ..State::default() },
+        _ => State { protected_devices: Some(n), enforcement, ..State::default() },
     }
 }
 

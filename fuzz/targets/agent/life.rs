@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use svm_core::events::shown;
 use svm_core::subscription::{
-    DeviceStatus, Input, Offer, Permit, Phase, Refusal, Resource, Settings, State, Statement, next_due,
-    permit_until, step,
+    DeviceStatus, Input, Offer, Permit, Phase, Reason, Refusal, Resource, Settings, State, Statement,
+    next_due, permit_until, step,
 };
 
 /// Claims that often make sense, with values at their ends.
@@ -72,7 +72,7 @@ fn input(bytes: &mut Bytes<'_>) -> Input {
         6 => Input::RemoveKey(bytes.one_of(&["A", "B", "", "none"]).to_owned()),
         7 => Input::ProtectedDevices(bytes.maybe(Bytes::number)),
         8 => Input::Condition(
-            "clock".to_owned(),
+            Reason::ClockSuspect,
             bytes.maybe(|b| b.one_of(&[DeviceStatus::Warning, DeviceStatus::Critical])),
         ),
         9 => Input::Enforced(
@@ -82,8 +82,8 @@ fn input(bytes: &mut Bytes<'_>) -> Input {
         ),
         10 => Input::Spent(resource, bytes.instant()),
         _ => match bytes.flag() {
-            true => Input::Owed(format!("u{}.service", bytes.byte())),
-            false => Input::Paid(vec![format!("u{}.service", bytes.byte())]),
+            true => Input::StartPending(format!("u{}.service", bytes.byte())),
+            false => Input::StartSettled(vec![format!("u{}.service", bytes.byte())]),
         },
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn life(data: &[u8]) {
         let until = permit_until(&state, &settings, now, resource, Timestamp::MAX);
         assert!(until > now || until == Timestamp::MAX);
         let rate = bytes.number();
-        let spent = state.spent.get(&resource).copied();
+        let spent = state.enforcement.spent.get(&resource).copied();
         match budget::take(spent, rate, resource.period(), now) {
             Ok(next) => assert!(next > now || now == Timestamp::MAX),
             Err(next) => assert!(next > now || now == Timestamp::MAX),

@@ -22,7 +22,7 @@ use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::clock::Clock;
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, Permit, Resource};
+use svm_core::subscription::{DeviceStatus, Permit, Reason, Resource};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use units::Begun;
@@ -37,10 +37,7 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LAST_RETRY);
 
-/// Name of the reason in the device status where nothing holds a resource to its permit.
-const NOT_ENFORCED: &str = "not_enforced";
-
-/// And where something should and does not.
+/// Code of an outage: a permit cannot be carried out.
 const FAILED: &str = "enforcement_failed";
 
 /// The code of an outage where an action fails that had worked.
@@ -231,7 +228,7 @@ impl Keeper {
         }
         let awaited = {
             let state = &self.engine.picture.borrow().state;
-            let standing = state.standing.get(&self.resource);
+            let standing = state.enforcement.progress.get(&self.resource);
             state.told.permit(self.resource) == verdict && standing.is_some_and(|s| s.told.is_some())
         };
         if let Some(by) = done.filter(|_| awaited) {
@@ -260,9 +257,9 @@ impl Keeper {
         let unheld = shown.iter().any(|(r, e)| governed(r) && e.outage.is_none() && e.enforced_by.is_empty());
         let failing = shown.values().any(|e| e.outage.is_some());
         let known = self.engine.picture.borrow().state.clone();
-        [(NOT_ENFORCED, unheld), (FAILED, failing)]
+        [(Reason::NotEnforced, unheld), (Reason::EnforcementFailed, failing)]
             .into_iter()
-            .filter(|(name, holds)| known.conditions.contains_key(*name) != *holds)
+            .filter(|(name, holds)| known.conditions.contains_key(name) != *holds)
             .map(|(name, holds)| {
                 let condition = Some((name, holds.then_some(DeviceStatus::Warning)));
                 Tell { condition, ..Tell::default() }

@@ -61,7 +61,7 @@ impl Keeper {
         // One that `svm-agent updates run` started, without a schedule.
         let unit = &self.settings.updates.unit;
         let by_hand = self.board.updates().running_since.is_some()
-            || self.engine.picture.borrow().state.owed.contains(unit);
+            || self.engine.picture.borrow().state.enforcement.pending_starts.contains(unit);
         let by_hand = by_hand.then(|| (Resource::DatabaseUpdates, unit.clone()));
         let mut governed = Governed::default();
         for (resource, unit) in gated.chain(scheduled).chain(by_hand) {
@@ -109,7 +109,7 @@ impl Keeper {
         let known = self.engine.picture.borrow().state.clone();
         let guard = self.guard();
         let (units, harm) = guard.may_stop(units, shown).await;
-        let new = self.dues.stopped(&units, &known.owed);
+        let new = self.dues.stopped(&units, &known.enforcement.pending_starts);
         let remember = async {
             if !new.is_empty() {
                 // What cannot be kept stays in mind.
@@ -178,7 +178,7 @@ impl Keeper {
         let known = self.engine.picture.borrow().state.clone();
         let noted = owed::noted(&self.settings.runtime_dir);
         for unit in shown.iter().filter(|unit| unit.load == "loaded").map(|unit| &unit.id) {
-            if !self.dues.is_owed(unit, &known.owed) && !noted.contains(unit) {
+            if !self.dues.is_owed(unit, &known.enforcement.pending_starts) && !noted.contains(unit) {
                 continue;
             }
             match self.start(unit, &shown).await {
@@ -192,7 +192,7 @@ impl Keeper {
         }
         // Those whose gate was taken away run when they like.
         let is_governed = |unit: &&String| governed.here.contains(*unit) || governed.there.contains(*unit);
-        let stale = known.owed.iter().filter(|unit| !is_governed(unit)).cloned();
+        let stale = known.enforcement.pending_starts.iter().filter(|unit| !is_governed(unit)).cloned();
         let paid: Vec<String> = self.dues.to_pay().into_iter().chain(stale).collect();
         if !paid.is_empty() && self.order(Order::Paid(paid.clone())).await {
             self.dues.paid(&paid);

@@ -145,7 +145,7 @@ impl Jobs {
 }
 
 async fn tell(due: &Mutex<Option<Due>>, told: &mpsc::Sender<Due>) {
-    let due = lock(&due).take();
+    let due = lock(due).take();
     if let Some(due) = due {
         // Whoever waited is gone when the agent stops.
         told.send(due).await.ok();

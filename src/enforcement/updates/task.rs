@@ -18,7 +18,7 @@ use std::time::Duration;
 use svm_core::backoff::jitter;
 use svm_core::clock::{self, Clock};
 use svm_core::events::Operational;
-use svm_core::subscription::DeviceStatus;
+use svm_core::subscription::{DeviceStatus, Reason};
 use tokio::time::Instant;
 
 /// The clock may be stepped: whoever follows a schedule looks at it so often.
@@ -32,9 +32,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// No more waits to be told.
 const MOST_UNTOLD: usize = 32;
-
-/// The condition of the device status.
-const CONDITION: &str = "databases_outdated";
 
 /// What a run came to next.
 pub(super) enum Next {
@@ -390,7 +387,7 @@ impl Task {
         self.untold.drain(..excess);
         let tell = Tell {
             events: self.untold.clone(),
-            condition: self.condition.then_some((CONDITION, status)),
+            condition: self.condition.then_some((Reason::DatabasesOutdated, status)),
             notes: (note != self.kept).then(|| (memory::NOTE, note.clone())).into_iter().collect(),
         };
         match self.engine.order(Order::Tell(Box::new(tell))).await {

@@ -4,9 +4,10 @@ use crate::events::operational::Operational;
 use crate::events::snapshot::Snapshot;
 use crate::events::words;
 use crate::sequence::Sequence;
-use crate::subscription::{Event, Severity, View};
+use crate::subscription::{Event, Kind, Severity, View};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// What all events of one SVM say of it.
@@ -46,9 +47,20 @@ pub struct Record {
     pub body: String,
 }
 
+/// An event whose message, where it is a refusal, has the words of the way out; any other as it is.
+pub fn worded(event: &Event) -> Cow<'_, Event> {
+    let Event { kind: Kind::KeyRejected { key, code, message, way_out }, effective_at } = event else {
+        return Cow::Borrowed(event);
+    };
+    let message = words::refusal(message, way_out.as_ref());
+    let kind = Kind::KeyRejected { key: key.clone(), code: *code, message, way_out: None };
+    Cow::Owned(Event { kind, effective_at: *effective_at })
+}
+
 /// An event of the life cycle, reported at `at`, as an answer shows it: its fields, and `description`, one sentence for
 /// people.
 pub fn shown(event: &Event, at: Timestamp) -> Value {
+    let event = worded(event);
     let mut shown = json!(event);
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("description".to_owned(), words::of(&event.kind, at).1.into());
@@ -90,6 +102,7 @@ pub struct Renderer<'a> {
 impl Renderer<'_> {
     /// An event of the life cycle.
     pub fn life_cycle(&self, event: &Event) -> Record {
+        let event = worded(event);
         let (name, sentence) = words::of(&event.kind, self.time);
         let fields = serde_json::to_value(&event.kind).unwrap_or_default();
         let subject = event.kind.key().or(self.view.key.as_ref()).map(ToString::to_string);
@@ -134,7 +147,7 @@ impl Renderer<'_> {
         put("product_name", self.origin.product_name.clone().into());
         put("product_version", self.origin.product_version.clone().into());
         put("device_status", self.view.device_status.as_str().into());
-        put("device_status_reasons", self.view.reasons.iter().map(|r| Value::from(r.as_ref())).collect());
+        put("device_status_reasons", self.view.reasons.iter().map(|r| Value::from(r.as_str())).collect());
         put("phase", self.view.phase.as_str().into());
         put("phase_cause", self.view.cause.map(|c| c.as_str()).into());
         put("snapshot", serde_json::to_value(self.snapshot).unwrap_or_default());
@@ -189,7 +202,7 @@ fn id_at(time: Timestamp) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subscription::{DeviceStatus, Kind, State};
+    use crate::subscription::{DeviceStatus, State};
 
     #[test]
     fn a_record_is_a_cloudevent_and_takes_its_sequence() {

@@ -2,8 +2,8 @@
 
 use crate::events::operational::{DropCount, Operational};
 use crate::subscription::{
-    Cause, Change, KeyId, Kind, LimitLevel, Permit, Phase, RemovalCause, Resource, VendorState, View, Why,
-    read_instant,
+    Cause, Change, KeyId, Kind, LimitLevel, Permit, Phase, Reason, RemovalCause, Resource, VendorState, View,
+    WayOut, Why, bounded_message, read_instant,
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -54,6 +54,19 @@ fn some(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// The sentence of a refusal, with the command that is the way out of it; at most 500 characters.
+pub fn refusal(message: &str, way_out: Option<&WayOut>) -> String {
+    bounded_message(match way_out {
+        None => message.to_owned(),
+        Some(WayOut::RemoveKey(key)) => format!("{message}: svm-agent key remove {key}"),
+        Some(WayOut::ListKeys) => format!("{message}; `svm-agent key list` shows those that are"),
+    })
+}
+
+fn join(reasons: &[Reason]) -> String {
+    reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn resource(resource: Resource) -> &'static str {
@@ -324,7 +337,7 @@ pub(super) fn of(kind: &Kind, now: Timestamp) -> (&'static str, String) {
             if reasons.is_empty() {
                 format!("the status of this SVM is {}", to.as_str())
             } else {
-                format!("the status of this SVM is {}: {}", to.as_str(), reasons.join(", "))
+                format!("the status of this SVM is {}: {}", to.as_str(), join(reasons))
             },
         ),
     }

@@ -10,15 +10,14 @@ use crate::subscription::state::State;
 use crate::subscription::terms::Terms;
 use crate::subscription::view::View;
 use jiff::Timestamp;
-use std::borrow::Cow;
 
 impl View {
     /// What holds at `now`.
     pub fn of(state: &State, settings: &Settings, now: Timestamp) -> Self {
         use DeviceStatus::{Critical, Warning};
         let mut reasons: Vec<(Reason, DeviceStatus)> =
-            state.conditions.iter().map(|(name, status)| (Cow::Owned(name.clone()), *status)).collect();
-        let mut because = |reason: &'static str, status| reasons.push((Cow::Borrowed(reason), status));
+            state.conditions.iter().map(|(reason, status)| (*reason, *status)).collect();
+        let mut because = |reason, status| reasons.push((reason, status));
         let (mut phase, mut cause, mut lapse_cause) = (Phase::NotActivated, None, None);
         let mut limit = LimitLevel::None;
         let mut permits = [Permit::Stopped; 2];
@@ -32,25 +31,25 @@ impl View {
             let expiring = phase == Phase::Active
                 && expires_from(&course, key.auto_renew(), settings).is_some_and(|from| from <= now);
             for (holds, reason, status) in [
-                (phase == Phase::Restricted, "restricted", Critical),
-                (over, "expired", Critical),
-                (limit == LimitLevel::Over110, "devices_over_110", Critical),
-                (phase == Phase::Grace, "grace", Warning),
-                (expiring, "expiring", Warning),
-                (limit == LimitLevel::Over100, "devices_over_100", Warning),
+                (phase == Phase::Restricted, Reason::Restricted, Critical),
+                (over, Reason::Expired, Critical),
+                (limit == LimitLevel::Over110, Reason::DevicesOver110, Critical),
+                (phase == Phase::Grace, Reason::Grace, Warning),
+                (expiring, Reason::Expiring, Warning),
+                (limit == LimitLevel::Over100, Reason::DevicesOver100, Warning),
                 (
                     key.min_product_version.as_ref().is_some_and(|least| *least > settings.product_version),
-                    "product_version_too_old",
+                    Reason::ProductVersionTooOld,
                     Warning,
                 ),
-                (key.fresh_until.is_some_and(|until| until <= now), "source_stale", Warning),
+                (key.fresh_until.is_some_and(|until| until <= now), Reason::SourceStale, Warning),
             ] {
                 if holds {
                     because(reason, status);
                 }
             }
         } else {
-            because("not_activated", Critical);
+            because(Reason::NotActivated, Critical);
         }
         reasons.sort_unstable();
         reasons.dedup_by(|a, b| a.0 == b.0);

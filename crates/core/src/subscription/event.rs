@@ -5,7 +5,7 @@ use crate::subscription::held::Role;
 use crate::subscription::key::KeyId;
 use crate::subscription::permit::{Permit, Resource};
 use crate::subscription::phase::{Cause, Phase};
-use crate::subscription::refusal::RefusalCode;
+use crate::subscription::refusal::{RefusalCode, WayOut};
 use crate::subscription::take_over::Why;
 use crate::subscription::terms::VendorState;
 use jiff::Timestamp;
@@ -80,7 +80,10 @@ pub enum Kind {
     KeyRejected {
         key: Option<KeyId>,
         code: RefusalCode,
+        /// Without the words of `way_out`: whoever shows or sends the event adds them.
         message: String,
+        #[serde(skip)]
+        way_out: Option<WayOut>,
     },
     DocumentsRejected {
         key: Option<KeyId>,

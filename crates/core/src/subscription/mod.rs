@@ -2,12 +2,13 @@
 //!
 //! Promises: one function ([`View::of`]) gives what holds at an instant, one function ([`step`]) takes a
 //! state, an instant and an input and returns the next state and what happened. The daemon and
-//! `svm-agent simulate` run the same step. Must not know: clocks, files, networks, logging, randomness.
+//! a scenario run the same step. Must not know: clocks, files, networks, logging, randomness.
 //! The rules are written down in `docs/reference/lifecycle.md`.
 
 mod claims;
 mod course;
 mod device;
+mod enforcement;
 mod evaluate;
 mod event;
 mod held;
@@ -31,6 +32,7 @@ mod view;
 
 pub use course::{Course, KnownEnd};
 pub use device::{DeviceStatus, LimitLevel, Reason};
+pub use enforcement::{Enforcement, PermitProgress};
 pub use event::{Change, Event, Kind, RemovalCause, Severity};
 pub use held::{Held, Role};
 pub use instant::{BadInstant, DAY_SECONDS, add_days, days_left, read_instant, sub_days};
@@ -39,11 +41,11 @@ pub use known::{KnownKey, KnownKeys};
 pub use marks::{Deadline, Mark};
 pub use permit::{Allowance, AllowanceError, Permit, Resource};
 pub use phase::{Cause, Phase};
-pub use refusal::{Refusal, RefusalCode};
+pub use refusal::{Refusal, RefusalCode, WayOut, bounded_message};
 pub use reserve::Unusable;
 pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, foretell};
 pub use settings::Settings;
-pub use state::{Standing, State};
+pub use state::State;
 pub use statement::Statement;
 pub use step::{Input, Offer, next_due, permit_until, step};
 pub use take_over::{LapsePromotion, TakeOver, Why};

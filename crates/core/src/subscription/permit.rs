@@ -25,7 +25,7 @@ impl Resource {
         }
     }
 
-    /// The name on the command line and of the permit file.
+    /// The name of the permit file, and where people type it.
     pub fn file_name(self) -> &'static str {
         match self {
             Self::DatabaseUpdates => "database-updates",

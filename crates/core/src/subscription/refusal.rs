@@ -1,5 +1,6 @@
 //! Refusals: what is not allowed is a value with a code and the way out.
 
+use crate::subscription::key::KeyId;
 use serde::{Deserialize, Serialize};
 
 /// Why a document or a command is refused; the order is the order in which the rules are looked at.
@@ -49,6 +50,15 @@ impl RefusalCode {
     }
 }
 
+/// What a person can do about a refusal by a command. Its words are those of the program that has the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WayOut {
+    /// Remove this key.
+    RemoveKey(KeyId),
+    /// See which keys are held.
+    ListKeys,
+}
+
 /// A refusal: its code, and one sentence that names what is wrong and the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -57,16 +67,31 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// For people: what, and the way out. Never a secret, never more than 500 characters.
     pub message: String,
+    /// The command that is the way out, where there is one; `message` leads up to it.
+    pub way_out: Option<WayOut>,
+}
+
+/// Characters of a message at most.
+const MAX_MESSAGE: usize = 500;
+
+/// A message cut at 500 characters.
+pub fn bounded_message(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+    }
+    message
 }
 
 impl Refusal {
     /// A refusal with its sentence, cut at 500 characters.
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        let mut message: String = message.into();
-        if let Some((end, _)) = message.char_indices().nth(500) {
-            message.truncate(end);
-        }
-        Self { code, message }
+        Self { code, message: bounded_message(message.into()), way_out: None }
+    }
+
+    /// With the command that is the way out.
+    #[must_use]
+    pub fn with_way_out(self, way_out: WayOut) -> Self {
+        Self { way_out: Some(way_out), ..self }
     }
 
     /// The document makes no sense.

@@ -5,7 +5,6 @@ use crate::subscription::event::Event;
 use crate::subscription::key::KeyId;
 use crate::subscription::permit::Permit;
 use crate::subscription::phase::{Cause, Phase};
-use crate::subscription::refusal::Refusal;
 use crate::subscription::settings::Settings;
 use crate::subscription::state::State;
 use crate::subscription::statement::Statement;
@@ -262,7 +261,7 @@ impl Scenario {
 }
 
 fn read(document: &Value) -> Offer {
-    Statement::read(document).map_err(|r| Refusal::new(r.code, r.message))
+    Statement::read(document)
 }
 
 /// What a state will come to by time alone, from `start` to `end`, both included.

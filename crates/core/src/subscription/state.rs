@@ -1,27 +1,18 @@
 //! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
 
 use crate::subscription::course::Course;
-use crate::subscription::device::DeviceStatus;
+use crate::subscription::device::{self, DeviceStatus, Reason};
+use crate::subscription::enforcement::Enforcement;
 use crate::subscription::held::{Held, Role};
 use crate::subscription::key::KeyId;
 use crate::subscription::known::KnownKeys;
 use crate::subscription::marks::Mark;
-use crate::subscription::permit::{Permit, Resource};
 use crate::subscription::statement::Statement;
 use crate::subscription::take_over::LapsePromotion;
 use crate::subscription::view::View;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// How the present permit of a resource came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Since when it holds.
-    pub since: Timestamp,
-    /// What was last told as carried out, as long as the present permit is not.
-    pub told: Option<Permit>,
-}
+use std::collections::BTreeMap;
 
 /// What the SVM holds and what was told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,16 +32,15 @@ pub struct State {
     pub marks: Vec<Mark>,
     /// How many devices this SVM protects, where known.
     pub protected_devices: Option<u64>,
-    /// What else is wrong with the SVM, by name: reasons that the rules of the life cycle do not know.
-    pub conditions: BTreeMap<String, DeviceStatus>,
+    /// What else is wrong with the SVM: reasons that follow from no key, which the agent reports. They are part of the state
+    /// because the device status is the worst of all reasons, and is reported once.
+    #[serde(deserialize_with = "device::read_conditions")]
+    pub conditions: BTreeMap<Reason, DeviceStatus>,
     /// What was last told.
     pub told: View,
-    /// How the permits came to be; a resource whose permit never changed is not here.
-    pub standing: BTreeMap<Resource, Standing>,
-    /// How far the trickle of each resource is spent: an instant that the rule of budgets understands.
-    pub spent: BTreeMap<Resource, Timestamp>,
-    /// Units that were refused or stopped for want of a permit; each is started once when it returns.
-    pub owed: BTreeSet<String>,
+    /// What is remembered of how permits are carried out. Its fields stand among those of the state, as ever.
+    #[serde(flatten)]
+    pub enforcement: Enforcement,
 }
 
 impl Default for State {
@@ -65,9 +55,7 @@ impl Default for State {
             protected_devices: None,
             conditions: BTreeMap::new(),
             told: View::not_activated(),
-            standing: BTreeMap::new(),
-            spent: BTreeMap::new(),
-            owed: BTreeSet::new(),
+            enforcement: Enforcement::default(),
         }
     }
 }

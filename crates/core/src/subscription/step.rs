@@ -5,7 +5,8 @@
 //! allowed comes out as a refusal event.
 
 use crate::subscription::course::{Course, KnownEnd};
-use crate::subscription::device::{DeviceStatus, LimitLevel};
+use crate::subscription::device::{DeviceStatus, LimitLevel, Reason};
+use crate::subscription::enforcement::PermitProgress;
 use crate::subscription::evaluate::expires_from;
 use crate::subscription::event::{Change, Event, Kind, RemovalCause};
 use crate::subscription::held::{Held, Role};
@@ -14,9 +15,9 @@ use crate::subscription::key::{KeyId, KeyKind};
 use crate::subscription::marks::{self, Deadline};
 use crate::subscription::permit::{Permit, Resource};
 use crate::subscription::phase::Phase;
-use crate::subscription::refusal::{Refusal, RefusalCode};
+use crate::subscription::refusal::{Refusal, RefusalCode, WayOut};
 use crate::subscription::settings::Settings;
-use crate::subscription::state::{Standing, State};
+use crate::subscription::state::State;
 use crate::subscription::statement::Statement;
 use crate::subscription::take_over::{TakeOver, Why};
 use crate::subscription::terms::{Subscription, Term, Terms, VendorState};
@@ -44,19 +45,16 @@ pub enum Input {
     /// The number of devices that this SVM protects, where it is known.
     ProtectedDevices(Option<u64>),
     /// Something else is wrong with the SVM, or right again (`None`).
-    Condition(String, Option<DeviceStatus>),
+    Condition(Reason, Option<DeviceStatus>),
     /// This permit is carried out, by these.
     Enforced(Resource, Permit, Vec<String>),
     /// So far the trickle of a resource is spent.
     Spent(Resource, Timestamp),
     /// A unit was refused or stopped, and is to be started when its permit returns.
-    Owed(String),
-    /// These units were started, or are governed no more.
-    Paid(Vec<String>),
+    StartPending(String),
+    /// These units were started, or are no longer governed.
+    StartSettled(Vec<String>),
 }
-
-/// So many units are remembered at most; more than a few is somebody who asks under ever new names.
-const MOST_OWED: usize = 64;
 
 /// The next state, and what happened, in the order in which it is told.
 pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> (State, Vec<Event>) {
@@ -163,18 +161,13 @@ impl Step<'_> {
             mark.days = reached.unwrap_or(mark.days);
             reached.is_some()
         });
-        let State { active, reserve, known, standing, spent, .. } = &mut self.state;
+        let State { active, reserve, known, enforcement, .. } = &mut self.state;
         known.take_back(now);
+        enforcement.take_back(now);
         let held =
             active.iter_mut().chain(reserve).flat_map(|held| [&mut held.added_at, &mut held.role_since]);
-        let since = standing.values_mut().map(|standing| &mut standing.since);
-        for at in held.chain(since) {
+        for at in held {
             *at = now.min(*at);
-        }
-        for (resource, until) in spent {
-            // As much as may be spent ahead.
-            let most = now.checked_add(resource.period()).unwrap_or(Timestamp::MAX);
-            *until = most.min(*until);
         }
     }
 
@@ -254,10 +247,11 @@ impl Step<'_> {
     /// A permit changed: told at once, or when it is carried out. One that is back to what was told is not told.
     fn change_permit(&mut self, resource: Resource, from: Permit, to: Permit) {
         let at = self.since(|v| v.permit(resource));
-        let untold = self.state.standing.get(&resource).and_then(|standing| standing.told);
+        let untold = self.state.enforcement.progress.get(&resource).and_then(|progress| progress.told);
         let told =
             Some(untold.unwrap_or(from)).filter(|told| self.settings.enforcement_is_proved && *told != to);
-        self.state.standing.insert(resource, Standing { since: at.unwrap_or(self.now), told });
+        let progress = PermitProgress { since: at.unwrap_or(self.now), told };
+        self.state.enforcement.progress.insert(resource, progress);
         if !self.settings.enforcement_is_proved {
             self.happened_at(Kind::EnforcementChanged { resource, from, to, enforced_by: Vec::new() }, at);
         }
@@ -266,9 +260,10 @@ impl Step<'_> {
     /// A permit is carried out: that is told where it was not yet.
     fn enforced(&mut self, resource: Resource, to: Permit, enforced_by: Vec<String>) {
         let is = self.state.told.permit(resource);
-        let Some(standing) = self.state.standing.get_mut(&resource).filter(|_| is == to) else { return };
-        if let Some(from) = standing.told.take() {
-            let since = standing.since;
+        let progress = self.state.enforcement.progress.get_mut(&resource).filter(|_| is == to);
+        let Some(progress) = progress else { return };
+        if let Some(from) = progress.told.take() {
+            let since = progress.since;
             self.happened_at(Kind::EnforcementChanged { resource, from, to, enforced_by }, Some(since));
         }
     }
@@ -360,36 +355,37 @@ impl Step<'_> {
             Input::Look => {}
             Input::Activate(offer) => {
                 let key = offered_key(&offer);
-                if let Err(Refusal { code, message }) = self.activate(offer) {
-                    self.happened(Kind::KeyRejected { key, code, message });
+                if let Err(Refusal { code, message, way_out }) = self.activate(offer) {
+                    self.happened(Kind::KeyRejected { key, code, message, way_out });
                 }
             }
             Input::AddReserve(offer) => {
                 let key = offered_key(&offer);
-                if let Err(Refusal { code, message }) = self.add_reserve(offer) {
-                    self.happened(Kind::KeyRejected { key, code, message });
+                if let Err(Refusal { code, message, way_out }) = self.add_reserve(offer) {
+                    self.happened(Kind::KeyRejected { key, code, message, way_out });
                 }
             }
             Input::Publish(offer) => {
                 let key = offered_key(&offer);
-                if let Err(Refusal { code, message }) = self.publish(offer) {
+                if let Err(Refusal { code, message, .. }) = self.publish(offer) {
                     self.happened(Kind::DocumentsRejected { key, code, message });
                 }
             }
             Input::RemoveKey(name) => {
                 let key = KeyId::try_from(name).ok();
-                if let Err(Refusal { code, message }) = self.remove(key.as_ref()) {
-                    self.happened(Kind::KeyRejected { key, code, message });
+                if let Err(Refusal { code, message, way_out }) = self.remove(key.as_ref()) {
+                    self.happened(Kind::KeyRejected { key, code, message, way_out });
                 }
             }
             Input::ProtectedDevices(count) => self.state.protected_devices = count,
-            Input::Condition(name, Some(status)) => drop(self.state.conditions.insert(name, status)),
-            Input::Condition(name, None) => drop(self.state.conditions.remove(&name)),
+            Input::Condition(reason, Some(status)) => drop(self.state.conditions.insert(reason, status)),
+            Input::Condition(reason, None) => drop(self.state.conditions.remove(&reason)),
             Input::Enforced(resource, permit, by) => self.enforced(resource, permit, by),
-            Input::Spent(resource, until) => drop(self.state.spent.insert(resource, until)),
-            Input::Owed(unit) if self.state.owed.len() < MOST_OWED => drop(self.state.owed.insert(unit)),
-            Input::Owed(_) => {}
-            Input::Paid(units) => self.state.owed.retain(|unit| !units.contains(unit)),
+            Input::Spent(resource, until) => drop(self.state.enforcement.spent.insert(resource, until)),
+            Input::StartPending(unit) => self.state.enforcement.add_pending_start(unit),
+            Input::StartSettled(units) => {
+                self.state.enforcement.pending_starts.retain(|unit| !units.contains(unit));
+            }
         }
     }
 
@@ -464,11 +460,9 @@ impl Step<'_> {
         if role == Some(Role::Reserve) {
             return Err(Refusal::new(
                 RefusalCode::KeyAlreadyHeld,
-                format!(
-                    "key {0} is held as the reserve key; remove it first: svm-agent key remove {0}",
-                    statement.key
-                ),
-            ));
+                format!("key {} is held as the reserve key; remove it first", statement.key),
+            )
+            .with_way_out(WayOut::RemoveKey(statement.key)));
         }
         self.not_older(&statement)?;
         self.active_gives_way()?;
@@ -502,10 +496,9 @@ impl Step<'_> {
         };
         Err(Refusal::new(
             RefusalCode::ActiveKeyStillValid,
-            format!(
-                "the active key {key} {until}; to replace it now, remove it first: svm-agent key remove {key}"
-            ),
-        ))
+            format!("the active key {key} {until}; to replace it now, remove it first"),
+        )
+        .with_way_out(WayOut::RemoveKey(key.clone())))
     }
 
     fn add_reserve(&mut self, offer: Offer) -> Result<(), Refusal> {
@@ -539,15 +532,15 @@ impl Step<'_> {
             );
         }
         if let Some(reserve) = &self.state.reserve {
-            let held = &reserve.statement.key;
-            let message = if *held == key {
-                format!("key {key} is the reserve key already; there is nothing to do")
+            let held = reserve.statement.key.clone();
+            return Err(if held == key {
+                let message = format!("key {key} is the reserve key already; there is nothing to do");
+                Refusal::new(RefusalCode::ReserveKeyExists, message)
             } else {
-                format!(
-                    "key {held} is the reserve key already; to put {key} there, remove it first: svm-agent key remove {held}"
-                )
-            };
-            return refuse(RefusalCode::ReserveKeyExists, message);
+                let message =
+                    format!("key {held} is the reserve key already; to put {key} there, remove it first");
+                Refusal::new(RefusalCode::ReserveKeyExists, message).with_way_out(WayOut::RemoveKey(held))
+            });
         }
         self.state.reserve = Some(Held { statement, added_at: self.now, role_since: self.now });
         self.happened(Kind::KeyAdded { key, role: Role::Reserve });
@@ -626,10 +619,8 @@ impl Step<'_> {
     fn remove(&mut self, key: Option<&KeyId>) -> Result<(), Refusal> {
         let role = key.and_then(|key| self.state.held(key)).map(|(role, _)| role);
         let (Some(key), Some(role)) = (key, role) else {
-            return Err(Refusal::new(
-                RefusalCode::UnknownKey,
-                "no key of this name is held; `svm-agent key list` shows those that are",
-            ));
+            let refusal = Refusal::new(RefusalCode::UnknownKey, "no key of this name is held");
+            return Err(refusal.with_way_out(WayOut::ListKeys));
         };
         let held = self.state.held(key).map(|(_, held)| held.statement.clone());
         held.iter().for_each(|statement| self.state.known.note_held(statement));

@@ -1,11 +1,10 @@
 //! The view: what holds at an instant.
 
-use crate::subscription::device::{DeviceStatus, LimitLevel, Reason};
+use crate::subscription::device::{self, DeviceStatus, LimitLevel, Reason};
 use crate::subscription::key::KeyId;
 use crate::subscription::permit::{Permit, Resource};
 use crate::subscription::phase::{Cause, Phase};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 
 /// What holds at an instant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +21,7 @@ pub struct View {
     /// What the console shows.
     pub device_status: DeviceStatus,
     /// Why it shows that; sorted, without repeats.
+    #[serde(deserialize_with = "device::read_reasons")]
     pub reasons: Vec<Reason>,
     /// What database updates may do.
     pub database_updates: Permit,
@@ -40,7 +40,7 @@ impl View {
             lapse_cause: None,
             key: None,
             device_status: DeviceStatus::Critical,
-            reasons: vec![Cow::Borrowed("not_activated")],
+            reasons: vec![Reason::NotActivated],
             database_updates: Permit::Stopped,
             ksn: Permit::Stopped,
             limit: LimitLevel::None,

@@ -72,7 +72,7 @@ fn what_was_noted_under_a_clock_ahead_has_not_happened_yet() {
     let spent = Input::Spent(Resource::Ksn, at("2040-01-01T00:00:00Z"));
     let (state, _) = play(state, "2026-01-01T00:00:00Z", spent);
     let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Look);
-    assert_eq!(state.spent[&Resource::Ksn], at("2026-01-01T00:01:00Z"));
+    assert_eq!(state.enforcement.spent[&Resource::Ksn], at("2026-01-01T00:01:00Z"));
 }
 
 #[test]
