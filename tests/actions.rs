@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::program;
-use svm_agent::enforcement::permit_file::{self, PermitFile, WhenDown};
+use svm_agent::enforcement::permit_file::{self, PermitFile};
+use svm_agent::settings::WhenDown;
 use svm_core::subscription::{Permit, Phase, Resource};
 
 /// A machine with the product on it.

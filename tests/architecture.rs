@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8)] = &[
     ("subscription", 1),
     ("ask", 0),
+    ("atomic_file", 0),
     ("backoff", 0),
     ("bounds", 0),
     ("clock", 2),

@@ -20,7 +20,8 @@ use std::time::Duration;
 use support::certificates::{Authority, Issued};
 use support::syslog::{Kind, Listen, Received, Receiver};
 use support::{Agent, Collector, Vendor, free_port, have, wait_for};
-use svm_agent::delivery::syslog::{Failure, Framing, Kept, Syslog, SyslogFormat, SyslogSettings};
+use svm_agent::delivery::syslog::{Failure, Kept, Syslog};
+use svm_agent::settings::{Framing, SyslogFormat, SyslogSettings};
 use svm_core::clock::Clock;
 use svm_core::tls::TlsFiles;
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use svm_agent::identity::Binding;
-use svm_agent::store::{Bounds, Commit, Plan, Route, Store};
+use svm_agent::settings::Retention;
+use svm_agent::store::{Commit, Plan, Route, Store};
 use svm_core::events::{Filter, Operational, Origin, Record, Renderer, Snapshot, with_sequence};
 use svm_core::subscription::{
     DeviceStatus, Event, Input, Kind, LimitLevel, Permit, Resource, Settings, State, Statement, step,
@@ -114,7 +115,7 @@ pub fn fill(folder: &Path, destination: &str, records: Vec<Record>, commit: usiz
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let make_id = || uuid::Uuid::now_v7().to_string();
     let routes = vec![Route { name: destination.to_owned(), filter: Filter::default() }];
-    let bounds = Bounds { history: 10_000, bytes: 1 << 40 };
+    let bounds = Retention { history: 10_000, bytes: 1 << 40 };
     let plan = Plan { routes, bounds };
     let (store, _) = Store::open(folder, plan, jiff::Timestamp::now(), &Binding::default(), make_id).unwrap();
     runtime.block_on(async {

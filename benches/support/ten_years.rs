@@ -4,7 +4,8 @@ use super::{life, sized};
 use serde_json::Value;
 use std::path::Path;
 use svm_agent::identity::Binding;
-use svm_agent::store::{Bounds, Commit, Listing, Plan, Reading, Route, Store};
+use svm_agent::settings::Retention;
+use svm_agent::store::{Commit, Listing, Plan, Reading, Route, Store};
 use svm_core::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
 use svm_core::subscription::{Input, State, step};
 
@@ -14,7 +15,7 @@ pub fn years() -> u64 {
 }
 
 /// As the agent's settings have it where nothing is said.
-const BOUNDS: Bounds = Bounds { history: 10_000, bytes: 256 * 1_000_000 };
+const BOUNDS: Retention = Retention { history: 10_000, bytes: 256 * 1_000_000 };
 /// Events of a day, in one transaction: years whose events are gone at the end are made so, to be quick.
 const A_DAY: usize = 24;
 /// Each of the last hours is kept and delivered by itself, as an agent does it: these are what the history has.

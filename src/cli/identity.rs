@@ -137,7 +137,7 @@ fn become_owner(folder: &std::fs::Metadata) -> std::io::Result<()> {
 
 async fn give_up(folder: &Path) -> Result<(), CliError> {
     let (routes, clock) = (Vec::new(), Clock::system());
-    let bounds = crate::store::Bounds { history: u32::MAX, bytes: u64::MAX };
+    let bounds = crate::settings::Retention { history: u32::MAX, bytes: u64::MAX };
     // Nothing is known of this machine: it may be another one already.
     let make_id = || uuid::Uuid::now_v7().to_string();
     let (store, _) = Store::open(folder, Plan { routes, bounds }, clock.now(), &Binding::default(), make_id)

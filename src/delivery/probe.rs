@@ -2,8 +2,8 @@
 
 use super::answer::redirect;
 use super::secrets::Secrets;
-use super::syslog::{Syslog, SyslogSettings};
-use crate::settings::{CloudEvents, Destination, Speaks};
+use super::syslog::Syslog;
+use crate::settings::{CloudEvents, Destination, Speaks, SyslogSettings};
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::http::{self, Connection, Method};

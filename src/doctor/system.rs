@@ -2,9 +2,10 @@
 
 use super::{Area, Finding, Findings, ONE, Patient, wait};
 use crate::enforcement::gate_check::{Standing, standings};
+use crate::enforcement::gate_files::{Asks, Gate};
 use crate::enforcement::gate_install::Places;
 use crate::enforcement::gate_rules;
-use crate::enforcement::gates::{Asks, Gate, installed};
+use crate::enforcement::gates::installed;
 use crate::enforcement::protection::Guard;
 use crate::enforcement::systemctl::{self, UnitState};
 use crate::enforcement::updates::run::{NoStart, may_begin};

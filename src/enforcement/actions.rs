@@ -9,6 +9,7 @@ use crate::settings::{Action, action_program};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
+use svm_core::files::read_unlinked_text;
 use svm_core::root_only::only_root_may_change;
 use svm_core::subscription::Permit;
 use tokio::time::Instant;
@@ -197,6 +198,9 @@ async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
     Ok(Found::Stood)
 }
 
+/// What a unit writes down of how it ended is not larger, in bytes.
+const MAX_ENDED_BYTES: u64 = 16 * 1024;
+
 /// How a run of an action ended, as its unit writes it down: systemd forgets what nothing else names.
 #[derive(Debug, PartialEq, Eq)]
 struct Ended {
@@ -205,7 +209,7 @@ struct Ended {
 }
 
 fn ended(folder: &Path, name: &str) -> Option<Ended> {
-    let text = super::gates::text(&folder.join(name).join(ENDED)).ok().flatten()?;
+    let text = read_unlinked_text(&folder.join(name).join(ENDED), MAX_ENDED_BYTES).ok().flatten()?;
     let mut words = text.split_whitespace().skip(1);
     let (exit, invocation) = (words.next()?.parse().ok()?, words.next()?.to_owned());
     Some(Ended { exit, invocation })

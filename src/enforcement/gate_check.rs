@@ -3,10 +3,9 @@
 //!
 //! Promises: nothing is changed; without systemd it says so.
 
-use super::gate_files::{PROGRAM, drop_in_path};
+use super::gate_files::{Gate, PROGRAM, drop_in_path};
 use super::gate_install::Places;
 use super::gate_rules::{self, EFFECTIVE};
-use super::gates::Gate;
 use super::protection::{Act, Guard, Relations, all_relations};
 use super::systemctl::{self, SystemctlError, UnitState};
 use std::path::Path;

@@ -4,7 +4,6 @@
 //! Promises: pure texts; the unit's name gets into each as its form wants it, and what [`drop_in`] writes [`gate`] reads.
 //! The drop-in is what makes a gate: it is written first and taken away last. Must not know: whether a unit may be gated.
 
-use super::gates::{Asks, Gate};
 use std::path::{Path, PathBuf};
 use svm_core::subscription::Resource;
 
@@ -24,8 +23,43 @@ const RULE_FORM: &str = "1";
 /// Begins the first line of each file, after the sign of a comment.
 const MARK: &str = "svm-agent gate, form ";
 
+/// No file of a gate is larger.
+pub const MAX_BYTES: u64 = 16 * 1024;
+
 /// The longest name of a unit, in bytes, that leaves room for those of its files.
 pub const LONGEST_NAME: usize = 255 - "50-svm-agent-".len() - ".rules".len();
+
+/// A unit that asks for a permit at each start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gate {
+    /// Its name, such as `update.service`.
+    pub unit: String,
+    /// The permit that it asks for.
+    pub resource: Resource,
+    /// Whether it reaches nothing but this machine, so that the gateway is its only way to KSN.
+    pub ksn_only: bool,
+    /// What it runs to ask.
+    pub asks: Asks,
+}
+
+/// What a gated unit runs to ask for its permit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asks {
+    /// The gate program, with the permits of this runtime folder.
+    Gate {
+        /// As `paths.runtime_dir` was when the gate was installed.
+        runtime_dir: PathBuf,
+    },
+    /// The agent's own command, as an older svm-agent installed it: it obeys the environment of the unit.
+    Agent,
+}
+
+impl Gate {
+    /// Whether an older svm-agent installed it, so that it is to be installed anew.
+    pub fn is_outdated(&self) -> bool {
+        self.asks == Asks::Agent
+    }
+}
 
 /// The drop-in of a unit.
 pub fn drop_in_path(systemd_dir: &Path, unit: &str) -> PathBuf {

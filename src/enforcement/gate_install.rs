@@ -4,14 +4,16 @@
 //! over nor removed; whatever a crash left half done, the same call ends. Must not know: systemctl, which units may be
 //! gated.
 
-use super::gate_files::{RULES_DIR, drop_in, drop_in_path, is_marked, rule, rule_path, ruled_unit};
-use super::gates::{Gate, SYSTEMD_DIR, marked, text};
-use crate::store::write_atomically;
+use super::gate_files::{
+    Gate, MAX_BYTES, RULES_DIR, drop_in, drop_in_path, is_marked, rule, rule_path, ruled_unit,
+};
+use super::gates::{SYSTEMD_DIR, marked};
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use svm_core::files::list_folder;
+use svm_core::atomic_file::write_atomically;
+use svm_core::files::{list_folder, read_unlinked_text};
 
 /// The mode of the files: anyone may read what is governed.
 const FILE_MODE: u32 = 0o644;
@@ -96,7 +98,7 @@ impl Places {
 
     /// Whether the rule of a unit is there; `None` where that cannot be seen, as polkit keeps its folder to itself.
     pub fn has_rule(&self, unit: &str) -> Option<bool> {
-        match text(&rule_path(&self.rules_dir, unit)) {
+        match read_unlinked_text(&rule_path(&self.rules_dir, unit), MAX_BYTES) {
             Ok(found) => Some(found.is_some_and(|found| found == rule(unit))),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
             Err(_) => Some(false),
@@ -153,7 +155,7 @@ impl Places {
 
 /// The text of a file of ours.
 fn ours(path: &Path) -> Result<Option<String>, GateFilesError> {
-    match text(path) {
+    match read_unlinked_text(path, MAX_BYTES) {
         Ok(Some(text)) if !is_marked(&text) => Err(GateFilesError::NotOurs(path.to_owned())),
         Ok(text) => Ok(text),
         Err(error) if error.kind() == ErrorKind::InvalidData => Err(GateFilesError::NotOurs(path.to_owned())),
@@ -207,8 +209,8 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gates::Asks;
     use super::*;
+    use crate::enforcement::gate_files::Asks;
     use std::fs;
     use svm_core::subscription::Resource;
 

@@ -3,11 +3,9 @@
 //! Promises: pure, over what systemd told; each refusal has a code and names the way out. Nothing passes that could stop
 //! protection. Must not know: files, processes, how systemd is asked.
 
-use super::gate_files::{LONGEST_NAME, PROGRAM, condition};
-use super::gates::{Asks, Gate};
-use super::protection::ALWAYS_PROTECTION;
+use super::gate_files::{Asks, Gate, LONGEST_NAME, PROGRAM, condition};
 use super::systemctl::UnitState;
-use crate::settings::service_name;
+use crate::settings::{ALWAYS_PROTECTION, service_name};
 use std::path::Path;
 
 /// Why a unit may not be gated.

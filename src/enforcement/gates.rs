@@ -3,53 +3,16 @@
 //! Promises: a gate is a drop-in that `svm-agent gate install` wrote; whatever else lies there is passed over, and no more
 //! than a bound is read of anything. Anyone may read it. Must not know: systemctl, polkit, whether a gate is in force.
 
-use super::gate_files;
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use super::gate_files::{self, Gate, MAX_BYTES};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use svm_core::files;
-use svm_core::subscription::Resource;
 
 /// Where an administrator's units and drop-ins are.
 pub const SYSTEMD_DIR: &str = "/etc/systemd/system";
 
-/// No file of ours is larger.
-const MOST_BYTES: u64 = 16 * 1024;
-
 /// So many gates are looked at.
 const MOST_GATES: usize = 1000;
-
-/// A unit that asks for a permit at each start.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Gate {
-    /// Its name, such as `update.service`.
-    pub unit: String,
-    /// The permit that it asks for.
-    pub resource: Resource,
-    /// Whether it reaches nothing but this machine, so that the gateway is its only way to KSN.
-    pub ksn_only: bool,
-    /// What it runs to ask.
-    pub asks: Asks,
-}
-
-/// What a gated unit runs to ask for its permit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Asks {
-    /// The gate program, with the permits of this runtime folder.
-    Gate {
-        /// As `paths.runtime_dir` was when the gate was installed.
-        runtime_dir: PathBuf,
-    },
-    /// The agent's own command, as an older svm-agent installed it: it obeys the environment of the unit.
-    Agent,
-}
-
-impl Gate {
-    /// Whether an older svm-agent installed it, so that it is to be installed anew.
-    pub fn is_outdated(&self) -> bool {
-        self.asks == Asks::Agent
-    }
-}
 
 /// The gates whose drop-ins are in a folder, by name; none where there is no such folder.
 ///
@@ -77,39 +40,19 @@ pub fn marked(systemd_dir: &Path) -> std::io::Result<Vec<(String, String)>> {
     let mut units: Vec<String> = entries.into_iter().filter_map(unit).collect();
     units.sort();
     let text = |unit: String| {
-        let text = text(&gate_files::drop_in_path(systemd_dir, &unit)).ok().flatten()?;
+        let path = gate_files::drop_in_path(systemd_dir, &unit);
+        let text = files::read_unlinked_text(&path, MAX_BYTES).ok().flatten()?;
         gate_files::is_marked(&text).then_some((unit, text))
     };
     Ok(units.into_iter().filter_map(text).take(MOST_GATES).collect())
 }
 
-/// The text of a small file; `None` where there is none.
-///
-/// # Errors
-/// It cannot be read, is no file, is too large or no text.
-pub fn text(path: &Path) -> std::io::Result<Option<String>> {
-    // Without waiting for whoever writes, should it be a pipe; and not what a link names.
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
-    let file =
-        match std::fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            file => file?,
-        };
-    let found = file.metadata()?;
-    if !found.is_file() || found.len() > MOST_BYTES {
-        return Err(std::io::Error::new(ErrorKind::InvalidData, "it is no small file"));
-    }
-    let mut text = String::new();
-    file.take(MOST_BYTES).read_to_string(&mut text)?;
-    Ok(Some(text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enforcement::gate_files::Asks;
     use std::fs;
+    use svm_core::subscription::Resource;
 
     #[test]
     fn only_our_drop_ins_count() {

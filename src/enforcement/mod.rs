@@ -23,12 +23,3 @@ pub mod permit_text;
 pub mod protection;
 pub mod systemctl;
 pub mod updates;
-
-use super::settings::Settings;
-use svm_core::subscription::Resource;
-
-/// The unit that the agent's own schedule starts, where it has one: its gate is in the unit itself.
-pub fn governed_by_schedule(settings: &Settings, resource: Resource) -> Option<String> {
-    let scheduled = resource == Resource::DatabaseUpdates && !settings.updates.schedule.is_empty();
-    scheduled.then(|| settings.updates.unit.clone())
-}

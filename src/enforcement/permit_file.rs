@@ -5,25 +5,19 @@
 //! `docs/guide/enforcement.md` has the form.
 
 use super::permit_text::{self, Now, PermitText, Verdict};
-use crate::store::write_atomically;
+use crate::settings::WhenDown;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use svm_core::atomic_file::write_atomically;
 use svm_core::clock::{self, Clock};
+use svm_core::files::read_unlinked_text;
 use svm_core::subscription::{Cause, Permit, Phase, Resource};
 use tokio::sync::watch;
 
-/// What a permit is worth while the agent does not answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenDown {
-    /// It is good until its own end.
-    #[default]
-    Last,
-    /// Nothing: who reads the file asks the agent as well.
-    Stopped,
-}
+/// No permit file is larger, in bytes.
+const MAX_BYTES: u64 = 16 * 1024;
 
 /// What a permit file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,7 +154,7 @@ impl PermitFile {
     /// What the file system says, or a text that is no permit.
     pub fn read(folder: &Path, resource: Resource) -> std::io::Result<Self> {
         // Root asks here too, in a folder of the agent's user: no more is read than a permit has, and of nothing but a file.
-        let text = super::gates::text(&path(folder, resource))?;
+        let text = read_unlinked_text(&path(folder, resource), MAX_BYTES)?;
         let text = text.ok_or(std::io::ErrorKind::NotFound)?;
         Self::parse(&text, resource)
     }

@@ -6,13 +6,10 @@
 //! counts whichever of its two units names it. Must not know: permits, gates.
 
 use super::systemctl::{self, SystemctlError, UnitState};
-use crate::settings::Enforcement;
+use crate::settings::{ALWAYS_PROTECTION, Enforcement};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Units of the protection that are never stopped, whatever the settings say.
-pub const ALWAYS_PROTECTION: &[&str] = &["la-scanserver.service"];
 
 /// The agent itself: who stops it cannot start again what waits for its permit.
 const AGENT: &[&str] = &["svm-agent.service", "svm-agent.socket", "svm-agent-query.socket"];

@@ -1,11 +1,12 @@
 //! One destination of events: its keys, and what they come to.
 
-use super::{Check, path};
-use crate::delivery::syslog::{Framing, SyslogFormat, SyslogSettings};
+use super::check::{Check, path};
+use super::syslog::{Framing, SyslogFormat, SyslogSettings, syslog_place};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use svm_core::events::{Filter, TypePattern};
-use svm_core::http::{Connection, Target};
+use svm_core::http::Connection;
 use svm_core::settings::{Address, choice};
 use svm_core::subscription::Severity;
 use svm_core::tls::TlsFiles;
@@ -126,7 +127,7 @@ impl Destination {
 
 /// The keys as they are written.
 #[derive(Deserialize)]
-pub(super) struct Raw {
+pub(super) struct RawDestination {
     kind: String,
     url: String,
     severity: String,
@@ -146,7 +147,7 @@ pub(super) struct Raw {
     timeout: String,
 }
 
-impl Raw {
+impl RawDestination {
     /// The files that it names, by key.
     pub(super) fn named_files(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [
@@ -166,20 +167,35 @@ enum Kind {
 }
 
 impl Check<'_> {
-    pub(super) fn destination(&mut self, key: &str, raw: Raw) -> Option<Destination> {
+    pub(super) fn destinations(
+        &mut self,
+        raw: BTreeMap<String, RawDestination>,
+    ) -> BTreeMap<String, Destination> {
+        let mut destinations = BTreeMap::new();
+        for (name, raw) in raw {
+            let key = format!("destinations.{name}");
+            self.name(&key, &name, "destination");
+            if let Some(destination) = self.destination(&key, &raw) {
+                destinations.insert(name, destination);
+            }
+        }
+        destinations
+    }
+
+    fn destination(&mut self, key: &str, raw: &RawDestination) -> Option<Destination> {
         let (of_kind, kinds) =
             (format!("{key}.kind"), [("cloudevents", Kind::CloudEvents), ("syslog", Kind::Syslog)]);
         let kind = self.take(&of_kind, choice(&raw.kind, &kinds));
-        let filter = self.filter(key, &raw);
+        let filter = self.filter(key, raw);
         // Of a kind that is not known, nothing else can be said.
         let speaks = match kind.filter(|_| !self.wrong.contains(&of_kind))? {
-            Kind::CloudEvents => self.cloudevents(key, &raw).map(Speaks::CloudEvents),
-            Kind::Syslog => self.syslog(key, &raw).map(Speaks::Syslog),
+            Kind::CloudEvents => self.cloudevents(key, raw).map(Speaks::CloudEvents),
+            Kind::Syslog => self.syslog(key, raw).map(Speaks::Syslog),
         };
         Some(Destination { filter: filter?, speaks: speaks? })
     }
 
-    fn filter(&mut self, key: &str, raw: &Raw) -> Option<Filter> {
+    fn filter(&mut self, key: &str, raw: &RawDestination) -> Option<Filter> {
         let severities = [
             ("info", Severity::Info),
             ("warning", Severity::Warning),
@@ -194,7 +210,7 @@ impl Check<'_> {
         Some(Filter { types: self.take(&format!("{key}.types"), some)?, except: except?, least: least? })
     }
 
-    fn tls_files(&mut self, key: &str, raw: &Raw) -> Option<TlsFiles> {
+    fn tls_files(&mut self, key: &str, raw: &RawDestination) -> Option<TlsFiles> {
         let [ca_file, certificate_file, key_file] =
             [&raw.ca_file, &raw.certificate_file, &raw.key_file].map(|text| path(text));
         let pair = certificate_file.is_some() == key_file.is_some();
@@ -204,7 +220,7 @@ impl Check<'_> {
         self.take(&format!("{key}.{present}"), pair.then_some(files).ok_or(half))
     }
 
-    fn cloudevents(&mut self, key: &str, raw: &Raw) -> Option<CloudEvents> {
+    fn cloudevents(&mut self, key: &str, raw: &RawDestination) -> Option<CloudEvents> {
         let receivers = [("svm-collector", Receiver::SvmCollector), ("generic", Receiver::Generic)];
         let receiver = self.take(&format!("{key}.receiver"), choice(&raw.receiver, &receivers));
         let ours = receiver == Some(Receiver::SvmCollector);
@@ -240,7 +256,7 @@ impl Check<'_> {
         })
     }
 
-    fn syslog(&mut self, key: &str, raw: &Raw) -> Option<SyslogSettings> {
+    fn syslog(&mut self, key: &str, raw: &RawDestination) -> Option<SyslogSettings> {
         let formats = [("rfc5424", SyslogFormat::Rfc5424), ("cef", SyslogFormat::Cef)];
         let format = self.take(&format!("{key}.format"), choice(&raw.format, &formats));
         let framings = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
@@ -257,55 +273,5 @@ impl Check<'_> {
         }
         let timeout = timeout?.unsigned_abs();
         Some(SyslogSettings { host, port, tls, format: format?, framing, tls_files: tls_files?, timeout })
-    }
-}
-
-/// Scheme, host and port of a syslog receiver.
-fn syslog_place(text: &str) -> Result<(bool, String, u16), String> {
-    let form = "must be such as \"tls://siem.example:6514\" or \"tcp://siem.example:514\"";
-    let (scheme, place) = text.split_once("://").ok_or(form)?;
-    let tls = match scheme {
-        "tls" => true,
-        "tcp" => false,
-        _ => return Err(form.to_owned()),
-    };
-    let place = place.strip_suffix('/').unwrap_or(place);
-    // Taken apart as an address of HTTP is, with a path that tells whether a port was written.
-    let has_port =
-        place.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    if place.contains(['/', '?', '#', '@']) || place.is_empty() {
-        return Err(form.to_owned());
-    }
-    let target = Target::parse(&format!("http://{place}")).map_err(|_| form)?;
-    // RFC 5425, section 4.1; plain TCP has no port of its own.
-    let port = if has_port { Some(target.port) } else { tls.then_some(6514) };
-    let host = if target.name().contains(':') { format!("[{}]", target.host) } else { target.host };
-    Ok((tls, host, port.ok_or_else(|| format!("{form}, with its port"))?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_syslog_receiver_has_a_scheme_a_host_and_a_port() {
-        assert_eq!(syslog_place("tls://siem.example"), Ok((true, "siem.example".into(), 6514)));
-        assert_eq!(syslog_place("tcp://[::1]:514"), Ok((false, "[::1]".into(), 514)));
-        assert_eq!(syslog_place("tcp://[fe80::1%25eth0]:514/"), Ok((false, "[fe80::1%eth0]".into(), 514)));
-        assert_eq!(syslog_place("tcp://siem.example:80"), Ok((false, "siem.example".into(), 80)));
-        for wrong in [
-            "",
-            "siem:514",
-            "tcp://siem",
-            "udp://siem:514",
-            "tls://",
-            "tls://u@h",
-            "tls://h/x",
-            "https://h",
-            "tcp://[::1]",
-            "tls://h#",
-        ] {
-            assert!(syslog_place(wrong).is_err(), "{wrong}");
-        }
     }
 }

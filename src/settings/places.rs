@@ -1,10 +1,12 @@
 //! The paths of the settings: what `run` could not use is refused here already.
 
-use super::{Check, Raw, Settings};
-use std::io::ErrorKind;
+use super::check::Check;
+use super::raw::Raw;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use svm_core::settings::Problem;
+use std::path::Path;
+
+/// `paths.runtime_dir` as systemd makes it.
+pub const RUNTIME_DIR: &str = "/run/svm-agent";
 
 /// The socket with the longest name.
 const LONGEST_SOCKET: &str = "control.sock";
@@ -50,48 +52,6 @@ fn is_within(inner: &Path, outer: &Path) -> bool {
     inner.as_os_str().as_bytes() != b"" && inner.starts_with(outer)
 }
 
-/// Why a folder cannot be used or made, where something else is in its place.
-fn in_the_way(folder: &Path) -> Option<String> {
-    for path in folder.ancestors() {
-        match std::fs::metadata(path) {
-            Ok(about) if about.is_dir() => return None,
-            Ok(_) => {
-                return Some(format!(
-                    "{} is not a folder: move it away, or choose another path",
-                    path.display()
-                ));
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if let Ok(target) = std::fs::read_link(path) {
-                    return Some(format!(
-                        "{} is a link to {}, which does not exist: make it, or remove the link",
-                        path.display(),
-                        target.display()
-                    ));
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotADirectory => {}
-            // Whoever may look there sees more.
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-impl Settings {
-    /// What the disk has in place of the folders that `run` makes and works in.
-    pub fn unusable(&self) -> Vec<Problem> {
-        let folders = [("paths.state_dir", &self.state_dir), ("paths.runtime_dir", &self.runtime_dir)];
-        let problem = |(key, folder): (&str, &PathBuf)| {
-            let message = in_the_way(folder)?;
-            let place =
-                self.shown.iter().find(|(shown, _)| *shown == key).map(|(_, value)| value.from.clone());
-            Some(Problem { place: place.unwrap_or_default(), message: format!("`{key}`: {message}") })
-        };
-        folders.into_iter().filter_map(problem).collect()
-    }
-}
-
 impl Check<'_> {
     /// Looks at every path.
     pub(super) fn places(&mut self, raw: &Raw) {
@@ -111,7 +71,7 @@ impl Check<'_> {
             ("identity.product_uuid_file", &raw.identity.product_uuid_file),
             ("source.ca_file", &raw.source.ca_file),
             ("devices.count_file", &raw.devices.count_file),
-            ("updates.databases_file", raw.updates.databases_file()),
+            ("updates.databases_file", &raw.updates.databases_file),
         ]
         .map(|(key, file)| (key.to_owned(), file.as_str()))
         .into();
@@ -134,6 +94,7 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
     fn problems(text: &str) -> String {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -165,26 +126,6 @@ mod tests {
         }
         let state = format!("/{}", "x".repeat(MAX_STATE_DIR));
         assert!(problems(&format!("[paths]\nstate_dir = \"{state}\"\n")).contains("at most 480"));
-    }
-
-    #[test]
-    fn what_is_in_the_way_of_a_folder_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        std::fs::write(at("file"), "").unwrap();
-        std::os::unix::fs::symlink("nowhere", at("link")).unwrap();
-        for (path, way) in [
-            ("absent/state", None),
-            (".", None),
-            ("file", Some("file is not a folder")),
-            ("file/below/it", Some("file is not a folder")),
-            ("link", Some("link is a link to nowhere")),
-            ("link/below", Some("link is a link to nowhere")),
-        ] {
-            let said = in_the_way(&at(path));
-            assert_eq!(said.is_some(), way.is_some(), "{path}: {said:?}");
-            assert!(said.unwrap_or_default().contains(way.unwrap_or_default()), "{path}");
-        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the settings would have sent over a network for everyone on the way to read.
 
-use super::{Settings, Speaks};
+use super::destination::Speaks;
+use super::read::Settings;
 use svm_core::http::Target;
 
 impl Settings {

@@ -8,12 +8,12 @@ pub use reporter::{Reporter, ReporterHandle};
 pub use source::StatusSource;
 
 use super::enforcement::budget;
-use super::enforcement::permit_file::WhenDown;
 use super::health::{
     Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
     UpdatesHealth,
 };
 use super::outage::Outage;
+use super::settings::WhenDown;
 use super::store::Waiting;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

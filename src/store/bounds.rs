@@ -1,21 +1,15 @@
 //! What leaves the store, and when: history by number, what waits by size and age. Nothing that waits leaves
 //! untold.
 
-use super::{Commit, DROPS_NOTE, sql};
+use super::notes::DROPS_NOTE;
+use super::sql;
+use super::types::Commit;
 use crate::lines::say;
+use crate::settings::Retention;
 use rusqlite::{CachedStatement, Connection, Result, params};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use svm_core::events::{DropCount, Drops};
-
-/// How much may be kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Events that wait for nobody and are kept all the same.
-    pub history: u32,
-    /// Bytes of all events together, each counted with its body and 512 for what stands beside it.
-    pub bytes: u64,
-}
 
 /// So many events leave at once at most, but for want of room.
 const CHUNK: usize = 64;
@@ -39,7 +33,7 @@ pub(super) fn apply(
     db: &Connection,
     commit: &Commit,
     without: &[(&str, String)],
-    bounds: Bounds,
+    bounds: Retention,
     sweep: &Sweep,
 ) -> Result<Drops> {
     let untold = sql::note(db, DROPS_NOTE)?.unwrap_or_default();

@@ -3,7 +3,9 @@
 //! Promises: nothing is written and nobody is kept waiting: where the agent works, its own index is used; where it does
 //! not, the file is read as it lies, without one. Whoever may not read the folder is told so.
 
-use super::{Paper, StoreError, sql};
+use super::error::StoreError;
+use super::sql;
+use super::types::Paper;
 use rusqlite::{Connection, OpenFlags};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -112,7 +114,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn made(folder: &Path) -> Connection {
-        let db = super::super::open::connect(&folder.join("agent.db")).unwrap();
+        let db = crate::store::connection::connect(&folder.join("agent.db")).unwrap();
         sql::create(&db, "id", &Default::default(), &Default::default()).unwrap();
         db
     }

@@ -1,33 +1,21 @@
 //! Opening the store: what is whole is read, what is damaged is set aside and rebuilt, never taken for empty.
 
-use super::recovery::{self, Contents, Read, Recovery, Salvaged};
+use super::connection::connect;
+use super::error::StoreError;
+use super::handle::Store;
+use super::notes::{CHANGED_NOTE, CHANGES_NOTE, FIRST_NOTE, REBUILT_NOTE, SOURCE_NOTE, TIME_NOTE, read_note};
+use super::recovery::{Contents, Read, Recovery, Salvaged};
+use super::types::{Commit, Paper, Plan};
 use super::worker::Worker;
-use super::{
-    CHANGES_NOTE, Paper, Plan, SOURCE_NOTE, Store, StoreError, TIME_NOTE, bounds, outbox, read_note, sql,
-};
+use super::{bounds, outbox, set_aside, sql};
 use crate::identity::{Binding, Bond, Changed};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use svm_core::bounds::MAX_SEQUENCE;
 use svm_core::subscription::State;
-
-/// How the names of damaged databases begin that were set aside.
-const SET_ASIDE: &str = "agent.db.damaged-";
-
-/// So many damaged databases are kept for whoever wants to look at them.
-const SET_ASIDE_KEPT: usize = 3;
-
-/// Name of the note with the sequence number that every destination counts on from.
-const FIRST_NOTE: &str = "first_sequence";
-
-/// Name of the note with how the database was rebuilt, as long as that was not told.
-pub const REBUILT_NOTE: &str = "rebuilt";
-
-/// Name of the note with the id that the SVM had before, as long as that was not told.
-pub const CHANGED_NOTE: &str = "changed_identity";
 
 /// What was found on opening.
 pub struct Opened {
@@ -67,27 +55,6 @@ pub struct Rebuilt {
     /// Whether the keys are lost with it.
     #[serde(default)]
     pub lost: bool,
-}
-
-/// Opens the file ready for use.
-pub(super) fn connect(file: &Path) -> Result<Connection, StoreError> {
-    let open = |alone| {
-        let db = Connection::open(file)?;
-        sql::prepare(&db, alone)?;
-        Ok(db)
-    };
-    match open(false) {
-        // A disk without any room has none for the index that is shared with other programs either.
-        Err(error) if no_room_for_index(&error) => open(true),
-        opened => opened,
-    }
-    .map_err(|error: rusqlite::Error| error.into())
-}
-
-fn no_room_for_index(error: &rusqlite::Error) -> bool {
-    use rusqlite::ffi::{SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
-    let code = error.sqlite_error().map(|error| error.extended_code);
-    code.is_some_and(|code| [SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE].contains(&code))
 }
 
 /// What is in a database that is whole; `None` where it is new.
@@ -144,7 +111,7 @@ impl Store {
         let file = folder.join("agent.db");
         let recovery_path = folder.join("recovery.json");
         let recovery = Recovery::read(&recovery_path)?;
-        let ran_before = ran_before(folder);
+        let ran_before = set_aside::ran_before(folder);
         let there = svm_core::files::is_there(&file);
         let changes = match &recovery {
             Read::Whole(contents) => contents.changes,
@@ -166,7 +133,7 @@ impl Store {
                 (found, lost.then(|| problem.to_owned()), None)
             }
             Err(error @ StoreError::Damaged(_)) => {
-                let set_aside = put_aside(&file, now)?;
+                let set_aside = set_aside::database(&file, now)?;
                 (look(&file, 0)?, Some(error.to_string()), Some(set_aside))
             }
             Err(error) => return Err(error),
@@ -227,7 +194,7 @@ impl Store {
         if !was_there {
             // Told with the first events; a note until then, lest a kill in between keeps it untold.
             let untold = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
-            let first = super::Commit {
+            let first = Commit {
                 state: Some(kept.state.clone()),
                 papers: Some(kept.papers.clone()),
                 // Numbers that were used are never used again, whichever destination is configured when.
@@ -239,13 +206,12 @@ impl Store {
                 .into_iter()
                 .chain(change)
                 .collect(),
-                ..super::Commit::default()
+                ..Commit::default()
             };
             sql::create(&db, &kept.id, &kept.bond, &first)?;
         } else if changed.is_some() {
             let first = [(FIRST_NOTE, kept.ceiling.to_string())];
-            let first =
-                super::Commit { notes: first.into_iter().chain(change).collect(), ..Default::default() };
+            let first = Commit { notes: first.into_iter().chain(change).collect(), ..Default::default() };
             let renew = || sql::renew(&db, &kept.id, &kept.bond, &first).map_err(StoreError::from);
             match renew() {
                 Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
@@ -275,7 +241,7 @@ impl Store {
                     path: recovery_path.clone(),
                     problem: error.to_string(),
                 };
-                let name = Recovery::set_aside(&recovery_path, now).map_err(failed)?;
+                let name = set_aside::recovery(&recovery_path, now).map_err(failed)?;
                 rebuilt.is_none().then_some((problem, name))
             }
             None => None,
@@ -316,60 +282,4 @@ fn made(id: &str, now: Timestamp) -> Timestamp {
     let made = uuid::Uuid::try_parse(id).ok().and_then(|id| id.get_timestamp());
     let made = made.and_then(|made| Timestamp::from_second(made.to_unix().0.try_into().ok()?).ok());
     made.unwrap_or(now)
-}
-
-/// Renames the damaged file and what SQLite keeps beside it.
-fn put_aside(file: &Path, now: Timestamp) -> Result<String, StoreError> {
-    let problem =
-        |error: std::io::Error| StoreError::File { path: file.to_owned(), problem: error.to_string() };
-    let folder = file.parent().unwrap_or(file);
-    let name = format!("{SET_ASIDE}{}", stamp(now));
-    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
-    for suffix in ["-wal", "-shm"] {
-        if svm_core::files::is_there(&beside(suffix)) {
-            std::fs::rename(beside(suffix), folder.join(format!("{name}{suffix}"))).map_err(problem)?;
-        }
-    }
-    std::fs::rename(file, folder.join(&name)).map_err(problem)?;
-    for name in older(folder, SET_ASIDE) {
-        for suffix in ["", "-wal", "-shm"] {
-            std::fs::remove_file(folder.join(format!("{name}{suffix}"))).ok();
-        }
-    }
-    Ok(name)
-}
-
-/// Of when something is set aside. To the microsecond: what was set aside in the same second is not written over, and
-/// sorts before.
-pub(super) fn stamp(now: Timestamp) -> String {
-    now.strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
-}
-
-/// Names of what was set aside, but for the newest.
-pub(super) fn older(folder: &Path, prefix: &str) -> Vec<String> {
-    let mut names: Vec<String> = names(folder)
-        .into_iter()
-        .filter(|name| name.starts_with(prefix) && !name.ends_with("-wal") && !name.ends_with("-shm"))
-        .collect();
-    names.sort();
-    names.truncate(names.len().saturating_sub(SET_ASIDE_KEPT));
-    names
-}
-
-/// What lies in a folder; nothing where it cannot be listed.
-fn names(folder: &Path) -> Vec<String> {
-    #[allow(clippy::disallowed_methods, reason = "the agent's own folder, whose names are all its own")]
-    let entries = std::fs::read_dir(folder);
-    entries
-        .map(|all| all.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
-        .unwrap_or_default()
-}
-
-/// Whether there is anything in the folder that only an agent leaves that has kept something.
-fn ran_before(folder: &Path) -> bool {
-    let left = ["agent.reserve", "recovery.damaged"];
-    names(folder).iter().any(|name| {
-        left.contains(&name.as_str())
-            || [SET_ASIDE, recovery::SET_ASIDE].iter().any(|prefix| name.starts_with(prefix))
-    })
 }

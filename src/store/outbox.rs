@@ -3,7 +3,7 @@
 //! A destination has everything up to `delivered`; rows above it wait, rows at or below it are history. A number
 //! without a row above `delivered` is a hole that was made on purpose, and the event after it says so.
 
-use super::{Commit, Quarantined, Route};
+use super::types::{Above, Commit, Quarantined, Route};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::HashMap;
 use svm_core::bounds::MAX_SEQUENCE;
@@ -177,15 +177,6 @@ pub(super) fn next(db: &Connection, destination: &str, reading: Reading) -> Resu
         db.execute(sql, params![destination, sequence.cast_signed()])?;
     }
     Ok(found)
-}
-
-/// Where a destination's numbers go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Above {
-    /// Which destination.
-    pub destination: String,
-    /// What waits for it is numbered above this, and above all numbers that it was given.
-    pub number: u64,
 }
 
 /// The highest number that any destination's events were given.

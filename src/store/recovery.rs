@@ -4,24 +4,22 @@
 //! Promises: what is written here can be read again: writer and reader share their bounds. A damaged file is never
 //! taken for an absent one; what can still be read of it is used.
 
-use super::{Commit, Paper, StoreError, TIME_NOTE};
+use super::error::StoreError;
+use super::notes::TIME_NOTE;
+use super::types::{Commit, Paper};
 use crate::identity::Bond;
 use crate::lines::say;
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use svm_core::atomic_file::write_atomically;
 use svm_core::bounds::{MAX_RECOVERY_BYTES, MAX_SEQUENCE};
 use svm_core::files;
 use svm_core::lock::lock;
 use svm_core::subscription::State;
-
-/// How the names of damaged files begin that were set aside.
-pub(super) const SET_ASIDE: &str = "recovery.json.damaged-";
 
 /// Sequence numbers are promised in blocks of so many, so that the file is not written for each event.
 const BLOCK: u64 = 1000;
@@ -99,21 +97,6 @@ impl Recovery {
             }
             Err(error) => Err(StoreError::File { path: path.to_owned(), problem: error.to_string() }),
         }
-    }
-
-    /// Renames a damaged file, so that the next one does not replace it. Answers its new name.
-    ///
-    /// # Errors
-    /// It could not be renamed.
-    pub(super) fn set_aside(path: &Path, now: Timestamp) -> std::io::Result<String> {
-        let name = format!("{SET_ASIDE}{}", super::open::stamp(now));
-        std::fs::rename(path, path.with_file_name(&name))?;
-        if let Some(folder) = path.parent() {
-            for old in super::open::older(folder, SET_ASIDE) {
-                std::fs::remove_file(folder.join(old)).ok();
-            }
-        }
-        Ok(name)
     }
 
     /// Promises sequence numbers up to the next block, where `used` reaches the ceiling.
@@ -207,26 +190,6 @@ fn salvage(text: &[u8]) -> Option<Salvaged> {
 
 fn part<T: DeserializeOwned>(parts: &Map<String, Value>, name: &str) -> Option<T> {
     T::deserialize(parts.get(name)?).ok()
-}
-
-/// Replaces a file so that readers see the old or the new one, whole; synced. It is never wider than `mode`.
-///
-/// # Errors
-/// Any step's; the old file then stands.
-pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> std::io::Result<()> {
-    let next = path.with_extension("new");
-    std::fs::remove_file(&next)
-        .or_else(|e| if e.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(e) })?;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
-    // Wider only from here, whatever the umask takes away; nobody knows the file by its name yet.
-    rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    std::fs::rename(&next, path)?;
-    match path.parent() {
-        Some(folder) => std::fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The tables, and what stands in them but once: notes and documents. The other files of this folder hold the
 //! SQL of what they are named for.
 
-use super::{CERTIFICATES_NOTE, Commit, DROPS_NOTE, Paper, REVERTS_NOTE};
+use super::notes::{CERTIFICATES_NOTE, DROPS_NOTE, REVERTS_NOTE};
+use super::types::{Commit, Paper};
 use crate::identity::Bond;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use svm_core::bounds::MAX_SEQUENCE;
@@ -63,22 +64,6 @@ CREATE TRIGGER event_gone AFTER DELETE ON events BEGIN
   UPDATE stored SET bytes = bytes - octet_length(old.body) - 512;
 END;
 ";
-
-/// Prepares a connection; must come before anything else. One that is `alone` keeps other programs out.
-pub(super) fn prepare(db: &Connection, alone: bool) -> Result<()> {
-    db.busy_timeout(std::time::Duration::from_secs(5))?;
-    if alone {
-        db.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
-    }
-    // It is written each time that it is said, which a full disk would not let through.
-    if form(db)? == 0 {
-        db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
-    }
-    db.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -256; PRAGMA journal_size_limit = 8388608; PRAGMA foreign_keys = ON;",
-    )
-}
 
 /// The form of the file: 0 where it is empty.
 pub(super) fn form(db: &Connection) -> Result<i64> {

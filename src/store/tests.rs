@@ -1,9 +1,11 @@
+use super::types::Sync;
 use super::*;
 use crate::identity::Binding;
+use crate::settings::Retention;
 use jiff::Timestamp;
 use std::path::Path;
-use svm_core::events::{Operational, Origin, REPORT, Renderer, Snapshot};
-use svm_core::subscription::{Event, Kind, Severity};
+use svm_core::events::{Drops, Filter, Operational, Origin, REPORT, Record, Renderer, Snapshot};
+use svm_core::subscription::{Event, Kind, Severity, State};
 
 mod damage;
 mod identity;
@@ -12,16 +14,16 @@ fn now() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
-fn plan(names: &[&str], bounds: Bounds) -> Plan {
+fn plan(names: &[&str], bounds: Retention) -> Plan {
     let routes = names.iter().map(|name| Route { name: (*name).to_owned(), filter: Filter::default() });
     Plan { routes: routes.collect(), bounds }
 }
 
-fn open_with(folder: &Path, bounds: Bounds) -> (Store, Opened) {
+fn open_with(folder: &Path, bounds: Retention) -> (Store, Opened) {
     Store::open(folder, plan(&["a", "b"], bounds), now(), &Binding::default(), || "id-1".to_owned()).unwrap()
 }
 
-const AMPLE: Bounds = Bounds { history: 10_000, bytes: 1 << 40 };
+const AMPLE: Retention = Retention { history: 10_000, bytes: 1 << 40 };
 
 fn open(folder: &Path) -> (Store, Opened) {
     open_with(folder, AMPLE)
@@ -150,7 +152,7 @@ async fn a_damaged_database_is_set_aside_and_rebuilt_with_the_same_id_and_state(
 #[tokio::test]
 async fn history_is_bounded_and_never_eats_what_waits() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open_with(folder.path(), Bounds { history: 3, ..AMPLE });
+    let (store, _) = open_with(folder.path(), Retention { history: 3, ..AMPLE });
     store.commit(keep(records(50, 0))).await.unwrap();
     store.delivered("a", 50).await.unwrap();
     store.commit(keep(records(1, 0))).await.unwrap();
@@ -167,7 +169,7 @@ async fn history_is_bounded_and_never_eats_what_waits() {
 #[tokio::test]
 async fn what_one_dead_destination_wants_does_not_keep_the_rest_of_history() {
     let folder = tempfile::tempdir().unwrap();
-    let mut plan = plan(&["a", "b"], Bounds { history: 3, ..AMPLE });
+    let mut plan = plan(&["a", "b"], Retention { history: 3, ..AMPLE });
     plan.routes[1].filter.least = Severity::Critical;
     let (store, _) =
         Store::open(folder.path(), plan, now(), &Binding::default(), || "id-1".to_owned()).unwrap();
@@ -189,7 +191,7 @@ async fn what_one_dead_destination_wants_does_not_keep_the_rest_of_history() {
 #[tokio::test]
 async fn a_report_that_took_an_older_ones_place_is_not_trimmed_away() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
+    let (store, _) = open_with(folder.path(), Retention { history: 0, ..AMPLE });
     store.commit(keep(records(0, 1))).await.unwrap();
     store.commit(keep(records(5, 0))).await.unwrap();
     assert_eq!(sequences(&store, "a").await, [1, 2, 3, 4, 5, 6]);
@@ -224,7 +226,7 @@ fn critical() -> Vec<Record> {
 #[tokio::test]
 async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open_with(folder.path(), Bounds { history: 10, bytes: 300_000 });
+    let (store, _) = open_with(folder.path(), Retention { history: 10, bytes: 300_000 });
     store.commit(keep(critical())).await.unwrap();
     let drops = fill(&store, || records(5, 0)).await;
     let left = sequences(&store, "a").await;
@@ -238,7 +240,7 @@ async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() 
     assert_eq!(next(&store, "a").await[2].skipped_from, None);
     // It is remembered until it was told, also over a restart.
     store.close().await;
-    let (store, _) = open_with(folder.path(), Bounds { history: 10, bytes: 300_000 });
+    let (store, _) = open_with(folder.path(), Retention { history: 10, bytes: 300_000 });
     assert_eq!(store.commit(keep(vec![])).await.unwrap(), drops);
     let told = Commit { notes: vec![(DROPS_NOTE, String::new())], ..Commit::default() };
     assert!(store.commit(told).await.unwrap().is_empty());
@@ -304,7 +306,7 @@ async fn a_destination_gets_what_its_filter_takes_and_its_numbers_have_no_gaps()
 #[tokio::test]
 async fn what_is_refused_leaves_the_outbox_and_comes_back_when_asked() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
+    let (store, _) = open_with(folder.path(), Retention { history: 0, ..AMPLE });
     store.commit(keep(records(3, 0))).await.unwrap();
     let second = next(&store, "a").await[1].clone();
     store.commit(refuse(&second)).await.unwrap();
@@ -406,7 +408,7 @@ async fn reports_age_where_nothing_else_waits() {
 #[tokio::test]
 async fn room_is_given_back() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _) = open_with(folder.path(), Bounds { history: 0, ..AMPLE });
+    let (store, _) = open_with(folder.path(), Retention { history: 0, ..AMPLE });
     store.commit(keep(records(1000, 0))).await.unwrap();
     store.delivered("a", 1000).await.unwrap();
     store.delivered("b", 1000).await.unwrap();

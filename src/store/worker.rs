@@ -1,8 +1,11 @@
 //! The thread that owns the database. Calls that wait are committed together; an answer comes after the commit.
 
-use super::bounds::{self, Bounds, Sweep};
+use super::bounds::{self, Sweep};
+use super::connection::connect;
+use super::error::StoreError;
 use super::recovery::Recovery;
-use super::{StoreError, Sync, open};
+use super::types::Sync;
+use crate::settings::Retention;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -90,7 +93,7 @@ impl Worker {
     pub(super) fn start(
         db: Connection,
         file: PathBuf,
-        bounds: Bounds,
+        bounds: Retention,
         recovery: Arc<Mutex<Recovery>>,
         sweep: Sweep,
     ) -> Result<Self, StoreError> {
@@ -158,7 +161,7 @@ struct Owner {
     db: Connection,
     file: PathBuf,
     reserve: PathBuf,
-    bounds: Bounds,
+    bounds: Retention,
     recovery: Arc<Mutex<Recovery>>,
     sweep: Sweep,
 }
@@ -260,7 +263,7 @@ impl Owner {
             job.answer(outcome);
             if reopen {
                 // After an I/O error what SQLite holds in memory is not to be trusted: the file is read again.
-                if let Ok(db) = open::connect(&self.file) {
+                if let Ok(db) = connect(&self.file) {
                     self.db = db;
                 }
             }

@@ -26,7 +26,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use support::{Agent, Collector, Program, Vendor, at, now, wait_for};
 use svm_agent::identity::Binding;
-use svm_agent::store::{Bounds, Commit, Plan, Route, Store};
+use svm_agent::settings::Retention;
+use svm_agent::store::{Commit, Plan, Route, Store};
 use svm_core::events::{Filter, Origin, Renderer, Snapshot};
 use svm_core::subscription::{Event, Kind, LimitLevel};
 
@@ -108,7 +109,7 @@ fn fill(agent: &Agent, destinations: &[&str], count: u64) {
     std::fs::create_dir_all(&folder).unwrap();
     let routes =
         destinations.iter().map(|name| Route { name: (*name).to_owned(), filter: Filter::default() });
-    let bounds = Bounds { history: 1_000_000, bytes: 1 << 40 };
+    let bounds = Retention { history: 1_000_000, bytes: 1 << 40 };
     let plan = Plan { routes: routes.collect(), bounds };
     let make_id = || uuid::Uuid::now_v7().to_string();
     let (store, opened) = Store::open(&folder, plan, now(), &Binding::default(), make_id).unwrap();

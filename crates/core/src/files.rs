@@ -24,6 +24,29 @@ pub fn read_text_bounded(path: &Path, max: u64) -> io::Result<String> {
     into_text(read_bounded(path, max)?)
 }
 
+/// The text of a regular file of at most `max` bytes; `None` where nothing is at the path. A link is not followed.
+///
+/// # Errors
+/// Of opening and reading: a link, for one; [`io::ErrorKind::InvalidData`] for what is no regular file, larger than `max` or
+/// not UTF-8.
+pub fn read_unlinked_text(path: &Path, max: u64) -> io::Result<Option<String>> {
+    // Without waiting for whoever writes, should it be a pipe.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        file => file?,
+    };
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no small file"));
+    }
+    let mut text = String::new();
+    file.take(max).read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
 /// Bytes as text.
 ///
 /// # Errors

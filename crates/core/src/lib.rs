@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod ask;
+pub mod atomic_file;
 pub mod backoff;
 pub mod bounds;
 pub mod clock;

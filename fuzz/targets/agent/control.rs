@@ -4,10 +4,9 @@ use super::bytes::{Bytes, text};
 use crate::control::fault::Fault;
 use crate::control::keys::AddKey;
 use crate::control::routes::{Devices, Retry, Take, listing, parse, until};
-use crate::enforcement::gateway::Upstream;
 use crate::enforcement::permit_file::PermitFile;
 use crate::enforcement::{gate_files, gate_rules};
-use crate::settings::service_name;
+use crate::settings::{Upstream, service_name};
 use svm_core::events::TypePattern;
 use svm_core::subscription::Resource;
 

@@ -2,9 +2,9 @@
 
 use super::bytes::{Bytes, text};
 use crate::enforcement::updates::driver::Course;
-use crate::enforcement::updates::line::Line;
-use crate::enforcement::updates::schedule::Schedule;
 use crate::settings::Missed;
+use crate::settings::cron_line::Line;
+use crate::settings::schedule::Schedule;
 
 /// Two instants, a zone, and lines.
 pub(super) fn schedule(data: &[u8]) {

@@ -1,7 +1,8 @@
 //! A store that is rebuilt from whatever recovery file lies beside it.
 
 use crate::identity::Binding;
-use crate::store::{Bounds, Plan, Route, Store};
+use crate::settings::Retention;
+use crate::store::{Plan, Route, Store};
 use jiff::Timestamp;
 use svm_core::events::Filter;
 
@@ -12,7 +13,7 @@ pub(super) fn store(data: &[u8]) {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     std::fs::write(folder.path().join("recovery.json"), data).unwrap();
     let routes = vec![Route { name: "console".to_owned(), filter: Filter::default() }];
-    let plan = || Plan { routes: routes.clone(), bounds: Bounds { history: 100, bytes: 1 << 20 } };
+    let plan = || Plan { routes: routes.clone(), bounds: Retention { history: 100, bytes: 1 << 20 } };
     let open = || {
         Store::open(folder.path(), plan(), Timestamp::UNIX_EPOCH, &Binding::default(), || "new".to_owned())
     };

@@ -1,7 +1,7 @@
 //! What systemd, its journal and the kernel tell.
 
 use super::bytes::{Bytes, text};
-use crate::enforcement::gates::{Asks, Gate};
+use crate::enforcement::gate_files::{Asks, Gate};
 use crate::enforcement::protection::Relations;
 use crate::enforcement::systemctl::{plain_lines, read, run_told, told};
 use crate::enforcement::{gate_rules, listening};

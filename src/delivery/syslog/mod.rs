@@ -9,51 +9,14 @@ mod facts;
 pub(crate) mod rfc5424;
 mod wire;
 
+use crate::settings::{Framing, SyslogFormat, SyslogSettings};
 pub use facts::Kept;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::error_chain::Chain;
-use svm_core::tls::{FilesState, TlsFiles};
+use svm_core::tls::FilesState;
 use tokio_rustls::TlsConnector;
-
-/// The form of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyslogFormat {
-    /// RFC 5424 with structured data.
-    Rfc5424,
-    /// The Common Event Format behind a header of RFC 5424.
-    Cef,
-}
-
-/// How a receiver knows where a message ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// Its length stands before it (RFC 5425, section 4.3; RFC 6587, section 3.4.1). The only one over TLS.
-    OctetCounting,
-    /// A newline stands behind it (RFC 6587, section 3.4.2). No message has one inside.
-    Newline,
-}
-
-/// Where to send and how.
-#[derive(Clone, Debug)]
-pub struct SyslogSettings {
-    /// A name or an address; an IPv6 address with or without brackets.
-    pub host: String,
-    /// 6514 is the port for TLS; plain TCP has none of its own, 514 and 601 are usual.
-    pub port: u16,
-    /// Whether to speak TLS.
-    pub tls: bool,
-    /// Of messages.
-    pub format: SyslogFormat,
-    /// Of the stream. Over TLS messages are counted, whatever this says.
-    pub framing: Framing,
-    /// What is trusted, and the client's certificate.
-    pub tls_files: TlsFiles,
-    /// For one batch, from looking up the name to the receiver's close.
-    pub timeout: Duration,
-}
 
 /// Why a batch was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

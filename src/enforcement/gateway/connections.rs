@@ -4,7 +4,7 @@
 //! a reset, so that no peer takes what it got for the whole.
 
 use super::relay::Way;
-use super::serve::Shared;
+use super::shared::Shared;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;

@@ -11,17 +11,16 @@ mod listener;
 mod owners;
 mod relay;
 mod serve;
+mod shared;
 mod upstream;
-
-pub use upstream::{BadUpstream, Upstream};
 
 use super::permit_file::PermitFile;
 use crate::health::GatewayHealth;
-use serve::{Server, Shared};
-use std::net::SocketAddr;
+use crate::settings::GatewaySettings;
+use serve::Server;
+use shared::Shared;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::lock::lock;
 use svm_core::subscription::Permit;
@@ -32,23 +31,6 @@ const STACK_BYTES: usize = 256 * 1024;
 
 /// So many threads look up names at most.
 const LOOKUPS: usize = 2;
-
-/// How the gateway is set up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GatewaySettings {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// Where look-ups go: to the first that works.
-    pub upstreams: Vec<Upstream>,
-    /// So many connections at a time; more are refused. Fewer where the process may not have enough open files.
-    pub max_connections: usize,
-    /// So long may a connection to one upstream take, with the look-up of its name.
-    pub connect_timeout: Duration,
-    /// A connection without a byte for so long is closed, and one whose peer takes none.
-    pub idle_timeout: Duration,
-    /// A connection is closed after so long, whatever it does.
-    pub max_age: Duration,
-}
 
 /// A gateway that runs, until [`Gateway::end`] or until this is dropped.
 #[derive(Debug)]

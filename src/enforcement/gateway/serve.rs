@@ -1,22 +1,20 @@
 //! The gateway's one loop: what is in force, who is let in, and when that changes.
 
-use super::GatewaySettings;
 use super::connections::{Bounds, Client, refuse};
 use super::listener::{Coming, Door};
-use super::owners::Owners;
-use super::upstream::Targets;
+use super::shared::Shared;
 use crate::enforcement::budget;
 use crate::enforcement::permit_file::{PermitFile, last_written};
-use crate::health::GatewayHealth;
 use crate::lines::say;
+use crate::settings::GatewaySettings;
 use jiff::Timestamp;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::lock::lock;
 use svm_core::subscription::{Permit, Resource};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -24,87 +22,8 @@ use tokio::time::{Instant, sleep_until};
 /// and a timer does not count while the machine is suspended.
 const LOOK: Duration = Duration::from_secs(240);
 
-/// What is left of so many tasks that ended is cleared away together; each takes about 1 kB.
-const SWEEP: u64 = 64;
-
 /// So many connections are taken in a row before other things have their turn.
 const TURN: usize = 16;
-
-/// What the thread and those who ask for its health share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    listen: String,
-    problem: Mutex<Option<String>>,
-    pub(super) targets: Targets,
-    pub(super) owners: Owners,
-    pub(super) open: AtomicU64,
-    pub(super) accepted: AtomicU64,
-    pub(super) relayed_up: AtomicU64,
-    pub(super) relayed_down: AtomicU64,
-    refused_stopped: AtomicU64,
-    refused_rate: AtomicU64,
-    refused_full: AtomicU64,
-    closed_by_permit: AtomicU64,
-    pub(super) closed_idle: AtomicU64,
-    pub(super) closed_age: AtomicU64,
-    pub(super) upstream_failed: AtomicU64,
-    closed: AtomicU64,
-    /// Rings when tasks are to be cleared away.
-    sweep: Notify,
-}
-
-impl Shared {
-    pub(super) fn new(settings: &GatewaySettings, connections: usize) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            listen: settings.listen.to_string(),
-            problem: Mutex::default(),
-            targets: Targets::new(&settings.upstreams),
-            owners: Owners::new(settings.listen, connections),
-            open: zero(),
-            accepted: zero(),
-            relayed_up: zero(),
-            relayed_down: zero(),
-            refused_stopped: zero(),
-            refused_rate: zero(),
-            refused_full: zero(),
-            closed_by_permit: zero(),
-            closed_idle: zero(),
-            closed_age: zero(),
-            upstream_failed: zero(),
-            closed: zero(),
-            sweep: Notify::new(),
-        }
-    }
-
-    /// Counts a connection that is open no more. What is left of its task is cleared away with that of others.
-    pub(super) fn closed_one(&self) {
-        self.open.fetch_sub(1, Relaxed);
-        if self.closed.fetch_add(1, Relaxed) % SWEEP == SWEEP - 1 {
-            self.sweep.notify_one();
-        }
-    }
-
-    pub(super) fn health(&self, in_force: Permit) -> GatewayHealth {
-        GatewayHealth {
-            listen: self.listen.clone(),
-            problem: lock(&self.problem).clone(),
-            in_force,
-            open: self.open.load(Relaxed),
-            accepted: self.accepted.load(Relaxed),
-            relayed_bytes_up: self.relayed_up.load(Relaxed),
-            relayed_bytes_down: self.relayed_down.load(Relaxed),
-            refused_stopped: self.refused_stopped.load(Relaxed),
-            refused_rate: self.refused_rate.load(Relaxed),
-            refused_full: self.refused_full.load(Relaxed),
-            closed_by_permit: self.closed_by_permit.load(Relaxed),
-            closed_idle: self.closed_idle.load(Relaxed),
-            closed_age: self.closed_age.load(Relaxed),
-            upstream_failed: self.upstream_failed.load(Relaxed),
-            upstreams: self.targets.health(),
-        }
-    }
-}
 
 /// What is carried out, and until when.
 struct InForce {

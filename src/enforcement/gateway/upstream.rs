@@ -2,14 +2,12 @@
 
 use crate::health::UpstreamHealth;
 use crate::outage::{Outage, Trouble};
+use crate::settings::Upstream;
 use rustix::net::sockopt::set_tcp_quickack;
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::task::Poll;
@@ -17,8 +15,6 @@ use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::clock::Clock;
 use svm_core::lock::lock;
-use svm_core::settings::quoted;
-use thiserror::Error;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
@@ -27,81 +23,6 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_se
 
 /// What a name was looked up to is good for so long.
 const NAME_LASTS: Duration = Duration::from_secs(60);
-
-/// Where look-ups go: `host:port`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Upstream {
-    /// A name or an IP address, without brackets.
-    pub host: String,
-    /// From 1.
-    pub port: u16,
-}
-
-/// A text that names no upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "{text} is not HOST:PORT: {why}; write it like \"ksn.example:13111\", \"192.0.2.1:13111\" or \"[2001:db8::1]:13111\""
-)]
-pub struct BadUpstream {
-    text: String,
-    why: &'static str,
-}
-
-impl FromStr for Upstream {
-    type Err = BadUpstream;
-
-    fn from_str(text: &str) -> Result<Self, BadUpstream> {
-        let bad = |why| BadUpstream { text: quoted(text, 80), why };
-        if text.contains('/') {
-            return Err(bad("it has neither a scheme nor a path"));
-        }
-        let (host, port) = text.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
-        let host = match host.strip_prefix('[') {
-            Some(rest) => {
-                let inner = rest.strip_suffix(']').ok_or_else(|| bad("a bracket is missing"))?;
-                inner.parse::<std::net::Ipv6Addr>().map_err(|_| bad("no IPv6 address is in the brackets"))?;
-                inner
-            }
-            None if host.contains(':') => {
-                return Err(bad("an IPv6 address needs brackets, and then the port"));
-            }
-            None => host,
-        };
-        let names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if host.is_empty() {
-            return Err(bad("the host is missing"));
-        }
-        if !host.chars().all(names) {
-            return Err(bad("the host has a character that no name has"));
-        }
-        match port.parse() {
-            Ok(0) | Err(_) => Err(bad("the port is not a number from 1 to 65535")),
-            Ok(port) => Ok(Self { host: host.to_owned(), port }),
-        }
-    }
-}
-
-impl fmt::Display for Upstream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
-}
-
-impl TryFrom<String> for Upstream {
-    type Error = BadUpstream;
-
-    fn try_from(text: String) -> Result<Self, BadUpstream> {
-        text.parse()
-    }
-}
-
-impl From<Upstream> for String {
-    fn from(upstream: Upstream) -> Self {
-        upstream.to_string()
-    }
-}
 
 #[derive(Debug)]
 enum Place {
@@ -304,44 +225,5 @@ impl Targets {
             }
         }
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_upstream_is_a_host_and_a_port() {
-        for (text, host, port) in [
-            ("ksn.example:13111", "ksn.example", 13111),
-            ("127.0.0.1:1", "127.0.0.1", 1),
-            ("[::1]:13111", "::1", 13111),
-        ] {
-            let upstream: Upstream = text.parse().unwrap();
-            assert_eq!((upstream.host.as_str(), upstream.port), (host, port));
-            assert_eq!(upstream.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn what_is_no_upstream_is_told_with_the_right_form() {
-        for (text, why) in [
-            ("ksn.example", "the port is missing"),
-            ("", "the port is missing"),
-            (":13111", "the host is missing"),
-            ("ksn.example:", "not a number"),
-            ("ksn.example:0", "not a number"),
-            ("ksn.example:65536", "not a number"),
-            ("::1:13111", "needs brackets"),
-            ("[::1:13111", "a bracket is missing"),
-            ("[ksn]:13111", "no IPv6 address"),
-            ("http://ksn.example:13111", "neither a scheme"),
-            ("ksn,x:13111", "a character"),
-            ("a b:13111", "a character"),
-        ] {
-            let error = text.parse::<Upstream>().unwrap_err().to_string();
-            assert!(error.contains(why) && error.contains("ksn.example:13111"), "{text}: {error}");
-        }
     }
 }

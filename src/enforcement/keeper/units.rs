@@ -4,7 +4,7 @@ use super::{Keeper, LAST_RETRY, Outcome};
 use crate::enforcement::protection::{Guard, GuardError, RELATIONS};
 use crate::enforcement::systemctl::{self, UnitState};
 use crate::enforcement::updates::Asked;
-use crate::enforcement::{gates, governed_by_schedule, owed};
+use crate::enforcement::{gates, owed};
 use crate::engine::Order;
 use crate::lines::say;
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ impl Keeper {
             .map_err(|e| format!("the gates in {} cannot be read: {e}", folder.display()))?;
         let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
-            governed_by_schedule(&self.settings, resource).map(|unit| (resource, unit))
+            self.settings.updates.scheduled_unit(resource).map(|unit| (resource, unit.to_owned()))
         });
         // One that `svm-agent updates run` started, without a schedule.
         let unit = &self.settings.updates.unit;
@@ -210,7 +210,7 @@ impl Keeper {
 
     /// Starts a unit that waited. A run of the schedule's unit is watched by those who watch its others.
     async fn start(&self, unit: &str, shown: &[UnitState]) -> Result<(), String> {
-        if governed_by_schedule(&self.settings, self.resource).as_deref() == Some(unit) {
+        if self.settings.updates.scheduled_unit(self.resource) == Some(unit) {
             let asked = ask(&self.updates, |reply| reply);
             match tokio::time::timeout(systemctl::PATIENCE, asked).await {
                 Ok(Some(Asked::Started { .. })) => return Ok(()),

@@ -5,8 +5,9 @@
 //! and run by `tokio-cron-scheduler`, which is never started: its own loop wakes twice a second, and takes a step of the
 //! clock for time that passed. Must not know: permits, units.
 
-use super::schedule::Schedule;
 use crate::settings::Missed;
+use crate::settings::cron_line::Line;
+use crate::settings::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ pub struct Course {
 impl Course {
     /// A schedule as it was followed before; one that never was begins at `now`.
     pub fn new(schedule: Schedule, missed: Missed, before: Option<Followed>, now: Timestamp) -> Self {
-        let lines: Vec<&str> = schedule.lines().iter().map(super::line::Line::as_str).collect();
+        let lines: Vec<&str> = schedule.lines().iter().map(Line::as_str).collect();
         let of = format!("{} {}", lines.join("; "), schedule.zone());
         let followed = before.filter(|before| before.of == of);
         Self { schedule, missed, followed: followed.unwrap_or(Followed { of, up_to: now, last: None }) }

@@ -8,10 +8,8 @@
 
 pub mod age;
 pub mod driver;
-pub mod line;
 mod memory;
 pub mod run;
-pub mod schedule;
 mod task;
 
 pub use memory::Memory;

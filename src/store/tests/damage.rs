@@ -47,7 +47,7 @@ async fn a_damaged_recovery_file_beside_a_missing_database_is_no_first_start() {
         assert!(rebuilt.lost && rebuilt.problem.contains("must be activated again"), "{text}: {rebuilt:?}");
         assert!(rebuilt.problem.contains("recovery file was damaged too"), "{rebuilt:?}");
         assert!(opened.new_id && opened.id == "id-2" && opened.state == State::default(), "{text}");
-        assert_eq!(damaged(folder.path(), recovery::SET_ASIDE), 1, "{text}: it is kept");
+        assert_eq!(damaged(folder.path(), set_aside::RECOVERY), 1, "{text}: it is kept");
         // It is remembered until it is reported, and after that it is over.
         store.close().await;
         let (store, opened) = open_anew(folder.path());
@@ -105,7 +105,7 @@ async fn a_damaged_recovery_file_beside_a_whole_database_is_kept_and_named() {
         assert!(lock(&store.recovery).contents.ceiling >= 3);
         store.close().await;
     }
-    assert_eq!(damaged(folder.path(), recovery::SET_ASIDE), 3, "the last three");
+    assert_eq!(damaged(folder.path(), set_aside::RECOVERY), 3, "the last three");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 //! is a pace goes on by real time. `croner` finds civil times that match; which instants these are is found here, by the
 //! system's zones (`tzdata`): its own search loses the second pass of a repeated hour.
 
-use super::line::{Line, LineError};
+use super::cron_line::{Line, LineError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
