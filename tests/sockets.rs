@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::{Agent, Vendor, at, wait_for};
+use svm_agent::control::Door;
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 const NOBODY: u32 = 65534;
@@ -294,6 +295,27 @@ fn queries_are_decoded_and_methods_answered_by_one_table() {
     );
     assert_eq!(get(&query, "/v1/events").0, 403);
     assert_eq!(get(&query, "/v1/nothing").0, 404);
+}
+
+#[test]
+fn the_query_socket_refuses_every_request_that_is_not_listed_for_it() {
+    let world = World::new("");
+    let _program = world.agent.start_ready();
+    let query = world.socket("query.sock");
+    for (method, path, access) in svm_agent::control::listed() {
+        let path = path.replace('*', "ksn");
+        let request = format!("{method} /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        let (status, body) = split(&say(&query, &request, false).unwrap());
+        let refused = (status, body.contains("\"control_socket\"")) == (403, true);
+        assert_eq!(refused, access == Door::Control, "{method} {path}: {status} {body}");
+        assert!(refused || status == 200, "{method} {path}: {status} {body}");
+        for unlisted in [format!("/{path}/x"), format!("/x/{path}")] {
+            // These two are the paths of an event and of a key.
+            if !["/v1/events/x", "/v1/keys/x"].contains(&unlisted.as_str()) {
+                assert_eq!(get(&query, &unlisted).0, 404, "{unlisted}");
+            }
+        }
+    }
 }
 
 #[test]

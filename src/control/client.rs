@@ -1,7 +1,7 @@
 //! The command line's side of the sockets.
 
-use super::Door;
 use super::connect::connect;
+use super::sockets::Door;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;

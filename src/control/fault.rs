@@ -18,6 +18,11 @@ impl Fault {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into(), allow: None }
     }
+
+    /// The task that would answer has ended.
+    pub(super) fn stopping() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping")
+    }
 }
 
 impl From<StoreError> for Fault {

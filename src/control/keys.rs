@@ -1,16 +1,17 @@
 //! Adding keys: by a code, whose document the vendor is asked for, or by the document itself.
 
-use super::Api;
+use super::api::Api;
 use super::fault::{Fault, carried_out};
+use super::request::{Answer, Call, read};
 use crate::activation::{Failure, Keep, Wish, ask_vendor, order};
-use crate::engine::Offered;
+use crate::engine::{Offered, Order};
 use crate::source::SourceError;
 use crate::source::poller::verify_now;
 use hyper::StatusCode;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use svm_core::ask::ask;
 use svm_core::documents::{ActivationCode, Expect, Sub};
 use svm_core::events::{because, when};
@@ -29,12 +30,10 @@ pub(crate) struct AddKey {
     until_published: bool,
 }
 
-fn stopping() -> Fault {
-    Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping")
-}
-
 /// Adds a key, or says that its activation is pending.
-pub(super) async fn add(api: &Api, asked: AddKey) -> Result<Value, Fault> {
+pub(super) async fn add(call: Call<'_>) -> Result<Answer, Fault> {
+    let api = call.api;
+    let asked: AddKey = read(call.body).await?;
     let role = if asked.reserve { Role::Reserve } else { Role::Active };
     match (asked.code, asked.document) {
         (Some(code), None) => {
@@ -60,7 +59,7 @@ pub(super) async fn add(api: &Api, asked: AddKey) -> Result<Value, Fault> {
 }
 
 /// Hands what was offered to the engine; `sub` is what it was asked by.
-async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Result<Value, Fault> {
+async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Result<Answer, Fault> {
     let document = offered.as_ref().ok();
     let kind = document.map(|d| d.statement.kind());
     let key = document.map(|d| d.statement.key.clone());
@@ -68,7 +67,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
     let turn = api.engine.order(order(role, offered)).await?;
     if let Some(sub) = sub {
         let added = turn.refusal().is_none();
-        api.activations.send(Wish::Came { role, sub, added }).await.map_err(|_| stopping())?;
+        api.activations.send(Wish::Came { role, sub, added }).await.map_err(|_| Fault::stopping())?;
     }
     let at = turn.at;
     let mut done = carried_out(turn).map_err(|mut fault| {
@@ -82,7 +81,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
     if let (Some(held), Some(done)) = (held, done.as_object_mut()) {
         done.insert("remark".to_owned(), json!(remark(&state, held, at)));
     }
-    Ok(done)
+    Ok(done.into())
 }
 
 /// What the administrator should know of a key that was taken and is of no use, or will be of none.
@@ -121,7 +120,7 @@ async fn unanswered(
     sub: Sub,
     until_published: bool,
     error: &SourceError,
-) -> Result<Value, Fault> {
+) -> Result<Answer, Fault> {
     let mut failure = Failure::of(error, &api.settings);
     let status = match error {
         SourceError::NotFound if !until_published => Some(StatusCode::NOT_FOUND),
@@ -137,16 +136,21 @@ async fn unanswered(
     }
     let keep = Box::new(Keep { sub, role, failure });
     let kept = ask(&api.activations, |reply| Wish::Keep(keep, reply)).await;
-    let (pending, replaces) = kept.ok_or_else(stopping)??;
-    Ok(json!({"pending": pending, "replaces": replaces}))
+    let (pending, replaces) = kept.ok_or_else(Fault::stopping)??;
+    Ok(Answer::Accepted(json!({"pending": pending, "replaces": replaces})))
 }
 
-/// Drops pending activations.
-pub(super) async fn cancel(api: &Api, role: Option<Role>) -> Result<Value, Fault> {
-    let cancelled = ask(&api.activations, |reply| Wish::Cancel(role, reply)).await.ok_or_else(stopping)??;
+pub(super) async fn remove(call: Call<'_>) -> Result<Answer, Fault> {
+    Ok(carried_out(call.api.engine.order(Order::RemoveKey(call.part)).await?)?.into())
+}
+
+/// Drops the pending activations of a role; of both without one.
+pub(super) async fn cancel(call: Call<'_>, role: Option<Role>) -> Result<Answer, Fault> {
+    let cancelled = ask(&call.api.activations, |reply| Wish::Cancel(role, reply)).await;
+    let cancelled = cancelled.ok_or_else(Fault::stopping)??;
     if cancelled.is_empty() {
         let none = "no such activation is pending; svm-agent status shows those that are";
         return Err(Fault::new(StatusCode::NOT_FOUND, "not_pending", none));
     }
-    Ok(json!({"cancelled": cancelled}))
+    Ok(json!({"cancelled": cancelled}).into())
 }

@@ -6,7 +6,9 @@
 mod gateway;
 mod text;
 
-use super::Api;
+use super::api::Api;
+use super::fault::Fault;
+use super::request::{Answer, Call};
 use crate::health::UpdatesHealth;
 use crate::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
 use jiff::Timestamp;
@@ -14,7 +16,7 @@ use svm_core::subscription::{Cause, Permit, Phase};
 use text::Text;
 
 /// The media type of the text.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// What the process itself counts.
 pub(super) struct Process {
@@ -26,6 +28,10 @@ impl Process {
     fn of(api: &Api) -> Self {
         Self { started: api.board.started(), dropped: api.engine.picture.borrow().dropped }
     }
+}
+
+pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
+    Ok(Answer::Text(CONTENT_TYPE, now(call.api).await))
 }
 
 /// All metrics now.

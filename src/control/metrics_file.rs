@@ -3,7 +3,8 @@
 //! Promises: whoever reads sees a whole file, the old one or the new one; it is written every `metrics.every`, and soon
 //! after the engine changed something; a failure is told as an outage, once.
 
-use super::{Api, metrics};
+use super::api::Api;
+use super::metrics;
 use crate::outage::{Outage, Trouble};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

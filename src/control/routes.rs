@@ -1,52 +1,88 @@
-//! What each request does. Bodies and answers are JSON; a refusal is an answer with a code and the way out.
+//! Everything that the agent's sockets answer: one table. A refusal is an answer with a code and the way out.
 
-use super::access::{self, Route};
-use super::fault::{Fault, carried_out};
-use super::query::pairs;
-use super::{Api, Door, Peer, keys, metrics};
-use crate::enforcement::budget;
-use crate::enforcement::permit_file::{self, Decision};
-use crate::enforcement::updates;
-use crate::engine::{Order, Run};
-use crate::forecast::forecast;
-use crate::health::Asked;
-use crate::identity::{Why, of_this_machine};
-use crate::settings::service_name;
-use crate::source::poller::Looked;
-use crate::store::Listing;
-use http_body_util::{BodyExt, Full, Limited};
+use super::access::{self, NoRoute, Route};
+use super::api::Api;
+use super::fault::Fault;
+use super::peer::Peer;
+use super::request::{Answer, Call};
+use super::sockets::Door::{self, Control, Query};
+use super::{commands, events, keys, metrics, permits, status};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::HeaderValue;
-use hyper::{Request, Response, StatusCode};
-use jiff::Timestamp;
-use serde::Deserialize;
+use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
-use std::time::Duration;
-use svm_core::ask::ask;
-use svm_core::documents::MAX_DOCUMENT_BYTES;
-use svm_core::subscription::{Permit, Resource, Role, read_instant};
+use std::pin::Pin;
+use svm_core::subscription::Role;
 
-/// A request's body, from its first to its last byte.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+type Handler = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + 'a>>;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Retry {
-    id: Option<String>,
+/// What is open at the query socket is open at the control socket too.
+type Line = Route<Door, Handler>;
+
+const fn line(method: Method, path: &'static str, access: Door, handler: Handler) -> Line {
+    Route { method, path, access, handler }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Devices {
-    count: Option<u64>,
+static TABLE: &[Line] = &[
+    line(Method::GET, "metrics", Query, |call| Box::pin(metrics::show(call))),
+    line(Method::GET, "v1/status", Query, |call| Box::pin(status::show(call))),
+    line(Method::GET, "v1/identity", Query, |call| Box::pin(status::identity(call))),
+    line(Method::GET, "v1/updates", Query, |call| Box::pin(status::updates(call))),
+    line(Method::GET, "v1/clock", Query, |call| Box::pin(status::clock(call))),
+    line(Method::GET, "v1/forecast", Query, |call| Box::pin(status::forecast(call))),
+    line(Method::GET, "v1/permits/*", Query, |call| Box::pin(permits::show(call))),
+    line(Method::POST, "v1/permits/*/take", Control, |call| Box::pin(permits::take(call))),
+    line(Method::POST, "v1/keys", Control, |call| Box::pin(keys::add(call))),
+    line(Method::DELETE, "v1/keys/*", Control, |call| Box::pin(keys::remove(call))),
+    line(Method::DELETE, "v1/activations", Control, |call| Box::pin(keys::cancel(call, None))),
+    line(Method::DELETE, "v1/activations/active", Control, |call| {
+        Box::pin(keys::cancel(call, Some(Role::Active)))
+    }),
+    line(Method::DELETE, "v1/activations/reserve", Control, |call| {
+        Box::pin(keys::cancel(call, Some(Role::Reserve)))
+    }),
+    line(Method::POST, "v1/enforcement/look", Control, |call| Box::pin(commands::look(call))),
+    line(Method::POST, "v1/clock/reset", Control, |call| Box::pin(commands::reset_clock(call))),
+    line(Method::POST, "v1/reload", Control, |call| Box::pin(commands::reload(call))),
+    line(Method::POST, "v1/refresh", Control, |call| Box::pin(commands::refresh(call))),
+    line(Method::POST, "v1/updates/run", Control, |call| Box::pin(commands::run_updates(call))),
+    line(Method::PUT, "v1/devices", Control, |call| Box::pin(commands::devices(call))),
+    line(Method::POST, "v1/report", Control, |call| Box::pin(commands::report(call))),
+    line(Method::GET, "v1/events", Control, |call| Box::pin(events::list(call))),
+    line(Method::GET, "v1/events/*", Control, |call| Box::pin(events::show(call))),
+    line(Method::POST, "v1/events/retry", Control, |call| Box::pin(events::retry(call))),
+];
+
+/// The table without its handlers: method, path (`*` stands for one part) and the socket that it takes at least.
+pub fn listed() -> impl Iterator<Item = (&'static Method, &'static str, Door)> {
+    TABLE.iter().map(|line| (&line.method, line.path, line.access))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Take {
-    unit: Option<String>,
+fn find(door: Door, method: &Method, path: &str) -> Result<(&'static Line, String), NoRoute> {
+    access::find(TABLE, |access| *access == Query || door == Control, method, path)
 }
 
+impl From<NoRoute> for Fault {
+    fn from(why: NoRoute) -> Self {
+        match why {
+            NoRoute::UnknownPath => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")
+            }
+            NoRoute::Forbidden => Self::new(
+                StatusCode::FORBIDDEN,
+                "control_socket",
+                "this is asked through control.sock, which root and the group svm-agent may open",
+            ),
+            NoRoute::Method { asked, allow } => {
+                let message = format!("{asked} is not for this path, which takes {allow}");
+                Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message) }
+            }
+        }
+    }
+}
+
+/// Answers a request that came through `door`.
 pub(super) async fn answer(
     api: &Api,
     door: Door,
@@ -54,282 +90,136 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let found = access::find(door, &head.method, head.uri.path());
-    if let Ok((Route::Metrics, _)) = found {
-        let mut response = Response::new(Full::new(Bytes::from(metrics::now(api).await)));
-        let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
-        response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
-        return response;
-    }
-    let answer = match found {
+    let answer = match find(door, &head.method, head.uri.path()) {
         Ok((route, part)) => {
-            carry_out(api, peer, route, part, head.uri.query().unwrap_or_default(), body).await
+            let query = head.uri.query().unwrap_or_default();
+            (route.handler)(Call { api, peer, part, query, body }).await
         }
-        Err(fault) => Err(fault),
+        Err(why) => Err(why.into()),
     };
-    let (status, body, allow) = match answer {
-        // Nothing is in force yet, and it goes on by itself.
-        Ok(body) if body.get("pending").is_some() => (StatusCode::ACCEPTED, body, None),
-        Ok(body) => (StatusCode::OK, body, None),
+    match answer {
+        Ok(Answer::Json(value)) => json_response(StatusCode::OK, &value),
+        Ok(Answer::Accepted(value)) => json_response(StatusCode::ACCEPTED, &value),
+        Ok(Answer::Text(kind, text)) => response(StatusCode::OK, kind, text),
         Err(Fault { status, code, message, allow }) => {
-            (status, json!({"error": {"code": code, "message": message}}), allow)
+            let body = json!({"error": {"code": code, "message": message}});
+            let mut response = json_response(status, &body);
+            if let Some(allow) = allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
+                response.headers_mut().insert(hyper::header::ALLOW, allow);
+            }
+            response
         }
-    };
-    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
-    if let Some(allow) = allow.and_then(|methods| HeaderValue::try_from(methods).ok()) {
-        response.headers_mut().insert(hyper::header::ALLOW, allow);
     }
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    response(status, "application/json", format!("{body}\n"))
+}
+
+fn response(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
-/// Does what is asked; `part` is the part of the path that differs.
-async fn carry_out(
-    api: &Api,
-    peer: &Peer,
-    route: Route,
-    part: String,
-    query: &str,
-    body: Incoming,
-) -> Result<Value, Fault> {
-    match route {
-        // Answered before: it is no JSON.
-        Route::Metrics => Ok(Value::Null),
-        Route::Status => Ok(json!(api.status.status().await)),
-        Route::Permit => Ok(json!(decision(api, resource(&part)?))),
-        Route::Identity => Ok(identity(api)),
-        Route::Updates => Ok(json!(api.board.updates().clone())),
-        Route::Clock => Ok(json!(api.clock.standing())),
-        Route::Forecast => foretold(api, query),
-        Route::AddKey => keys::add(api, read(body).await?).await,
-        Route::RemoveKey => carried_out(api.engine.order(Order::RemoveKey(part)).await?),
-        Route::CancelAll => keys::cancel(api, None).await,
-        Route::CancelActive => keys::cancel(api, Some(Role::Active)).await,
-        Route::CancelReserve => keys::cancel(api, Some(Role::Reserve)).await,
-        Route::Take => take(api, resource(&part)?, peer, read(body).await?).await,
-        Route::Look => {
-            api.look.send_modify(|n| *n += 1);
-            Ok(json!({"looking": true}))
-        }
-        Route::ResetClock => reset_clock(api, peer).await,
-        Route::Reload => reload(api).await,
-        Route::Refresh => refresh(api).await,
-        Route::RunUpdates => run_updates(api).await,
-        Route::Devices => {
-            let Devices { count } = read(body).await?;
-            carried_out(api.engine.order(Order::Devices(count)).await?)
-        }
-        Route::Report => carried_out(api.reporter.report().await?),
-        Route::Events => events(api, query).await,
-        Route::Event => event(api, &part).await,
-        Route::RetryEvents => retry(api, read(body).await?).await,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
 
-fn resource(name: &str) -> Result<Resource, Fault> {
-    Resource::ALL.into_iter().find(|r| r.file_name() == name).ok_or_else(|| {
-        Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
-    })
-}
-
-/// The permit as it was last written; whoever asks here need not be able to read the file.
-fn decision(api: &Api, resource: Resource) -> Decision {
-    let permits = api.engine.permits.borrow();
-    let mut decision = match permits.iter().find(|permit| permit.resource == resource) {
-        Some(permit) => permit.clone().decide_now(&api.clock),
-        None => permit_file::decision(&permit_file::folder(&api.settings.runtime_dir), resource, &api.clock),
-    };
-    let limited = decision.permit.as_ref().filter(|permit| permit.verdict == Permit::Limited);
-    if let Some(rate) = limited.and_then(|permit| permit.rate) {
-        let spent = api.engine.picture.borrow().state.enforcement.spent.get(&resource).copied();
-        decision.spent_until = budget::take(spent, rate, resource.period(), api.clock.now()).err();
-    }
-    decision
-}
-
-fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
-    let asked = Asked { at: api.clock.now(), by: by.to_owned(), allowed: decision.allowed };
-    api.board.enforcement().entry(resource).or_default().asked = Some(asked);
-}
-
-/// One run of a permit: kept as spent before it is granted.
-async fn take(api: &Api, resource: Resource, peer: &Peer, Take { unit }: Take) -> Result<Value, Fault> {
-    if let Some(unit) = &unit {
-        service_name(unit).map_err(|e| {
-            Fault::new(
-                StatusCode::BAD_REQUEST,
-                "bad_request",
-                format!("the unit {e}, not `{}`", unit.escape_debug()),
-            )
-        })?;
-    }
-    let turn = api.engine.order(Order::Take(resource, unit.clone())).await?;
-    let mut decision = decision(api, resource);
-    match turn.run {
-        Some(Run::Granted) => {}
-        Some(Run::SpentUntil(next)) if decision.allowed => {
-            decision.refuse(format!(
-                "what the vendor allows after the grace is spent until {next}: the next run may be made from then on"
-            ));
-            decision.spent_until = Some(next);
-        }
-        _ if decision.allowed => decision.refuse("stopped".to_owned()),
-        _ => {}
-    }
-    note_asked(api, resource, unit.as_deref().unwrap_or(&peer.name), &decision);
-    if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
-        // Over by a clock that the engine does not go by.
-        api.engine.order(Order::Owed(vec![unit])).await?;
-    }
-    Ok(json!(decision))
-}
-
-/// The id, and whether this machine is the one to which it is bound.
-fn identity(api: &Api) -> Value {
-    let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
-    let differs = api.bond.binding.differs(&machine);
-    json!({
-        "id": &*api.id,
-        "since": api.bond.since,
-        "bound_to": api.bond.binding.names(),
-        "seen_now": machine.names(),
-        "differs": differs.map(Why::as_str),
-    })
-}
-
-pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
-    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, 2 * MAX_DOCUMENT_BYTES).collect()).await;
-    let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
-    let body = body.map_err(|_| bad("the body did not come in time".to_owned()))?;
-    let body = body.map_err(|e| bad(format!("the body cannot be read: {e}")))?.to_bytes();
-    parse(&body)
-}
-
-pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault> {
-    // The body may hold a code: what is wrong with it is told by place alone.
-    serde_json::from_slice(body).map_err(|e| {
-        let place = format!("at line {} column {}", e.line(), e.column());
-        Fault::new(
-            StatusCode::BAD_REQUEST,
-            "bad_request",
-            format!("the body is not as it should be, {place}"),
-        )
-    })
-}
-
-async fn refresh(api: &Api) -> Result<Value, Fault> {
-    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
-    let looked = ask(&api.refresh, |reply| reply).await.ok_or_else(gone)?;
-    match looked {
-        Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
-        Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
-        Looked::Taken | Looked::NotChanged => Ok(json!(looked)),
-    }
-}
-
-/// Whoever may set the clock may say that it is right.
-async fn reset_clock(api: &Api, peer: &Peer) -> Result<Value, Fault> {
-    match peer.user {
-        Some(0) => {
-            carried_out(api.engine.order(Order::ResetClock).await?)?;
-            Ok(json!(api.clock.standing()))
-        }
-        _ => Err(Fault::new(
-            StatusCode::FORBIDDEN,
-            "root_only",
-            "only root may have the clock of the machine trusted: sudo svm-agent clock reset",
-        )),
-    }
-}
-
-/// Reads the settings again; what is answered has come into force.
-async fn reload(api: &Api) -> Result<Value, Fault> {
-    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
-    match ask(&api.reload, |reply| reply).await.ok_or_else(gone)? {
-        Ok(reloaded) => Ok(json!(reloaded)),
-        Err(refused) => {
-            Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, refused.code(), refused.to_string()))
-        }
-    }
-}
-
-async fn run_updates(api: &Api) -> Result<Value, Fault> {
-    let gone = || Fault::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the agent is stopping");
-    match ask(&api.run_now, |reply| reply).await.ok_or_else(gone)? {
-        updates::Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
-        asked => Ok(json!(asked)),
-    }
-}
-
-/// What time alone will bring; a year ahead where no end is given.
-fn foretold(api: &Api, query: &str) -> Result<Value, Fault> {
-    let until = until(query)?;
-    let state = api.engine.picture.borrow().state.as_ref().clone();
-    let rows = forecast(state, &api.settings.rules, api.clock.now(), until);
-    Ok(json!(rows.map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_instant", e.to_string()))?))
-}
-
-pub(crate) fn until(query: &str) -> Result<Option<Timestamp>, Fault> {
-    let bad = |code: &str, message: String| Fault::new(StatusCode::BAD_REQUEST, code, message);
-    let mut until = None;
-    for pair in pairs(query) {
-        match (pair.0.as_str(), pair.1) {
-            ("until", Some(text)) if until.is_none() => {
-                let instant = read_instant(&text);
-                until = Some(instant.map_err(|error| bad("bad_instant", format!("until: {error}")))?);
+    /// The line's path and the part, or the status and `Allow`.
+    fn outcome(door: Door, method: &str, path: &str) -> String {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        match find(door, &method, path) {
+            Ok((line, part)) => format!("{} {part}", line.path),
+            Err(why) => {
+                let Fault { status, allow, .. } = why.into();
+                format!("{} {}", status.as_u16(), allow.unwrap_or_default())
             }
-            _ => return Err(bad("bad_request", "the query takes until=INSTANT alone".to_owned())),
         }
     }
-    Ok(until)
-}
 
-async fn events(api: &Api, query: &str) -> Result<Value, Fault> {
-    Ok(json!({"events": api.store.events(listing(query)?).await?}))
-}
-
-pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
-    let mut listing = Listing { most: 50, ..Listing::default() };
-    for (name, value) in pairs(query) {
-        let wrong = || {
-            let message = "the query takes before=NUMBER, after=NUMBER, limit=1 to 1000, severity=1 to 4, waiting=true and quarantined=true";
-            Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
-        };
-        let value = value.ok_or_else(wrong)?;
-        match (name.as_str(), value) {
-            ("before", number) => listing.before = Some(number.parse().map_err(|_| wrong())?),
-            ("after", number) => listing.after = number.parse().map_err(|_| wrong())?,
-            ("limit", number) => {
-                listing.most = number.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(wrong)?;
-            }
-            ("severity", number) => {
-                listing.least = number.parse().ok().filter(|n| (1..=4).contains(n)).ok_or_else(wrong)?;
-            }
-            ("waiting", only) => listing.waiting = only.parse().map_err(|_| wrong())?,
-            ("quarantined", only) => listing.quarantined = only.parse().map_err(|_| wrong())?,
-            _ => return Err(wrong()),
+    #[test]
+    fn what_is_not_answered_follows_from_the_table() {
+        for (door, method, path, expected) in [
+            (Query, "GET", "/v1/status", "v1/status "),
+            (Query, "HEAD", "/v1/status", "v1/status "),
+            (Query, "HEAD", "/metrics", "metrics "),
+            (Query, "GET", "/v1/permits/ksn", "v1/permits/* ksn"),
+            (Query, "POST", "/v1/status", "405 GET, HEAD"),
+            (Query, "PUT", "/v1/permits/ksn", "405 GET, HEAD"),
+            (Query, "POST", "/v1/permits/ksn/take", "403 "),
+            (Query, "GET", "/v1/permits/ksn/take", "403 "),
+            (Query, "POST", "/v1/updates/run", "403 "),
+            (Query, "GET", "/v1/events", "403 "),
+            (Query, "BREW", "/v1/keys", "403 "),
+            (Query, "GET", "/", "404 "),
+            (Query, "GET", "/v1/permits/", "404 "),
+            (Query, "GET", "/v2/status", "404 "),
+            (Query, "GET", "/v1/status/x", "404 "),
+            (Query, "GET", "/v1/%73tatus", "404 "),
+            (Control, "DELETE", "/v1/keys/SUB%2F2026%2f001", "v1/keys/* SUB/2026/001"),
+            (Control, "DELETE", "/v1/keys/SUB/2026/001", "404 "),
+            (Control, "GET", "/v1/keys", "405 POST"),
+            (Control, "GET", "/v1/events/retry", "v1/events/* retry"),
+            (Control, "POST", "/v1/events/retry", "v1/events/retry "),
+            (Control, "PATCH", "/v1/events/retry", "405 GET, POST, HEAD"),
+            (Control, "GET", "/v1/status", "v1/status "),
+        ] {
+            assert_eq!(outcome(door, method, path), expected, "{method} {path} at {door:?}");
         }
     }
-    Ok(listing)
-}
 
-async fn event(api: &Api, id: &str) -> Result<Value, Fault> {
-    let gone = "no event of this id is kept here; `svm-agent events list` shows those that are";
-    let found = api.store.event(&id.to_lowercase()).await?;
-    found.map(|event| json!(event)).ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "unknown_event", gone))
-}
-
-/// Sends quarantined events again: that of one id, or all.
-async fn retry(api: &Api, Retry { id }: Retry) -> Result<Value, Fault> {
-    let id = id.map(|id| id.to_lowercase());
-    let one = id.is_some();
-    let again = api.store.requeue(id).await?;
-    if one && again == 0 {
-        let none = "no event of this id is in quarantine; `svm-agent events list --quarantined` shows those that are";
-        return Err(Fault::new(StatusCode::NOT_FOUND, "not_quarantined", none));
+    #[test]
+    fn the_query_socket_answers_its_own_lines_alone_and_changes_nothing() {
+        for Route { method, path, access, .. } in TABLE {
+            let asked = format!("/{path}").replace('*', "ksn");
+            let answered = format!("{path} {}", if path.contains('*') { "ksn" } else { "" });
+            let at_query = if *access == Query { answered.as_str() } else { "403 " };
+            assert_eq!(outcome(Query, method.as_str(), &asked), at_query, "{method} {path}");
+            assert_eq!(outcome(Control, method.as_str(), &asked), answered, "{method} {path}");
+            assert!(*access == Control || *method == Method::GET, "{method} {path} changes something");
+        }
     }
-    api.engine.look_into_outbox();
-    Ok(json!({"again": again}))
+
+    #[test]
+    fn each_path_takes_the_methods_of_its_lines_alone() {
+        for Route { path, .. } in TABLE {
+            let asked = format!("/{path}").replace('*', "ksn");
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+                let as_listed = if method == "HEAD" { "GET" } else { method };
+                let mut lines = TABLE.iter().filter(|line| line.path == *path && line.method == as_listed);
+                let answer = outcome(Control, method, &asked);
+                // `v1/events/retry` is also an event's path.
+                if lines.next().is_none() && !answer.starts_with("v1/events/* ") {
+                    assert!(answer.starts_with("405 "), "{method} {path}: {answer}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_listed_is_not_there() {
+        let listed: BTreeSet<&str> = TABLE.iter().map(|line| line.path).collect();
+        for path in &listed {
+            let parts: Vec<&str> = path.split('/').collect();
+            let mut near =
+                vec![format!("{path}/x"), format!("x/{path}"), format!("{path}x"), path.to_uppercase()];
+            near.extend((0..parts.len()).map(|count| parts[..count].join("/")));
+            // `*` takes any one part.
+            near.retain(|path| !listed.contains(path.as_str()) && !listed.iter().any(|l| fits(l, path)));
+            for path in near {
+                for (door, method) in [(Query, "GET"), (Query, "POST"), (Control, "GET"), (Control, "DELETE")]
+                {
+                    assert_eq!(outcome(door, method, &format!("/{path}")), "404 ", "{method} {path}");
+                }
+            }
+        }
+    }
+
+    fn fits(pattern: &str, path: &str) -> bool {
+        let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+        pattern.len() == path.len() && pattern.iter().zip(path).all(|(p, part)| *p == "*" || *p == part)
+    }
 }

@@ -1,5 +1,6 @@
 //! The two sockets: taken over from systemd, or made with their mode from the start.
 
+use super::connect::is_served;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
@@ -81,7 +82,7 @@ pub fn open(folder: &Path) -> Result<Vec<(Door, UnixListener)>, SocketError> {
 
 fn make(door: Door, path: &Path) -> Result<StdListener, SocketError> {
     let failed = |source| SocketError::Failed { path: path.to_owned(), source };
-    if super::is_served(path) {
+    if is_served(path) {
         return Err(SocketError::Taken(path.to_owned()));
     }
     match std::fs::remove_file(path) {

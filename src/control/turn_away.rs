@@ -1,6 +1,6 @@
 //! Whoever waits at the sockets of an agent that does not start.
 
-use super::Refused;
+use super::refused::RefusedConnections;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -30,7 +30,7 @@ pub async fn turn_away() {
             listeners.push(listener);
         }
     }
-    let (ends, mut anyone, mut refused) = (Instant::now() + LINGER, false, Refused::default());
+    let (ends, mut anyone, mut refused) = (Instant::now() + LINGER, false, RefusedConnections::default());
     loop {
         for listener in &listeners {
             while let Ok(Ok((stream, _))) = timeout_at(Instant::now() + GLANCE, listener.accept()).await {

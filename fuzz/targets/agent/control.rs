@@ -1,9 +1,13 @@
 //! What the agent's sockets are sent, permit files, gates, and what else lies where others may write.
 
 use super::bytes::{Bytes, text};
+use crate::control::commands::Devices;
+use crate::control::events::{Retry, listing};
 use crate::control::fault::Fault;
 use crate::control::keys::AddKey;
-use crate::control::routes::{Devices, Retry, Take, listing, parse, until};
+use crate::control::permits::Take;
+use crate::control::request::parse;
+use crate::control::status::until;
 use crate::enforcement::permit_file::PermitFile;
 use crate::enforcement::{gate_files, gate_rules};
 use crate::settings::{Upstream, service_name};

@@ -1,0 +1,73 @@
+//! What the agent is asked to do at once.
+
+use super::fault::{Fault, carried_out};
+use super::request::{Answer, Call, read};
+use crate::enforcement::updates;
+use crate::engine::Order;
+use crate::source::poller::Looked;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use svm_core::ask::ask;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Devices {
+    count: Option<u64>,
+}
+
+pub(super) async fn devices(call: Call<'_>) -> Result<Answer, Fault> {
+    let Devices { count } = read(call.body).await?;
+    Ok(carried_out(call.api.engine.order(Order::Devices(count)).await?)?.into())
+}
+
+pub(super) async fn report(call: Call<'_>) -> Result<Answer, Fault> {
+    Ok(carried_out(call.api.reporter.report().await?)?.into())
+}
+
+/// Has every permit carried out anew.
+pub(super) async fn look(call: Call<'_>) -> Result<Answer, Fault> {
+    call.api.look.send_modify(|n| *n += 1);
+    Ok(json!({"looking": true}).into())
+}
+
+pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
+    let looked = ask(&call.api.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
+    match looked {
+        Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
+        Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        Looked::Taken | Looked::NotChanged => Ok(json!(looked).into()),
+    }
+}
+
+/// Whoever may set the clock may say that it is right.
+pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
+    match call.peer.user {
+        Some(0) => {
+            carried_out(call.api.engine.order(Order::ResetClock).await?)?;
+            Ok(json!(call.api.clock.standing()).into())
+        }
+        _ => Err(Fault::new(
+            StatusCode::FORBIDDEN,
+            "root_only",
+            "only root may have the clock of the machine trusted: sudo svm-agent clock reset",
+        )),
+    }
+}
+
+/// Reads the settings again; what is answered has come into force.
+pub(super) async fn reload(call: Call<'_>) -> Result<Answer, Fault> {
+    match ask(&call.api.reload, |reply| reply).await.ok_or_else(Fault::stopping)? {
+        Ok(reloaded) => Ok(json!(reloaded).into()),
+        Err(refused) => {
+            Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, refused.code(), refused.to_string()))
+        }
+    }
+}
+
+pub(super) async fn run_updates(call: Call<'_>) -> Result<Answer, Fault> {
+    match ask(&call.api.run_now, |reply| reply).await.ok_or_else(Fault::stopping)? {
+        updates::Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        asked => Ok(json!(asked).into()),
+    }
+}

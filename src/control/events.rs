@@ -1,0 +1,67 @@
+//! The events that are stored, and sending again what a destination refused.
+
+use super::fault::Fault;
+use super::query::pairs;
+use super::request::{Answer, Call, read};
+use crate::store::Listing;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retry {
+    id: Option<String>,
+}
+
+pub(super) async fn list(call: Call<'_>) -> Result<Answer, Fault> {
+    Ok(json!({"events": call.api.store.events(listing(call.query)?).await?}).into())
+}
+
+pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
+    let mut listing = Listing { most: 50, ..Listing::default() };
+    for (name, value) in pairs(query) {
+        let wrong = || {
+            let message = "the query takes before=NUMBER, after=NUMBER, limit=1 to 1000, severity=1 to 4, waiting=true and quarantined=true";
+            Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
+        };
+        let value = value.ok_or_else(wrong)?;
+        match (name.as_str(), value) {
+            ("before", number) => listing.before = Some(number.parse().map_err(|_| wrong())?),
+            ("after", number) => listing.after = number.parse().map_err(|_| wrong())?,
+            ("limit", number) => {
+                listing.most = number.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(wrong)?;
+            }
+            ("severity", number) => {
+                listing.least = number.parse().ok().filter(|n| (1..=4).contains(n)).ok_or_else(wrong)?;
+            }
+            ("waiting", only) => listing.waiting = only.parse().map_err(|_| wrong())?,
+            ("quarantined", only) => listing.quarantined = only.parse().map_err(|_| wrong())?,
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(listing)
+}
+
+pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
+    let gone = "no event of this id is kept here; `svm-agent events list` shows those that are";
+    let found = call.api.store.event(&call.part.to_lowercase()).await?;
+    found
+        .map(|event| json!(event).into())
+        .ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "unknown_event", gone))
+}
+
+/// Sends quarantined events again: that of one id, or all.
+pub(super) async fn retry(call: Call<'_>) -> Result<Answer, Fault> {
+    let Call { api, body, .. } = call;
+    let Retry { id } = read(body).await?;
+    let id = id.map(|id| id.to_lowercase());
+    let one = id.is_some();
+    let again = api.store.requeue(id).await?;
+    if one && again == 0 {
+        let none = "no event of this id is in quarantine; `svm-agent events list --quarantined` shows those that are";
+        return Err(Fault::new(StatusCode::NOT_FOUND, "not_quarantined", none));
+    }
+    api.engine.look_into_outbox();
+    Ok(json!({"again": again}).into())
+}

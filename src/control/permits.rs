@@ -1,0 +1,85 @@
+//! Permits: whether a resource may be used, and spending a run.
+
+use super::api::Api;
+use super::fault::Fault;
+use super::request::{Answer, Call, read};
+use crate::enforcement::budget;
+use crate::enforcement::permit_file::{self, Decision};
+use crate::engine::{Order, Run};
+use crate::health::Asked;
+use crate::settings::service_name;
+use hyper::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use svm_core::subscription::{Permit, Resource};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Take {
+    unit: Option<String>,
+}
+
+fn resource(name: &str) -> Result<Resource, Fault> {
+    Resource::ALL.into_iter().find(|r| r.file_name() == name).ok_or_else(|| {
+        Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
+    })
+}
+
+/// The permit as it was last written; whoever asks here need not be able to read the file.
+fn decision(api: &Api, resource: Resource) -> Decision {
+    let permits = api.engine.permits.borrow();
+    let mut decision = match permits.iter().find(|permit| permit.resource == resource) {
+        Some(permit) => permit.clone().decide_now(&api.clock),
+        None => permit_file::decision(&permit_file::folder(&api.settings.runtime_dir), resource, &api.clock),
+    };
+    let limited = decision.permit.as_ref().filter(|permit| permit.verdict == Permit::Limited);
+    if let Some(rate) = limited.and_then(|permit| permit.rate) {
+        let spent = api.engine.picture.borrow().state.enforcement.spent.get(&resource).copied();
+        decision.spent_until = budget::take(spent, rate, resource.period(), api.clock.now()).err();
+    }
+    decision
+}
+
+fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
+    let asked = Asked { at: api.clock.now(), by: by.to_owned(), allowed: decision.allowed };
+    api.board.enforcement().entry(resource).or_default().asked = Some(asked);
+}
+
+pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
+    Ok(json!(decision(call.api, resource(&call.part)?)).into())
+}
+
+/// One run of a permit: kept as spent before it is granted.
+pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
+    let Call { api, peer, part, body, .. } = call;
+    let resource = resource(&part)?;
+    let Take { unit } = read(body).await?;
+    if let Some(unit) = &unit {
+        service_name(unit).map_err(|e| {
+            Fault::new(
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                format!("the unit {e}, not `{}`", unit.escape_debug()),
+            )
+        })?;
+    }
+    let turn = api.engine.order(Order::Take(resource, unit.clone())).await?;
+    let mut decision = decision(api, resource);
+    match turn.run {
+        Some(Run::Granted) => {}
+        Some(Run::SpentUntil(next)) if decision.allowed => {
+            decision.refuse(format!(
+                "what the vendor allows after the grace is spent until {next}: the next run may be made from then on"
+            ));
+            decision.spent_until = Some(next);
+        }
+        _ if decision.allowed => decision.refuse("stopped".to_owned()),
+        _ => {}
+    }
+    note_asked(api, resource, unit.as_deref().unwrap_or(&peer.name), &decision);
+    if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
+        // Over by a clock that the engine does not go by.
+        api.engine.order(Order::Owed(vec![unit])).await?;
+    }
+    Ok(json!(decision).into())
+}

@@ -1,0 +1,95 @@
+//! Serves a socket: connections within their bounds, one request each.
+
+use super::api::Api;
+use super::peer::Peer;
+use super::refused::RefusedConnections;
+use super::sockets::Door;
+use super::{client, routes};
+use crate::lines::say;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use svm_core::places::{PlaceBounds, Places};
+use tokio::net::UnixListener;
+
+/// Connections on one socket at a time: no user shuts out another, and root and the agent's own user always get in.
+const PLACES: PlaceBounds = PlaceBounds { total: 128, each: 32, reserved: 32 };
+
+/// After so many connections that were refused, others have their turn.
+const BURST: u32 = 64;
+const BURST_REST: Duration = Duration::from_millis(1);
+
+/// A connection's whole life: longer than whoever asks waits for an answer.
+const LIFE: Duration = client::PATIENCE.saturating_add(Duration::from_secs(10));
+
+/// From connecting to the end of a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What whoever has too many connections is told.
+const BUSY: &str = r#"{"error":{"code":"busy","message":"too many connections of this user are open; close some, or try again"}}"#;
+
+/// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds
+/// is refused, and never keeps others waiting in the kernel's queue.
+pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
+    let places = Places::new(PLACES);
+    let own = rustix::process::geteuid().as_raw();
+    let (mut fails, mut refused, mut turned_away) = (false, 0_u32, RefusedConnections::default());
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Such as no file descriptors left: the listener itself stands.
+                if !std::mem::replace(&mut fails, true) {
+                    let socket = door.file_name();
+                    say!(SOCKET_ACCEPT of socket, socket, %error, "a connection to {socket} could not be accepted: {error}");
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        fails = false;
+        let peer = Peer::of(&stream);
+        let privileged = peer.user.is_some_and(|user| user == 0 || user == own);
+        let Some(place) = places.take(peer.user, privileged) else {
+            turned_away.refuse(stream, BUSY);
+            refused = refused.saturating_add(1);
+            if refused >= BURST {
+                refused = 0;
+                tokio::time::sleep(BURST_REST).await;
+            }
+            continue;
+        };
+        let (api, peer) = (api.clone(), Arc::new(peer));
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (api, peer) = (api.clone(), peer.clone());
+                async move {
+                    Ok::<Response<Full<Bytes>>, Infallible>(routes::answer(&api, door, &peer, request).await)
+                }
+            });
+            let served = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .half_close(true)
+                .keep_alive(false)
+                .max_buf_size(64 * 1024)
+                .serve_connection(TokioIo::new(stream), service);
+            let socket = door.file_name();
+            match tokio::time::timeout(LIFE, served).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
+                }
+                Err(error) => {
+                    say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: its answer was not taken in time");
+                }
+            }
+            drop(place);
+        });
+    }
+}
