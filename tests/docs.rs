@@ -145,6 +145,50 @@ fn every_page_that_is_named_exists() {
     assert!(seen > 100, "{seen} names were found");
 }
 
+/// Files and folders of the sources that a page names in code, such as `src/main.rs`. Patterns are passed over.
+fn source_paths(page: &str) -> Vec<String> {
+    const FOLDERS: [&str; 9] = [
+        "benches/",
+        "config/",
+        "crates/",
+        "fuzz/",
+        "monitoring/",
+        "packaging/",
+        "src/",
+        "systemd/",
+        "tests/",
+    ];
+    let mut fenced = false;
+    let lines = page.lines().filter(|line| {
+        fenced ^= line.trim_start().starts_with("```");
+        !fenced
+    });
+    let text: Vec<&str> = lines.collect();
+    let text = text.join("\n");
+    let spans = text.split('`').skip(1).step_by(2);
+    let paths = spans.filter_map(|span| span.split([' ', '\n', ':']).next());
+    let paths = paths.filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    paths.filter(|path| !path.contains(['*', '…', '<', '{'])).map(str::to_owned).collect()
+}
+
+/// The list of changes is history and is not held to the sources of today.
+#[test]
+fn every_source_file_that_a_page_names_exists() {
+    let pages = sources().into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let (mut missing, mut seen) = (Vec::new(), 0);
+    for page in pages.filter(|page| page != Path::new("CHANGELOG.md")) {
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        for path in source_paths(&text) {
+            seen += 1;
+            if !root().join(&path).exists() {
+                missing.push(format!("{}: {path}", page.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(seen > 100, "{seen} paths were found");
+}
+
 #[test]
 fn what_leads_nowhere_is_seen() {
     let page = "# A `b`-c\n## A `b`-c\n[x](docs/nothing.md) ![y](LICENSE)\n```\n# no [z](z.md)\n```\n[`w`](#a-b-c-1)";
@@ -157,4 +201,6 @@ fn what_leads_nowhere_is_seen() {
     assert_eq!((of("../../LICENSE"), of("https://example.org/x.md"), of("#upgrade")), (None, None, None));
     let text = "see docs/a.md, `/usr/share/doc/svm-agent/b/c.md` and https://h/docs/{path}.";
     assert_eq!(named(text), ["docs/a.md", "docs/b/c.md"]);
+    let text = "`src/x.rs:3`, `fuzz/run 60` and `tests/cases/*.json`, not src/y.rs\n```\n`src/z.rs`\n```";
+    assert_eq!(source_paths(text), ["src/x.rs", "fuzz/run"]);
 }

@@ -3,7 +3,7 @@
 //! Promises: a state and the events it caused are kept in one synced transaction, or not at all; an answer
 //! comes after the commit; what is damaged is set aside and rebuilt from the file beside it, never taken for
 //! empty. One thread owns the file; calls that wait are committed together. Must not know: the rules of the
-//! life cycle, networks. `docs/development/architecture.md` draws the tables.
+//! life cycle, networks. `docs/development/storage.md` draws the tables.
 
 mod bounds;
 mod connection;
