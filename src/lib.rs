@@ -4,7 +4,6 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod activation;
-pub mod board;
 pub mod certificates;
 pub mod cli;
 pub mod control;
@@ -14,6 +13,7 @@ pub mod devices;
 pub mod doctor;
 pub mod enforcement;
 pub mod engine;
+pub mod fetch;
 pub mod forecast;
 pub mod health;
 pub mod identity;

@@ -3,12 +3,12 @@
 //! It is looked at when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
 //! SVM's own. Told once, also over restarts; so is that it is good again. Must not know: how events are sent.
 
-use super::board::Board;
 use super::engine::{Handle, Order, Tell};
+use super::fetch::verify_now;
 use super::settings::Settings;
-use super::source::poller::verify_now;
 use super::spread::next_on_grid;
 use super::store::{Paper, Store, read_note};
+use crate::health::HealthRegistry;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -52,7 +52,7 @@ pub struct ReserveWatch {
     /// The store, for its own note.
     pub store: Store,
     /// Where it writes how the reserve is.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// The SVM's place in an interval, 0 to 1.
     pub spread: f64,
 }
@@ -142,7 +142,7 @@ impl ReserveWatch {
         held: Option<&Held>,
         problem: Option<Problem>,
     ) -> bool {
-        self.board.reserve_problem().clone_from(&problem.as_ref().map(|problem| problem.message.clone()));
+        self.health.reserve_problem().clone_from(&problem.as_ref().map(|problem| problem.message.clone()));
         let key = held.map(|held| held.statement.key.to_string());
         let new = key.clone().zip(problem.as_ref()).map(|(key, p)| Told { key, why: p.why.clone() });
         // Where the note was lost with the database, the reason of the device status was not.

@@ -283,9 +283,9 @@ fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
         svm_core::http::install_tls();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let clock = svm_core::clock::Clock::system();
-        let answer = runtime.block_on(svm_agent::source::fetch(&settings, &sub, None, &clock));
+        let answer = runtime.block_on(svm_agent::fetch::fetch(&settings, &sub, None, &clock));
         match (answer, compressed) {
-            (Ok(svm_agent::source::Answer::Document { text, .. }), false) => {
+            (Ok(svm_agent::fetch::Answer::Document { text, .. }), false) => {
                 assert_eq!(text.as_bytes(), world.vendor.document(&world.vendor.code).trim_ascii());
             }
             (Err(error), true) => {

@@ -8,12 +8,10 @@ pub(crate) mod pending;
 
 pub use pending::Failure;
 
-use super::board::{Answered, Board};
 use super::engine::{Handle, Offered, Order, Tell};
-use super::health::PendingActivation;
+use super::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
+use super::health::{Answered, HealthRegistry, PendingActivation};
 use super::settings::Settings;
-use super::source::poller::verify_now;
-use super::source::{Answer, SourceError, fetch, schedule};
 use super::store::{Commit, Store, StoreError, read_note};
 use crate::lines::say;
 use pending::{Pending, Waiting};
@@ -64,7 +62,7 @@ pub struct Keep {
 pub async fn ask_vendor(
     settings: &Settings,
     clock: &Clock,
-    board: &Board,
+    health: &HealthRegistry,
     sub: &Sub,
 ) -> Result<Offered, SourceError> {
     match fetch(&settings.source, sub, None, clock).await? {
@@ -72,7 +70,7 @@ pub async fn ask_vendor(
             let expect = Expect { sub: Some(sub), issuer: None };
             let offered = verify_now(&text, &settings.trust_dir, expect, &mut Vec::new());
             let digest = offered.as_ref().ok().map(|document| text_digest(&document.text));
-            board.note_answer(Answered { sub: sub.clone(), digest, at: clock.now() });
+            health.note_answer(Answered { sub: sub.clone(), digest, at: clock.now() });
             Ok(offered)
         }
         // Nobody asked whether anything changed.
@@ -122,7 +120,7 @@ pub struct Activations {
     /// The store, for its own note.
     pub store: Store,
     /// Where it writes how it is.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
 }
 
 impl Activations {
@@ -148,7 +146,7 @@ impl Activations {
                     // Whoever wishes something is not kept waiting for the vendor.
                     let settings = self.settings.clone();
                     tokio::select! {
-                        asked = ask_vendor(&settings, &clock, &self.board, &pending.sub) => {
+                        asked = ask_vendor(&settings, &clock, &self.health, &pending.sub) => {
                             self.answered(&mut waiting, pending, asked).await;
                         }
                         wish = wishes.recv() => match wish {
@@ -162,7 +160,7 @@ impl Activations {
     }
 
     fn show(&self, waiting: &Waiting) {
-        *self.board.activations() = waiting.shown();
+        *self.health.activations() = waiting.shown();
     }
 
     async fn grant(&self, waiting: &mut Waiting, wish: Wish) {
@@ -246,7 +244,7 @@ impl Activations {
 
     fn put_off(&self, pending: &mut Pending, failure: Failure) {
         let most = self.settings.source.interval;
-        let wait = schedule::after_failure(pending.tries, failure.retry_after, most);
+        let wait = after_failure(pending.tries, failure.retry_after, most);
         pending.failed(self.clock.now(), failure, wait);
     }
 

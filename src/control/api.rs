@@ -2,9 +2,9 @@
 
 use super::reload::Reload;
 use crate::activation::Wish;
-use crate::board::Board;
 use crate::enforcement::updates::RunNow;
 use crate::engine::Handle;
+use crate::health::HealthRegistry;
 use crate::identity::Bond;
 use crate::settings::Settings;
 use crate::source::poller::Refresh;
@@ -26,7 +26,7 @@ pub struct Api {
     /// The store, for the events that are kept.
     pub store: Store,
     /// How the parts are.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// Builds the status.
     pub status: StatusSource,
     /// Reports the status.

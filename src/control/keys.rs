@@ -5,8 +5,7 @@ use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
 use crate::activation::{Failure, Keep, Wish, ask_vendor, order};
 use crate::engine::{Offered, Order};
-use crate::source::SourceError;
-use crate::source::poller::verify_now;
+use crate::fetch::{SourceError, verify_now};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -40,7 +39,7 @@ pub(super) async fn add(call: Call<'_>) -> Result<Answer, Fault> {
             let code = ActivationCode::parse(code.expose_secret())
                 .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
             let sub = code.sub();
-            match ask_vendor(&api.settings, &api.clock, &api.board, &sub).await {
+            match ask_vendor(&api.settings, &api.clock, &api.health, &sub).await {
                 Ok(offered) => take(api, role, offered, Some(sub)).await,
                 Err(error) => unanswered(api, role, sub, asked.until_published, &error).await,
             }

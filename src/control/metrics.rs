@@ -26,7 +26,7 @@ pub(super) struct Process {
 
 impl Process {
     fn of(api: &Api) -> Self {
-        Self { started: api.board.started(), dropped: api.engine.picture.borrow().dropped }
+        Self { started: api.health.started(), dropped: api.engine.picture.borrow().dropped }
     }
 }
 

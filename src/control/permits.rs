@@ -42,7 +42,7 @@ fn decision(api: &Api, resource: Resource) -> Decision {
 
 fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
     let asked = Asked { at: api.clock.now(), by: by.to_owned(), allowed: decision.allowed };
-    api.board.enforcement().entry(resource).or_default().asked = Some(asked);
+    api.health.enforcement().entry(resource).or_default().asked = Some(asked);
 }
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {

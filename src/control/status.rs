@@ -15,7 +15,7 @@ pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
 }
 
 pub(super) async fn updates(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(json!(call.api.board.updates().clone()).into())
+    Ok(json!(call.api.health.updates().clone()).into())
 }
 
 pub(super) async fn clock(call: Call<'_>) -> Result<Answer, Fault> {

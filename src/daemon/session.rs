@@ -4,7 +4,6 @@
 use super::home::Home;
 use super::{RunError, watchdog};
 use crate::activation::Activations;
-use crate::board::Board;
 use crate::certificates::Certificates;
 use crate::control::reload::Reload;
 use crate::control::{self, Api};
@@ -16,6 +15,7 @@ use crate::enforcement::gateway::{self, Gateway};
 use crate::enforcement::keeper::{Dues, Keeper};
 use crate::enforcement::updates::Updates;
 use crate::engine::{Begin, Engine, Handle};
+use crate::health::HealthRegistry;
 use crate::identity;
 use crate::lines::say;
 use crate::reserve::ReserveWatch;
@@ -146,8 +146,8 @@ impl Session {
         }
         let settings = Arc::new(settings);
         let (nudge, nudged) = watch::channel(0);
-        let board = Arc::new(Board::default());
-        board.show_start(clock.now());
+        let health = Arc::new(HealthRegistry::default());
+        health.show_start(clock.now());
         let (mut engine, handle) =
             Engine::new(settings.clone(), clock, store.clone(), &id, (state, papers), &home.permits);
         let begin = match reloaded {
@@ -179,7 +179,7 @@ impl Session {
                 store: store.clone(),
                 engine: handle.clone(),
                 clock,
-                board: board.clone(),
+                health: health.clone(),
                 nudge: nudged.clone(),
             };
             parts.spawn(async move {
@@ -193,7 +193,7 @@ impl Session {
             clock,
             engine: handle.clone(),
             store: store.clone(),
-            board: board.clone(),
+            health: health.clone(),
             spread: spread_of(&id),
         };
         parts.spawn(async move {
@@ -205,7 +205,7 @@ impl Session {
             clock,
             engine: handle.clone(),
             store: store.clone(),
-            board: board.clone(),
+            health: health.clone(),
             spread: spread_of(&id),
         };
         parts.spawn(async move {
@@ -218,7 +218,7 @@ impl Session {
             clock,
             engine: handle.clone(),
             store: store.clone(),
-            board: board.clone(),
+            health: health.clone(),
         };
         parts.spawn(async move {
             activations.run(wished).await;
@@ -246,7 +246,7 @@ impl Session {
             clock,
             engine: handle.clone(),
             store: store.clone(),
-            board: board.clone(),
+            health: health.clone(),
             gateway: gateway.as_ref().map(|(_, running)| running.clone()),
             id: id.clone(),
         };
@@ -270,7 +270,7 @@ impl Session {
                 settings: settings.clone(),
                 clock,
                 engine: handle.clone(),
-                board: board.clone(),
+                health: health.clone(),
                 gateway: gateway
                     .as_ref()
                     .filter(|_| resource == Resource::Ksn)
@@ -291,7 +291,7 @@ impl Session {
             clock,
             engine: handle.clone(),
             store: store.clone(),
-            board: board.clone(),
+            health: health.clone(),
             asked: run_asked,
         };
         parts.spawn(async move {
@@ -303,7 +303,7 @@ impl Session {
             clock,
             engine: handle.clone(),
             store: store.clone(),
-            board,
+            health,
             status,
             reporter: reports.clone(),
             refresh,

@@ -14,9 +14,8 @@ pub mod syslog;
 
 pub use probe::probe;
 
-use super::board::Board;
 use super::engine::{Handle, Order, reverts};
-use super::health::DestinationHealth;
+use super::health::{DestinationHealth, HealthRegistry};
 use super::outage::{Outage, Trouble};
 use super::settings::Destination;
 use super::store::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
@@ -63,7 +62,7 @@ pub struct Delivery {
     /// The time.
     pub clock: Clock,
     /// Where it writes how it is.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// Changes when somebody wants it tried now.
     pub nudge: watch::Receiver<u64>,
 }
@@ -181,7 +180,7 @@ impl Delivery {
         };
         let retry = kept.unwrap_or_default();
         health.outage.clone_from(&retry.outage);
-        self.board.destinations().insert(self.name.clone(), health);
+        self.health.destinations().insert(self.name.clone(), health);
         if let Some(outage) = &retry.outage {
             outage.resumed(&self.name);
         }
@@ -288,7 +287,7 @@ impl Delivery {
     }
 
     fn note_delivered(&self) {
-        if let Some(health) = self.board.destinations().get_mut(&self.name) {
+        if let Some(health) = self.health.destinations().get_mut(&self.name) {
             Outage::over(&mut health.outage, self.trouble());
             health.last_delivered_at = Some(self.clock.now());
         }
@@ -338,7 +337,7 @@ impl Delivery {
         }
     }
 
-    /// Notes a failure on the board, in the log and in the store; answers when to try again.
+    /// Notes a failure in the health, the log and the store; answers when to try again.
     async fn note_failure(&self, outcome: Outcome, retry: &mut Retry) -> Timestamp {
         let (code, message, wait, held) = match outcome {
             Outcome::Delivered { .. } | Outcome::Conflict { .. } => return self.clock.now(),
@@ -353,8 +352,8 @@ impl Delivery {
         let until = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
         let until = until.unwrap_or(now);
         let outage = {
-            let mut board = self.board.destinations();
-            let outage = &mut board.entry(self.name.clone()).or_default().outage;
+            let mut destinations = self.health.destinations();
+            let outage = &mut destinations.entry(self.name.clone()).or_default().outage;
             Outage::note(outage, now, self.trouble(), &code, message);
             outage.clone()
         };

@@ -3,8 +3,8 @@
 
 use super::{Area, Finding, Findings, ONE, Patient, wait};
 use crate::delivery::probe;
+use crate::fetch::{Answer, SourceError, fetch};
 use crate::settings::{Destination, Settings, Speaks};
-use crate::source::{Answer, SourceError, fetch};
 use crate::store::{Paper, held_papers};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;

@@ -5,23 +5,21 @@
 //! was held then: where another one is held, they say nothing, and a key that was just added is looked for at once.
 
 use super::schedule::{self, Facts};
-use super::{Answer, SourceError, fetch};
-use crate::board::Board;
 use crate::engine::{Handle, Order, Published};
+use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
+use crate::health::HealthRegistry;
 use crate::lines::say;
 use crate::outage::{Outage, Trouble};
 use crate::settings::Settings;
 use crate::store::{Commit, SOURCE_NOTE, Store, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::clock::trust::Suspicion;
-use svm_core::documents::{Document, Expect, TrustStore, text_digest, verify};
-use svm_core::error_chain::Chain;
-use svm_core::subscription::{Held, Refusal};
+use svm_core::documents::{Expect, text_digest};
+use svm_core::subscription::Held;
 use tokio::sync::{mpsc, oneshot};
 
 /// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
@@ -84,7 +82,7 @@ pub(crate) struct Memory {
 impl Memory {
     /// Goes by the document that is held now. What was learnt of another one is void; what the vendor just gave to
     /// whoever activated it counts as looked for.
-    fn go_by(&mut self, active: &Published, held: &Held, board: &Board) -> bool {
+    fn go_by(&mut self, active: &Published, held: &Held, health: &HealthRegistry) -> bool {
         let same_file = self.sub == active.sub.as_str();
         if same_file && self.held.as_ref() == Some(&active.digest) {
             return false;
@@ -96,7 +94,7 @@ impl Memory {
         }
         self.etag = None;
         self.held = Some(active.digest.clone());
-        if let Some(answered) = board.answered(&active.sub) {
+        if let Some(answered) = health.answered(&active.sub) {
             self.last_heard = self.last_heard.max(Some(answered.at));
             if answered.digest.as_ref() == Some(&active.digest) {
                 self.last_look = self.last_look.max(Some(held.role_since));
@@ -158,45 +156,9 @@ pub struct Poller {
     /// The store, for the poller's own note.
     pub store: Store,
     /// Where it writes how it is.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// The SVM's place in an interval, 0 to 1.
     pub spread: f64,
-}
-
-/// Verifies a document against the signers that are trusted now. What is wrong with them is logged, but for what
-/// stands in `told`; there it stands afterwards.
-///
-/// # Errors
-/// The refusal that applies.
-pub fn verify_now(
-    text: &str,
-    trust_dir: &Path,
-    expect: Expect<'_>,
-    told: &mut Vec<String>,
-) -> Result<Document, Refusal> {
-    let mut wrong = Vec::new();
-    let store = match TrustStore::load(trust_dir) {
-        Ok(loaded) => {
-            for problem in &loaded.problems {
-                let problem = Chain(problem).to_string();
-                if !told.contains(&problem) {
-                    say!(SIGNER_USELESS of problem, "{problem}");
-                }
-                wrong.push(problem);
-            }
-            loaded.store
-        }
-        Err(error) => {
-            let error = Chain(&error).to_string();
-            if !told.contains(&error) {
-                say!(SIGNERS_UNREADABLE, "{error}");
-            }
-            wrong.push(error);
-            TrustStore::default()
-        }
-    };
-    *told = wrong;
-    Ok(verify(text, &store, expect)?)
 }
 
 impl Poller {
@@ -208,7 +170,7 @@ impl Poller {
             let picture = self.engine.picture.borrow_and_update().clone();
             let active = picture.active.as_ref().zip(picture.state.active.as_ref());
             if let Some((active, held)) = active
-                && memory.go_by(active, held, &self.board)
+                && memory.go_by(active, held, &self.health)
             {
                 self.keep(&memory).await;
             }
@@ -312,7 +274,7 @@ impl Poller {
     }
 
     fn later(&self, now: Timestamp, failures: u32, retry_after: Option<Duration>) -> Timestamp {
-        let wait = schedule::after_failure(failures, retry_after, self.settings.source.interval);
+        let wait = after_failure(failures, retry_after, self.settings.source.interval);
         SignedDuration::try_from(wait).ok().and_then(|w| now.checked_add(w).ok()).unwrap_or(now)
     }
 
@@ -356,7 +318,7 @@ impl Poller {
     }
 
     fn show(&self, memory: &Memory, due: Option<Timestamp>) {
-        let mut source = self.board.source();
+        let mut source = self.health.source();
         source.configured = self.settings.source.url.is_some();
         source.last_heard_at = memory.last_heard;
         source.next_look_at = due;

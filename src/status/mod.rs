@@ -139,7 +139,7 @@ pub struct DevicesStatus {
 impl Status {
     fn of(observed: Observed<'_>) -> Self {
         let Observed { source, picture, waiting, gateway, hostname } = observed;
-        let StatusSource { settings, clock, board, id, .. } = source;
+        let StatusSource { settings, clock, health, id, .. } = source;
         let (state, now) = (&picture.state, clock.now());
         let told = &state.told;
         let course = state.course();
@@ -154,7 +154,7 @@ impl Status {
         let permit = |resource: Resource| {
             let written = picture.permits.iter().find(|p| p.resource == resource);
             let EnforcementHealth { verdict: carried_out, enforced_by, outage, asked } =
-                board.enforcement().get(&resource).cloned().unwrap_or_default();
+                health.enforcement().get(&resource).cloned().unwrap_or_default();
             // Where nothing can be kept, what was written may be less than what was told.
             let verdict = written.map_or(told.permit(resource), |p| p.verdict);
             let rate = written.and_then(|p| p.rate).filter(|_| verdict == Permit::Limited);
@@ -192,7 +192,7 @@ impl Status {
                 .iter()
                 .filter_map(|(held, role)| Some(KeyStatus::of(held.as_ref()?, *role, state)))
                 .collect(),
-            reserve_problem: board.reserve_problem().clone(),
+            reserve_problem: health.reserve_problem().clone(),
             permits: Resource::ALL.map(permit).into(),
             gateway,
             devices: DevicesStatus {
@@ -201,13 +201,13 @@ impl Status {
                 level: told.limit,
             },
             next_change: picture.next_change,
-            source: board.source().clone(),
-            activations: board.activations().clone(),
-            updates: board.updates().clone(),
+            source: health.source().clone(),
+            activations: health.activations().clone(),
+            updates: health.updates().clone(),
             destinations: waiting
                 .into_iter()
                 .map(|row| {
-                    let health = board.destinations().get(&row.destination).cloned().unwrap_or_default();
+                    let health = health.destinations().get(&row.destination).cloned().unwrap_or_default();
                     let Waiting { destination, events: waiting, oldest, quarantined } = row;
                     (destination, DestinationStatus { waiting, oldest, quarantined, health })
                 })

@@ -1,10 +1,9 @@
 //! Where a status comes from: the engine's state, and what the other parts publish of themselves.
 
 use super::Status;
-use crate::board::Board;
 use crate::enforcement::gateway::Gateway;
 use crate::engine::{Handle, Picture};
-use crate::health::GatewayHealth;
+use crate::health::{GatewayHealth, HealthRegistry};
 use crate::identity::hostname;
 use crate::settings::Settings;
 use crate::store::{Store, Waiting};
@@ -24,7 +23,7 @@ pub struct StatusSource {
     /// The store, for the events that wait.
     pub store: Store,
     /// What the parts publish.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// The gateway, if the settings have one: it counts on its own thread, so it is asked.
     pub gateway: Option<Arc<Gateway>>,
     /// The SVM's id.

@@ -13,8 +13,8 @@ use super::gateway::Gateway;
 use super::permit_file::{self, PermitFile};
 use super::protection::Guard;
 use super::updates::RunNow;
-use crate::board::Board;
 use crate::engine::{Handle, Order, Tell};
+use crate::health::HealthRegistry;
 use crate::outage::{Outage, Trouble};
 use crate::settings::Settings;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct Keeper {
     /// Whose permits are carried out.
     pub engine: Handle,
     /// Where it is shown.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// The gateway, where there is one for this resource.
     pub gateway: Option<Arc<Gateway>>,
     /// Asks for a database update.
@@ -186,9 +186,9 @@ impl Keeper {
         outcome
     }
 
-    /// Writes what came of it onto the board.
+    /// Publishes what came of it.
     fn show(&self, verdict: Permit, outcome: &Outcome, actions: &[Running]) {
-        let mut shown = self.board.enforcement();
+        let mut shown = self.health.enforcement();
         let shown = shown.entry(self.resource).or_default();
         shown.verdict = Some(verdict);
         shown.enforced_by.clone_from(&outcome.by);
@@ -248,7 +248,7 @@ impl Keeper {
 
     /// Reasons for the device status, over both resources.
     fn conditions(&self) -> Vec<Tell> {
-        let shown = self.board.enforcement();
+        let shown = self.health.enforcement();
         // Right after a start, what the other keeper will find is not known: what was told before stands.
         if shown.values().filter(|e| e.verdict.is_some()).count() < Resource::ALL.len() {
             return Vec::new();
@@ -332,7 +332,7 @@ impl Keeper {
         };
         let what = format!("the action {name}");
         {
-            let mut shown = self.board.enforcement();
+            let mut shown = self.health.enforcement();
             let shown = shown.entry(resource).or_default();
             match &problem {
                 Some(problem) => {

@@ -60,7 +60,7 @@ impl Keeper {
         });
         // One that `svm-agent updates run` started, without a schedule.
         let unit = &self.settings.updates.unit;
-        let by_hand = self.board.updates().running_since.is_some()
+        let by_hand = self.health.updates().running_since.is_some()
             || self.engine.picture.borrow().state.enforcement.pending_starts.contains(unit);
         let by_hand = by_hand.then(|| (Resource::DatabaseUpdates, unit.clone()));
         let mut governed = Governed::default();

@@ -14,8 +14,8 @@ mod task;
 
 pub use memory::Memory;
 
-use crate::board::Board;
 use crate::engine::Handle;
+use crate::health::HealthRegistry;
 use crate::settings::Settings;
 use crate::store::{Store, read_note};
 use driver::{Course, Jobs};
@@ -62,7 +62,7 @@ pub struct Updates {
     /// The store, for the note.
     pub store: Store,
     /// Where it writes how it is.
-    pub board: Arc<Board>,
+    pub health: Arc<HealthRegistry>,
     /// Who asks for a run.
     pub asked: mpsc::Receiver<RunNow>,
 }
@@ -70,7 +70,7 @@ pub struct Updates {
 impl Updates {
     /// Works until whoever may ask is gone.
     pub async fn run(self) {
-        let Self { settings, clock, engine, store, board, mut asked } = self;
+        let Self { settings, clock, engine, store, health, mut asked } = self;
         let note = store.note(memory::NOTE).await.ok().flatten();
         let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
         let kept = memory.to_note();
@@ -86,7 +86,7 @@ impl Updates {
             course = Some((follows, Jobs::new(&config.schedule, told).await));
         }
         let waiting = memory.waiting.filter(|_| course.is_some());
-        let mut task = Task::new(settings, clock, engine, board, (memory, kept), course);
+        let mut task = Task::new(settings, clock, engine, health, (memory, kept), course);
         task.resume(waiting);
         loop {
             task.look().await;

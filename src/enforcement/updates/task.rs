@@ -5,10 +5,9 @@ use super::driver::{self, Course, Due, Jobs};
 use super::memory::{self, Memory};
 use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
 use super::{Asked, RunNow};
-use crate::board::Board;
 use crate::enforcement::protection::Guard;
 use crate::engine::{Handle, Order, Tell};
-use crate::health::{Failed, Outdated, UpdatesHealth};
+use crate::health::{Failed, HealthRegistry, Outdated, UpdatesHealth};
 use crate::lines::say;
 use crate::settings::{Missed, Settings, Updates as Config};
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +52,7 @@ pub(super) struct Task {
     settings: Arc<Settings>,
     clock: Clock,
     engine: Handle,
-    board: Arc<Board>,
+    health: Arc<HealthRegistry>,
     memory: Memory,
     course: Option<(Course, Jobs)>,
     /// The end of a random delay.
@@ -93,7 +92,7 @@ impl Task {
         settings: Arc<Settings>,
         clock: Clock,
         engine: Handle,
-        board: Arc<Board>,
+        health: Arc<HealthRegistry>,
         (memory, kept): (Memory, String),
         course: Option<(Course, Jobs)>,
     ) -> Self {
@@ -101,7 +100,7 @@ impl Task {
             settings,
             clock,
             engine,
-            board,
+            health,
             memory,
             course,
             starts_at: None,
@@ -409,7 +408,7 @@ impl Task {
             let left = self.clock.span(at.saturating_duration_since(Instant::now()));
             now.checked_add(SignedDuration::try_from(left).ok()?).ok()
         });
-        *self.board.updates() = UpdatesHealth {
+        *self.health.updates() = UpdatesHealth {
             unit: config.unit.clone(),
             schedule: config.schedule.lines().iter().map(|line| line.as_str().to_owned()).collect(),
             time_zone: config.schedule.zone().to_owned(),

@@ -14,8 +14,8 @@ use svm_core::tls::{Good, GoodCell};
 /// An answer that took longer says little of what time it is.
 const PROMPT: Duration = Duration::from_secs(30);
 
-/// Has `clock` go by what an answer from `url` tells, which came after `took`.
-pub(super) async fn heed(
+/// Sets `clock` by the `Date` of an answer from `url`, which came after `took`.
+pub(super) async fn observe_server_date(
     answer: &Answer,
     took: Duration,
     (client, url, good): (&Client, &str, &GoodCell),
@@ -36,15 +36,15 @@ pub(super) async fn heed(
             let told =
                 answer.ok().and_then(|answer| http::told_time(&answer.headers)).filter(|_| asked() <= PROMPT);
             if let Some(told) = told {
-                believe(told, good.get(), clock);
+                accept(told, good.get(), clock);
             }
         }
-        Some(told) => believe(told, good.get(), clock),
+        Some(told) => accept(told, good.get(), clock),
         None => {}
     }
 }
 
-fn believe(told: Timestamp, good: Good, clock: &Clock) {
+fn accept(told: Timestamp, good: Good, clock: &Clock) {
     match good {
         Good::Now => clock.confirm(told, false),
         // It has just begun, so it is not earlier; an old one that was stolen would say no more.

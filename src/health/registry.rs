@@ -1,6 +1,6 @@
-//! The board: where the parts of the agent write how they are, for status and reports.
+//! The registry in which the parts of the agent publish their health, for status and reports.
 
-use super::health::{DestinationHealth, EnforcementHealth, PendingActivation, SourceHealth, UpdatesHealth};
+use super::{DestinationHealth, EnforcementHealth, PendingActivation, SourceHealth, UpdatesHealth};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock};
@@ -19,9 +19,9 @@ pub struct Answered {
     pub at: Timestamp,
 }
 
-/// The board itself.
+/// The health of every part; each guard is released before anything is waited for.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct HealthRegistry {
     source: Mutex<SourceHealth>,
     destinations: Mutex<BTreeMap<String, DestinationHealth>>,
     enforcement: Mutex<BTreeMap<Resource, EnforcementHealth>>,
@@ -32,7 +32,7 @@ pub struct Board {
     started: OnceLock<Timestamp>,
 }
 
-impl Board {
+impl HealthRegistry {
     /// How the source is; never held over a wait.
     pub fn source(&self) -> MutexGuard<'_, SourceHealth> {
         lock(&self.source)

@@ -2,6 +2,10 @@
 //!
 //! Only data: a part writes it, and whoever shows it needs to know nothing of that part.
 
+mod registry;
+
+pub use registry::{Answered, HealthRegistry};
+
 use super::outage::Outage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

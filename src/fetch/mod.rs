@@ -1,0 +1,256 @@
+//! Fetching: asking the vendor's host for a published document, and verifying the answer.
+//!
+//! Promises: an answer counts only as a whole document or as "not changed"; anything else has a name and
+//! changes nothing; the code and the name of the file never stand in a log. Must not know: the rules of the
+//! life cycle, and when to ask.
+
+mod retry;
+mod server_date;
+mod verify;
+
+pub use retry::after_failure;
+pub use verify::verify_now;
+
+use crate::settings::SourceSettings;
+use hyper::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use std::time::Duration;
+use svm_core::clock::Clock;
+use svm_core::documents::{MAX_DOCUMENT_BYTES, Sub, published_path};
+use svm_core::http::{self, ClientError, Failure, Method, StatusCode};
+use svm_core::text::{clean_start, trim_pasted};
+
+/// Why a look brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No `source.url` is set.
+    #[error("no source.url is configured; documents can be added from files: svm-agent key add FILE")]
+    NotConfigured,
+    /// The connection cannot be prepared.
+    #[error("{0}")]
+    Client(String),
+    /// No whole answer.
+    #[error("{0}")]
+    Exchange(#[from] Failure),
+    /// The vendor's server knows no such document.
+    #[error(
+        "the vendor has no document for this code: check the code, or ask the vendor whether it is published"
+    )]
+    NotFound,
+    /// The vendor's server says that it had one, and never will again.
+    #[error("the vendor withdrew the document of this code for good (410): ask the vendor for another code")]
+    Withdrawn,
+    /// Sent elsewhere.
+    #[error(
+        "the server redirects ({status}) to {to}; redirects are not followed, set source.url to the right place"
+    )]
+    Redirect {
+        /// 3xx.
+        status: u16,
+        /// Scheme and host, and the path before the name of the document.
+        to: String,
+    },
+    /// Any other status.
+    #[error("{who} answers {status}: {}", about(*status))]
+    Status {
+        /// As it was answered.
+        status: u16,
+        /// Who answers: the server, or a proxy before it.
+        who: String,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A body in a form that was not asked for.
+    #[error(
+        "the server compresses the document ({encoding}), though it was asked not to: have the vendor publish it as a plain file, and see whether a proxy in between compresses"
+    )]
+    Encoded {
+        /// The encoding.
+        encoding: String,
+    },
+    /// A page, such as that of a proxy or a log-in.
+    #[error("the answer is not a document but {what}: is there a proxy in between?")]
+    NotADocument {
+        /// What it looks like.
+        what: &'static str,
+    },
+}
+
+/// What a status means at a place where documents lie, and the way out.
+fn about(status: u16) -> &'static str {
+    match status {
+        401 => {
+            "it wants a log-in, and this SVM has none for it; documents are published for everyone who knows their name: ask the vendor whether source.url is right"
+        }
+        403 => {
+            "it refuses, or there is no document for this code: object stores and web servers answer so where there is nothing; check source.url, and ask the vendor whether the document is published and may be read by everyone"
+        }
+        407 => "it is, or stands behind, a proxy that wants a password; see source.proxy",
+        400 | 405 | 414 | 421 | 431 => "it does not understand the question; check source.url",
+        429 => "it is asked too often; it is asked again later",
+        451 => "it may not hand out the document for legal reasons; ask the vendor",
+        400..=499 => "it refuses; check source.url and ask the vendor",
+        500..=599 => "it has a fault of its own; it is asked again later",
+        _ => "no document comes with that; check source.url and ask the vendor",
+    }
+}
+
+impl SourceError {
+    /// A short name for logs and status.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::Client(_) => "connection_settings",
+            Self::Exchange(failure) => failure.code(),
+            Self::NotFound => "not_found",
+            Self::Withdrawn => "withdrawn",
+            Self::Redirect { .. } => "redirect",
+            Self::Status { .. } => "http_status",
+            Self::Encoded { .. } | Self::NotADocument { .. } => "not_a_document",
+        }
+    }
+}
+
+/// What a look brought.
+pub enum Answer {
+    /// The document that is known already.
+    NotChanged,
+    /// A document, not verified yet.
+    Document {
+        /// The text.
+        text: String,
+        /// The server's name for this version of it.
+        etag: Option<String>,
+    },
+}
+
+/// Looks for a published document; `etag` is that of the accepted one. Whatever the vendor's own host answers over
+/// verified TLS tells `clock` the time.
+///
+/// # Errors
+/// [`SourceError`], which names what came instead.
+pub async fn fetch(
+    settings: &SourceSettings,
+    sub: &Sub,
+    etag: Option<&str>,
+    clock: &Clock,
+) -> Result<Answer, SourceError> {
+    let base = settings.url.as_ref().ok_or(SourceError::NotConfigured)?;
+    // Made anew for each look: certificates may have changed, and hours lie between.
+    let url = format!("{base}/{}", published_path(sub));
+    let (client, good) = http::client_for_signed(&url, &settings.connection, *clock)
+        .map_err(|e: ClientError| SourceError::Client(svm_core::error_chain::Chain(&e).to_string()))?;
+    let mut request = client.request(Method::GET).header(ACCEPT_ENCODING, "identity");
+    if let Some(etag) = etag {
+        request = request.header(IF_NONE_MATCH, etag);
+    }
+    let asked = svm_core::clock::stopwatch();
+    let answer = request.send().await?;
+    server_date::observe_server_date(&answer, asked(), (&client, &url, &good), clock).await;
+    match answer.status {
+        StatusCode::OK => {}
+        StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Answer::NotChanged),
+        StatusCode::NOT_FOUND => return Err(SourceError::NotFound),
+        StatusCode::GONE => return Err(SourceError::Withdrawn),
+        // That nothing changed is no answer to who did not ask for changes, and is no redirect either.
+        status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+            let to = answer.header("location").and_then(|to| leads_to(&url, to, sub));
+            let to = to.unwrap_or_else(|| "a place that it does not name".to_owned());
+            return Err(SourceError::Redirect { status: status.as_u16(), to });
+        }
+        status => {
+            let who = match &answer.proxy {
+                Some(proxy) => format!("the server, or the proxy {proxy} before it,"),
+                None => "the server".to_owned(),
+            };
+            let retry_after = http::retry_after(&answer.headers, clock.now());
+            return Err(SourceError::Status { status: status.as_u16(), who, retry_after });
+        }
+    }
+    let etag = answer.header("etag").filter(|etag| etag.len() <= 200).map(str::to_owned);
+    let encoding = answer.header("content-encoding").map(|encoding| clean_start(encoding.trim(), 40));
+    let body = answer.body(MAX_DOCUMENT_BYTES).await?;
+    document(&body, encoding.as_deref()).map(|text| Answer::Document { text, etag })
+}
+
+/// Where a redirect leads: scheme, host and the path before the name of the document, which is a secret.
+fn leads_to(from: &str, to: &str, sub: &Sub) -> Option<String> {
+    let to = reqwest::Url::parse(from).ok()?.join(to).ok()?;
+    let host = to.host_str()?;
+    let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = to.path().strip_suffix(&format!("/{}", published_path(sub))).unwrap_or_default();
+    Some(clean_start(&format!("{}://{host}{port}{path}", to.scheme()), 200))
+}
+
+/// The document in a body, judged by what it holds: whatever a server calls it.
+fn document(body: &[u8], encoding: Option<&str>) -> Result<String, SourceError> {
+    let not = |what| Err(SourceError::NotADocument { what });
+    let Ok(text) = std::str::from_utf8(body) else {
+        let magic = match body {
+            [0x1f, 0x8b, ..] => Some("gzip"),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+            _ => None,
+        };
+        return match encoding.filter(|encoding| !encoding.eq_ignore_ascii_case("identity")).or(magic) {
+            Some(encoding) => Err(SourceError::Encoded { encoding: encoding.to_owned() }),
+            None => not("binary data"),
+        };
+    };
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    match trim_pasted(text) {
+        "" => not("empty"),
+        found if found.starts_with('<') => not("a web page"),
+        found if found.split('.').count() == 3 && found.chars().all(|c| c == '.' || part(c)) => {
+            Ok(found.to_owned())
+        }
+        found if found.starts_with(['{', '[']) => not("JSON"),
+        _ => not("some other text"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_judged_by_what_it_holds() {
+        let of = |body: &[u8], encoding| document(body, encoding).map_err(|error| error.to_string());
+        assert_eq!(of(b"a-_.b.c\r\n", None).as_deref(), Ok("a-_.b.c"));
+        assert_eq!(of("\u{feff}a.b.c\u{200b}\n\u{a0}".as_bytes(), None).as_deref(), Ok("a.b.c"));
+        // What is plain is plain, whatever it is called.
+        assert_eq!(of(b"a.b.c", Some("gzip")).as_deref(), Ok("a.b.c"));
+        for (body, encoding, told) in [
+            (&b"\x1f\x8b\x08\0\xff"[..], Some("gzip"), "(gzip)"),
+            (b"\x1f\x8b\x08\0\xff", Some("identity"), "(gzip)"),
+            (b"\x1f\x8b\x08\0\xff", None, "(gzip)"),
+            (b"\x28\xb5\x2f\xfd\xff", None, "(zstd)"),
+            (b"\xff\xfe\x01", Some("br"), "(br)"),
+            (b"\xff\xfe\x01", None, "binary data"),
+            (b"", None, "empty"),
+            (b" <html>", None, "a web page"),
+            (b"{\"error\": 1}", None, "JSON"),
+            (b"a.b", None, "some other text"),
+        ] {
+            let error = of(body, encoding).unwrap_err();
+            assert!(error.contains(told), "{error}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_told_by_its_place_and_never_by_the_name_of_the_document() {
+        let sub: Sub = "0123456789abcdef".repeat(4).parse().unwrap();
+        let path = published_path(&sub);
+        let from = format!("https://h/base/{path}");
+        for (to, told) in [
+            ("/login?next=x", "https://h"),
+            ("//other.example/x", "https://other.example"),
+            ("../../elsewhere/", "https://h"),
+            ("http://other.example:8080/", "http://other.example:8080"),
+            (&format!("https://me:planted@new.example/docs/{path}"), "https://new.example/docs"),
+            (&format!("/moved/{path}#x"), "https://h/moved"),
+            (&format!("/x/{}", sub.as_str()), "https://h"),
+        ] {
+            assert_eq!(leads_to(&from, to, &sub).as_deref(), Some(told), "{to}");
+        }
+        assert_eq!(leads_to(&from, "https://", &sub), None);
+    }
+}
