@@ -14,7 +14,7 @@ use crate::enforcement::gates;
 use crate::enforcement::gateway::{self, Gateway};
 use crate::enforcement::keeper::{Dues, Keeper};
 use crate::enforcement::updates::Updates;
-use crate::engine::{Begin, Engine, Handle};
+use crate::engine::{Begin, Engine, EngineParts, Handle};
 use crate::health::HealthRegistry;
 use crate::identity;
 use crate::lines::say;
@@ -148,8 +148,15 @@ impl Session {
         let (nudge, nudged) = watch::channel(0);
         let health = Arc::new(HealthRegistry::default());
         health.show_start(clock.now());
-        let (mut engine, handle) =
-            Engine::new(settings.clone(), clock, store.clone(), &id, (state, papers), &home.permits);
+        let (mut engine, handle) = Engine::new(EngineParts {
+            settings: settings.clone(),
+            clock,
+            store: store.clone(),
+            id: id.clone(),
+            state,
+            papers,
+            permits: home.permits.clone(),
+        });
         let begin = match reloaded {
             None => Begin::Start { changed, rebuilt },
             Some(keys) => Begin::Reloaded { keys },

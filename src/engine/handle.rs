@@ -146,7 +146,11 @@ pub struct Picture {
     pub dropped: u64,
 }
 
-pub(super) type Request = (Order, oneshot::Sender<Result<Turn, StoreError>>);
+/// An order, and where its outcome goes.
+pub(super) struct Request {
+    pub(super) order: Order,
+    pub(super) reply: oneshot::Sender<Result<Turn, StoreError>>,
+}
 
 /// How the other parts speak to the engine.
 #[derive(Clone)]
@@ -172,6 +176,6 @@ impl Handle {
     /// # Errors
     /// It could not be kept, and nothing of it is in force.
     pub async fn order(&self, order: Order) -> Result<Turn, StoreError> {
-        ask(&self.orders, |reply| (order, reply)).await.ok_or(StoreError::Closed)?
+        ask(&self.orders, |reply| Request { order, reply }).await.ok_or(StoreError::Closed)?
     }
 }

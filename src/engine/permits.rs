@@ -1,21 +1,52 @@
 //! The permits that follow from the state: what they say, and when they are written.
 
-use super::{Engine, Run, Step, Turn};
-use crate::enforcement::budget;
-use crate::enforcement::permit_file::PermitFile;
+use crate::enforcement::permit_file::{self, PermitFile};
 use crate::outage::{Outage, Trouble};
-use crate::store::StoreError;
+use crate::settings::Settings;
 use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use svm_core::subscription::{Input, Permit, Resource, State, Terms, permit_until};
+use svm_core::clock::Clock;
+use svm_core::subscription::{Permit, Resource, State, Terms, permit_until};
+use tokio::sync::watch;
 
-/// A permit that could not be written is tried again after so long.
+/// A permit that could not be written is tried again after this time.
 const WRITE_AGAIN: Duration = Duration::from_secs(10);
 
-impl Engine {
-    /// Permits are renewed at half of the time that they are good for, by the boot clock: nobody sets that.
-    pub(super) fn permits_left(&self) -> Duration {
-        let renew_at = self.written.as_ref().map(|(renew_at, _)| *renew_at);
+/// The permits as they were last written.
+struct Written {
+    /// When to write them again, by the boot clock.
+    renew_at: Duration,
+    permits: Vec<PermitFile>,
+}
+
+/// Writes the permit files, and shows them to the other parts.
+pub(super) struct PermitWriter {
+    settings: Arc<Settings>,
+    clock: Clock,
+    folder: PathBuf,
+    shown: watch::Sender<Vec<PermitFile>>,
+    written: Option<Written>,
+    /// Why the files do not say what they should.
+    outage: Option<Outage>,
+}
+
+impl PermitWriter {
+    pub(super) fn new(settings: Arc<Settings>, clock: Clock, shown: watch::Sender<Vec<PermitFile>>) -> Self {
+        let folder = permit_file::folder(&settings.runtime_dir);
+        Self { settings, clock, folder, shown, written: None, outage: None }
+    }
+
+    /// The permits as they were last written; empty before.
+    pub(super) fn written(&self) -> &[PermitFile] {
+        self.written.as_ref().map(|written| written.permits.as_slice()).unwrap_or_default()
+    }
+
+    /// How long until the permits are to be renewed: at half of the time that they are good for, by the boot clock, which
+    /// nobody sets.
+    pub(super) fn left(&self) -> Duration {
+        let renew_at = self.written.as_ref().map(|written| written.renew_at);
         renew_at.map_or(Duration::ZERO, |at| at.saturating_sub(svm_core::clock::boot_time()))
     }
 
@@ -41,15 +72,15 @@ impl Engine {
         }
     }
 
-    /// Writes the permits that are right at `now`, where the written ones say anything else or are half as old as
-    /// they may get. Where `next` is not kept yet, whichever of it and the kept state allows less is written.
-    pub(super) fn write_permits(&mut self, now: Timestamp, next: Option<&State>) {
+    /// Writes the permits that are right at `now`, if the written ones say anything else or are due for renewal. If `next`
+    /// is not stored yet, whichever of it and `stored` allows less is written.
+    pub(super) fn write(&mut self, stored: &State, next: Option<&State>, now: Timestamp) {
         let permits = Resource::ALL.map(|resource| {
-            let kept = self.permit(&self.state, now, resource);
+            let stored = self.permit(stored, now, resource);
             let next = next.map(|state| self.permit(state, now, resource));
-            next.filter(|next| rank(next.verdict) < rank(kept.verdict)).unwrap_or(kept)
+            next.filter(|next| rank(next.verdict) < rank(stored.verdict)).unwrap_or(stored)
         });
-        let old = self.written.as_ref().map(|(_, old)| old.as_slice()).unwrap_or_default();
+        let old = self.written();
         // A permit that only its age ends says the same a moment later.
         let ends = |p: &PermitFile| {
             Some(p.until).filter(|_| p.until.duration_since(p.written_at) < self.settings.permit_max_age)
@@ -57,58 +88,26 @@ impl Engine {
         let says = |p: &PermitFile| (p.verdict, p.rate, p.phase, p.cause, ends(p));
         let stands =
             old.len() == permits.len() && old.iter().zip(&permits).all(|(old, new)| says(old) == says(new));
-        if !stands || self.permits_left().is_zero() {
-            let written: std::io::Result<()> =
-                permits.iter().map(|permit| permit.put(&self.permits)).fold(Ok(()), Result::and);
-            let again = match written {
-                Ok(()) => {
-                    Outage::over(&mut self.permit_outage, Trouble::Permits);
-                    self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2)
-                }
-                Err(error) => {
-                    let message = format!("{}: {error}", self.permits.display());
-                    Outage::note(
-                        &mut self.permit_outage,
-                        now,
-                        Trouble::Permits,
-                        "permit_not_written",
-                        message,
-                    );
-                    WRITE_AGAIN
-                }
-            };
-            self.permits_shown.send_replace(permits.to_vec());
-            self.written = Some((svm_core::clock::boot_time().saturating_add(again), permits.into()));
+        if stands && !self.left().is_zero() {
+            return;
         }
-    }
-
-    /// Spends one run of a resource. What is spent is kept before it is granted, so that none is spent twice.
-    pub(super) async fn take(
-        &mut self,
-        resource: Resource,
-        unit: Option<String>,
-    ) -> Result<Turn, StoreError> {
-        // What time brought is in the permit, kept or not.
-        self.turn(Step::new(Input::Look)).await.ok();
-        let at = self.now();
-        let permit = self.written.as_ref().and_then(|(_, all)| all.iter().find(|p| p.resource == resource));
-        let (verdict, rate) = permit.map_or((Permit::Stopped, None), |p| (p.verdict, p.rate));
-        let (run, keep) = match verdict {
-            Permit::Full => (Run::Granted, None),
-            Permit::Stopped => (Run::Stopped, unit.map(Input::StartPending)),
-            Permit::Limited => {
-                let spent = self.state.enforcement.spent.get(&resource).copied();
-                match budget::take(spent, rate.unwrap_or(0), resource.period(), at) {
-                    Ok(spent) => (Run::Granted, Some(Input::Spent(resource, spent))),
-                    Err(next) => (Run::SpentUntil(next), None),
-                }
+        // The one that cannot be written does not keep the other from being written.
+        let written: std::io::Result<()> =
+            permits.iter().map(|permit| permit.put(&self.folder)).fold(Ok(()), Result::and);
+        let again = match written {
+            Ok(()) => {
+                Outage::over(&mut self.outage, Trouble::Permits);
+                self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2)
+            }
+            Err(error) => {
+                let message = format!("{}: {error}", self.folder.display());
+                Outage::note(&mut self.outage, now, Trouble::Permits, "permit_not_written", message);
+                WRITE_AGAIN
             }
         };
-        let turn = match keep {
-            Some(input) => self.turn(Step::new(input)).await?,
-            None => Turn { at, events: Vec::new(), taken: false, run: None },
-        };
-        Ok(Turn { run: Some(run), ..turn })
+        self.shown.send_replace(permits.to_vec());
+        let renew_at = svm_core::clock::boot_time().saturating_add(again);
+        self.written = Some(Written { renew_at, permits: permits.into() });
     }
 }
 

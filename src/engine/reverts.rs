@@ -4,7 +4,7 @@
 //! The numbers go on above all that the destination knows. Two machines with one id would leap over each other for
 //! ever: so it is done a few times a day, and then held until somebody looks.
 
-use super::{Engine, Step};
+use super::{Engine, PendingInput};
 use crate::store::{Above, REVERTS_NOTE, StoreError, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -68,15 +68,19 @@ impl Engine {
             self.origin.instance = format!("{}.{}", self.origin.instance, super::instance());
         }
         let number = highest.max(last);
-        let told = Operational::SequenceReverted {
+        let reported = Operational::SequenceReverted {
             destination: destination.clone(),
             from: format_sequence(sequence),
             to: format_sequence(number.saturating_add(1)),
         };
         let note = serde_json::to_string(&reverts).unwrap_or_default();
-        let above = Some(Above { destination, number });
-        let notes = vec![(REVERTS_NOTE, note)];
-        self.turn(Step { also: vec![told], above, notes, ..Step::new(Input::Look) }).await?;
+        let coming = PendingInput {
+            operational_events: vec![reported],
+            renumber_above: Some(Above { destination, number }),
+            notes: vec![(REVERTS_NOTE, note)],
+            ..PendingInput::new(Input::Look)
+        };
+        self.turn(coming).await?;
         self.reverts = reverts;
         Ok(true)
     }

@@ -11,6 +11,7 @@ pub mod driver;
 mod memory;
 pub mod run;
 mod task;
+mod unreported;
 
 pub use memory::Memory;
 
@@ -18,11 +19,12 @@ use crate::engine::Handle;
 use crate::health::HealthRegistry;
 use crate::settings::Settings;
 use crate::store::{Store, read_note};
-use driver::{Course, Jobs};
+use driver::{Course, Due, Jobs};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use svm_core::clock::Clock;
-use task::Task;
+use task::{Context, Following, Task};
 use tokio::sync::{mpsc, oneshot};
 
 /// What came of asking for a run.
@@ -73,20 +75,12 @@ impl Updates {
         let Self { settings, clock, engine, store, health, mut asked } = self;
         let note = store.note(memory::NOTE).await.ok().flatten();
         let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
-        let kept = memory.to_note();
+        let stored = memory.to_note();
         let (told, mut due) = mpsc::channel(8);
-        let config = &settings.updates;
-        let mut course = None;
-        if config.schedule.is_empty() {
-            memory.followed = None;
-        } else {
-            let before = memory.followed.take();
-            let follows = Course::new(config.schedule.clone(), config.missed, before, clock.now());
-            memory.followed = Some(follows.followed().clone());
-            course = Some((follows, Jobs::new(&config.schedule, told).await));
-        }
-        let waiting = memory.waiting.filter(|_| course.is_some());
-        let mut task = Task::new(settings, clock, engine, health, (memory, kept), course);
+        let following = follow(&mut memory, &settings, clock.now(), told).await;
+        let waiting = memory.waiting.filter(|_| following.is_some());
+        let context = Context { settings, clock, engine, health };
+        let mut task = Task::new(context, memory, stored, following);
         task.resume(waiting);
         loop {
             task.look().await;
@@ -102,4 +96,22 @@ impl Updates {
             }
         }
     }
+}
+
+/// Follows the schedule from where it was followed before, if there is one; `told` is sent what is due.
+async fn follow(
+    memory: &mut Memory,
+    settings: &Settings,
+    now: Timestamp,
+    told: mpsc::Sender<Due>,
+) -> Option<Following> {
+    let before = memory.followed.take();
+    let config = &settings.updates;
+    if config.schedule.is_empty() {
+        return None;
+    }
+    let course = Course::new(config.schedule.clone(), config.missed, before, now);
+    memory.followed = Some(course.followed().clone());
+    let jobs = Jobs::new(&config.schedule, told).await;
+    Some(Following { course, jobs })
 }

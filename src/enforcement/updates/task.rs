@@ -1,12 +1,13 @@
-//! The task of database updates: what is due, what goes on, and what is to be told of it.
+//! The task of database updates: what is due, what goes on, and what came of it.
 
 use super::age::{self, Limits};
 use super::driver::{self, Course, Due, Jobs};
-use super::memory::{self, Memory};
+use super::memory::Memory;
 use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
+use super::unreported::Unreported;
 use super::{Asked, RunNow};
 use crate::enforcement::protection::Guard;
-use crate::engine::{Handle, Order, Tell};
+use crate::engine::Handle;
 use crate::health::{Failed, HealthRegistry, Outdated, UpdatesHealth};
 use crate::lines::say;
 use crate::settings::{Missed, Settings, Updates as Config};
@@ -17,7 +18,6 @@ use std::time::Duration;
 use svm_core::backoff::jitter;
 use svm_core::clock::{self, Clock};
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, Reason};
 use tokio::time::Instant;
 
 /// The clock may be stepped: whoever follows a schedule looks at it so often.
@@ -25,12 +25,6 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// The databases' file may be set back: its time is looked at so often.
 const LOOK_AT_AGE: Duration = Duration::from_secs(4 * 3600);
-
-/// What could not be told is told again after this.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
-
-/// No more waits to be told.
-const MOST_UNTOLD: usize = 32;
 
 /// What a run came to next.
 pub(super) enum Next {
@@ -48,26 +42,45 @@ pub(super) struct OnItsWay {
 }
 
 /// What the task works with.
+pub(super) struct Context {
+    pub(super) settings: Arc<Settings>,
+    pub(super) clock: Clock,
+    pub(super) engine: Handle,
+    pub(super) health: Arc<HealthRegistry>,
+}
+
+/// A schedule that is followed, and the jobs that are run for it.
+pub(super) struct Following {
+    pub(super) course: Course,
+    pub(super) jobs: Jobs,
+}
+
+/// A run that waits out its random delay.
+#[derive(Clone, Copy)]
+struct Delayed {
+    until: Instant,
+    due: Due,
+}
+
+/// The time of the databases, as it was seen last.
+#[derive(Default)]
+struct Databases {
+    of: Option<Timestamp>,
+    /// Why their file could not be inspected, already logged.
+    problem: Option<String>,
+}
+
+/// The update task.
 pub(super) struct Task {
-    settings: Arc<Settings>,
-    clock: Clock,
-    engine: Handle,
-    health: Arc<HealthRegistry>,
+    context: Context,
     memory: Memory,
-    course: Option<(Course, Jobs)>,
-    /// The end of a random delay.
-    starts_at: Option<(Instant, Due)>,
+    following: Option<Following>,
+    delayed: Option<Delayed>,
     pub(super) run: Option<OnItsWay>,
-    untold: Vec<Operational>,
-    /// The note as it is kept.
-    kept: String,
-    /// When to try again to keep and tell.
-    tell_at: Option<Instant>,
-    /// Whether the condition of the device status is to be told.
-    condition: bool,
+    unreported: Unreported,
+    databases: Databases,
+    /// Whether runs are skipped for want of a permit, which is logged once.
     without_permit: bool,
-    file_problem: Option<String>,
-    databases_of: Option<Timestamp>,
 }
 
 /// What the run on its way comes to next, where there is one.
@@ -87,36 +100,27 @@ pub(super) async fn wait_until(at: Option<Instant>) {
 }
 
 impl Task {
-    /// A task that has not looked yet; `kept` is the text of its note.
+    /// A task that has not looked yet; `stored` is the text of its note.
     pub(super) fn new(
-        settings: Arc<Settings>,
-        clock: Clock,
-        engine: Handle,
-        health: Arc<HealthRegistry>,
-        (memory, kept): (Memory, String),
-        course: Option<(Course, Jobs)>,
+        context: Context,
+        memory: Memory,
+        stored: String,
+        following: Option<Following>,
     ) -> Self {
         Self {
-            settings,
-            clock,
-            engine,
-            health,
+            context,
             memory,
-            course,
-            starts_at: None,
+            following,
+            delayed: None,
             run: None,
-            untold: Vec::new(),
-            kept,
-            tell_at: None,
-            condition: true,
+            unreported: Unreported::new(stored),
+            databases: Databases::default(),
             without_permit: false,
-            file_problem: None,
-            databases_of: None,
         }
     }
 
     fn config(&self) -> &Config {
-        &self.settings.updates
+        &self.context.settings.updates
     }
 
     fn limits(&self) -> Limits {
@@ -144,7 +148,7 @@ impl Task {
             None => {}
         }
         let longest = driver::LATE.saturating_add(self.config().random_delay);
-        let fresh = |due: &Due| self.clock.now().duration_since(due.slot).abs() <= longest;
+        let fresh = |due: &Due| self.context.clock.now().duration_since(due.slot).abs() <= longest;
         match waiting {
             Some(due) if self.run.is_none() && (fresh(&due) || self.config().missed == Missed::RunOnce) => {
                 self.due(due);
@@ -155,8 +159,8 @@ impl Task {
 
     /// What the time brings.
     pub(super) async fn look(&mut self) {
-        let now = self.clock.now();
-        if let Some((course, jobs)) = &mut self.course {
+        let now = self.context.clock.now();
+        if let Some(Following { course, jobs }) = &mut self.following {
             let before = course.followed().clone();
             if let Some((due, line)) = course.look(now) {
                 self.memory.waiting = Some(due);
@@ -166,37 +170,38 @@ impl Task {
                 self.memory.followed = Some(course.followed().clone());
             }
         }
-        if let Some((_, due)) = self.starts_at.take_if(|(at, _)| Instant::now() >= *at) {
+        if let Some(Delayed { due, .. }) = self.delayed.take_if(|delayed| Instant::now() >= delayed.until) {
             self.start(Some(due), None);
         }
         self.look_at_age(now);
-        self.tell().await;
+        self.unreported.report(&self.context.engine, &self.memory).await;
         self.show(now);
     }
 
     /// When to look again, if ever.
     pub(super) fn wait(&self) -> Option<Instant> {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let world = |until: Timestamp| {
             let left = until.duration_since(now).max(SignedDuration::ZERO).unsigned_abs();
-            self.clock.world(left).saturating_add(Duration::from_millis(1))
+            self.context.clock.world(left).saturating_add(Duration::from_millis(1))
         };
-        let slot = self.course.as_ref().map(|(course, _)| course.next().map_or(LOOK, world).min(LOOK));
+        let next = self.following.as_ref().map(|following| following.course.next());
+        let slot = next.map(|next| next.map_or(LOOK, world).min(LOOK));
         let limits = self.limits();
-        let ages = self.databases_of.is_some() || self.config().databases_file.is_some();
+        let ages = self.databases.of.is_some() || self.config().databases_file.is_some();
         let ages = ages && (limits.warning > 0 || limits.critical > 0);
-        let turn = limits.next_turn(self.databases_of, now).map_or(LOOK_AT_AGE, world).min(LOOK_AT_AGE);
+        let turn = limits.next_turn(self.databases.of, now).map_or(LOOK_AT_AGE, world).min(LOOK_AT_AGE);
         let spans = slot.into_iter().chain(ages.then_some(turn));
         let instants = spans.map(|span| Instant::now() + span);
-        let delay = self.starts_at.map(|(at, _)| at);
-        instants.chain(delay).chain(self.tell_at).min()
+        let delay = self.delayed.map(|delayed| delayed.until);
+        instants.chain(delay).chain(self.unreported.retry_at()).min()
     }
 
     /// A slot has come, or is made up for.
     pub(super) fn due(&mut self, due: Due) {
         let (unit, slot) = (self.config().unit.clone(), due.slot);
-        if self.run.is_some() || self.starts_at.is_some() {
-            self.memory.waiting = self.starts_at.map(|(_, due)| due);
+        if self.run.is_some() || self.delayed.is_some() {
+            self.memory.waiting = self.delayed.map(|delayed| delayed.due);
             say!(UPDATE_OVERLAPS of unit, unit, %slot, "a database update is due while the one before goes on; it is skipped");
             return;
         }
@@ -207,7 +212,7 @@ impl Task {
         if delay.is_zero() {
             return self.start(Some(due), None);
         }
-        self.starts_at = Some((Instant::now() + self.clock.world(jitter(delay)), due));
+        self.delayed = Some(Delayed { until: Instant::now() + self.context.clock.world(jitter(delay)), due });
         self.memory.waiting = Some(due);
     }
 
@@ -219,12 +224,12 @@ impl Task {
             return;
         }
         // One that waits is this one.
-        let due = self.starts_at.take().map(|(_, due)| due);
+        let due = self.delayed.take().map(|delayed| delayed.due);
         self.start(due, Some(reply));
     }
 
     fn start(&mut self, due: Option<Due>, reply: Option<RunNow>) {
-        let (permitted, why) = run::permitted(&self.engine.permits, &self.clock);
+        let (permitted, why) = run::permitted(&self.context.engine.permits, &self.context.clock);
         let unit = self.config().unit.clone();
         if !permitted {
             self.memory.waiting = None;
@@ -244,9 +249,9 @@ impl Task {
     }
 
     fn follow(&mut self, underway: Underway, due: Option<Due>) {
-        let enforcement = &self.settings.enforcement;
+        let enforcement = &self.context.settings.enforcement;
         let patience = Patience { run: self.config().timeout, stop: enforcement.stop_timeout };
-        let (clock, permits) = (self.clock, self.engine.permits.clone());
+        let (clock, permits) = (self.context.clock, self.context.engine.permits.clone());
         let guard = Guard::new(enforcement);
         let next =
             Box::pin(
@@ -258,7 +263,7 @@ impl Task {
     /// A run got on.
     pub(super) async fn next(&mut self, next: Next) {
         let Some(OnItsWay { reply, due, .. }) = self.run.take() else { return };
-        let (unit, now) = (self.config().unit.clone(), self.clock.now());
+        let (unit, now) = (self.config().unit.clone(), self.context.clock.now());
         let slot = due.map(|due| due.slot.to_string());
         if matches!(next, Next::MayBegin(_)) {
             self.memory.waiting = None;
@@ -276,7 +281,7 @@ impl Task {
                 };
                 // Kept before it is begun: `begin` is not looked at until then.
                 self.memory.underway = Some(underway);
-                let guard = Guard::new(&self.settings.enforcement);
+                let guard = Guard::new(&self.context.settings.enforcement);
                 let next =
                     Box::pin(async move { Next::Began(run::begin(&guard, &unit, &before, now).await) });
                 self.run = Some(OnItsWay { next, reply, due });
@@ -323,7 +328,7 @@ impl Task {
                 let took = now.duration_since(underway.started_at).as_secs();
                 self.memory.last_succeeded_at = Some(now);
                 let took_seconds = u64::try_from(took).unwrap_or(0);
-                self.untold.push(Operational::UpdatesSucceeded { unit, took_seconds });
+                self.unreported.push(Operational::UpdatesSucceeded { unit, took_seconds });
             }
             Outcome::Refused => {
                 say!(UPDATE_GATED of unit, unit, "the gate of {unit} refused the update")
@@ -345,79 +350,47 @@ impl Task {
             say!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
         }
         self.memory.last_failed = Some(Failed { at, code: code.to_owned(), message: message.clone() });
-        self.untold.push(Operational::UpdatesFailed { unit, code, message, lines });
+        self.unreported.push(Operational::UpdatesFailed { unit, code, message, lines });
     }
 
     fn look_at_age(&mut self, now: Timestamp) {
         let file = self.config().databases_file.as_deref();
         let (of, problem) =
-            age::databases_of(file, self.memory.last_succeeded_at, now, self.clock.wall_is_behind());
+            age::databases_of(file, self.memory.last_succeeded_at, now, self.context.clock.wall_is_behind());
         if let (Some(file), Some(problem)) = (file, &problem)
-            && self.file_problem.as_ref() != Some(problem)
+            && self.databases.problem.as_ref() != Some(problem)
         {
             say!(DATABASES_UNSEEN, file = %file.display(), "the time of the databases cannot be seen in {}: {problem}", file.display());
         }
-        (self.databases_of, self.file_problem) = (of, problem);
+        self.databases = Databases { of, problem };
         let outdated = self.limits().judge(of, now);
         if outdated == self.memory.outdated {
             return;
         }
         if let (Some(of), true) = (of, outdated > self.memory.outdated) {
             let (days, critical) = (age::days(of, now), outdated == Outdated::Critical);
-            self.untold.push(Operational::DatabasesOutdated { since: of, days, critical });
+            self.unreported.push(Operational::DatabasesOutdated { since: of, days, critical });
         }
         self.memory.outdated = outdated;
-        self.condition = true;
-    }
-
-    /// Keeps and tells what there is; what cannot be kept now is tried again.
-    async fn tell(&mut self) {
-        let note = self.memory.to_note();
-        let nothing = self.untold.is_empty() && !self.condition && note == self.kept;
-        if nothing || self.tell_at.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        let status = match self.memory.outdated {
-            Outdated::None => None,
-            Outdated::Warning => Some(DeviceStatus::Warning),
-            Outdated::Critical => Some(DeviceStatus::Critical),
-        };
-        let excess = self.untold.len().saturating_sub(MOST_UNTOLD);
-        self.untold.drain(..excess);
-        let tell = Tell {
-            events: self.untold.clone(),
-            condition: self.condition.then_some((Reason::DatabasesOutdated, status)),
-            notes: (note != self.kept).then(|| (memory::NOTE, note.clone())).into_iter().collect(),
-        };
-        match self.engine.order(Order::Tell(Box::new(tell))).await {
-            Ok(_) => {
-                self.untold.clear();
-                (self.kept, self.condition, self.tell_at) = (note, false, None);
-            }
-            // The engine says why nothing can be kept.
-            Err(error) => {
-                say!(UPDATE_NOT_KEPT, %error, "what database updates came to is not kept yet: {error}");
-                self.tell_at = Some(Instant::now() + TELL_AGAIN);
-            }
-        }
+        self.unreported.condition_changed();
     }
 
     fn show(&self, now: Timestamp) {
         let config = self.config();
-        let waits = self.starts_at.and_then(|(at, _)| {
-            let left = self.clock.span(at.saturating_duration_since(Instant::now()));
+        let waits = self.delayed.and_then(|Delayed { until, .. }| {
+            let left = self.context.clock.span(until.saturating_duration_since(Instant::now()));
             now.checked_add(SignedDuration::try_from(left).ok()?).ok()
         });
-        *self.health.updates() = UpdatesHealth {
+        *self.context.health.updates() = UpdatesHealth {
             unit: config.unit.clone(),
             schedule: config.schedule.lines().iter().map(|line| line.as_str().to_owned()).collect(),
             time_zone: config.schedule.zone().to_owned(),
-            next_run_at: waits.or_else(|| self.course.as_ref()?.0.next()),
+            next_run_at: waits.or_else(|| self.following.as_ref()?.course.next()),
             running_since: self.memory.underway.as_ref().map(|underway| underway.started_at),
             last_started_at: self.memory.last_started_at,
             last_succeeded_at: self.memory.last_succeeded_at,
             last_failed: self.memory.last_failed.clone(),
-            databases_of: self.databases_of,
+            databases_of: self.databases.of,
             outdated: self.memory.outdated,
         };
     }

@@ -1,0 +1,127 @@
+//! What each command comes to: inputs for the step, and what is stored beside them.
+
+use super::handle::{Offered, Order, Report, Run, Tell, Turn};
+use super::{Engine, PendingInput};
+use crate::enforcement::budget;
+use crate::lines::say;
+use crate::store::{Quarantined, StoreError};
+use svm_core::events::{Operational, QUARANTINED, Refused};
+use svm_core::sequence::format_sequence;
+use svm_core::subscription::{Input, Offer, Permit, Resource};
+
+/// The way in which a document comes.
+pub(super) type DocumentInput = fn(Offer) -> Input;
+
+impl Engine {
+    pub(super) async fn carry_out(&mut self, order: Order) -> Result<Turn, StoreError> {
+        let input = match order {
+            Order::Activate(offered) => return self.offer(Input::Activate, *offered).await,
+            Order::AddReserve(offered) => return self.offer(Input::AddReserve, *offered).await,
+            Order::Publish(offered) => return self.offer(Input::Publish, *offered).await,
+            Order::Report(report) => return self.report(*report).await,
+            Order::Alive => return Ok(self.nothing()),
+            Order::ResetClock => return self.reset_clock().await,
+            Order::Quarantine(refused) => return self.quarantine(refused).await,
+            Order::GoOnAbove { destination, sequence, highest } => {
+                let taken = self.go_on_above(destination, sequence, highest).await?;
+                return Ok(Turn { taken, ..self.nothing() });
+            }
+            Order::Tell(tell) => return self.tell(*tell).await,
+            Order::Take(resource, unit) => return self.take(resource, unit).await,
+            Order::Owed(units) => return self.owe(units).await,
+            Order::RemoveKey(key) => Input::RemoveKey(key),
+            Order::Devices(count) => Input::ProtectedDevices(count),
+            Order::Enforced(resource, permit, by) => Input::Enforced(resource, permit, by),
+            Order::Paid(units) => Input::StartSettled(units),
+        };
+        self.turn(PendingInput::new(input)).await
+    }
+
+    /// A document came in.
+    async fn offer(&mut self, input: DocumentInput, offered: Offered) -> Result<Turn, StoreError> {
+        let offered = offered.and_then(|document| self.learn_time(document, input));
+        let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
+        self.turn(PendingInput { document: offered.ok(), ..PendingInput::new(input(offer)) }).await
+    }
+
+    /// Stores a report, unless the state has changed since: it would come after events that it does not show.
+    async fn report(&mut self, report: Report) -> Result<Turn, StoreError> {
+        let Report { of, hostname, status } = report;
+        if *of != self.state {
+            return Ok(self.nothing());
+        }
+        self.origin.hostname = hostname;
+        let operational_events = vec![Operational::AgentReport { report: status }];
+        let turn = self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Look) }).await?;
+        Ok(Turn { taken: true, ..turn })
+    }
+
+    async fn tell(&mut self, tell: Tell) -> Result<Turn, StoreError> {
+        let Tell { events: operational_events, condition, notes } = tell;
+        let condition = condition.map(|(reason, status)| Input::Condition(reason, status));
+        let input = condition.unwrap_or(Input::Look);
+        self.turn(PendingInput { operational_events, notes, ..PendingInput::new(input) }).await
+    }
+
+    async fn owe(&mut self, units: Vec<String>) -> Result<Turn, StoreError> {
+        let mut last = self.turn(PendingInput::new(Input::Look)).await?;
+        for unit in units {
+            last = self.turn(PendingInput::new(Input::StartPending(unit))).await?;
+        }
+        Ok(last)
+    }
+
+    /// Spends one run of a resource. What is spent is stored before it is granted, so that none is spent twice.
+    async fn take(&mut self, resource: Resource, unit: Option<String>) -> Result<Turn, StoreError> {
+        // What time brought is in the permit, stored or not.
+        self.turn(PendingInput::new(Input::Look)).await.ok();
+        let permit = self.permits.written().iter().find(|p| p.resource == resource);
+        let (verdict, rate) = permit.map_or((Permit::Stopped, None), |p| (p.verdict, p.rate));
+        let (run, input) = match verdict {
+            Permit::Full => (Run::Granted, None),
+            Permit::Stopped => (Run::Stopped, unit.map(Input::StartPending)),
+            Permit::Limited => {
+                let spent = self.state.enforcement.spent.get(&resource).copied();
+                match budget::take(spent, rate.unwrap_or(0), resource.period(), self.now()) {
+                    Ok(spent) => (Run::Granted, Some(Input::Spent(resource, spent))),
+                    Err(next) => (Run::SpentUntil(next), None),
+                }
+            }
+        };
+        let turn = match input {
+            Some(input) => self.turn(PendingInput::new(input)).await?,
+            None => self.nothing(),
+        };
+        Ok(Turn { run: Some(run), ..turn })
+    }
+
+    /// Quarantines what a destination refused and reports it, in one commit. That a destination refuses a report of
+    /// refusals is only logged, or it would never end.
+    async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Turn, StoreError> {
+        let reported = |(refused, r#type): &(Quarantined, String)| {
+            let Quarantined { destination, sequence, id, code, answer, .. } = refused;
+            say!(
+                EVENT_REFUSED of destination,
+                destination,
+                sequence,
+                id,
+                r#type,
+                code,
+                "{destination} refuses an event, which stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
+            );
+            let sequence = format_sequence(*sequence);
+            (r#type != QUARANTINED).then(|| Refused {
+                id: id.clone(),
+                sequence,
+                code: code.clone(),
+                answer: answer.clone(),
+            })
+        };
+        let events: Vec<Refused> = refused.iter().filter_map(reported).collect();
+        let destination = refused.first().map(|(q, _)| q.destination.clone()).unwrap_or_default();
+        let quarantined = refused.into_iter().map(|(q, _)| q).collect();
+        let report = (!events.is_empty()).then_some(Operational::EventsQuarantined { destination, events });
+        let operational_events = report.into_iter().collect();
+        self.turn(PendingInput { operational_events, quarantined, ..PendingInput::new(Input::Look) }).await
+    }
+}

@@ -1,0 +1,153 @@
+//! One turn: step, commit, effects.
+//!
+//! Order, for safety: a permit that gets tighter is written before the commit, so that stopping never waits for a disk
+//! that is full or broken; one that is given back is written after it. Nothing is sent or logged before it is stored.
+
+use super::handle::Turn;
+use super::{Engine, PendingInput};
+use crate::store::{CHANGED_NOTE, Commit, DROPS_NOTE, Paper, REBUILT_NOTE, StoreError, TIME_NOTE};
+use jiff::Timestamp;
+use svm_core::documents::Document;
+use svm_core::events::{Operational, Record, Renderer, Snapshot};
+use svm_core::subscription::{Event, Severity, State, step};
+
+impl Engine {
+    /// Carries out one input, after all that was held back.
+    ///
+    /// # Errors
+    /// It could not be stored; only tighter permits are in force.
+    pub(super) async fn turn(&mut self, coming: PendingInput) -> Result<Turn, StoreError> {
+        let (ahead, urgent) = self.ahead(&coming);
+        if coming.is_automatic() {
+            self.permits.write(&self.state, Some(&ahead), self.now());
+        }
+        let mut stored = Vec::new();
+        let outcome = self.commit_all(&coming, urgent, &mut stored).await;
+        match &outcome {
+            Ok(turn) => {
+                self.backlog.recovered();
+                self.permits.write(&self.state, None, turn.at);
+            }
+            // The rest of the state stays as it was.
+            Err(error) => self.backlog.failed(error, coming, self.now()),
+        }
+        self.publish();
+        if !stored.is_empty() {
+            self.publisher.outbox.send_modify(|n| *n += 1);
+        }
+        for record in &stored {
+            crate::lines::kept(record);
+        }
+        outcome
+    }
+
+    /// The state after all that is held back and `coming`, and whether a Critical event is among its events.
+    fn ahead(&self, coming: &PendingInput) -> (State, bool) {
+        let (mut state, mut critical) = (self.state.clone(), false);
+        for held in self.backlog.iter().chain([coming]) {
+            let (next, events) = step(state, &self.settings.rules, self.now(), held.input.clone());
+            critical |= events.iter().any(|event| event.kind.severity() == Severity::Critical);
+            state = next;
+        }
+        (state, critical)
+    }
+
+    /// Commits what was held back, then `coming`. Adds to `stored` what was stored, also if not everything was.
+    async fn commit_all(
+        &mut self,
+        coming: &PendingInput,
+        urgent: bool,
+        stored: &mut Vec<Record>,
+    ) -> Result<Turn, StoreError> {
+        while let Some(held) = self.backlog.first() {
+            self.commit(&held, urgent, stored).await?;
+            self.backlog.remove_first();
+        }
+        self.commit(coming, urgent, stored).await
+    }
+
+    async fn commit(
+        &mut self,
+        coming: &PendingInput,
+        urgent: bool,
+        stored: &mut Vec<Record>,
+    ) -> Result<Turn, StoreError> {
+        let now = self.now();
+        let (state, events) = step(self.state.clone(), &self.settings.rules, now, coming.input.clone());
+        let papers = self.papers_after(&state, coming.document.clone());
+        let taken = papers != self.papers;
+        let records = self.render(&state, now, &events, &coming.operational_events);
+        // Something is written to a store that failed, or nobody would learn that it works again.
+        let changed = state != self.state || self.backlog.problem().is_some();
+        let asked = !coming.quarantined.is_empty() || !coming.notes.is_empty();
+        if changed || taken || !records.is_empty() || asked {
+            let commit = Commit {
+                state: changed.then(|| state.clone()),
+                papers: taken.then(|| papers.clone()),
+                records: records.clone(),
+                notes: self.notes(coming),
+                above: coming.renumber_above.clone(),
+                quarantined: coming.quarantined.clone(),
+                expire_before: self.expire_before(coming, now),
+                urgent,
+            };
+            self.drops = self.store.commit(commit).await?;
+        }
+        (self.state, self.papers, self.seen) = (state, papers, now);
+        stored.extend(records);
+        Ok(Turn { at: now, events, taken, run: None })
+    }
+
+    /// The notes of a commit: an event that is stored with it clears the note that it is still to be reported.
+    fn notes(&self, coming: &PendingInput) -> Vec<(&'static str, String)> {
+        let reported = coming.operational_events.iter().filter_map(|event| match event {
+            Operational::IdentityChanged { .. } => Some((CHANGED_NOTE, String::new())),
+            Operational::StoreRebuilt { .. } => Some((REBUILT_NOTE, String::new())),
+            Operational::EventsDropped(_) => Some((DROPS_NOTE, String::new())),
+            _ => None,
+        });
+        reported.chain(coming.notes.iter().cloned()).chain([(TIME_NOTE, self.clock.memory())]).collect()
+    }
+
+    /// Events that are older expire with each report.
+    fn expire_before(&self, coming: &PendingInput, now: Timestamp) -> Option<Timestamp> {
+        let is_report = |event: &Operational| matches!(event, Operational::AgentReport { .. });
+        let has_report = coming.operational_events.iter().any(is_report);
+        has_report.then(|| now.checked_sub(self.settings.outbox_max_age).ok()).flatten()
+    }
+
+    fn papers_after(&self, state: &State, document: Option<Document>) -> Vec<Paper> {
+        let mut papers = self.papers.clone();
+        if let Some(document) = document {
+            let key = &document.statement.key;
+            let taken = state.held(key).is_some_and(|(_, held)| held.statement == document.statement);
+            let known = self.state.held(key).is_some_and(|(_, held)| held.statement == document.statement);
+            let have = papers.iter().any(|paper| paper.key == key.as_str());
+            if taken && !(known && have) {
+                papers.retain(|paper| paper.key != key.as_str());
+                papers.push(Paper {
+                    key: key.to_string(),
+                    issuer: document.iss,
+                    sub: document.sub.as_str().to_owned(),
+                    jws: document.text,
+                });
+            }
+        }
+        let held = [&state.active, &state.reserve];
+        papers.retain(|p| held.iter().any(|h| h.as_ref().is_some_and(|h| h.statement.key.as_str() == p.key)));
+        papers
+    }
+
+    fn render(
+        &self,
+        state: &State,
+        time: Timestamp,
+        events: &[Event],
+        operational: &[Operational],
+    ) -> Vec<Record> {
+        let renderer =
+            Renderer { origin: &self.origin, time, view: &state.told, snapshot: &Snapshot::of(state) };
+        let operational = operational.iter().map(|event| renderer.operational(event));
+        operational.chain(events.iter().map(|event| renderer.life_cycle(event))).collect()
+    }
+}
