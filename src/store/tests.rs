@@ -462,7 +462,7 @@ fn what_cannot_be_read_is_not_taken_for_damaged() {
 async fn a_full_disk_keeps_nothing_halfway_and_room_is_left_for_critical_events() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
-    // SQLite's own limit stands for the disk here; tests/faults.rs fills a real one.
+    // SQLite's own limit stands for the disk here; tests/agent/faults.rs fills a real one.
     let limit = |pages: i64| {
         move |db: &rusqlite::Connection| {
             db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))

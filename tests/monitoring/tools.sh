@@ -1,6 +1,6 @@
 #!/bin/bash
-# tools.sh FOLDER: unpacks promtool, the plug-in `negate` and nagios4 from Debian's packages for tests/check.rs and
-# tests/metrics.rs, once (50 MB). Installed, Prometheus and Nagios would start as services; unpacked, nothing of them does.
+# tools.sh FOLDER: unpacks promtool, the plug-in `negate` and nagios4 from Debian's packages for tests/agent/check.rs and
+# tests/agent/metrics.rs, once (50 MB). Installed, Prometheus and Nagios would start as services; unpacked, nothing of them does.
 set -euo pipefail
 folder=$1
 [ -e "$folder/.complete" ] && exit 0

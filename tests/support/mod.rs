@@ -300,7 +300,7 @@ impl Agent {
         std::fs::read_to_string(self.folder.join("agent.log")).unwrap_or_default()
     }
 
-    /// Holds the log to have these lines, by their names; `tests/logs/` counts on it.
+    /// Holds the log to have these lines, by their names; `tests/agent/logs/` counts on it.
     pub fn wrote(&self, lines: &[&str]) {
         for line in lines {
             let wanted = format!("event=\"{line}\"");

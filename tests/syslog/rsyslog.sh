@@ -1,5 +1,5 @@
 #!/bin/bash
-# rsyslog.sh FOLDER: unpacks Debian's rsyslog with TLS for tests/syslog.rs, once (3 MB). It cannot be installed beside
+# rsyslog.sh FOLDER: unpacks Debian's rsyslog with TLS for tests/delivery/syslog.rs, once (3 MB). It cannot be installed beside
 # syslog-ng, which the same tests need; unpacked, nothing of it is started or seen by the machine.
 set -euo pipefail
 folder=$1

@@ -1,0 +1,33 @@
+//! The agent from outside: the real program, its commands, its sockets and its log.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod actions;
+mod blackbox;
+mod check;
+mod doctor;
+mod faults;
+mod faults_store;
+mod identity;
+mod logs;
+mod metrics;
+mod permits;
+mod phases;
+mod refusals;
+mod reload;
+mod renewal;
+mod revisions;
+mod schema;
+mod secrets;
+mod status;
+mod time;
