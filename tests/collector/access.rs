@@ -1,6 +1,8 @@
 //! Who may do what: tokens, names, pages from elsewhere, readers, and how a request must look.
 
 use super::*;
+use svm_collector::access::Access;
+use svm_collector::routes::{Address, Method, addresses};
 
 fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned())
@@ -79,18 +81,82 @@ fn a_line_with_its_source_is_made() {
     assert!(!bad.status.success());
 }
 
-/// Every address, with its method.
-const READING: &[&str] = &[
-    "/",
-    "/svms/a",
-    "/v1/svms",
-    "/v1/svms/a",
-    "/v1/svms/a/events",
-    "/v1/keys",
-    "/v1/events",
-    "/v1/live",
-    "/metrics",
-];
+/// A path of an address that exists, with an SVM `a`.
+fn path(address: &Address) -> String {
+    address.path.replace("{id}", "a")
+}
+
+/// The paths that only readers may ask for.
+fn reading() -> Vec<String> {
+    let is_reading = |address: &&Address| !matches!(address.access, Access::Open | Access::Sending);
+    addresses().iter().filter(is_reading).map(path).collect()
+}
+
+/// The status line's number, without waiting for the end of the answer: a live stream has none.
+fn status(collector: &Collector, head: &str) -> u16 {
+    let mut stream = TcpStream::connect(collector.address).unwrap();
+    stream.set_read_timeout(Some(BOUND)).unwrap();
+    write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_table_decides_every_path_and_method() {
+    let dir = tempfile::tempdir().unwrap();
+    let (token, line) = made_token();
+    let file = dir.path().join("tokens");
+    std::fs::write(&file, &line).unwrap();
+    let start = |open_to: &str| {
+        let readers = if open_to == "readers" { format!("readers_file = {file:?}\n") } else { String::new() };
+        let settings = format!("[tokens]\nfile = {file:?}\n[page]\nopen_to = {open_to:?}\n{readers}");
+        Collector::start(dir.path(), &settings)
+    };
+    let table = addresses();
+    let paths: std::collections::BTreeSet<&str> = table.iter().map(|address| address.path).collect();
+    for (open_to, refused, forwarded) in
+        [("readers", 401, ""), ("loopback", 403, "X-Forwarded-For: 192.0.2.7\r\n")]
+    {
+        let collector = start(open_to);
+        collector.post_with(&token, &event("a", "1", 1));
+        for pattern in &paths {
+            let lines: Vec<&Address> = table.iter().filter(|address| address.path == *pattern).collect();
+            let path = path(lines[0]);
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "LOOK"] {
+                let of = |line: &&&Address| line.method.allow().split(", ").any(|name| name == method);
+                let expected = match lines.iter().find(of).map(|line| line.access) {
+                    _ if method == "OPTIONS" => 204,
+                    None => 405,
+                    Some(Access::Open) => 200,
+                    Some(Access::Sending) => 401,
+                    Some(Access::Reading | Access::Listing | Access::Following) => refused,
+                };
+                let head = format!(
+                    "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n{forwarded}"
+                );
+                assert_eq!(status(&collector, &head), expected, "{method} {path}, open to {open_to}");
+            }
+        }
+        for nowhere in [
+            "/v1",
+            "/v1/",
+            "//",
+            "/v1/svms/",
+            "/v1/svms/a/b",
+            "/svms",
+            "/healthz/",
+            "/static/",
+            "/static/..",
+            "/index.html",
+        ] {
+            for method in ["GET", "POST", "OPTIONS"] {
+                let head = format!("{method} {nowhere} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n");
+                assert_eq!(status(&collector, &head), 404, "{method} {nowhere}");
+            }
+        }
+    }
+}
 
 #[test]
 fn a_name_that_strangers_can_have_is_not_answered_to() {
@@ -103,7 +169,7 @@ fn a_name_that_strangers_can_have_is_not_answered_to() {
             raw(&collector, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
         answer.split(' ').nth(1).unwrap().to_owned()
     };
-    for path in READING {
+    for path in &reading() {
         for host in ["rebound.example", "rebound.example:8480", "127.0.0.1.nip.io", "localhost.evil.example"]
         {
             assert_eq!(get(path, host), "421", "{path} as {host}");
@@ -213,7 +279,7 @@ fn what_a_proxy_passes_on_is_not_from_this_machine() {
         "X-Forwarded-Proto: https",
         "x-forwarded-for:",
     ] {
-        for path in READING {
+        for path in &reading() {
             let answer = collector.ask(&format!("GET {path} HTTP/1.1\r\n{header}\r\n"), b"").unwrap();
             assert_eq!(code(&answer), refused(403, "forwarded"), "{path} with {header}");
             assert!(answer.body.contains("page.readers_file"), "the way out: {}", answer.body);
@@ -250,14 +316,14 @@ fn a_reading_token_lets_in_and_nothing_else_where_only_readers_may() {
         line.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
     };
     let shown = format!("Authorization: Bearer {token}\r\n");
-    for path in READING {
+    for path in &reading() {
         assert_eq!(get(&collector, path, "X-Forwarded-For: 192.0.2.7\r\n"), 403, "{path}");
         assert_eq!(get(&collector, path, &format!("X-Forwarded-For: 192.0.2.7\r\n{shown}")), 200, "{path}");
         assert_eq!(get(&collector, path, ""), 200, "{path}");
     }
     drop(collector);
     let collector = start("readers");
-    for path in READING {
+    for path in &reading() {
         assert_eq!(get(&collector, path, ""), 401, "{path}");
         assert_eq!(get(&collector, path, "Authorization: Bearer wrong\r\n"), 401, "{path}");
         assert_eq!(get(&collector, path, &shown), 200, "{path}");
@@ -278,19 +344,22 @@ fn each_address_says_what_it_takes_and_a_webhook_is_welcome() {
     collector.post(&event("a", "1", 1));
     let options =
         |path: &str, head: &str| collector.ask(&format!("OPTIONS {path} HTTP/1.1\r\n{head}"), b"").unwrap();
-    for path in READING.iter().chain(&["/healthz", "/static/app.js"]) {
+    let table = addresses();
+    for address in table.iter().filter(|address| address.method == Method::Get) {
+        let path = &path(address);
         let answer = options(path, "");
         assert_eq!(answer.status, 204, "{path}");
-        let methods = if *path == "/v1/events" { "GET, HEAD, POST, OPTIONS" } else { "GET, HEAD, OPTIONS" };
-        assert!(answer.head.contains(&format!("\r\nallow: {methods}\r\n")), "{path}: {}", answer.head);
+        let lines = table.iter().filter(|line| line.path == address.path);
+        let methods: String = lines.map(|line| format!("{}, ", line.method.allow())).collect();
+        assert!(answer.head.contains(&format!("\r\nallow: {methods}OPTIONS\r\n")), "{path}: {}", answer.head);
         assert!(!answer.head.contains("access-control-"), "{}", answer.head);
         // HEAD is GET without the body.
-        if *path != "/v1/live" {
+        if address.access != Access::Following {
             let (head, get) =
                 (collector.ask(&format!("HEAD {path} HTTP/1.1\r\n"), b"").unwrap(), collector.get(path));
             assert_eq!((head.status, head.body.as_str()), (200, ""), "{path}");
             let length = format!("\r\ncontent-length: {}\r\n", get.body.len());
-            assert!(*path == "/metrics" || (head.head + "\r\n").contains(&length), "{path}");
+            assert!(path == "/metrics" || (head.head + "\r\n").contains(&length), "{path}");
         }
     }
     let handshake = "WebHook-Request-Origin: eventemitter.example.com\r\nWebHook-Request-Rate: 120\r\n";

@@ -1,6 +1,6 @@
 //! `POST /v1/events`: from a request to an answer that names what is on disk.
 //!
-//! Promises: who may not send is refused before the body is read; all bodies together, packed and unpacked, take
+//! Promises: all bodies together, packed and unpacked, take
 //! a bounded amount of memory until their events are stored, and one token does not take all of it; either every event of a
 //! request is valid or none is stored; ids are named only after the store said that they are stored.
 
@@ -9,6 +9,7 @@ use super::app::App;
 use super::coding::{self, Coding};
 use super::store::{Ingest, TokenHolder};
 use super::stream::Peer;
+use super::tokens::KnownToken;
 use super::wire::{self, MAX_BODY};
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -30,26 +31,30 @@ const ROOM_WAIT: Duration = Duration::from_secs(2);
 pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Response {
     match take(&app, request).await {
         Ok(response) => response,
-        Err(refusal) => {
-            tracing::debug!(refusal = %clean(&refusal.to_string()), "a request with events was refused");
-            let response = refusal.into_response();
-            match response.status() {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &app.metrics.unauthorised,
-                StatusCode::SERVICE_UNAVAILABLE => &app.metrics.unavailable,
-                _ => &app.metrics.refused,
-            }
-            .fetch_add(1, Relaxed);
-            response
-        }
+        Err(refusal) => refuse(&app, refusal),
     }
 }
 
+/// Counts a refused request with events, and answers it.
+pub(super) fn refuse(app: &App, refusal: Refusal) -> Response {
+    tracing::debug!(refusal = %clean(&refusal.to_string()), "a request with events was refused");
+    let response = refusal.into_response();
+    match response.status() {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &app.metrics.unauthorised,
+        StatusCode::SERVICE_UNAVAILABLE => &app.metrics.unavailable,
+        _ => &app.metrics.refused,
+    }
+    .fetch_add(1, Relaxed);
+    response
+}
+
 async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
-    let (head, body) = request.into_parts();
-    let token = match &app.tokens {
-        Some(tokens) => Some(tokens.known(&head.headers).ok_or(Refusal::Unauthorised)?),
-        None => None,
-    };
+    let (mut head, body) = request.into_parts();
+    // The guard of the table has judged the token. Without one nothing is taken where one is required.
+    let token = head.extensions.remove::<KnownToken>();
+    if app.tokens.is_some() && token.is_none() {
+        return Err(Refusal::Unauthorised);
+    }
     // A sender sends one body after the other: one token cannot take the room of all.
     let _part = match &token {
         Some(token) => Some(app.senders.take(token.hash.clone(), false).ok_or(Refusal::Busy)?),

@@ -4,17 +4,19 @@
 //! one number is seen; the state of an SVM is that of its latest event. Memory is bounded, whoever sends or
 //! reads. It must not know the agent or the vendor: it believes events, and nothing else.
 //!
-//! A request goes `serve` → `routes` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back.
-//! Readers go `serve` → `routes` → `api`, `page` or `live` → `store`, and their answers back through `room`.
+//! A request goes `serve` → `routes` and `access` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back.
+//! Readers go `serve` → `routes` and `access` → `api`, `page` or `live` → `store`, and their answers back through `room`.
 
 // Tests read and wait as they like; what is shipped is held to the bans of clippy.toml.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod access;
 pub mod cli;
 pub mod fleet;
 pub mod gaps;
 pub mod machines;
 pub mod reported;
+pub mod routes;
 pub mod settings;
 pub mod store;
 pub mod token_file;
@@ -32,7 +34,6 @@ mod live;
 mod metrics;
 pub(crate) mod page;
 mod room;
-mod routes;
 mod sender;
 mod serve;
 mod shutdown;
