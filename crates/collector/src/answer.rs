@@ -7,7 +7,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// A JSON body.
 pub(super) struct Json(pub(super) Value);
 
 impl IntoResponse for Json {

@@ -3,7 +3,7 @@
 use super::answer::{Json, Refusal};
 use super::app::App;
 use super::fleet::{Filter, SVM_SOURCE, canonical_source};
-use super::store::{Event, Events};
+use super::store::{Event, Events, Svms, SvmsPage};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
@@ -85,7 +85,8 @@ pub(super) async fn svms(State(app): State<Arc<App>>, query: Asked<FleetQuery>) 
     let query = asked(query)?;
     let silent_before = app.silent_before();
     let (limit, offset) = (limit(query.limit)?, query.offset.unwrap_or(0));
-    let (svms, total) = app.store.svms(query.filter()?, silent_before, offset, limit).await?;
+    let asked = Svms { filter: query.filter()?, silent_before, offset, limit };
+    let SvmsPage { svms, total } = app.store.svms(asked).await?;
     let counts = app.store.counts(silent_before).await?;
     let next = u64::from(offset).saturating_add(svms.len() as u64);
     let next = (next < total && !svms.is_empty()).then_some(next);

@@ -19,7 +19,6 @@ const RESERVED: usize = 16;
 /// No instant: the collector works for the client, and does not wait for it.
 const NEVER: u64 = u64::MAX;
 
-/// All connections.
 pub(super) struct Connections {
     places: Places<IpAddr>,
     each: usize,
@@ -32,7 +31,6 @@ struct Open {
     all: HashMap<u64, Arc<Connection>>,
 }
 
-/// One connection.
 pub(super) struct Connection {
     owner: IpAddr,
     place: Mutex<Option<Place<IpAddr>>>,

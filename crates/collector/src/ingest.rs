@@ -6,13 +6,15 @@
 
 use super::answer::{Json, Refusal};
 use super::app::App;
+use super::cloudevent::Event;
 use super::coding::{self, Coding};
-use super::store::{Ingest, TokenHolder};
+use super::store::{CommitSummary, Ingest, TokenHolder};
 use super::stream::Peer;
 use super::tokens::KnownToken;
 use super::wire::{self, MAX_BODY};
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -60,12 +62,31 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
         Some(token) => Some(app.senders.take(token.hash.clone(), false).ok_or(Refusal::Busy)?),
         None => None,
     };
+    let (events, room) = receive(app, &head, body).await?;
+    if token.is_some()
+        && let Some(first) = events.first()
+        && let Some(position) = events.iter().position(|event| event.source != first.source)
+    {
+        return Err(Refusal::SeveralSources { position });
+    }
+    let token = token.zip(app.tokens.as_ref()).map(|(token, file)| TokenHolder {
+        hash: token.hash,
+        source: token.source,
+        source_is_named: events.first().is_some_and(|event| file.names(&event.source)),
+    });
+    let summary = app.store.ingest(Ingest { token, events, at: app.clock.now() }).await?;
+    drop(room);
+    Ok(answer(app, &summary))
+}
+
+/// The events of a request, and the room that they take until they are stored.
+async fn receive<'a>(app: &'a App, head: &Parts, body: Body) -> Result<(Vec<Event>, Room<'a>), Refusal> {
     let client = head.extensions.get::<Peer>().map(|peer| Arc::clone(&peer.connection));
     let reading = client.as_ref().inspect(|client| client.waits());
     let mode = wire::mode(&head.headers)?;
     let coding = coding::coding(&head.headers)?;
-    let patience = Duration::from_secs(app.settings.limits.body_timeout_seconds.into());
-    let read = tokio::time::timeout(patience, read_body(app, &head.headers, body));
+    let body_timeout = Duration::from_secs(app.settings.limits.body_timeout_seconds.into());
+    let read = tokio::time::timeout(body_timeout, read_body(app, &head.headers, body));
     let (body, mut room) = read.await.map_err(|_| Refusal::Slow)??;
     if let Some(client) = reading {
         client.works();
@@ -80,29 +101,18 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
             body.into()
         }
     };
-    let events = wire::read(mode, &head.headers, &body)?;
-    // The events are about as large as the body, and take its room until they are kept.
-    drop(body);
-    if token.is_some()
-        && let Some(first) = events.first()
-        && let Some(position) = events.iter().position(|event| event.source != first.source)
-    {
-        return Err(Refusal::SeveralSources { position });
+    // The events are about as large as the body, and take its room.
+    Ok((wire::read(mode, &head.headers, &body)?, room))
+}
+
+/// The answer that names what is on disk.
+fn answer(app: &App, summary: &CommitSummary) -> Response {
+    let mut answer = json!({"kept": summary.kept, "conflicts": summary.conflicts});
+    if !summary.kept.is_empty() || summary.conflicts.is_empty() {
+        return Json(answer).into_response();
     }
-    let token = token.zip(app.tokens.as_ref()).map(|(token, file)| TokenHolder {
-        hash: token.hash,
-        source: token.source,
-        source_is_named: events.first().is_some_and(|event| file.names(&event.source)),
-    });
-    let outcome = app.store.ingest(Ingest { token, events, at: app.clock.now() }).await?;
-    drop(room);
-    let refused = outcome.kept.is_empty() && !outcome.conflicts.is_empty();
-    if refused {
-        app.metrics.refused.fetch_add(1, Relaxed);
-    }
-    let status = if refused { StatusCode::CONFLICT } else { StatusCode::OK };
-    let mut answer = json!({"kept": outcome.kept, "conflicts": outcome.conflicts});
-    if let (true, Some(answer)) = (refused, answer.as_object_mut()) {
+    app.metrics.refused.fetch_add(1, Relaxed);
+    if let Some(answer) = answer.as_object_mut() {
         answer.insert(
             "error".to_owned(),
             json!({"code": "sequence_conflict",
@@ -110,7 +120,7 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
                     the highest known one"}),
         );
     }
-    Ok((status, Json(answer)).into_response())
+    (StatusCode::CONFLICT, Json(answer)).into_response()
 }
 
 /// The part of the room for all bodies that one request has.

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
 use svm_collector::cli::{Cli, Command, ConfigCommand, Files};
-use svm_collector::{Collector, Settings, tokens};
+use svm_collector::tokens::{self, NewToken};
+use svm_collector::{Collector, Settings};
 use svm_core::clock::Clock;
 use svm_core::command_line;
 use svm_core::error_chain::Chain;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
             }
         }
         Command::Token { source } => match tokens::make(source.as_deref()) {
-            Some((token, line)) => say(
+            Some(NewToken { token, line }) => say(
                 json,
                 &json!({"token": token, "line": line}),
                 &format!("for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"),

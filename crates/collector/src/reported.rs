@@ -119,23 +119,8 @@ impl ReportedState {
         let reasons =
             reasons.into_iter().flatten().take(32).filter_map(|reason| text(Some(reason))).collect();
         let instant = |name: &str| read_instant(snapshot.get(name)?.as_str()?).ok();
-        // SQLite's integers have a sign.
         let part = |name: &str| snapshot.get(name).and_then(Value::as_object);
-        let known_end = part("known_end").and_then(|end| {
-            let ends_at = read_instant(end.get("ends_at")?.as_str()?).ok()?;
-            Some(Ending { ends_at, why: text(end.get("why"))? })
-        });
-        let vendor = part("vendor").map(|vendor| Seller {
-            name: text(vendor.get("name")),
-            support_url: text(vendor.get("support_url")),
-            phone: text(vendor.get("phone")),
-            renewal_url: text(vendor.get("renewal_url")),
-        });
-        let order = part("order").map(|order| Bought {
-            number: text(order.get("number")),
-            channel: text(order.get("channel")),
-            placed_on: text(order.get("placed_on")),
-        });
+        // SQLite's integers have a sign.
         let count = |name: &str| snapshot.get(name)?.as_u64().filter(|n| i64::try_from(*n).is_ok());
         Some(Self {
             status,
@@ -152,9 +137,9 @@ impl ReportedState {
             state: text(snapshot.get("state")),
             state_since: instant("state_since"),
             auto_renew: snapshot.get("auto_renew").and_then(Value::as_bool),
-            known_end,
-            vendor,
-            order,
+            known_end: part("known_end").and_then(Ending::read),
+            vendor: part("vendor").map(Seller::read),
+            order: part("order").map(Bought::read),
             kind: text(snapshot.get("kind")),
             ends_at: instant("ends_at"),
             paid_until: instant("paid_until"),
@@ -166,6 +151,34 @@ impl ReportedState {
             ksn: text(snapshot.get("ksn")),
             report: (kind == "svm.agent.report").then(|| data.get("report").map(Value::to_string)).flatten(),
         })
+    }
+}
+
+impl Ending {
+    fn read(end: &Map<String, Value>) -> Option<Self> {
+        let ends_at = read_instant(end.get("ends_at")?.as_str()?).ok()?;
+        Some(Self { ends_at, why: text(end.get("why"))? })
+    }
+}
+
+impl Seller {
+    fn read(vendor: &Map<String, Value>) -> Self {
+        Self {
+            name: text(vendor.get("name")),
+            support_url: text(vendor.get("support_url")),
+            phone: text(vendor.get("phone")),
+            renewal_url: text(vendor.get("renewal_url")),
+        }
+    }
+}
+
+impl Bought {
+    fn read(order: &Map<String, Value>) -> Self {
+        Self {
+            number: text(order.get("number")),
+            channel: text(order.get("channel")),
+            placed_on: text(order.get("placed_on")),
+        }
     }
 }
 

@@ -33,25 +33,14 @@ const NO_PLACE: &[u8] =
 /// Accepts until `closing`, then waits for what is under way.
 pub(super) async fn run(app: Arc<App>, listener: TcpListener, mut closing: watch::Receiver<bool>) {
     let routes = TowerToHyperService::new(routes::router(Arc::clone(&app)));
+    let server = Server { app, routes, closing: closing.clone() };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = closed(&mut closing) => break,
         };
         match accepted {
-            Ok((stream, peer)) => match app.connections.admit(peer.ip()) {
-                Some(admitted) => {
-                    let (app, routes, closing) = (Arc::clone(&app), routes.clone(), closing.clone());
-                    tokio::spawn(connection(app, routes, stream, peer, admitted, closing));
-                }
-                None => {
-                    app.metrics.connections_refused.fetch_add(1, Relaxed);
-                    tracing::debug!(%peer, "no place for a connection");
-                    // For a client that just connected, the kernel takes this much at once.
-                    let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-                    rustix::net::send(&stream, NO_PLACE, flags).ok();
-                }
-            },
+            Ok((stream, peer)) => server.accept(stream, peer),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -60,7 +49,7 @@ pub(super) async fn run(app: Arc<App>, listener: TcpListener, mut closing: watch
     }
     drop(listener);
     let ended = async {
-        while app.connections.count() > 0 {
+        while server.app.connections.count() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -69,20 +58,38 @@ pub(super) async fn run(app: Arc<App>, listener: TcpListener, mut closing: watch
     }
 }
 
-async fn connection(
+/// What each connection needs.
+#[derive(Clone)]
+struct Server {
     app: Arc<App>,
     routes: TowerToHyperService<Router>,
-    stream: TcpStream,
-    address: SocketAddr,
-    admitted: Admitted,
-    mut closing: watch::Receiver<bool>,
-) {
+    closing: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Serves a connection in a task of its own, if there is a place for it.
+    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
+        match self.app.connections.admit(peer.ip()) {
+            Some(admitted) => drop(tokio::spawn(connection(self.clone(), stream, peer, admitted))),
+            None => {
+                self.app.metrics.connections_refused.fetch_add(1, Relaxed);
+                tracing::debug!(%peer, "no place for a connection");
+                // For a client that just connected, the kernel takes this much at once.
+                let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+                rustix::net::send(&stream, NO_PLACE, flags).ok();
+            }
+        }
+    }
+}
+
+async fn connection(server: Server, stream: TcpStream, address: SocketAddr, admitted: Admitted) {
+    let Server { app, routes, mut closing } = server;
     let limits = &app.settings.limits;
     let _gauge = Gauge::up(&app.metrics, |metrics| &metrics.connections);
-    let patience = Duration::from_secs(limits.write_timeout_seconds.into());
+    let write_timeout = Duration::from_secs(limits.write_timeout_seconds.into());
     let client = Arc::clone(&admitted.connection);
     let metrics = Arc::clone(&app.metrics);
-    let (stream, peer) = stream::split(stream, address, Arc::clone(&client), patience);
+    let (stream, peer) = stream::split(stream, address, Arc::clone(&client), write_timeout);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         let client = Arc::clone(&client);
         client.works();

@@ -20,23 +20,18 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 const SOURCE: &str = "source=";
 
 /// What is wrong with the token file.
+#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// It cannot be read.
     #[error("cannot read the token file {}; make a line for it with `svm-collector token`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// Others may write it, and so let in whom they like.
     #[error("the token file {} can be written by others than its owner: chmod go-w it", .0.display())]
     Writable(PathBuf),
     /// A line cannot be used.
     #[error("line {line} of the token file {} {problem}", path.display())]
     Line {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -51,6 +46,15 @@ type Hash = [u8; 32];
 struct Known {
     hash: Hash,
     source: Option<String>,
+}
+
+/// A line of a token file that cannot be used.
+#[derive(Debug)]
+pub(crate) struct BadLine {
+    /// Counted from 1.
+    line: usize,
+    /// To be read after the line's number.
+    problem: &'static str,
 }
 
 /// The hashes of all known tokens.
@@ -81,7 +85,7 @@ impl Tokens {
             return Err(TokensError::Writable(path.to_owned()));
         }
         let text = read_text_bounded(path, MAX_FILE).map_err(failed)?;
-        Self::parse(&text).map_err(|(line, problem)| TokensError::Line {
+        Self::parse(&text).map_err(|BadLine { line, problem }| TokensError::Line {
             path: path.to_owned(),
             line,
             problem,
@@ -89,22 +93,22 @@ impl Tokens {
     }
 
     /// Reads the lines, or says which is wrong and why.
-    pub(crate) fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadLine> {
         let mut tokens = Self { hashes: HashMap::new(), named: HashSet::new() };
         for (index, line) in text.lines().enumerate() {
             let mut words = trim_pasted(line).split_whitespace();
             let Some(word) = words.next().filter(|word| !word.starts_with('#')) else { continue };
-            let line = index + 1;
-            let hash =
-                hex::decode(word).ok_or((line, "does not begin with a SHA-256 hash of 64 hex digits"))?;
+            let bad = |problem| BadLine { line: index + 1, problem };
+            let hash = hex::decode(word)
+                .ok_or_else(|| bad("does not begin with a SHA-256 hash of 64 hex digits"))?;
             let mut sources = words.filter_map(|word| word.strip_prefix(SOURCE));
             let source = sources.next().map(str::to_owned);
             if source.as_deref() == Some("") || sources.next().is_some() {
-                return Err((line, "must name one source after source="));
+                return Err(bad("must name one source after source="));
             }
             let same = tokens.hashes.entry(start(&hash)).or_default();
             if same.iter().any(|known| known.hash == hash && known.source != source) {
-                return Err((line, "names another source for a token than a line before it"));
+                return Err(bad("names another source for a token than a line before it"));
             }
             tokens.named.extend(source.clone());
             same.push(Known { hash, source });
@@ -141,8 +145,16 @@ impl Tokens {
     }
 }
 
-/// Makes a token: the token, and the line for the token file, perhaps with the source that it may speak for.
-pub fn make(source: Option<&str>) -> Option<(String, String)> {
+/// A token that was made.
+pub struct NewToken {
+    /// What the sender shows.
+    pub token: String,
+    /// What the token file has of it.
+    pub line: String,
+}
+
+/// Makes a token, perhaps with the source that it may speak for; `None` if the system gives no random numbers.
+pub fn make(source: Option<&str>) -> Option<NewToken> {
     let mut bytes = [0_u8; 32];
     ring::rand::SystemRandom::new().fill(&mut bytes).ok()?;
     let token = format!("svmc_{}", hex::encode(&bytes));
@@ -150,7 +162,7 @@ pub fn make(source: Option<&str>) -> Option<(String, String)> {
     if let Some(source) = source {
         write!(line, " {SOURCE}{source}").ok();
     }
-    Some((token, line))
+    Some(NewToken { token, line })
 }
 
 fn hash(token: &str) -> Hash {
@@ -175,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_made_token_is_known_and_no_other() {
-        let (token, line) = make(None).unwrap();
+        let NewToken { token, line } = make(None).unwrap();
         let tokens = Tokens::parse(&format!("# ours\n\n{line} svm-7\n")).unwrap();
         let known = Some(KnownToken { hash: line, source: None });
         assert_eq!(tokens.known(&shown(&format!("Bearer {token}"))), known);
@@ -187,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_line_names_a_source_or_says_what_is_wrong() {
-        let (token, line) = make(None).unwrap();
+        let NewToken { token, line } = make(None).unwrap();
         let shown = shown(&format!("Bearer {token}"));
         let tokens = Tokens::parse(&format!("\u{feff}{line} the first source=urn:svm:a\r\n")).unwrap();
         assert_eq!(tokens.known(&shown).unwrap().source.as_deref(), Some("urn:svm:a"));
@@ -199,7 +211,7 @@ mod tests {
             (format!("{line} source=a\n\n{line} source=b"), 3),
             (format!("{line} source=a\n{line}"), 2),
         ] {
-            assert_eq!(Tokens::parse(&text).err().map(|(line, _)| line), Some(at), "{text}");
+            assert_eq!(Tokens::parse(&text).err().map(|bad| bad.line), Some(at), "{text}");
         }
     }
 }

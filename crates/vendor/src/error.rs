@@ -7,6 +7,7 @@ use svm_core::http::ClientError;
 use svm_core::subscription::{KeyId, Refusal};
 
 /// Why nothing was done. No message holds a code.
+#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum VendorError {
     /// The command line asks for what does not go together.
@@ -26,10 +27,7 @@ pub enum VendorError {
     },
     /// The key id is used already.
     #[error("the key id {id} is used already: each key has its own, leave --key-id out to have one made")]
-    KeyIdTaken {
-        /// The id.
-        id: KeyId,
-    },
+    KeyIdTaken { id: KeyId },
     /// The code is used already.
     #[error("this activation code is used already: each key has its own, issue again with a new one")]
     CodeTaken,
@@ -54,57 +52,35 @@ pub enum VendorError {
     SigningKey(#[from] SigningKeyError),
     /// The signing key would lie in the ledger, which is for sharing.
     #[error("{} lies inside the ledger, which is made to be shared: give --signing-key a path outside", path.display())]
-    KeyInLedger {
-        /// Where it would lie.
-        path: PathBuf,
-    },
+    KeyInLedger { path: PathBuf },
     /// The signing key is not one of the ledger's signers.
     #[error(
         "the signing key {kid} is not among the ledger's signers in trust.d: `svm-vendor keygen --signing-key PATH` adds it"
     )]
-    UnknownSigner {
-        /// Its key id.
-        kid: String,
-    },
+    UnknownSigner { kid: String },
     /// A signer's file.
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// There is no ledger here.
     #[error("{} is not a ledger: `svm-vendor keygen --iss NAME` makes one, --ledger says where it is", path.display())]
-    NotALedger {
-        /// The folder.
-        path: PathBuf,
-    },
+    NotALedger { path: PathBuf },
     /// The ledger belongs to another issuer, or none was named for a new one.
     #[error("{0}")]
     Issuer(String),
     /// A file of the ledger is not as it was written.
     #[error("{} {problem}: nobody but svm-vendor changes it, take it back from git or a copy", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Damaged { path: PathBuf, problem: String },
     /// A file of the ledger that git could not merge.
     #[error(
         "{} has a merge conflict in it: take the side with the higher `rev` whole (`git checkout --ours` or `--theirs` \
          with this path, then `git add`), then make the other side's change again with svm-vendor", path.display()
     )]
-    Conflict {
-        /// The file.
-        path: PathBuf,
-    },
+    Conflict { path: PathBuf },
     /// Two keys have one id, as when two clones of the ledger issued it.
     #[error(
         "two keys have the id {id}: block one of them by its file, {} or {}, and issue another", paths[0].display(), paths[1].display()
     )]
-    KeyIdTwice {
-        /// The id.
-        id: KeyId,
-        /// Their files.
-        paths: [PathBuf; 2],
-    },
+    KeyIdTwice { id: KeyId, paths: [PathBuf; 2] },
     /// What is published is not older than what the ledger has, and is another document.
     #[error(
         "the published document of {id} has revision {published} and is not the ledger's, which has {held}: {}",
@@ -112,7 +88,6 @@ pub enum VendorError {
         else { "two clones changed the key, `svm-vendor resign` with its id makes a revision above both" }
     )]
     PublishedElsewhere {
-        /// The key.
         id: KeyId,
         /// The revision that is published.
         published: u64,
@@ -124,40 +99,28 @@ pub enum VendorError {
     SignerInUse(String),
     /// No signer of the ledger has this key id.
     #[error("no signer of the ledger has the key id {kid}: `svm-vendor signers` shows them")]
-    NoSuchSigner {
-        /// As it was asked for, escaped and cut.
-        kid: String,
-    },
+    NoSuchSigner { kid: String },
     /// Something about one of many keys.
     #[error("{which}")]
     OfKey {
         /// Which, by its id or its place among those that were named.
         which: String,
-        /// What.
         #[source]
         problem: Box<VendorError>,
     },
     /// `provider.toml` cannot be used.
     #[error("{} cannot be used: {problem}", path.display())]
-    Profile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
+    Profile { path: PathBuf, problem: String },
     /// A text of the ledger has characters in it that steer a terminal or hide from a reader.
     #[error(
         "{}:{line}: {} stands in {what}, where it could steer a terminal or hide: write plain text in its place, or take the file back from git or a copy",
         path.display(), character.escape_unicode()
     )]
     Deceptive {
-        /// The file.
         path: PathBuf,
         /// The first line with such a character.
         line: usize,
-        /// Which text.
         what: &'static str,
-        /// The character.
         character: char,
     },
     /// A connection cannot be prepared.
@@ -168,9 +131,7 @@ pub enum VendorError {
     Io {
         /// `read`, `write`, `lock`, `close`, `remove`.
         verb: &'static str,
-        /// The file or folder.
         path: PathBuf,
-        /// The system's word.
         source: io::Error,
     },
 }

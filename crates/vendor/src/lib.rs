@@ -48,7 +48,7 @@ pub use key_ref::KeyRef;
 pub use ledger::{Ledger, Listing};
 pub use order::IssueOrder;
 pub use profile::{Contact, Profile};
-pub use provider::{Changed, Provider};
+pub use provider::{Changed, Provider, ToResign};
 pub use publish::{Published, ToPublish};
 pub use sense::{MAX_DAYS, MAX_DEVICES};
 pub use signers::Signer;

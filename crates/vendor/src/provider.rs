@@ -31,6 +31,17 @@ pub struct Changed {
     pub differences: Vec<Difference>,
 }
 
+/// The keys of a ledger that have to be signed anew.
+#[derive(Debug)]
+pub struct ToResign {
+    /// These.
+    pub keys: Vec<KeyRef>,
+    /// How many others are as they should be.
+    pub unchanged: u64,
+    /// One for each key that could not be read.
+    pub problems: Vec<VendorError>,
+}
+
 impl Provider {
     /// Makes a ledger, or adds a signer to one that is there (its profile stays).
     ///
@@ -179,19 +190,19 @@ impl Provider {
         Ok(Changed { entry, differences })
     }
 
-    /// The keys whose document is not by the present signing key, or does not have the present `provider.toml`; with
-    /// how many are as they should be, and what could not be read.
+    /// The keys whose document is not by the present signing key, or does not have the present `provider.toml`.
     ///
     /// # Errors
     /// Where the ledger cannot be read.
-    pub fn to_resign(&self) -> Result<(Vec<KeyRef>, u64, Vec<VendorError>), VendorError> {
+    pub fn to_resign(&self) -> Result<ToResign, VendorError> {
         let listing = self.ledger.list()?;
         let (kid, vendor) = (self.kid(), self.ledger.profile().vendor.to_vendor());
         let is_so = |entry: &&Entry| entry.document.kid == kid && entry.document.statement.vendor == vendor;
         let so = listing.entries.iter().filter(is_so).count();
         let others = listing.entries.iter().filter(|entry| !is_so(entry));
         let keys = others.map(|entry| KeyRef::File(entry.document.sub.clone())).collect();
-        Ok((keys, u64::try_from(so).unwrap_or(u64::MAX), listing.problems))
+        let unchanged = u64::try_from(so).unwrap_or(u64::MAX);
+        Ok(ToResign { keys, unchanged, problems: listing.problems })
     }
 
     /// [`Change::Renew`].

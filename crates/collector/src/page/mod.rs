@@ -11,7 +11,7 @@ use super::answer::Refusal;
 use super::api::{Asked, FleetQuery, Named, asked, id};
 use super::app::App;
 use super::fleet::SVM_SOURCE;
-use super::store::Events;
+use super::store::{Events, Svms, SvmsPage};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -83,7 +83,8 @@ pub(super) async fn fleet(State(app): State<Arc<App>>, query: Asked<FleetQuery>)
         let silent_before = app.silent_before();
         let page = query.page.unwrap_or(1).clamp(1, 1_000_000);
         let offset = (page - 1).saturating_mul(ROWS);
-        let (svms, total) = app.store.svms(filter, silent_before, offset, ROWS).await?;
+        let asked = Svms { filter, silent_before, offset, limit: ROWS };
+        let SvmsPage { svms, total } = app.store.svms(asked).await?;
         let counts = app.store.counts(silent_before).await?;
         let keys = app.store.keys(0, KEYS).await?;
         let svms = svms.into_iter().map(|stored| stored.svm).collect();

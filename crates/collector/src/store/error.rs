@@ -2,21 +2,16 @@
 
 use std::path::PathBuf;
 
-/// What goes wrong with the store.
+/// Why the store did not do what it was asked.
+#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened or prepared.
     #[error("cannot open the store {}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
+    Open { path: PathBuf, source: rusqlite::Error },
     /// The file is of a newer collector.
     #[error("the store {} has tables of version {found}, which this version does not know", path.display())]
     Version {
-        /// The file.
         path: PathBuf,
         /// The version it has.
         found: i64,

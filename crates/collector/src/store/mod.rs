@@ -18,11 +18,11 @@ mod writer;
 
 pub(super) use commit::{Ingest, TokenHolder};
 pub use error::StoreError;
-pub use read::{Event, Events, EventsPage, MAX_ANSWER, StoredReport, StoredSvm};
+pub use read::{Event, Events, EventsPage, MAX_ANSWER, StoredReport, StoredSvm, Svms, SvmsPage};
 pub(super) use remove::StoreBounds;
 pub use summary::{CommitSummary, Conflict};
 
-use super::fleet::{Counts, Filter, KeySum, canonical_id};
+use super::fleet::{Counts, KeySum, canonical_id};
 use super::metrics::Metrics;
 use jiff::Timestamp;
 use lanes::{Lane, Lanes};
@@ -88,16 +88,9 @@ impl Store {
         self.latest.clone()
     }
 
-    /// The SVMs a filter lets through, the worst first, and how many there are in all. Fewer than `limit` if they would
-    /// take more than [`MAX_ANSWER`].
-    pub async fn svms(
-        &self,
-        filter: Filter,
-        silent_before: Timestamp,
-        offset: u32,
-        limit: u32,
-    ) -> Result<(Vec<StoredSvm>, u64), StoreError> {
-        self.lanes.ask(Lane::Fleet, move |db| read::svms(db, &filter, silent_before, offset, limit)).await
+    /// The SVMs that are asked for.
+    pub async fn svms(&self, asked: Svms) -> Result<SvmsPage, StoreError> {
+        self.lanes.ask(Lane::Fleet, move |db| read::svms(db, &asked)).await
     }
 
     /// One SVM, with its latest report. A UUID is found however it is written.

@@ -73,6 +73,28 @@ impl Default for Events {
     }
 }
 
+/// Which SVMs are asked for, the worst first.
+#[derive(Clone, Debug)]
+pub struct Svms {
+    /// Only those that it lets through.
+    pub filter: Filter,
+    /// An SVM whose last contact is before this was silent for too long.
+    pub silent_before: Timestamp,
+    /// So many are passed over.
+    pub offset: u32,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// SVMs, and how many there are in all.
+#[derive(Clone, Debug, Default)]
+pub struct SvmsPage {
+    /// Fewer than asked for if they would take more than [`MAX_ANSWER`].
+    pub svms: Vec<StoredSvm>,
+    /// Those that the filter lets through.
+    pub total: u64,
+}
+
 /// Events, and where the next answer begins.
 #[derive(Clone, Debug, Default)]
 pub struct EventsPage {
@@ -123,13 +145,8 @@ pub(super) fn latest(db: &Connection) -> rusqlite::Result<i64> {
     Ok(latest.optional()?.unwrap_or(0))
 }
 
-pub(super) fn svms(
-    db: &Connection,
-    filter: &Filter,
-    silent_before: Timestamp,
-    offset: u32,
-    limit: u32,
-) -> rusqlite::Result<(Vec<StoredSvm>, u64)> {
+pub(super) fn svms(db: &Connection, asked: &Svms) -> rusqlite::Result<SvmsPage> {
+    let Svms { filter, silent_before, offset, limit } = asked;
     let like = filter.text.as_ref().map(|text| {
         let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         format!("%{escaped}%")
@@ -151,16 +168,16 @@ pub(super) fn svms(
         .query_map(params![silent, status, filter.phase, like, limit, offset], |row| row.get::<_, i64>(0))?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut one = db.prepare_cached(&format!("SELECT {COLUMNS} FROM sources WHERE number = ?1"))?;
-    let (mut rows, mut bytes) = (Vec::new(), 0);
+    let (mut svms, mut bytes) = (Vec::new(), 0);
     for number in numbers {
         let Some((svm, size)) = one.query_row([number], svm_of).optional()? else { continue };
         bytes += size;
-        rows.push(StoredSvm { svm, report: None });
+        svms.push(StoredSvm { svm, report: None });
         if bytes >= MAX_ANSWER {
             break;
         }
     }
-    Ok((rows, total))
+    Ok(SvmsPage { svms, total })
 }
 
 pub(super) fn svm(db: &Connection, id: &str) -> rusqlite::Result<Option<StoredSvm>> {
@@ -271,12 +288,7 @@ pub(super) fn events(db: &Connection, asked: &Events) -> rusqlite::Result<Events
     let severity = asked.severity.filter(|least| *least > 0);
     match (source, &asked.kind, severity) {
         (None, None, Some(least @ 2..)) => by_severity(db, asked, least, answer),
-        (source, kind, severity) => {
-            let filters = usize::from(source.is_some())
-                + usize::from(kind.is_some())
-                + 2 * usize::from(severity.is_some());
-            by_position(db, asked, source, severity, answer, filters > 1)
-        }
+        _ => Scan { asked, source, severity }.run(db, answer),
     }
 }
 
@@ -318,73 +330,92 @@ fn by_severity(
     Ok(answer.page)
 }
 
-/// Along the positions, by the index of the source or the type. Where rows must be looked at to know whether they are
-/// meant, it goes on window by window, and ends when it took too long.
-fn by_position(
-    db: &Connection,
-    asked: &Events,
+/// A walk along the positions, by the index of the source or the type.
+struct Scan<'a> {
+    asked: &'a Events,
+    /// The number of the source that is asked for.
     source: Option<i64>,
     severity: Option<u8>,
-    mut answer: Answer,
-    looks_at_rows: bool,
-) -> rusqlite::Result<EventsPage> {
-    let newest_first = asked.before.is_some();
-    let order = if newest_first { "DESC" } else { "ASC" };
-    let last = latest(db)?;
-    // What was removed is not looked through.
-    let first: i64 = db.query_row("SELECT coalesce(min(position), 1) FROM events", [], |row| row.get(0))?;
-    // Both ends are outside.
-    let (mut low, mut high) = (
-        asked.after.max(first.saturating_sub(1)),
-        asked.before.unwrap_or(i64::MAX).min(last.saturating_add(1)),
-    );
-    let index = match (source, &asked.kind) {
-        (Some(_), _) => "INDEXED BY events_by_source",
-        (None, Some(_)) => "INDEXED BY events_by_type",
-        (None, None) => "NOT INDEXED",
-    };
-    let mut text =
-        format!("SELECT position, received, event FROM events {index} WHERE position > ?1 AND position < ?2");
-    let mut values: Vec<&dyn ToSql> = Vec::new();
-    for (name, value) in [
-        ("source =", source.as_ref().map(|value| value as &dyn ToSql)),
-        ("type =", asked.kind.as_ref().map(|value| value as &dyn ToSql)),
-        ("severity >=", severity.as_ref().map(|value| value as &dyn ToSql)),
-    ] {
-        if let Some(value) = value {
-            values.push(value);
-            text.push_str(&format!(" AND {name} ?{}", values.len() + 2));
-        }
+}
+
+impl Scan<'_> {
+    /// Whether rows must be read to know whether they are asked for, because no index has all of it.
+    fn reads_rows(&self) -> bool {
+        let indexed = usize::from(self.source.is_some()) + usize::from(self.asked.kind.is_some());
+        self.severity.is_some() || indexed > 1
     }
-    text.push_str(&format!(" ORDER BY position {order}"));
-    let mut find = db.prepare_cached(&text)?;
-    let elapsed = svm_core::clock::stopwatch();
-    while low.saturating_add(1) < high {
-        let (from, to) = match looks_at_rows {
-            false => (low, high),
-            true if newest_first => (low.max(high.saturating_sub(WINDOW + 1)), high),
-            true => (low, high.min(low.saturating_add(WINDOW + 1))),
+
+    /// The statement, whose first two parameters are the ends of a window, and the parameters behind them.
+    fn statement(&self) -> (String, Vec<&dyn ToSql>) {
+        let index = match (self.source, &self.asked.kind) {
+            (Some(_), _) => "INDEXED BY events_by_source",
+            (None, Some(_)) => "INDEXED BY events_by_type",
+            (None, None) => "NOT INDEXED",
         };
-        let all: Vec<&dyn ToSql> =
-            [&from as &dyn ToSql, &to as &dyn ToSql].into_iter().chain(values.iter().copied()).collect();
-        let mut rows = find.query(all.as_slice())?;
-        while let Some(row) = rows.next()? {
-            if !answer.take(event(row)?) {
-                return Ok(answer.page);
+        let mut text = format!(
+            "SELECT position, received, event FROM events {index} WHERE position > ?1 AND position < ?2"
+        );
+        let mut values: Vec<&dyn ToSql> = Vec::new();
+        for (name, value) in [
+            ("source =", self.source.as_ref().map(|value| value as &dyn ToSql)),
+            ("type =", self.asked.kind.as_ref().map(|value| value as &dyn ToSql)),
+            ("severity >=", self.severity.as_ref().map(|value| value as &dyn ToSql)),
+        ] {
+            if let Some(value) = value {
+                values.push(value);
+                text.push_str(&format!(" AND {name} ?{}", values.len() + 2));
             }
         }
-        if !looks_at_rows {
-            break;
-        }
-        if newest_first {
-            high = from.saturating_add(1);
-        } else {
-            low = to.saturating_sub(1);
-        }
-        if elapsed() > SCAN_BUDGET && low.saturating_add(1) < high {
-            answer.page.next = Some(if newest_first { high } else { low });
-            break;
-        }
+        let order = if self.asked.before.is_some() { "DESC" } else { "ASC" };
+        text.push_str(&format!(" ORDER BY position {order}"));
+        (text, values)
     }
-    Ok(answer.page)
+
+    /// Both ends of what is walked along; they are outside.
+    fn ends(&self, db: &Connection) -> rusqlite::Result<(i64, i64)> {
+        let last = latest(db)?;
+        // What was removed is passed over.
+        let first: i64 =
+            db.query_row("SELECT coalesce(min(position), 1) FROM events", [], |row| row.get(0))?;
+        let low = self.asked.after.max(first.saturating_sub(1));
+        let high = self.asked.before.unwrap_or(i64::MAX).min(last.saturating_add(1));
+        Ok((low, high))
+    }
+
+    /// Where rows must be read, it goes window by window, and ends when it took too long.
+    fn run(&self, db: &Connection, mut answer: Answer) -> rusqlite::Result<EventsPage> {
+        let (newest_first, reads_rows) = (self.asked.before.is_some(), self.reads_rows());
+        let (mut low, mut high) = self.ends(db)?;
+        let (text, values) = self.statement();
+        let mut find = db.prepare_cached(&text)?;
+        let elapsed = svm_core::clock::stopwatch();
+        while low.saturating_add(1) < high {
+            let (from, to) = match reads_rows {
+                false => (low, high),
+                true if newest_first => (low.max(high.saturating_sub(WINDOW + 1)), high),
+                true => (low, high.min(low.saturating_add(WINDOW + 1))),
+            };
+            let all: Vec<&dyn ToSql> =
+                [&from as &dyn ToSql, &to as &dyn ToSql].into_iter().chain(values.iter().copied()).collect();
+            let mut rows = find.query(all.as_slice())?;
+            while let Some(row) = rows.next()? {
+                if !answer.take(event(row)?) {
+                    return Ok(answer.page);
+                }
+            }
+            if !reads_rows {
+                break;
+            }
+            if newest_first {
+                high = from.saturating_add(1);
+            } else {
+                low = to.saturating_sub(1);
+            }
+            if elapsed() > SCAN_BUDGET && low.saturating_add(1) < high {
+                answer.page.next = Some(if newest_first { high } else { low });
+                break;
+            }
+        }
+        Ok(answer.page)
+    }
 }

@@ -18,7 +18,6 @@ use svm_core::subscription::VendorState;
 /// Of more keys than these, people are told how many, and JSON each.
 const FEW: usize = 20;
 
-/// An answer.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     json: Map<String, Value>,

@@ -6,7 +6,7 @@ use super::{
     report::{Done, Report, code_lines},
     which::{Named, Resign, Which},
 };
-use crate::{Change, Ledger, Profile, Provider, VendorError, files, provider::read_or_make_key};
+use crate::{Change, Ledger, Profile, Provider, ToResign, VendorError, files, provider::read_or_make_key};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use svm_core::documents::SigningKey;
@@ -109,8 +109,8 @@ impl Session<'_> {
     pub(super) fn resign(&self, args: &Resign) -> Result<Report, VendorError> {
         let (provider, warnings) = self.provider(args.dry.dry_run)?;
         let (keys, unchanged, unread) = if args.all {
-            let (keys, unchanged, unread) = provider.to_resign()?;
-            (keys, Some(unchanged), unread)
+            let ToResign { keys, unchanged, problems } = provider.to_resign()?;
+            (keys, Some(unchanged), problems)
         } else {
             (args.keys()?.keys, None, Vec::new())
         };
