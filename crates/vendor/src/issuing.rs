@@ -1,7 +1,7 @@
 //! Issuing: new keys, one or many alike, whose codes are known to nobody but who is given them.
 
 use super::{
-    Done, Entry, IssueOrder, Provider, VendorError, entry::path_of, files, order, parallel::each,
+    Done, Entry, IssueOrder, Provider, VendorError, entry::path_of, files, order, parallel::par_map,
     provider::whole_second, sense,
 };
 use jiff::Timestamp;
@@ -55,7 +55,7 @@ impl Provider {
         }
         let folder = self.keys()?;
         let orders = vec![order; count];
-        let issued = each(&orders, |order| -> Result<_, VendorError> {
+        let issued = par_map(&orders, |order| -> Result<_, VendorError> {
             let (code, entry) = self.issued(order, now)?;
             if is_there(&path_of(&folder, &entry.document.sub)) {
                 return Err(VendorError::CodeTaken);

@@ -3,7 +3,7 @@
 use super::{
     Entry, KeyRef, Profile, VendorError,
     entry::{self, label, path_of},
-    parallel::each,
+    parallel::par_map,
 };
 use std::{
     collections::HashMap,
@@ -111,7 +111,7 @@ impl Ledger {
     /// Where the folder cannot be read; bad files are in [`Listing::problems`].
     pub fn list(&self) -> Result<Listing, VendorError> {
         let mut listing = Listing::default();
-        for read in each(&self.paths()?, |path| self.read(path)) {
+        for read in par_map(&self.paths()?, |path| self.read(path)) {
             match read {
                 Ok(entry) => listing.entries.push(entry),
                 Err(problem) => listing.problems.push(problem),
@@ -148,7 +148,7 @@ impl Ledger {
         let mut labelled: HashMap<KeyId, Vec<PathBuf>> = HashMap::new();
         if by_id {
             let paths = self.paths()?;
-            let labels = each(&paths, |path| label(path));
+            let labels = par_map(&paths, |path| label(path));
             for (key, path) in labels.into_iter().zip(paths).filter_map(|(key, path)| Some((key?, path))) {
                 labelled.entry(key).or_default().push(path);
             }
@@ -172,6 +172,6 @@ impl Ledger {
 
     /// Whether a key has this id, its file damaged or not.
     pub(super) fn has_id(&self, id: &KeyId) -> Result<bool, VendorError> {
-        Ok(each(&self.paths()?, |path| label(path)).iter().flatten().any(|key| key == id))
+        Ok(par_map(&self.paths()?, |path| label(path)).iter().flatten().any(|key| key == id))
     }
 }

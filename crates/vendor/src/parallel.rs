@@ -6,7 +6,7 @@ use std::{num::NonZero, thread};
 const FEW: usize = 32;
 
 /// What `work` makes of each, in their order.
-pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn par_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     if items.len() < FEW || cores == 1 {
         return items.iter().map(work).collect();
@@ -33,7 +33,7 @@ mod tests {
     fn the_order_is_kept_however_many_there_are() {
         for count in [0, 1, FEW - 1, FEW, 1001] {
             let items: Vec<usize> = (0..count).collect();
-            assert_eq!(each(&items, |item| item + 1), (1..=count).collect::<Vec<_>>());
+            assert_eq!(par_map(&items, |item| item + 1), (1..=count).collect::<Vec<_>>());
         }
     }
 }

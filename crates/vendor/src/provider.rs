@@ -2,7 +2,7 @@
 
 use super::{
     Cancel, Change, Difference, Done, Entry, KeyRef, Ledger, Parameters, Profile, Published, Renewal,
-    VendorError, differences, entry::label, files, order, parallel::each, sense,
+    VendorError, differences, entry::label, files, order, parallel::par_map, sense,
 };
 use jiff::Timestamp;
 use std::{
@@ -138,7 +138,7 @@ impl Provider {
             .filter(|(path, _)| path.as_ref().map_or(true, |path| seen.insert(path.clone())))
             .collect();
         let folder = self.keys()?;
-        let changed = each(&found, |(path, _)| {
+        let changed = par_map(&found, |(path, _)| {
             let Ok(path) = path else { return None };
             let next = self.next(path, change, why, now);
             // What is not written is not changed.

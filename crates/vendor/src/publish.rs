@@ -9,7 +9,7 @@
 
 use super::{
     Entry, Ledger, VendorError, files,
-    parallel::each,
+    parallel::par_map,
     published_index::{Index, Printer},
 };
 use std::{
@@ -99,7 +99,7 @@ impl Ledger {
         let paths = self.paths()?;
         let remembers = paths.len() >= MANY;
         let index = if remembers { Index::read(folder) } else { Index::default() };
-        let known = each(&paths, |held| print(held).filter(|print| index.has(print)));
+        let known = par_map(&paths, |held| print(held).filter(|print| index.has(print)));
         let mut prints: Vec<_> = known.iter().copied().flatten().collect();
         let changed: Vec<&PathBuf> =
             paths.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(path, _)| path).collect();
@@ -107,7 +107,7 @@ impl Ledger {
         let mut published = Published::default();
         let (mut good, mut batch) = (Vec::new(), files::Batch::new(&keys));
         for some in changed.chunks(AT_A_TIME) {
-            let done = each(some, |held| -> Result<(Need, PathBuf), VendorError> {
+            let done = par_map(some, |held| -> Result<(Need, PathBuf), VendorError> {
                 let entry = self.read(held)?;
                 let path = of(held);
                 let need = self.need(&entry, &path)?;
@@ -143,7 +143,7 @@ impl Ledger {
         if !remembers {
             return Ok(published);
         }
-        prints.extend(each(&good, print).into_iter().flatten());
+        prints.extend(par_map(&good, print).into_iter().flatten());
         if !good.is_empty() || prints.len() != index.len() {
             Index::write(folder, &prints)?;
         }
