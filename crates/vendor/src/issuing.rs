@@ -2,7 +2,7 @@
 
 use super::{
     Done, Entry, IssueOrder, Provider, VendorError, entry::path_of, files, order, parallel::par_map,
-    provider::whole_second, sense,
+    provider::whole_second, validation,
 };
 use jiff::Timestamp;
 use svm_core::documents::{ActivationCode, random_text};
@@ -34,7 +34,7 @@ impl Provider {
         let now = whole_second(now);
         let _lock = self.ledger.lock()?;
         if let Some(days) = order.fresh_for_days {
-            sense::check_days("the freshness", days, 1)?;
+            validation::check_days("the freshness", days, 1)?;
         }
         if count != 1 && (order.key_id.is_some() || order.code.is_some()) {
             return Err(VendorError::Order(
@@ -107,7 +107,7 @@ impl Provider {
             min_product_version: order.min_product_version,
             vendor: self.ledger.profile().vendor.to_vendor(),
         };
-        sense::check_new(&statement, now)?;
+        validation::check_new(&statement, now)?;
         let document = self.sign(&statement, &code.sub(), now)?;
         let history = vec![Done { rev: 1, at: now, what: "issued".to_owned(), why: None }];
         Ok((code, Entry { document, fresh_for_days: order.fresh_for_days, history }))

@@ -30,9 +30,9 @@ pub(crate) mod profile;
 mod provider;
 mod publish;
 mod published_index;
-mod sense;
 pub mod serve;
 mod signers;
+mod validation;
 
 /// Hostile input for the parsers of this crate, as the fuzzer and the tests feed it.
 #[cfg(any(test, fuzzing))]
@@ -50,5 +50,5 @@ pub use order::IssueOrder;
 pub use profile::{Contact, Profile};
 pub use provider::{Changed, Provider, ToResign};
 pub use publish::{Published, ToPublish};
-pub use sense::{MAX_DAYS, MAX_DEVICES};
 pub use signers::Signer;
+pub use validation::{MAX_DAYS, MAX_DEVICES};

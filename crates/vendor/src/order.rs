@@ -40,7 +40,7 @@ impl IssueOrder {
 
     /// What is doubtful of it, though it is taken.
     pub fn warnings(&self) -> Vec<String> {
-        super::sense::warnings(&self.terms)
+        super::validation::warnings(&self.terms)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Cancel, Change, Difference, Done, Entry, KeyRef, Ledger, Parameters, Profile, Published, Renewal,
-    VendorError, differences, entry::label, files, order, parallel::par_map, sense,
+    VendorError, differences, entry::label, files, order, parallel::par_map, validation,
 };
 use jiff::Timestamp;
 use std::{
@@ -127,7 +127,7 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Vec<Result<Changed, VendorError>>, VendorError> {
         let now = whole_second(now);
-        why.map_or(Ok(()), sense::check_why)?;
+        why.map_or(Ok(()), validation::check_why)?;
         let _lock = self.ledger.lock()?;
         let mut seen = HashSet::new();
         let found: Vec<_> = self
@@ -276,7 +276,7 @@ impl Provider {
         sub: &Sub,
         now: Timestamp,
     ) -> Result<Document, VendorError> {
-        sense::check_statement(statement, now)?;
+        validation::check_statement(statement, now)?;
         self.ledger.profile().vendor.check().map_err(|problem| VendorError::Profile {
             path: self.ledger.folder().join(Profile::FILE),
             problem,
