@@ -13,7 +13,7 @@ pub const MAX_DAYS: u64 = 3650;
 pub const MAX_DEVICES: u64 = 1_000_000;
 /// How far ahead an end or a paid date may lie, in days: a hundred years.
 const MAX_AHEAD_DAYS: u64 = 36_500;
-/// The most that is a trickle: a run of the database update each minute, and as many look-ups a minute.
+/// The most that is a reduced rate: a run of the database update each minute, and as many look-ups a minute.
 const MAX_UPDATES_A_DAY: u64 = 1440;
 const MAX_LOOKUPS_A_MINUTE: u64 = 1_000_000;
 /// Orders are not older than this.
@@ -46,7 +46,7 @@ pub(super) fn check_statement(statement: &Statement, iat: Timestamp) -> Result<(
     match &statement.terms {
         Terms::Subscription(subscription) => {
             check_days("the grace period", subscription.grace_days, 0)?;
-            check_trickle(&subscription.after_grace)?;
+            check_reduced_rate(&subscription.after_grace)?;
             check_ahead(&subscription.term, iat)
         }
         Terms::Licence(licence) => check_days("the period of a commercial key", licence.period_days, 1),
@@ -65,7 +65,7 @@ fn check_ahead(term: &Term, iat: Timestamp) -> Result<(), VendorError> {
     ))
 }
 
-fn check_trickle(after: &AfterGrace) -> Result<(), VendorError> {
+fn check_reduced_rate(after: &AfterGrace) -> Result<(), VendorError> {
     let rows = [
         ("database updates a day", after.database_updates, MAX_UPDATES_A_DAY),
         ("KSN look-ups a minute", after.ksn, MAX_LOOKUPS_A_MINUTE),
