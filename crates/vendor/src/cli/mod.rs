@@ -6,8 +6,8 @@
 mod args;
 mod doctor;
 mod issue_args;
+mod output;
 mod report;
-mod say;
 mod select;
 mod session;
 mod trial;
@@ -52,7 +52,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
     };
     let mut printed = report.print(cli.json, &mut io::stdout().lock());
     for note in report.notes.iter().filter(|_| !cli.json) {
-        printed = printed.and_then(|()| say::lines(&mut io::stderr(), note));
+        printed = printed.and_then(|()| output::lines(&mut io::stderr(), note));
     }
     match printed {
         Ok(()) if report.problems.is_empty() => ExitCode::SUCCESS,
@@ -61,7 +61,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
             // What was done is done; where a code is lost with it, that key is of no use to anybody.
             let way_out = report.if_lost.map(|lost| format!("; {lost}")).unwrap_or_default();
             let said = format!("{PROGRAM}: it was done, but cannot be printed: {error}{way_out}");
-            say::lines(&mut io::stderr(), &said).ok();
+            output::lines(&mut io::stderr(), &said).ok();
             ExitCode::from(REFUSED)
         }
     }

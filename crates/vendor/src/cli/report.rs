@@ -1,7 +1,7 @@
 //! What a command answers: for people, and the same as JSON.
 
 use super::{
-    say,
+    output,
     words::{facts, lines},
 };
 use crate::{Changed, Difference, Entry, Published, Signer, ToPublish, VendorError};
@@ -65,9 +65,9 @@ impl Report {
         if self.json.is_empty() {
             // All was said before, as by `serve`.
         } else if as_json {
-            say::json(to, &serde_json::to_string_pretty(&self.json)?)?;
+            output::json(to, &serde_json::to_string_pretty(&self.json)?)?;
         } else {
-            say::lines(to, &self.text)?;
+            output::lines(to, &self.text)?;
         }
         to.flush()
     }

@@ -1,6 +1,6 @@
 //! `serve`: the small web server on the command line.
 
-use super::{report::Report, say};
+use super::{output, report::Report};
 use crate::{VendorError, serve};
 use serde_json::json;
 use std::{io, net::SocketAddr, path::Path};
@@ -42,7 +42,7 @@ pub(super) fn serve(
                 _ = interrupt.recv() => {}
             }
         };
-        let log = |answered: &serve::Answered| drop(say::lines(&mut io::stderr(), &answered.to_string()));
+        let log = |answered: &serve::Answered| drop(output::lines(&mut io::stderr(), &answered.to_string()));
         serve::serve_until(dir.to_owned(), listener, log, end).await.map_err(failed)
     })?;
     Ok(Report::default())
@@ -52,7 +52,7 @@ pub(super) fn serve(
 fn tell(dir: &Path, at: SocketAddr, as_json: bool) {
     if as_json {
         let address = json!({"url": format!("http://{at}"), "folder": dir.to_string_lossy()});
-        say::json(&mut io::stdout(), &address.to_string()).ok();
+        output::json(&mut io::stdout(), &address.to_string()).ok();
         return;
     }
     let address = format!(
@@ -60,9 +60,9 @@ fn tell(dir: &Path, at: SocketAddr, as_json: bool) {
          Ctrl-C ends it",
         dir.display()
     );
-    say::lines(&mut io::stderr(), &address).ok();
+    output::lines(&mut io::stderr(), &address).ok();
     if !dir.join("v1/keys").is_dir() {
         let nothing = "svm-vendor: nothing is published there yet: `svm-vendor publish` does it";
-        say::lines(&mut io::stderr(), nothing).ok();
+        output::lines(&mut io::stderr(), nothing).ok();
     }
 }
