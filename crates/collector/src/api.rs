@@ -15,8 +15,8 @@ use std::sync::Arc;
 use svm_core::subscription::DeviceStatus;
 
 /// Rows of one answer, where the question names no number, and at most.
-const USUAL: u32 = 100;
-const MOST: u32 = 1000;
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1000;
 /// Keys in the metrics: the fullest ones.
 const METRIC_KEYS: u32 = 1000;
 
@@ -75,8 +75,8 @@ pub(super) fn id(path: Named) -> Result<String, Refusal> {
 }
 
 fn limit(asked: Option<u32>) -> Result<u32, Refusal> {
-    match asked.unwrap_or(USUAL) {
-        limit @ 1..=MOST => Ok(limit),
+    match asked.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
         _ => Err(Refusal::Query { field: "limit", problem: "is not from 1 to 1000" }),
     }
 }

@@ -34,11 +34,11 @@ pub(crate) fn coding(headers: &HeaderMap) -> Result<Coding, Refusal> {
     }
 }
 
-/// Unpacks the zstd frames of a body to at most `most` bytes. `room` is asked before memory is taken: the number
+/// Unpacks the zstd frames of a body to at most `max` bytes. `room` is asked before memory is taken: the number
 /// of bytes that the body then has in all.
 pub(crate) fn unpack(
     packed: &[u8],
-    most: usize,
+    max: usize,
     mut room: impl FnMut(usize) -> Result<(), Refusal>,
 ) -> Result<Vec<u8>, Refusal> {
     let mut frames = zstd::Decoder::with_buffer(packed).map_err(Refusal::Zstd)?;
@@ -46,12 +46,12 @@ pub(crate) fn unpack(
     let (mut body, mut filled) = (Vec::new(), 0_usize);
     loop {
         if filled == body.len() {
-            if filled > most {
+            if filled > max {
                 return Err(Refusal::TooLarge);
             }
             // One byte more than the bound, so that what reaches it and what passes it are told apart.
-            let size = filled.saturating_mul(2).clamp(FIRST.min(most), most + 1);
-            room(size.min(most))?;
+            let size = filled.saturating_mul(2).clamp(FIRST.min(max), max + 1);
+            room(size.min(max))?;
             body.reserve_exact(size - filled);
             body.resize(size, 0);
         }
@@ -72,8 +72,8 @@ mod tests {
         values.iter().map(|value| (header::CONTENT_ENCODING, value.parse().unwrap())).collect()
     }
 
-    fn plain(packed: &[u8], most: usize) -> Result<Vec<u8>, Refusal> {
-        unpack(packed, most, |_| Ok(()))
+    fn plain(packed: &[u8], max: usize) -> Result<Vec<u8>, Refusal> {
+        unpack(packed, max, |_| Ok(()))
     }
 
     #[test]

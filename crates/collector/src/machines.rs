@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// So many instances are remembered.
-const MOST: usize = 4;
+const MAX_INSTANCES: usize = 4;
 
 /// Two machines are shown so long after the later of them was last seen to come back.
 const SHOWN: SignedDuration = SignedDuration::from_hours(24);
@@ -56,7 +56,7 @@ impl Machines {
             }
         };
         self.0.insert(0, machine);
-        self.0.truncate(MOST);
+        self.0.truncate(MAX_INSTANCES);
         true
     }
 

@@ -1,8 +1,8 @@
 //! A client's connection: how fast it must take what it is sent, and whether it is still there.
 //!
-//! Promises: a client that takes nothing for the write timeout, or less than [`LEAST`] since the collector began to wait
-//! for it, is cut; one that takes twice as much never is. What the kernel holds for it is bounded too. A client that left
-//! is seen without writing to it.
+//! Promises: a client that takes nothing for the write timeout, or less than [`MIN_BYTES_PER_SECOND`] since the
+//! collector began to wait for it, is cut; one that takes twice as much never is. What the kernel holds for it is
+//! bounded too. A client that left is seen without writing to it.
 
 use super::connections::Connection;
 use rustix::net::{RecvFlags, recv};
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// Bytes a second that a client must take. The kernel takes them in pieces, of about a third of its buffer.
-const LEAST: u64 = 2048;
+const MIN_BYTES_PER_SECOND: u64 = 2048;
 /// What the kernel holds of an answer for one client; it doubles it for its own needs (`socket(7)`).
 const KERNEL_BUFFER: usize = 128 * 1024;
 /// How often a client is looked at while its question is worked on.
@@ -90,7 +90,7 @@ impl Paced {
         });
         ready!(self.timer.as_mut().poll(cx));
         let elapsed = since.elapsed();
-        if taken < elapsed.as_secs().saturating_mul(LEAST) {
+        if taken < elapsed.as_secs().saturating_mul(MIN_BYTES_PER_SECOND) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let next = Instant::now() + LOOK.max(self.patience / 4);

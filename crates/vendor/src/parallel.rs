@@ -3,12 +3,12 @@
 use std::{num::NonZero, thread};
 
 /// Fewer than this are done on the spot: a thread costs more.
-const FEW: usize = 32;
+const MAX_SERIAL: usize = 32;
 
 /// What `work` makes of each, in their order.
 pub(super) fn par_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    if items.len() < FEW || cores == 1 {
+    if items.len() < MAX_SERIAL || cores == 1 {
         return items.iter().map(work).collect();
     }
     let work = &work;
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_order_is_kept_however_many_there_are() {
-        for count in [0, 1, FEW - 1, FEW, 1001] {
+        for count in [0, 1, MAX_SERIAL - 1, MAX_SERIAL, 1001] {
             let items: Vec<usize> = (0..count).collect();
             assert_eq!(par_map(&items, |item| item + 1), (1..=count).collect::<Vec<_>>());
         }

@@ -24,9 +24,9 @@ use svm_core::subscription::KeyId;
 /// What is larger is no document.
 const MAX_PUBLISHED_BYTES: u64 = MAX_DOCUMENT_BYTES as u64;
 /// So many keys are held in memory at a time.
-const AT_A_TIME: usize = 4096;
+const MAX_IN_MEMORY: usize = 4096;
 /// From so many keys on, what was seen is remembered; of fewer, all are read each time.
-const MANY: usize = 1000;
+const MIN_REMEMBERED: usize = 1000;
 
 /// What publishing did.
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ impl Ledger {
         let printer = Printer::of(self);
         let print = |held: &PathBuf| printer.print(held, &of(held));
         let paths = self.paths()?;
-        let remembers = paths.len() >= MANY;
+        let remembers = paths.len() >= MIN_REMEMBERED;
         let index = if remembers { Index::read(folder) } else { Index::default() };
         let known = par_map(&paths, |held| print(held).filter(|print| index.has(print)));
         let mut prints: Vec<_> = known.iter().copied().flatten().collect();
@@ -106,7 +106,7 @@ impl Ledger {
 
         let mut published = Published::default();
         let (mut good, mut batch) = (Vec::new(), files::Batch::new(&keys));
-        for some in changed.chunks(AT_A_TIME) {
+        for some in changed.chunks(MAX_IN_MEMORY) {
             let done = par_map(some, |held| -> Result<(Need, PathBuf), VendorError> {
                 let entry = self.read(held)?;
                 let path = of(held);

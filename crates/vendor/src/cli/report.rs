@@ -16,7 +16,7 @@ use svm_core::error_chain::Chain;
 use svm_core::subscription::VendorState;
 
 /// Of more keys than these, people are told how many, and JSON each.
-const FEW: usize = 20;
+const MAX_LISTED: usize = 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -203,7 +203,7 @@ impl Report {
                 }
             };
             let statement = &changed.entry.document.statement;
-            if done == Done::Rehearsed || count <= FEW {
+            if done == Done::Rehearsed || count <= MAX_LISTED {
                 text += &format!("{} rev {}\n", statement.key, statement.rev);
                 text += &changes(&changed.differences, "    ");
             }
