@@ -28,7 +28,7 @@ use tokio::sync::SemaphorePermit;
 /// Room that a body has before any of it came.
 const FIRST_ROOM: usize = 64 * 1024;
 /// How long a body waits for more room.
-const ROOM_WAIT: Duration = Duration::from_secs(2);
+const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Response {
     match take(&app, request).await {
@@ -147,7 +147,7 @@ impl<'a> Room<'a> {
         // Doubled, so that a large body asks a few times only.
         let wanted = Self::kibibytes(bytes).max((held * 2).min(Self::kibibytes(MAX_BODY)));
         let missing = u32::try_from(wanted - held).map_err(|_| Refusal::TooLarge)?;
-        let more = tokio::time::timeout(ROOM_WAIT, app.bodies.acquire_many(missing)).await;
+        let more = tokio::time::timeout(ROOM_TIMEOUT, app.bodies.acquire_many(missing)).await;
         self.0.merge(more.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?);
         Ok(())
     }

@@ -30,10 +30,10 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces on their way to one reader.
 const PIECES: usize = 1;
 /// A comment after this much silence keeps proxies from closing the connection.
-const SILENCE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// After this a reader asks again when the store was busy.
-const BUSY: Duration = Duration::from_millis(500);
+const BUSY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Which events are asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -76,12 +76,14 @@ pub(super) async fn get(
 
 /// Feeds one reader until it is gone, is cut, or the collector stops.
 async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source: Option<String>) {
-    let patience = Duration::from_secs(app.settings.limits.write_timeout_seconds.into());
+    let write_timeout = Duration::from_secs(app.settings.limits.write_timeout_seconds.into());
     let (mut latest, mut closing) = (app.store.latest(), app.closing.clone());
     let mut piece = "retry: 3000\n\n".to_owned();
     loop {
         if !piece.is_empty() {
-            match tokio::time::timeout(patience, sender.send_data(std::mem::take(&mut piece).into())).await {
+            match tokio::time::timeout(write_timeout, sender.send_data(std::mem::take(&mut piece).into()))
+                .await
+            {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
@@ -99,7 +101,7 @@ async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source:
             Ok(page) => page,
             // Many read at once: this one waits its turn.
             Err(StoreError::Busy | StoreError::TooLong) => {
-                tokio::time::sleep(BUSY).await;
+                tokio::time::sleep(BUSY_INTERVAL).await;
                 continue;
             }
             Err(_) => return,
@@ -117,7 +119,7 @@ async fn feed(app: &App, mut sender: Sender<Bytes, Cut>, mut after: i64, source:
                 tokio::select! {
                     changed = latest.changed() => if changed.is_err() { return },
                     () = closed(&mut closing) => return,
-                    () = tokio::time::sleep(SILENCE) => piece = ":\n\n".to_owned(),
+                    () = tokio::time::sleep(KEEP_ALIVE_INTERVAL) => piece = ":\n\n".to_owned(),
                 }
             }
         }

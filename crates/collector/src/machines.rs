@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const MAX_INSTANCES: usize = 4;
 
 /// Two machines are shown so long after the later of them was last seen to come back.
-const SHOWN: SignedDuration = SignedDuration::from_hours(24);
+const SIDE_BY_SIDE_TTL: SignedDuration = SignedDuration::from_hours(24);
 
 /// One start of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ impl Machines {
 
     /// Those that use the id side by side, as of the source's last contact; none where it is one.
     pub fn side_by_side(&self, last_contact: Timestamp) -> Vec<&Machine> {
-        let lately = |back: Timestamp| last_contact.duration_since(back) < SHOWN;
+        let lately = |back: Timestamp| last_contact.duration_since(back) < SIDE_BY_SIDE_TTL;
         let back: Vec<&Machine> = self.0.iter().filter(|machine| machine.back.is_some_and(lately)).collect();
         if back.len() < 2 { Vec::new() } else { back }
     }

@@ -20,9 +20,9 @@ const MAKING: usize = 2304 * 1024;
 /// A client this long behind makes room for another, if there is none.
 const SLOW: Duration = Duration::from_millis(500);
 /// How often somebody is cut while room is waited for.
-const CUT: Duration = Duration::from_millis(250);
+const CUT_INTERVAL: Duration = Duration::from_millis(250);
 /// How long room is waited for.
-const WAIT: Duration = Duration::from_secs(10);
+const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Room for all answers.
 pub(super) struct Answers {
@@ -48,13 +48,13 @@ impl Answers {
         let half = if is_list { &self.lists } else { &self.others };
         let wanted = u32::try_from(kibibytes(MAKING)).map_err(|_| Refusal::Busy)?;
         let acquire = Arc::clone(half).acquire_many_owned(wanted);
-        let (mut acquire, end) = (std::pin::pin!(acquire), tokio::time::sleep(WAIT));
+        let (mut acquire, end) = (std::pin::pin!(acquire), tokio::time::sleep(ROOM_TIMEOUT));
         let mut end = std::pin::pin!(end);
         loop {
             // It keeps its place among those that wait.
             tokio::select! {
                 permit = &mut acquire => return permit.map(Room).map_err(|_| Refusal::Busy),
-                () = tokio::time::sleep(CUT) => connections.cut_slowest(SLOW),
+                () = tokio::time::sleep(CUT_INTERVAL) => connections.cut_slowest(SLOW),
                 () = &mut end => return Err(Refusal::Busy),
             }
         }

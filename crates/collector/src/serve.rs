@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// How long requests may take to finish once the collector stops.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a client gets for which there is no place.
 const NO_PLACE: &[u8] =
@@ -53,7 +53,7 @@ pub(super) async fn run(app: Arc<App>, listener: TcpListener, mut closing: watch
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(DRAIN, ended).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
     }
 }

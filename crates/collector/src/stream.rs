@@ -21,9 +21,9 @@ const MIN_BYTES_PER_SECOND: u64 = 2048;
 /// What the kernel holds of an answer for one client; it doubles it for its own needs (`socket(7)`).
 const KERNEL_BUFFER: usize = 128 * 1024;
 /// How often a client is looked at while its question is worked on.
-const LOOK: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a question goes on for a client that sends no more, but may still read.
-const HALF_CLOSED: Duration = Duration::from_secs(2);
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The client, for what depends on it.
 #[derive(Clone)]
@@ -38,11 +38,11 @@ impl Peer {
     pub(super) async fn left(&self) {
         let mut closed_since: Option<Instant> = None;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let mut byte = [0_u8; 1];
             match recv(&self.stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
                 Ok((0, _)) => {
-                    if closed_since.get_or_insert_with(Instant::now).elapsed() >= HALF_CLOSED {
+                    if closed_since.get_or_insert_with(Instant::now).elapsed() >= HALF_CLOSED_TIMEOUT {
                         return;
                     }
                 }
@@ -56,7 +56,7 @@ impl Peer {
 /// A client's stream that ends when the client is too slow.
 pub(super) struct Paced {
     stream: Arc<TcpStream>,
-    patience: Duration,
+    write_timeout: Duration,
     /// Since when something waits to be taken, and how much was taken since then.
     behind: Option<(Instant, u64)>,
     timer: Pin<Box<Sleep>>,
@@ -67,16 +67,16 @@ pub(super) fn split(
     stream: TcpStream,
     address: SocketAddr,
     connection: Arc<Connection>,
-    patience: Duration,
+    write_timeout: Duration,
 ) -> (Paced, Peer) {
     // The kernel cuts a client that acknowledges nothing or keeps its window shut for this long.
-    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    let milliseconds = u32::try_from(write_timeout.as_millis()).unwrap_or(u32::MAX);
     rustix::net::sockopt::set_tcp_user_timeout(&stream, milliseconds).ok();
     rustix::net::sockopt::set_socket_send_buffer_size(&stream, KERNEL_BUFFER).ok();
     stream.set_nodelay(true).ok();
     let stream = Arc::new(stream);
-    let timer = Box::pin(tokio::time::sleep(patience));
-    let paced = Paced { stream: Arc::clone(&stream), patience, behind: None, timer };
+    let timer = Box::pin(tokio::time::sleep(write_timeout));
+    let paced = Paced { stream: Arc::clone(&stream), write_timeout, behind: None, timer };
     (paced, Peer { address, connection, stream })
 }
 
@@ -85,7 +85,7 @@ impl Paced {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (since, taken) = *self.behind.get_or_insert_with(|| {
             let now = Instant::now();
-            self.timer.as_mut().reset(now + self.patience);
+            self.timer.as_mut().reset(now + self.write_timeout);
             (now, 0)
         });
         ready!(self.timer.as_mut().poll(cx));
@@ -93,7 +93,7 @@ impl Paced {
         if taken < elapsed.as_secs().saturating_mul(MIN_BYTES_PER_SECOND) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let next = Instant::now() + LOOK.max(self.patience / 4);
+        let next = Instant::now() + CHECK_INTERVAL.max(self.write_timeout / 4);
         self.timer.as_mut().reset(next);
         // Registers for the next look.
         match self.timer.as_mut().poll(cx) {

@@ -15,7 +15,7 @@ use svm_core::error_chain::Chain;
 use svm_core::lock::lock;
 
 /// The file is looked at no oftener than this.
-const LOOK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What changes when a file is written, replaced, or given other rights: inode, size and time of the last change.
 type Stamp = (u64, u64, i64, i64);
@@ -30,7 +30,7 @@ struct Held {
     tokens: Tokens,
     /// Of the file that was read last, good or wrong; `None` where there was none.
     stamp: Option<Stamp>,
-    looked_at: Duration,
+    checked_at: Duration,
 }
 
 impl TokenFile {
@@ -38,7 +38,7 @@ impl TokenFile {
     pub(super) fn open(path: &Path) -> Result<Self, TokensError> {
         // Before it is read: what is written meanwhile has a later stamp, and is read again.
         let stamp = stamp(path);
-        let held = Held { tokens: Tokens::read(path)?, stamp, looked_at: boot_time() };
+        let held = Held { tokens: Tokens::read(path)?, stamp, checked_at: boot_time() };
         Ok(Self { path: path.to_owned(), held: Mutex::new(held) })
     }
 
@@ -46,8 +46,8 @@ impl TokenFile {
     pub(super) fn known(&self, headers: &HeaderMap) -> Option<KnownToken> {
         let mut held = self.held();
         let now = boot_time();
-        if now.saturating_sub(held.looked_at) >= LOOK {
-            held.looked_at = now;
+        if now.saturating_sub(held.checked_at) >= CHECK_INTERVAL {
+            held.checked_at = now;
             let stamp = stamp(&self.path);
             if stamp != held.stamp {
                 self.read(&mut held, stamp);
