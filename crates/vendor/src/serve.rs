@@ -1,7 +1,7 @@
 //! A small web server for a published folder, for trials: plain HTTP, ETags and 304 as any web server gives them.
 //!
 //! Promises: nothing but documents, `v1/keys/<sub>.jws`, is served; no path and no link leads out of the folder;
-//! no folder is listed. A request is told to who wants to log it, without the `sub` in full.
+//! no folder is listed. Each request is reported to a log function, without the `sub` in full.
 
 use axum::{
     Router,
@@ -65,12 +65,12 @@ pub async fn serve_until(
         .route("/v1/keys/{name}", get(document))
         .fallback(async || nothing())
         .with_state(Arc::new(folder))
-        .layer(from_fn_with_state(log, told));
+        .layer(from_fn_with_state(log, log_request));
     let service = routes.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(end).await
 }
 
-async fn told(
+async fn log_request(
     State(log): State<Log>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     request: Request,

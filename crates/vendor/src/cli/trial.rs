@@ -35,7 +35,7 @@ pub(super) fn serve(
             signal(SignalKind::terminate()).map_err(failed)?,
             signal(SignalKind::interrupt()).map_err(failed)?,
         );
-        tell(dir, at, as_json);
+        announce(dir, at, as_json);
         let end = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -49,7 +49,7 @@ pub(super) fn serve(
 }
 
 /// Says where it is before the first request; nobody who reads it is no reason not to serve.
-fn tell(dir: &Path, at: SocketAddr, as_json: bool) {
+fn announce(dir: &Path, at: SocketAddr, as_json: bool) {
     if as_json {
         let address = json!({"url": format!("http://{at}"), "folder": dir.to_string_lossy()});
         output::json(&mut io::stdout(), &address.to_string()).ok();
