@@ -1,6 +1,7 @@
 //! Outages: what fails again and again is told when it begins, when it lasts, and when it is over.
 
-use super::lines::{Line, catalogue as lines, may};
+use super::lines::message::LogMessage;
+use super::lines::{catalogue as lines, may};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use svm_core::subscription::{Permit, Resource};
@@ -46,7 +47,7 @@ impl<'a> Trouble<'a> {
     }
 
     /// Its lines: it begins, it lasts, it is over.
-    pub(super) fn lines(self) -> [Line; 3] {
+    pub(super) fn lines(self) -> [LogMessage; 3] {
         match self {
             Self::Delivery(_) => [lines::DELIVERY_FAILS, lines::DELIVERY_STILL_FAILS, lines::DELIVERY_WORKS],
             Self::Source => [lines::SOURCE_FAILS, lines::SOURCE_STILL_FAILS, lines::SOURCE_WORKS],

@@ -1,6 +1,7 @@
 //! Files: who may read and write what, room on the disk, whether the database is whole, who is trusted.
 
-use super::{Area, Finding, Findings, Grade, ONE, Patient, as_root};
+use super::context::{DoctorContext, ONE, as_root};
+use super::finding::{Area, Finding, Findings, Grade};
 use crate::control::{Door, is_served};
 use crate::settings::Settings;
 use crate::store::{InspectError, Inspection, Paper, inspect};
@@ -15,15 +16,15 @@ use svm_core::error_chain::Chain;
 use svm_core::files::list_folder;
 use svm_core::root_only::{Exposed, Who, only_root_may_change};
 
-pub(super) fn look(patient: &Patient) -> Vec<Finding> {
-    let settings = &patient.settings;
+pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+    let settings = &context.settings;
     let mut found = Findings::of(Area::Files);
     state_folder(&mut found, &settings.state_dir);
     runtime_folder(&mut found, &settings.runtime_dir);
     governing(&mut found, settings);
     secrets(&mut found, settings);
-    textfile(&mut found, settings, patient.runs);
-    let seen = inspect(&settings.state_dir, patient.runs, ONE);
+    textfile(&mut found, settings, context.runs);
+    let seen = inspect(&settings.state_dir, context.runs, ONE);
     let mut disk = Findings::of(Area::Disk);
     room(&mut disk, settings, seen.as_ref().map_or(0, |seen| seen.bytes));
     database(&mut disk, &seen);

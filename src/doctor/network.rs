@@ -1,7 +1,8 @@
 //! The network: for the source, each destination and each upstream its name, its port, its certificate, its answer. All at
 //! once, each step within a few seconds. Nothing is sent but questions.
 
-use super::{Area, Finding, Findings, ONE, Patient, wait};
+use super::context::{DoctorContext, ONE, wait};
+use super::finding::{Area, Finding, Findings, Grade};
 use crate::delivery::probe;
 use crate::fetch::{Answer, SourceError, fetch};
 use crate::settings::{Destination, Settings, Speaks};
@@ -44,14 +45,14 @@ impl Place {
     }
 }
 
-pub(super) fn look(patient: &Patient) -> Vec<Finding> {
-    let settings = &patient.settings;
-    if !patient.settings_are_right {
+pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+    let settings = &context.settings;
+    if !context.settings_are_right {
         let mut none = Findings::of(Area::Delivery);
         none.note("the network", "source and destinations are not looked at: the settings are wrong");
         return none.found;
     }
-    let papers = held_papers(&settings.state_dir, patient.runs).unwrap_or_default();
+    let papers = held_papers(&settings.state_dir, context.runs).unwrap_or_default();
     let found = wait(async {
         let mut looks = tokio::task::JoinSet::new();
         let (of_source, all) = (settings.clone(), papers);
@@ -139,7 +140,7 @@ async fn source(settings: &Settings, papers: &[Paper]) -> Vec<Finding> {
                 found.ok(about, format!("is the one that is held, revision {}", document.statement.rev));
             }
             Ok(document) => found.add(
-                super::Grade::Note,
+                Grade::Note,
                 about,
                 format!("is revision {}, another than is held", document.statement.rev),
                 Some("svm-agent refresh".to_owned()),

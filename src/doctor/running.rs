@@ -1,6 +1,7 @@
 //! What the running agent says of itself.
 
-use super::{Area, Finding, Findings, Grade, ONE, Patient, wait};
+use super::context::{DoctorContext, ONE, wait};
+use super::finding::{Area, Finding, Findings, Grade};
 use crate::control::Door;
 use crate::control::client::{AskError, ask_within};
 use crate::remedy;
@@ -12,10 +13,10 @@ use svm_core::subscription::{DeviceStatus, Permit, Phase};
 
 const START: &str = "systemctl start svm-agent; if it does not stay: journalctl -u svm-agent -n 20";
 
-pub(super) fn look(patient: &Patient) -> Vec<Finding> {
-    let dir = &patient.settings.runtime_dir;
+pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+    let dir = &context.settings.runtime_dir;
     let mut service = Findings::of(Area::Service);
-    if patient.asleep {
+    if context.asleep {
         let told = "does not run; systemd starts it once somebody asks it something";
         service.fail("agent", told, START);
         return service.found;

@@ -1,6 +1,6 @@
 //! The settings: which layers there are, and all that is wrong with them.
 
-use super::{Area, Finding, Findings};
+use super::finding::{Area, Finding, Findings};
 use crate::settings::{PREFIX, Settings};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! What systemd says: of the service, its sockets, the unit of updates, the gates, and of who keeps the time.
 
-use super::{Area, Finding, Findings, ONE, Patient, wait};
+use super::context::{DoctorContext, ONE, wait};
+use super::finding::{Area, Finding, Findings};
 use crate::enforcement::gate_check::{Standing, standings};
 use crate::enforcement::gate_files::{Asks, Gate};
 use crate::enforcement::gate_install::Places;
@@ -45,8 +46,8 @@ fn booted() -> bool {
     svm_core::files::is_there(Path::new("/run/systemd/system"))
 }
 
-pub(super) fn look(patient: &Patient) -> Vec<Finding> {
-    let settings = &patient.settings;
+pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+    let settings = &context.settings;
     let mut service = Findings::of(Area::Service);
     if !booted() {
         service.note("systemd", "does not run here: units, gates and the time service are not looked at");
@@ -72,7 +73,7 @@ pub(super) fn look(patient: &Patient) -> Vec<Finding> {
         time_service(&mut clock, &time);
     }
     let mut update = Findings::of(Area::Updates);
-    if patient.settings_are_right && !settings.updates.schedule.is_empty() {
+    if context.settings_are_right && !settings.updates.schedule.is_empty() {
         let unit = &settings.updates.unit;
         match updates {
             Ok(Err(NoStart::Failed(failure))) => {

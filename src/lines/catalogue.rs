@@ -2,14 +2,14 @@
 //!
 //! From here come the level and the name at each call, `docs/reference/logs.md`, and the catalogue of `journalctl -x`.
 
-use super::Line;
+use super::message::LogMessage;
 use tracing::Level;
 
 macro_rules! lines {
     ($($name:ident: $id:literal, $level:ident, $sentence:literal, [$($field:literal),*], $means:literal, $todo:literal;)+) => {
         $(
             #[doc = $sentence]
-            pub const $name: Line = Line {
+            pub const $name: LogMessage = LogMessage {
                 id: $id,
                 level: Level::$level,
                 sentence: $sentence,
@@ -19,7 +19,7 @@ macro_rules! lines {
             };
         )+
         /// All of them.
-        pub const ALL: &[Line] = &[$($name),+];
+        pub const ALL: &[LogMessage] = &[$($name),+];
     };
 }
 

@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod events;
+pub mod message;
 #[cfg(test)]
 mod tests;
 
@@ -19,23 +20,6 @@ use svm_core::lock::lock;
 use svm_core::logging::LogLevel;
 use svm_core::subscription::Severity;
 use tracing::Level;
-
-/// A line that the log can hold.
-#[derive(Clone, Copy, Debug)]
-pub struct Line {
-    /// Its name, the field `event`: it never changes.
-    pub id: &'static str,
-    /// How much it matters.
-    pub level: Level,
-    /// What it says, with what differs in capitals.
-    pub sentence: &'static str,
-    /// Its fields.
-    pub fields: &'static [&'static str],
-    /// What it means.
-    pub means: &'static str,
-    /// What to do, or nothing.
-    pub todo: &'static str,
-}
 
 /// Writes a line of the [`catalogue`], fields first and then the sentence: `say!(AGENT_READY, version, "ready")`. A line that
 /// is about one of several names it: `say!(EVENT_REFUSED of destination, …)` is counted for each destination.

@@ -1,5 +1,6 @@
 //! The table against the code, `docs/reference/logs.md` and `systemd/svm-agent.catalog`.
 
+use super::message::LogMessage;
 use super::*;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -203,7 +204,7 @@ fn the_catalogue_of_the_journal_is_that_of_the_code() {
 #[test]
 fn the_tables_in_the_documentation_are_those_of_the_code() {
     let mut own = "| level | `event` | line | fields | what to do |\n|---|---|---|---|---|\n".to_owned();
-    for Line { id, level, sentence, fields, means, todo } in catalogue::ALL {
+    for LogMessage { id, level, sentence, fields, means, todo } in catalogue::ALL {
         let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
         let todo = format!("{means} {todo}");
         writeln!(own, "| {level} | `{id}` | {sentence} | {} | {} |", fields.join(", "), todo.trim_end())

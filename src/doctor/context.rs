@@ -1,0 +1,30 @@
+//! What all looks of the doctor share.
+
+use crate::settings::Settings;
+use std::time::Duration;
+
+/// One exchange with something that may not answer.
+pub(super) const ONE: Duration = Duration::from_secs(5);
+
+/// Only root sees some things.
+pub(super) fn as_root() -> String {
+    "not seen: only root and the agent may (sudo svm-agent doctor)".to_owned()
+}
+
+/// What all looks begin with.
+pub(super) struct DoctorContext {
+    pub(super) settings: Settings,
+    pub(super) settings_are_right: bool,
+    /// The agent does not run, and systemd listens for it: whoever asks would start it.
+    pub(super) asleep: bool,
+    /// Whether an agent listens.
+    pub(super) runs: bool,
+}
+
+/// Waits for something on a runtime of its own, which is left to itself afterwards: a look-up of a name may hang on.
+pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, std::io::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
+}
