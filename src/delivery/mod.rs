@@ -6,8 +6,8 @@
 
 pub(crate) mod answer;
 pub(crate) mod cloudevents;
-mod doubt;
 mod probe;
+mod refusal_isolator;
 pub(crate) mod secrets;
 mod sender;
 pub mod syslog;
@@ -21,8 +21,8 @@ use super::settings::Destination;
 use super::store::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
 use crate::lines::say;
 use answer::Outcome;
-use doubt::Doubt;
 use jiff::{SignedDuration, Timestamp};
+use refusal_isolator::RefusalIsolator;
 use sender::{Desk, Prepared, Sender};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
         let mut sender = Sender::new(&self.settings.speaks, self.clock);
-        let mut doubt = Doubt::new(sender.desk.most());
+        let mut isolator = RefusalIsolator::new(sender.desk.most());
         let mut retry = match self.resume().await {
             Ok(retry) => retry,
             Err(_) => return,
@@ -93,7 +93,7 @@ impl Delivery {
             self.engine.outbox.mark_unchanged();
             let prepared = match ready.take() {
                 Some(prepared) => prepared,
-                None => match self.read(&mut sender, &doubt).await {
+                None => match self.read(&mut sender, &isolator).await {
                     Ok(prepared) => prepared,
                     Err(outcome) => {
                         self.wait_after(outcome, &mut retry).await;
@@ -102,17 +102,17 @@ impl Delivery {
                 },
             };
             let Some(last) = prepared.events.last().map(|event| event.sequence) else {
-                if self.wait_for_events(&mut sender, &doubt, &mut retry).await.is_err() {
+                if self.wait_for_events(&mut sender, &isolator, &mut retry).await.is_err() {
                     return;
                 }
                 // The receiver may have been mended meanwhile: what comes now proves nothing against what it refused.
-                doubt.start_over();
+                isolator.start_over();
                 continue;
             };
             let outcome;
-            if doubt.none() {
+            if isolator.is_idle() {
                 let Sender { desk, way } = &mut sender;
-                let read_on = self.read_on(desk, &mut coming, last, doubt.limit());
+                let read_on = self.read_on(desk, &mut coming, last, isolator.limit());
                 (outcome, ready) = tokio::join!(way.send(&prepared), read_on);
             } else {
                 outcome = sender.way.send(&prepared).await;
@@ -122,27 +122,27 @@ impl Delivery {
                 (ready, coming) = (None, None);
             }
             let outcome = match outcome {
-                Outcome::Delivered { upto } => self.settle(&mut doubt, upto).await,
+                Outcome::Delivered { upto } => self.settle(&mut isolator, upto).await,
                 Outcome::Refused { code, answer } => {
                     let again = if code == "http_415" && prepared.is_compressed() {
                         sender.desk.leave_uncompressed();
                         true
                     } else {
-                        doubt.refused(&prepared.events, &code, &answer)
+                        isolator.refused(&prepared.events, &code, &answer)
                     };
                     if again {
                         continue;
                     }
                     if self.takes_what_it_has(&mut sender).await {
-                        self.settle(&mut doubt, 0).await
+                        self.settle(&mut isolator, 0).await
                     } else {
-                        all_refused(&doubt)
+                        all_refused(&isolator)
                     }
                 }
                 Outcome::Conflict { sequence, highest } => match self.go_on_above(sequence, highest).await {
                     Ok(()) => {
                         // What was refused alone has another number now.
-                        doubt.start_over();
+                        isolator.start_over();
                         continue;
                     }
                     Err(outcome) => outcome,
@@ -166,7 +166,7 @@ impl Delivery {
             sender.rest();
             (ready, coming) = (None, None);
             self.wait_after(outcome, &mut retry).await;
-            doubt.start_over();
+            isolator.start_over();
         }
     }
 
@@ -195,8 +195,9 @@ impl Delivery {
     }
 
     /// Reads the events after those that were refused alone, and makes a request of them.
-    async fn read(&self, sender: &mut Sender, doubt: &Doubt) -> Result<Prepared, Outcome> {
-        let reading = Reading { after: doubt.after(), received: 0, most: doubt.limit(), bytes: BATCH_BYTES };
+    async fn read(&self, sender: &mut Sender, isolator: &RefusalIsolator) -> Result<Prepared, Outcome> {
+        let reading =
+            Reading { after: isolator.after(), received: 0, most: isolator.limit(), bytes: BATCH_BYTES };
         match self.store.next(&self.name, reading).await {
             Ok(events) => Ok(sender.desk.prepare(events)),
             Err(error) => Err(Outcome::again("store", error.to_string())),
@@ -235,10 +236,10 @@ impl Delivery {
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
-    async fn settle(&self, doubt: &mut Doubt, upto: u64) -> Outcome {
-        if !doubt.suspects().is_empty() {
+    async fn settle(&self, isolator: &mut RefusalIsolator, upto: u64) -> Outcome {
+        if !isolator.suspects().is_empty() {
             let at = self.clock.now();
-            let refused = doubt.suspects().iter().map(|suspect| {
+            let refused = isolator.suspects().iter().map(|suspect| {
                 let suspect = suspect.clone();
                 let refused = Quarantined {
                     destination: self.name.clone(),
@@ -258,7 +259,7 @@ impl Delivery {
         match self.store.delivered(&self.name, upto).await {
             Err(error) => Outcome::again("store", error.to_string()),
             Ok(()) => {
-                doubt.taken();
+                isolator.taken();
                 Outcome::Delivered { upto }
             }
         }
@@ -300,11 +301,11 @@ impl Delivery {
     async fn wait_for_events(
         &mut self,
         sender: &mut Sender,
-        doubt: &Doubt,
+        isolator: &RefusalIsolator,
         retry: &mut Retry,
     ) -> Result<(), watch::error::RecvError> {
-        if !doubt.suspects().is_empty() {
-            let until = self.note_failure(all_refused(doubt), retry).await;
+        if !isolator.suspects().is_empty() {
+            let until = self.note_failure(all_refused(isolator), retry).await;
             let wait = left(self.clock.now(), until);
             let Self { clock, engine, nudge, .. } = self;
             return tokio::select! {
@@ -372,10 +373,10 @@ pub(crate) fn left(now: Timestamp, until: Timestamp) -> Duration {
     until.duration_since(now).clamp(SignedDuration::ZERO, LONGEST_WAIT).unsigned_abs()
 }
 
-fn all_refused(doubt: &Doubt) -> Outcome {
+fn all_refused(isolator: &RefusalIsolator) -> Outcome {
     let (code, answer) =
-        doubt.suspects().last().map(|s| (s.code.as_str(), s.answer.as_str())).unwrap_or_default();
-    let count = doubt.suspects().len();
+        isolator.suspects().last().map(|s| (s.code.as_str(), s.answer.as_str())).unwrap_or_default();
+    let count = isolator.suspects().len();
     Outcome::hold(
         code,
         format!(

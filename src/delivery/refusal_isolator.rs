@@ -26,7 +26,7 @@ pub(super) struct Suspect {
 
 /// How much is sent at once, and who is under suspicion.
 #[derive(Clone, Debug)]
-pub(super) struct Doubt {
+pub(super) struct RefusalIsolator {
     /// By the settings.
     full: usize,
     /// By what the receiver lets through.
@@ -35,8 +35,8 @@ pub(super) struct Doubt {
     suspects: Vec<Suspect>,
 }
 
-impl Doubt {
-    /// No doubt; batches have `most` events at most.
+impl RefusalIsolator {
+    /// Nothing is under suspicion; batches have `most` events at most.
     pub(super) fn new(most: usize) -> Self {
         Self { full: most, most, limit: most, suspects: Vec::new() }
     }
@@ -47,7 +47,7 @@ impl Doubt {
     }
 
     /// Whether all is as usual.
-    pub(super) fn none(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.limit == self.most && self.suspects.is_empty()
     }
 
@@ -124,21 +124,22 @@ mod tests {
 
     /// Sends `count` events to a receiver that refuses some: what it took, what was condemned, how many requests.
     fn play(count: u64, most: usize, refuses: impl Fn(u64) -> bool) -> (Vec<u64>, Vec<u64>, usize) {
-        let (mut doubt, mut kept, mut taken, mut condemned) = (Doubt::new(most), 0, Vec::new(), Vec::new());
+        let (mut isolator, mut kept, mut taken, mut condemned) =
+            (RefusalIsolator::new(most), 0, Vec::new(), Vec::new());
         for requests in 0.. {
-            let from = kept.max(doubt.after()) + 1;
-            let batch: Vec<Outgoing> = (from..=count).take(doubt.limit()).map(event).collect();
+            let from = kept.max(isolator.after()) + 1;
+            let batch: Vec<Outgoing> = (from..=count).take(isolator.limit()).map(event).collect();
             if batch.is_empty() {
                 return (taken, condemned, requests);
             }
             if batch.iter().any(|e| refuses(e.sequence)) {
-                if !doubt.refused(&batch, "http_400", "no") {
+                if !isolator.refused(&batch, "http_400", "no") {
                     return (taken, condemned, requests + 1);
                 }
                 continue;
             }
-            condemned.extend(doubt.suspects().iter().map(|s| s.sequence));
-            doubt.taken();
+            condemned.extend(isolator.suspects().iter().map(|s| s.sequence));
+            isolator.taken();
             taken.extend(batch.iter().map(|e| e.sequence));
             kept = *taken.last().unwrap();
         }
@@ -169,27 +170,27 @@ mod tests {
 
     #[test]
     fn batches_that_are_too_large_stay_small_unless_it_was_one_event() {
-        let mut doubt = Doubt::new(8);
+        let mut isolator = RefusalIsolator::new(8);
         let batch: Vec<Outgoing> = (1..=8).map(event).collect();
-        assert!(doubt.refused(&batch, "http_413", "no"));
-        doubt.taken();
-        assert_eq!((doubt.limit(), doubt.none()), (4, true));
+        assert!(isolator.refused(&batch, "http_413", "no"));
+        isolator.taken();
+        assert_eq!((isolator.limit(), isolator.is_idle()), (4, true));
         for size in [4, 2, 1] {
-            assert!(doubt.refused(&batch[..size], "http_413", "no"));
+            assert!(isolator.refused(&batch[..size], "http_413", "no"));
         }
         for limit in [2, 4, 8] {
-            doubt.taken();
-            assert_eq!(doubt.limit(), limit);
+            isolator.taken();
+            assert_eq!(isolator.limit(), limit);
         }
     }
 
     #[test]
     fn a_suspect_is_named_by_its_type() {
-        let mut doubt = Doubt::new(1);
-        assert!(doubt.refused(&[event(3)], "http_422", "no"));
-        assert_eq!((doubt.suspects()[0].type_name.as_str(), doubt.after()), ("key.added", 3));
-        doubt.start_over();
-        assert_eq!(doubt.after(), 0);
+        let mut isolator = RefusalIsolator::new(1);
+        assert!(isolator.refused(&[event(3)], "http_422", "no"));
+        assert_eq!((isolator.suspects()[0].type_name.as_str(), isolator.after()), ("key.added", 3));
+        isolator.start_over();
+        assert_eq!(isolator.after(), 0);
     }
 
     proptest! {
