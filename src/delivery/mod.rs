@@ -23,7 +23,7 @@ use crate::lines::say;
 use answer::Outcome;
 use jiff::{SignedDuration, Timestamp};
 use refusal_isolator::RefusalIsolator;
-use sender::{Desk, Prepared, Sender};
+use sender::{Encoder, Prepared, Sender};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
         let mut sender = Sender::new(&self.settings.speaks, self.clock);
-        let mut isolator = RefusalIsolator::new(sender.desk.most());
+        let mut isolator = RefusalIsolator::new(sender.encoder.most());
         let mut retry = match self.resume().await {
             Ok(retry) => retry,
             Err(_) => return,
@@ -111,11 +111,11 @@ impl Delivery {
             };
             let outcome;
             if isolator.is_idle() {
-                let Sender { desk, way } = &mut sender;
-                let read_on = self.read_on(desk, &mut coming, last, isolator.limit());
-                (outcome, ready) = tokio::join!(way.send(&prepared), read_on);
+                let Sender { encoder, transport } = &mut sender;
+                let read_on = self.read_on(encoder, &mut coming, last, isolator.limit());
+                (outcome, ready) = tokio::join!(transport.send(&prepared), read_on);
             } else {
-                outcome = sender.way.send(&prepared).await;
+                outcome = sender.transport.send(&prepared).await;
             }
             if !matches!(outcome, Outcome::Delivered { upto } if upto == last) {
                 // What follows will be read anew.
@@ -125,7 +125,7 @@ impl Delivery {
                 Outcome::Delivered { upto } => self.settle(&mut isolator, upto).await,
                 Outcome::Refused { code, answer } => {
                     let again = if code == "http_415" && prepared.is_compressed() {
-                        sender.desk.leave_uncompressed();
+                        sender.encoder.leave_uncompressed();
                         true
                     } else {
                         isolator.refused(&prepared.events, &code, &answer)
@@ -199,7 +199,7 @@ impl Delivery {
         let reading =
             Reading { after: isolator.after(), received: 0, most: isolator.limit(), bytes: BATCH_BYTES };
         match self.store.next(&self.name, reading).await {
-            Ok(events) => Ok(sender.desk.prepare(events)),
+            Ok(events) => Ok(sender.encoder.prepare(events)),
             Err(error) => Err(Outcome::again("store", error.to_string())),
         }
     }
@@ -208,7 +208,7 @@ impl Delivery {
     /// says nothing afterwards.
     async fn read_on(
         &self,
-        desk: &mut Desk,
+        encoder: &mut Encoder,
         coming: &mut Option<Coming>,
         after: u64,
         most: usize,
@@ -223,7 +223,7 @@ impl Delivery {
         *coming = Some(read(events.last()?.sequence));
         // So that the store is asked before this thread is busy.
         tokio::task::yield_now().await;
-        Some(desk.prepare(events))
+        Some(encoder.prepare(events))
     }
 
     /// Whether the receiver takes the last event once more that it took before, under its old id and number: then it
@@ -231,8 +231,8 @@ impl Delivery {
     /// wait would be to hand it everything to refuse.
     async fn takes_what_it_has(&self, sender: &mut Sender) -> bool {
         let Ok(Some(event)) = self.store.last_delivered(&self.name).await else { return false };
-        let prepared = sender.desk.prepare(vec![event]);
-        matches!(sender.way.send(&prepared).await, Outcome::Delivered { .. })
+        let prepared = sender.encoder.prepare(vec![event]);
+        matches!(sender.transport.send(&prepared).await, Outcome::Delivered { .. })
     }
 
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
@@ -314,7 +314,7 @@ impl Delivery {
                 Ok(()) = nudge.changed() => Ok(()),
             };
         }
-        if sender.way.is_open() {
+        if sender.transport.is_open() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
             match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
                 Ok(more) => return more,

@@ -9,19 +9,19 @@ use svm_core::clock::Clock;
 
 /// Makes events ready, and sends them. Two halves, so that the next events can be made ready while some are sent.
 pub(super) struct Sender {
-    pub(super) desk: Desk,
-    pub(super) way: Way,
+    pub(super) encoder: Encoder,
+    pub(super) transport: Transport,
 }
 
 /// Where events are made ready.
-pub(super) enum Desk {
+pub(super) enum Encoder {
     CloudEvents(Composer),
     /// A message names the address that it comes from, which is known once there is a connection.
     Syslog,
 }
 
 /// How they get to the receiver.
-pub(super) enum Way {
+pub(super) enum Transport {
     CloudEvents(Line),
     Syslog(Syslog),
 }
@@ -42,29 +42,30 @@ impl Sender {
     pub(super) fn new(speaks: &Speaks, clock: Clock) -> Self {
         match speaks {
             Speaks::CloudEvents(settings) => Self {
-                desk: Desk::CloudEvents(Composer::new(settings)),
-                way: Way::CloudEvents(Line::new(settings.clone(), clock)),
+                encoder: Encoder::CloudEvents(Composer::new(settings)),
+                transport: Transport::CloudEvents(Line::new(settings.clone(), clock)),
             },
-            Speaks::Syslog(settings) => {
-                Self { desk: Desk::Syslog, way: Way::Syslog(Syslog::new(settings.clone(), clock)) }
-            }
+            Speaks::Syslog(settings) => Self {
+                encoder: Encoder::Syslog,
+                transport: Transport::Syslog(Syslog::new(settings.clone(), clock)),
+            },
         }
     }
 
     /// Gives up the connection and what is only needed with it; the next try makes all anew, from the files as they
     /// are then.
     pub(super) fn rest(&mut self) {
-        if let Desk::CloudEvents(composer) = &mut self.desk {
+        if let Encoder::CloudEvents(composer) = &mut self.encoder {
             composer.rest();
         }
-        match &mut self.way {
-            Way::CloudEvents(line) => line.rest(),
-            Way::Syslog(syslog) => syslog.rest(),
+        match &mut self.transport {
+            Transport::CloudEvents(line) => line.rest(),
+            Transport::Syslog(syslog) => syslog.rest(),
         }
     }
 }
 
-impl Desk {
+impl Encoder {
     /// Events at once at most.
     pub(super) fn most(&self) -> usize {
         match self {
@@ -92,7 +93,7 @@ impl Desk {
     }
 }
 
-impl Way {
+impl Transport {
     /// Whether something is held that is to be given up after a while without events.
     pub(super) fn is_open(&self) -> bool {
         match self {
