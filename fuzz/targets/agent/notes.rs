@@ -6,7 +6,7 @@ use super::reading::read;
 use crate::activation::pending::Waiting;
 use crate::certificates;
 use crate::delivery::{Retry, left};
-use crate::enforcement::updates::driver::Course;
+use crate::enforcement::updates::driver::ScheduleTracker;
 use crate::enforcement::updates::{Memory, age};
 use crate::engine::reverts;
 use crate::settings::Missed;
@@ -62,7 +62,7 @@ pub(super) fn notes(data: &[u8]) {
         3 => {
             let Some(memory) = read::<Memory>(text) else { return };
             let schedule = Schedule::parse(&["*/15 * * * *".to_owned()], "UTC").unwrap();
-            Course::new(schedule, Missed::RunOnce, memory.followed, now).look(now);
+            ScheduleTracker::new(schedule, Missed::RunOnce, memory.followed, now).look(now);
             let limits = age::Limits { warning: u32::MAX, critical: 7 };
             limits.judge(memory.last_succeeded_at, now);
             limits.next_turn(memory.last_succeeded_at, now);

@@ -1,7 +1,7 @@
 //! Cron lines, zones, and the slots that follow.
 
 use super::bytes::{Bytes, text};
-use crate::enforcement::updates::driver::Course;
+use crate::enforcement::updates::driver::ScheduleTracker;
 use crate::settings::Missed;
 use crate::settings::cron_line::Line;
 use crate::settings::schedule::Schedule;
@@ -37,8 +37,8 @@ pub(super) fn schedule(data: &[u8]) {
     if let Some(next) = next {
         assert_eq!(schedule.last_at_or_before(next, at), Some(next));
     }
-    let mut course = Course::new(schedule, Missed::RunOnce, None, at.min(later));
-    if let Some((due, _)) = course.look(at.max(later)) {
+    let mut tracker = ScheduleTracker::new(schedule, Missed::RunOnce, None, at.min(later));
+    if let Some((due, _)) = tracker.look(at.max(later)) {
         assert!(due.slot <= at.max(later));
     }
 }

@@ -1,7 +1,7 @@
 //! What is due when: the schedule against a clock that may be stepped, and the jobs that are run for it.
 //!
 //! Promises: a slot is due once, also where the clock goes back over it; slots that passed while nobody looked are one
-//! missed run, or none; a clock that was far ahead and is corrected stops nothing. [`Course`] is pure. The jobs are kept
+//! missed run, or none; a clock that was far ahead and is corrected stops nothing. [`ScheduleTracker`] is pure. The jobs are kept
 //! and run by `tokio-cron-scheduler`, which is never started: its own loop wakes twice a second, and takes a step of the
 //! clock for time that passed. Must not know: permits, units.
 
@@ -44,13 +44,13 @@ pub struct Followed {
 
 /// Follows a schedule.
 #[derive(Debug)]
-pub struct Course {
+pub struct ScheduleTracker {
     schedule: Schedule,
     missed: Missed,
     followed: Followed,
 }
 
-impl Course {
+impl ScheduleTracker {
     /// A schedule as it was followed before; one that never was begins at `now`.
     pub fn new(schedule: Schedule, missed: Missed, before: Option<Followed>, now: Timestamp) -> Self {
         let lines: Vec<&str> = schedule.lines().iter().map(Line::as_str).collect();
@@ -165,12 +165,12 @@ mod tests {
         Schedule::parse(&[line.to_owned()], "UTC").unwrap()
     }
 
-    fn course(line: &str, missed: Missed, now: &str) -> Course {
-        Course::new(schedule(line), missed, None, at(now))
+    fn tracker(line: &str, missed: Missed, now: &str) -> ScheduleTracker {
+        ScheduleTracker::new(schedule(line), missed, None, at(now))
     }
 
-    fn looked(course: &mut Course, now: &str) -> Option<(String, bool)> {
-        course.look(at(now)).map(|(due, _)| (due.slot.to_string(), due.missed))
+    fn looked(tracker: &mut ScheduleTracker, now: &str) -> Option<(String, bool)> {
+        tracker.look(at(now)).map(|(due, _)| (due.slot.to_string(), due.missed))
     }
 
     fn due(slot: &str, missed: bool) -> Option<(String, bool)> {
@@ -179,29 +179,30 @@ mod tests {
 
     #[test]
     fn a_slot_is_due_once_also_where_the_clock_goes_back_over_it() {
-        let mut course = course("0 3 * * *", Missed::RunOnce, "2026-05-05T02:59:00Z");
-        assert_eq!(looked(&mut course, "2026-05-05T02:59:59Z"), None);
-        assert_eq!(looked(&mut course, "2026-05-05T03:00:00Z"), due("2026-05-05T03:00:00Z", false));
-        assert_eq!(looked(&mut course, "2026-05-05T03:00:00Z"), None);
+        let mut tracker = tracker("0 3 * * *", Missed::RunOnce, "2026-05-05T02:59:00Z");
+        assert_eq!(looked(&mut tracker, "2026-05-05T02:59:59Z"), None);
+        assert_eq!(looked(&mut tracker, "2026-05-05T03:00:00Z"), due("2026-05-05T03:00:00Z", false));
+        assert_eq!(looked(&mut tracker, "2026-05-05T03:00:00Z"), None);
         // By a little, and by more than a wrong zone can be.
         for back in ["2026-05-05T02:58:00Z", "2026-05-05T00:58:00Z", "2026-05-04T12:58:00Z"] {
-            assert_eq!(looked(&mut course, back), None);
-            assert_eq!(looked(&mut course, "2026-05-05T03:00:01Z"), None, "after {back}");
+            assert_eq!(looked(&mut tracker, back), None);
+            assert_eq!(looked(&mut tracker, "2026-05-05T03:00:01Z"), None, "after {back}");
         }
-        assert_eq!(looked(&mut course, "2026-05-06T03:00:01Z"), due("2026-05-06T03:00:00Z", false));
+        assert_eq!(looked(&mut tracker, "2026-05-06T03:00:01Z"), due("2026-05-06T03:00:00Z", false));
     }
 
     #[test]
     fn slots_that_passed_unseen_are_one_missed_run_or_none() {
         for (missed, expected) in [(Missed::RunOnce, due("2026-05-08T03:00:00Z", true)), (Missed::Skip, None)]
         {
-            let mut course = course("0 3 * * *", missed, "2026-05-05T02:00:00Z");
-            assert_eq!(looked(&mut course, "2026-05-08T12:00:00Z"), expected);
-            assert_eq!(looked(&mut course, "2026-05-08T12:01:00Z"), None);
+            let mut tracker = tracker("0 3 * * *", missed, "2026-05-05T02:00:00Z");
+            assert_eq!(looked(&mut tracker, "2026-05-08T12:00:00Z"), expected);
+            assert_eq!(looked(&mut tracker, "2026-05-08T12:01:00Z"), None);
             // Over a restart.
-            let kept = serde_json::to_string(course.followed()).unwrap();
+            let kept = serde_json::to_string(tracker.followed()).unwrap();
             let kept = Some(serde_json::from_str(&kept).unwrap());
-            let mut again = Course::new(schedule("0 3 * * *"), missed, kept, at("2026-05-08T13:00:00Z"));
+            let mut again =
+                ScheduleTracker::new(schedule("0 3 * * *"), missed, kept, at("2026-05-08T13:00:00Z"));
             assert_eq!(looked(&mut again, "2026-05-08T13:00:00Z"), None);
             assert_eq!(looked(&mut again, "2026-05-09T03:01:20Z"), due("2026-05-09T03:00:00Z", false));
             // Many passed, and the last of them is now.
@@ -211,22 +212,22 @@ mod tests {
 
     #[test]
     fn a_first_start_and_another_schedule_missed_nothing() {
-        let mut first = course("0 3 * * *", Missed::RunOnce, "2026-05-05T12:00:00Z");
+        let mut first = tracker("0 3 * * *", Missed::RunOnce, "2026-05-05T12:00:00Z");
         assert_eq!(looked(&mut first, "2026-05-05T12:00:00Z"), None);
         let kept = Some(first.followed().clone());
         let now = at("2026-05-07T12:00:00Z");
-        let mut other = Course::new(schedule("0 4 * * *"), Missed::RunOnce, kept, now);
+        let mut other = ScheduleTracker::new(schedule("0 4 * * *"), Missed::RunOnce, kept, now);
         assert_eq!(other.look(now), None);
         assert_eq!(other.next(), Some(at("2026-05-08T04:00:00Z")));
     }
 
     #[test]
     fn a_clock_that_was_in_2030_stops_nothing() {
-        let mut course = course("*/15 * * * *", Missed::RunOnce, "2026-05-05T12:01:00Z");
-        assert_eq!(looked(&mut course, "2030-01-01T00:07:00Z"), due("2030-01-01T00:00:00Z", true));
-        assert_eq!(looked(&mut course, "2026-05-05T12:03:00Z"), None);
-        assert_eq!(course.next(), Some(at("2026-05-05T12:15:00Z")));
-        assert_eq!(looked(&mut course, "2026-05-05T12:15:00Z"), due("2026-05-05T12:15:00Z", false));
+        let mut tracker = tracker("*/15 * * * *", Missed::RunOnce, "2026-05-05T12:01:00Z");
+        assert_eq!(looked(&mut tracker, "2030-01-01T00:07:00Z"), due("2030-01-01T00:00:00Z", true));
+        assert_eq!(looked(&mut tracker, "2026-05-05T12:03:00Z"), None);
+        assert_eq!(tracker.next(), Some(at("2026-05-05T12:15:00Z")));
+        assert_eq!(looked(&mut tracker, "2026-05-05T12:15:00Z"), due("2026-05-05T12:15:00Z", false));
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ use crate::engine::Handle;
 use crate::health::HealthRegistry;
 use crate::settings::Settings;
 use crate::store::{Store, read_note};
-use driver::{Course, Due, Jobs};
+use driver::{Due, Jobs, ScheduleTracker};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -110,8 +110,8 @@ async fn follow(
     if config.schedule.is_empty() {
         return None;
     }
-    let course = Course::new(config.schedule.clone(), config.missed, before, now);
-    memory.followed = Some(course.followed().clone());
+    let tracker = ScheduleTracker::new(config.schedule.clone(), config.missed, before, now);
+    memory.followed = Some(tracker.followed().clone());
     let jobs = Jobs::new(&config.schedule, told).await;
-    Some(Following { course, jobs })
+    Some(Following { tracker, jobs })
 }

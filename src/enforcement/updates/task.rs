@@ -1,7 +1,7 @@
 //! The task of database updates: what is due, what goes on, and what came of it.
 
 use super::age::{self, Limits};
-use super::driver::{self, Course, Due, Jobs};
+use super::driver::{self, Due, Jobs, ScheduleTracker};
 use super::memory::Memory;
 use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
 use super::unreported::Unreported;
@@ -51,7 +51,7 @@ pub(super) struct Context {
 
 /// A schedule that is followed, and the jobs that are run for it.
 pub(super) struct Following {
-    pub(super) course: Course,
+    pub(super) tracker: ScheduleTracker,
     pub(super) jobs: Jobs,
 }
 
@@ -160,14 +160,14 @@ impl Task {
     /// What the time brings.
     pub(super) async fn look(&mut self) {
         let now = self.context.clock.now();
-        if let Some(Following { course, jobs }) = &mut self.following {
-            let before = course.followed().clone();
-            if let Some((due, line)) = course.look(now) {
+        if let Some(Following { tracker, jobs }) = &mut self.following {
+            let before = tracker.followed().clone();
+            if let Some((due, line)) = tracker.look(now) {
                 self.memory.waiting = Some(due);
-                jobs.run(line, due, course.next()).await;
+                jobs.run(line, due, tracker.next()).await;
             }
-            if *course.followed() != before {
-                self.memory.followed = Some(course.followed().clone());
+            if *tracker.followed() != before {
+                self.memory.followed = Some(tracker.followed().clone());
             }
         }
         if let Some(Delayed { due, .. }) = self.delayed.take_if(|delayed| Instant::now() >= delayed.until) {
@@ -185,7 +185,7 @@ impl Task {
             let left = until.duration_since(now).max(SignedDuration::ZERO).unsigned_abs();
             self.context.clock.world(left).saturating_add(Duration::from_millis(1))
         };
-        let next = self.following.as_ref().map(|following| following.course.next());
+        let next = self.following.as_ref().map(|following| following.tracker.next());
         let slot = next.map(|next| next.map_or(LOOK, world).min(LOOK));
         let limits = self.limits();
         let ages = self.databases.of.is_some() || self.config().databases_file.is_some();
@@ -385,7 +385,7 @@ impl Task {
             unit: config.unit.clone(),
             schedule: config.schedule.lines().iter().map(|line| line.as_str().to_owned()).collect(),
             time_zone: config.schedule.zone().to_owned(),
-            next_run_at: waits.or_else(|| self.following.as_ref()?.course.next()),
+            next_run_at: waits.or_else(|| self.following.as_ref()?.tracker.next()),
             running_since: self.memory.underway.as_ref().map(|underway| underway.started_at),
             last_started_at: self.memory.last_started_at,
             last_succeeded_at: self.memory.last_succeeded_at,
