@@ -1,7 +1,7 @@
 //! Opening the database file.
 
 use super::error::StoreError;
-use super::sql::form;
+use super::sql::schema_version;
 use rusqlite::{Connection, Result};
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn prepare(db: &Connection, alone: bool) -> Result<()> {
         db.execute_batch("PRAGMA locking_mode = EXCLUSIVE")?;
     }
     // It is written each time that it is said, which a full disk would not let through.
-    if form(db)? == 0 {
+    if schema_version(db)? == 0 {
         db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     }
     db.execute_batch(

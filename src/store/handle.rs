@@ -5,7 +5,7 @@ use super::history::{EventRow, EventShown, Listing, Waiting};
 use super::notes::CHANGES_NOTE;
 use super::outbox::{Outgoing, Reading};
 use super::recovery::Recovery;
-use super::types::{Commit, Plan, Sync};
+use super::types::{Commit, Durability, Plan};
 use super::worker::Worker;
 use super::{bounds, history, outbox, sql};
 use crate::identity::Bond;
@@ -55,7 +55,7 @@ impl Store {
                 lock(&recovery).follow(&commit, *changes);
             }
         };
-        self.worker.keep(Sync::Now, critical, work, kept).await.map(|(drops, _)| drops)
+        self.worker.keep(Durability::Now, critical, work, kept).await.map(|(drops, _)| drops)
     }
 
     /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it. A
@@ -70,7 +70,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn next(&self, destination: &str, reading: Reading) -> Result<Vec<Outgoing>, StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(Sync::Now, false, move |db| outbox::next(db, &destination, reading)).await
+        self.worker.call(Durability::Now, false, move |db| outbox::next(db, &destination, reading)).await
     }
 
     /// The last event that a destination has taken, where it is still kept.
@@ -79,7 +79,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn last_delivered(&self, destination: &str) -> Result<Option<Outgoing>, StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(Sync::Later, false, move |db| outbox::last_delivered(db, &destination)).await
+        self.worker.call(Durability::Later, false, move |db| outbox::last_delivered(db, &destination)).await
     }
 
     /// Everything up to this sequence number has arrived. A power cut may forget that: then it is sent again.
@@ -88,7 +88,9 @@ impl Store {
     /// [`StoreError`]: it will be sent again.
     pub async fn delivered(&self, destination: &str, sequence: u64) -> Result<(), StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(Sync::Later, false, move |db| outbox::delivered(db, &destination, sequence)).await
+        self.worker
+            .call(Durability::Later, false, move |db| outbox::delivered(db, &destination, sequence))
+            .await
     }
 
     /// A note by name.
@@ -96,7 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn note(&self, name: &'static str) -> Result<Option<String>, StoreError> {
-        self.worker.call(Sync::Later, false, move |db| sql::note(db, name)).await
+        self.worker.call(Durability::Later, false, move |db| sql::note(db, name)).await
     }
 
     /// What delivery to a destination wanted to remember, if anything.
@@ -105,7 +107,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn retry(&self, destination: &str) -> Result<Option<String>, StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(Sync::Later, false, move |db| outbox::retry(db, &destination)).await
+        self.worker.call(Durability::Later, false, move |db| outbox::retry(db, &destination)).await
     }
 
     /// Remembers how delivery to a destination fails, until something is delivered.
@@ -114,7 +116,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn set_retry(&self, destination: &str, retry: String) -> Result<(), StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(Sync::Later, false, move |db| outbox::set_retry(db, &destination, &retry)).await
+        self.worker
+            .call(Durability::Later, false, move |db| outbox::set_retry(db, &destination, &retry))
+            .await
     }
 
     /// The last sequence number that a destination's events were given; 0 where it has none.
@@ -123,7 +127,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn last_sequence(&self, destination: &str) -> Result<u64, StoreError> {
         let destination = destination.to_owned();
-        self.worker.call(Sync::Later, false, move |db| outbox::last_sequence(db, &destination)).await
+        self.worker.call(Durability::Later, false, move |db| outbox::last_sequence(db, &destination)).await
     }
 
     /// Gives the id up: the next start takes a new one, on whatever machine. State and documents stay; events, and
@@ -149,7 +153,7 @@ impl Store {
             recovery.contents.bond = kept;
             recovery.follow(&Commit::default(), *changes);
         };
-        self.worker.keep(Sync::Now, true, work, kept).await.map(drop)
+        self.worker.keep(Durability::Now, true, work, kept).await.map(drop)
     }
 
     /// Puts quarantined events, that of one id or all, at the end of what waits again. Answers how many.
@@ -163,7 +167,7 @@ impl Store {
             Recovery::raise(&recovery, used);
             Ok(moved)
         };
-        self.worker.call(Sync::Now, false, work).await
+        self.worker.call(Durability::Now, false, work).await
     }
 
     /// How much waits for each destination.
@@ -171,7 +175,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        self.worker.call(Sync::Later, false, history::waiting).await
+        self.worker.call(Durability::Later, false, history::waiting).await
     }
 
     /// Events, newest first.
@@ -179,7 +183,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn events(&self, listing: Listing) -> Result<Vec<EventRow>, StoreError> {
-        self.worker.call(Sync::Later, false, move |db| history::events(db, &listing)).await
+        self.worker.call(Durability::Later, false, move |db| history::events(db, &listing)).await
     }
 
     /// The event of an id, if it is kept.
@@ -188,7 +192,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn event(&self, id: &str) -> Result<Option<EventShown>, StoreError> {
         let id = id.to_owned();
-        self.worker.call(Sync::Later, false, move |db| history::show(db, &id)).await
+        self.worker.call(Durability::Later, false, move |db| history::show(db, &id)).await
     }
 
     /// Ends the thread after what was asked before; later calls are told that the store is closed.

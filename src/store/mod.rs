@@ -11,6 +11,7 @@ mod error;
 mod handle;
 mod history;
 mod inspect;
+mod migrations;
 mod notes;
 mod open;
 mod outbox;
@@ -20,7 +21,7 @@ mod sql;
 mod types;
 mod worker;
 
-pub use error::StoreError;
+pub use error::{Damage, StoreError};
 pub use handle::Store;
 pub use history::{EventRow, EventShown, Listing, Place, Waiting};
 pub use inspect::{InspectError, Inspection, held_papers, inspect};

@@ -1,8 +1,9 @@
 //! Opening the store: what is whole is read, what is damaged is set aside and rebuilt, never taken for empty.
 
 use super::connection::connect;
-use super::error::StoreError;
+use super::error::{Damage, StoreError};
 use super::handle::Store;
+use super::migrations::{MIGRATIONS, OLDEST, migrate};
 use super::notes::{CHANGED_NOTE, CHANGES_NOTE, FIRST_NOTE, REBUILT_NOTE, SOURCE_NOTE, TIME_NOTE, read_note};
 use super::recovery::{Contents, Read, Recovery, Salvaged};
 use super::types::{Commit, Paper, Plan};
@@ -66,30 +67,25 @@ struct Found {
 /// Reads the database. One that knows of less than `changes` changes has lost some, such as with its log.
 fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
     let db = connect(file)?;
-    match sql::form(&db)? {
+    match sql::schema_version(&db)? {
         0 => return Ok(Found { db, contents: None }),
-        sql::FORM => {}
-        1 => return Err(StoreError::Damaged("its form is from before the first release".to_owned())),
-        found => return Err(StoreError::Newer { found, known: sql::FORM }),
+        found if found < OLDEST => return Err(Damage::Unreleased.into()),
+        found if found > sql::SCHEMA_VERSION => return Err(StoreError::Newer { found }),
+        _ => {}
     }
     if let Some(damage) = sql::damage(&db)? {
-        return Err(StoreError::Damaged(damage));
+        return Err(Damage::Found(damage).into());
     }
-    let missing = |what| StoreError::Damaged(format!("its {what} is missing"));
-    let id = sql::note(&db, "id")?.filter(|id| !id.is_empty()).ok_or_else(|| missing("id"))?;
-    let state = sql::note(&db, "state")?.ok_or_else(|| missing("state"))?;
-    let state = serde_json::from_str(&state)
-        .map_err(|e| StoreError::Damaged(format!("its state cannot be read: {e}")))?;
+    migrate(&db, MIGRATIONS)?;
+    let id = sql::note(&db, "id")?.filter(|id| !id.is_empty()).ok_or(Damage::Missing("id"))?;
+    let state = sql::note(&db, "state")?.ok_or(Damage::Missing("state"))?;
+    let state = serde_json::from_str(&state).map_err(Damage::State)?;
     let known = sql::number(&db, CHANGES_NOTE)?;
     if known < changes {
-        let lost = changes - known;
-        return Err(StoreError::Damaged(format!(
-            "it lost {lost} changes that were kept: was agent.db-wal deleted?"
-        )));
+        return Err(Damage::LostChanges(changes - known).into());
     }
     let (papers, note, time) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?, sql::note(&db, TIME_NOTE)?);
-    let bond = sql::bond(&db)?
-        .map_err(|e| StoreError::Damaged(format!("what its id is bound to cannot be read: {e}")))?;
+    let bond = sql::bond(&db)?.map_err(Damage::Bond)?;
     let contents = Contents { id, bond, state, papers, ceiling: 0, changes: known, time };
     Ok(Found { db, contents: Some((contents, note)) })
 }
@@ -237,10 +233,7 @@ impl Store {
         // Only now: killed before this, the next start still sees that there was one.
         let recovery_damaged = match recovery_problem {
             Some(problem) => {
-                let failed = |error: std::io::Error| StoreError::File {
-                    path: recovery_path.clone(),
-                    problem: error.to_string(),
-                };
+                let failed = |source| StoreError::File { path: recovery_path.clone(), source };
                 let name = set_aside::recovery(&recovery_path, now).map_err(failed)?;
                 rebuilt.is_none().then_some((problem, name))
             }

@@ -95,7 +95,7 @@ impl Recovery {
             Err(error) if error.kind() == ErrorKind::FileTooLarge => {
                 Ok(Read::Damaged { problem: error.to_string(), salvaged: None })
             }
-            Err(error) => Err(StoreError::File { path: path.to_owned(), problem: error.to_string() }),
+            Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
         }
     }
 

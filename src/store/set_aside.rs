@@ -16,8 +16,7 @@ pub(super) const RECOVERY: &str = "recovery.json.damaged-";
 
 /// Renames the damaged file and what SQLite keeps beside it.
 pub(super) fn database(file: &Path, now: Timestamp) -> Result<String, StoreError> {
-    let problem =
-        |error: std::io::Error| StoreError::File { path: file.to_owned(), problem: error.to_string() };
+    let problem = |source| StoreError::File { path: file.to_owned(), source };
     let folder = file.parent().unwrap_or(file);
     let name = format!("{DATABASE}{}", stamp(now));
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));

@@ -7,8 +7,8 @@ use crate::identity::Bond;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use svm_core::bounds::MAX_SEQUENCE;
 
-/// The form of the database; raised when the tables change.
-pub(super) const FORM: i64 = 2;
+/// The version of the tables below, in `user_version`; raised with a step in `migrations.rs` when they change.
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// What the SVM is.
 const TABLES: &str = "
@@ -65,15 +65,15 @@ CREATE TRIGGER event_gone AFTER DELETE ON events BEGIN
 END;
 ";
 
-/// The form of the file: 0 where it is empty.
-pub(super) fn form(db: &Connection) -> Result<i64> {
+/// The version of the schema: 0 where the file is empty.
+pub(super) fn schema_version(db: &Connection) -> Result<i64> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// Makes the tables and what stands in them from the first, all or nothing.
 pub(super) fn create(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> Result<()> {
     let transaction = db.unchecked_transaction()?;
-    transaction.execute_batch(&format!("{TABLES} {EVENTS} PRAGMA user_version = {FORM};"))?;
+    transaction.execute_batch(&format!("{TABLES} {EVENTS} PRAGMA user_version = {SCHEMA_VERSION};"))?;
     set_note(&transaction, "id", id)?;
     set_bond(&transaction, bond)?;
     keep(&transaction, first)?;
@@ -106,10 +106,10 @@ pub(super) fn forget_events(db: &Connection) -> Result<()> {
 /// Name of the note with what the id is bound to.
 const BOND_NOTE: &str = "bond";
 
-/// To what the id is bound; the text of why not, where that cannot be read.
-pub(super) fn bond(db: &Connection) -> Result<std::result::Result<Bond, String>> {
+/// To what the id is bound; why not, where that cannot be read.
+pub(super) fn bond(db: &Connection) -> Result<serde_json::Result<Bond>> {
     let text = note(db, BOND_NOTE)?.unwrap_or_else(|| "{}".to_owned());
-    Ok(serde_json::from_str(&text).map_err(|error| error.to_string()))
+    Ok(serde_json::from_str(&text))
 }
 
 /// Writes to what the id is bound.

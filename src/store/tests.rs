@@ -1,4 +1,4 @@
-use super::types::Sync;
+use super::types::Durability;
 use super::*;
 use crate::identity::Binding;
 use crate::settings::Retention;
@@ -9,6 +9,7 @@ use svm_core::subscription::{Event, Kind, Severity, State};
 
 mod damage;
 mod identity;
+mod versions;
 
 fn now() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
@@ -419,11 +420,11 @@ async fn room_is_given_back() {
         move |db: &rusqlite::Connection| Ok(bounds::trim(db, 0, &sweep)? || bounds::vacuum(db)?)
     };
     let mut most_free = 0;
-    while store.worker.call(Sync::Now, false, rest(sweep.clone())).await.unwrap() {
-        most_free = most_free.max(store.worker.call(Sync::Now, false, free).await.unwrap());
+    while store.worker.call(Durability::Now, false, rest(sweep.clone())).await.unwrap() {
+        most_free = most_free.max(store.worker.call(Durability::Now, false, free).await.unwrap());
     }
     assert!(most_free > 100);
-    assert_eq!(store.worker.call(Sync::Now, false, free).await.unwrap(), 0);
+    assert_eq!(store.worker.call(Durability::Now, false, free).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -468,7 +469,7 @@ async fn a_full_disk_keeps_nothing_halfway_and_room_is_left_for_critical_events(
             db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
         }
     };
-    store.worker.call(Sync::Now, false, limit(1)).await.unwrap();
+    store.worker.call(Durability::Now, false, limit(1)).await.unwrap();
     let mut full = false;
     for _ in 0..50 {
         match store.commit(keep(records(20, 0))).await {
@@ -481,7 +482,7 @@ async fn a_full_disk_keeps_nothing_halfway_and_room_is_left_for_critical_events(
     let before = sequences(&store, "a").await.len();
     assert_eq!(before % 20, 0);
     assert!(folder.path().join("agent.reserve").exists());
-    store.worker.call(Sync::Now, false, limit(100_000)).await.unwrap();
+    store.worker.call(Durability::Now, false, limit(100_000)).await.unwrap();
     store.commit(keep(records(20, 0))).await.unwrap();
     assert_eq!(sequences(&store, "a").await.len(), before + 20);
     assert!(records(1, 0)[0].severity < Severity::Critical);

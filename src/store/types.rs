@@ -99,7 +99,7 @@ pub struct Above {
 
 /// Whether a call's commit is synced before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sync {
+pub(super) enum Durability {
     /// It is on the disk.
     Now,
     /// A power cut may take it back; the next synced commit takes it along. Nothing is ever half of it.

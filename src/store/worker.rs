@@ -4,7 +4,7 @@ use super::bounds::{self, Sweep};
 use super::connection::connect;
 use super::error::StoreError;
 use super::recovery::Recovery;
-use super::types::Sync;
+use super::types::Durability;
 use crate::settings::Retention;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ const RESERVE_BYTES: u64 = 1024 * 1024;
 trait Job: Send {
     fn run(&mut self, db: &Connection) -> rusqlite::Result<()>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
-    fn sync(&self) -> Sync;
+    fn sync(&self) -> Durability;
     fn critical(&self) -> bool;
 }
 
@@ -41,7 +41,7 @@ struct Call<F, K, T> {
     work: F,
     kept: K,
     value: Option<T>,
-    sync: Sync,
+    sync: Durability,
     critical: bool,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -66,7 +66,7 @@ where
         reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))).ok();
     }
 
-    fn sync(&self) -> Sync {
+    fn sync(&self) -> Durability {
         self.sync
     }
 
@@ -110,11 +110,11 @@ impl Worker {
                 drop(owner);
                 closing.map(|reply| reply.send(()).ok())
             })
-            .map_err(|e| StoreError::Failed(format!("cannot start the store's thread: {e}")))?;
+            .map_err(StoreError::NoThread)?;
         Ok(Self { jobs })
     }
 
-    pub(super) async fn call<T, F>(&self, sync: Sync, critical: bool, work: F) -> Result<T, StoreError>
+    pub(super) async fn call<T, F>(&self, sync: Durability, critical: bool, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -126,7 +126,7 @@ impl Worker {
     /// the transactions, before the answer.
     pub(super) async fn keep<T, F, K>(
         &self,
-        sync: Sync,
+        sync: Durability,
         critical: bool,
         work: F,
         kept: K,
@@ -272,7 +272,7 @@ impl Owner {
     }
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-        let durable = jobs.iter().any(|job| job.sync() == Sync::Now);
+        let durable = jobs.iter().any(|job| job.sync() == Durability::Now);
         let run = |db: &Connection| {
             // In a write-ahead log NORMAL leaves out the sync at a commit, and nothing else.
             db.execute_batch(if durable {
