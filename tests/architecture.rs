@@ -32,6 +32,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("memory", 2),
     ("percent", 0),
     ("places", 1),
+    ("prometheus", 0),
     ("root_only", 0),
     ("secrets", 1),
     ("sequence", 0),

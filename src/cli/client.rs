@@ -3,7 +3,7 @@
 use super::CliError;
 use crate::control::client::AskError;
 use serde_json::Value;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 use svm_core::files::{self, into_text};
 
@@ -18,12 +18,7 @@ pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T
 
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
     let read = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(most + 1).read_to_end(&mut bytes);
-        match bytes.len() as u64 > most {
-            true => Err(ErrorKind::FileTooLarge.into()),
-            false => read.and_then(|_| into_text(bytes)),
-        }
+        files::read_stream_bounded(std::io::stdin().lock(), most).and_then(into_text)
     } else {
         files::read_text_bounded(path, most)
     };

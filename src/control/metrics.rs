@@ -4,7 +4,6 @@
 //! or from the two keys that are held. What does not exist has no sample. No secret.
 
 mod gateway;
-mod text;
 
 use super::api::Api;
 use super::fault::Fault;
@@ -12,11 +11,8 @@ use super::request::{Answer, Call};
 use crate::health::UpdatesHealth;
 use crate::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
 use jiff::Timestamp;
+use svm_core::prometheus::{CONTENT_TYPE, Text};
 use svm_core::subscription::{Cause, Permit, Phase};
-use text::Text;
-
-/// The media type of the text.
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 
 /// What the process itself counts.
 pub(super) struct Process {
@@ -60,12 +56,11 @@ pub(super) fn text(status: &Status, process: &Process) -> String {
     source(&mut out, status);
     updates(&mut out, &status.updates);
     destinations(&mut out, status);
-    out.family(
+    out.counter(
         "svm_agent_events_dropped_total",
-        "counter",
         "Events that were dropped for want of room or for age.",
+        process.dropped,
     );
-    out.sample("svm_agent_events_dropped_total", &[], process.dropped);
     out.gauge(
         "svm_agent_store_failing",
         "Whether nothing can be kept.",
@@ -82,7 +77,7 @@ pub(super) fn text(status: &Status, process: &Process) -> String {
         "By how much the wall clock is ahead of the time gone by.",
         ahead,
     );
-    out.0
+    out.into_string()
 }
 
 fn subscription(out: &mut Text, status: &Status) {

@@ -1,10 +1,10 @@
 //! Counters, and their text for Prometheus.
 
 use super::fleet::{Counts, KeySum};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use svm_core::prometheus::Text;
 use svm_core::text::clean;
 
 /// What is counted since the start.
@@ -100,7 +100,7 @@ impl Metrics {
 
     /// All of it in Prometheus' text format.
     pub(super) fn text(&self, svms: Counts, keys: &[KeySum], store_limit: u64) -> String {
-        let mut text = String::new();
+        let mut text = Text::default();
         let seconds = Duration::from_micros(self.transaction_microseconds.load(Relaxed)).as_secs_f64();
         for (name, kind, help, value) in [
             ("events_kept_total", "counter", "Events written to disk.", &self.stored),
@@ -132,33 +132,26 @@ impl Metrics {
             ),
             ("store_bytes", "gauge", "Bytes of the store, without what is free in it.", &self.store_bytes),
         ] {
-            let value = value.load(Relaxed);
-            write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} {kind}\n").ok();
-            writeln!(text, "svm_collector_{name} {value}").ok();
+            let name = format!("svm_collector_{name}");
+            text.family(&name, kind, help);
+            text.sample(&name, &[], value.load(Relaxed));
         }
-        text.push_str("# HELP svm_collector_transaction_seconds_total Time spent in transactions.\n");
-        text.push_str("# TYPE svm_collector_transaction_seconds_total counter\n");
-        writeln!(text, "svm_collector_transaction_seconds_total {seconds}").ok();
-        text.push_str("# HELP svm_collector_svms SVMs by status.\n# TYPE svm_collector_svms gauge\n");
-        for (status, count) in [("ok", svms.ok), ("warning", svms.warning), ("critical", svms.critical)] {
-            writeln!(text, "svm_collector_svms{{status=\"{status}\"}} {count}").ok();
-        }
-        text.push_str("# HELP svm_collector_events_removed_total Events removed from the store.\n");
-        text.push_str("# TYPE svm_collector_events_removed_total counter\n");
+        text.counter("svm_collector_transaction_seconds_total", "Time spent in transactions.", seconds);
+        let svms = [("ok", svms.ok), ("warning", svms.warning), ("critical", svms.critical)];
+        text.gauges("svm_collector_svms", "SVMs by status.", "status", svms);
+        let removed = "svm_collector_events_removed_total";
+        text.family(removed, "counter", "Events removed from the store.");
         for (reason, count) in ["age", "quota", "size"].into_iter().zip(&self.removed) {
-            let count = count.load(Relaxed);
-            writeln!(text, "svm_collector_events_removed_total{{reason=\"{reason}\"}} {count}").ok();
+            text.sample(removed, &[("reason", reason)], count.load(Relaxed));
         }
-        text.push_str("# HELP svm_collector_store_limit_bytes Bytes that the store may have.\n");
-        text.push_str("# TYPE svm_collector_store_limit_bytes gauge\n");
-        writeln!(text, "svm_collector_store_limit_bytes {store_limit}").ok();
+        text.gauge("svm_collector_store_limit_bytes", "Bytes that the store may have.", store_limit);
         key_sums(&mut text, keys);
-        text
+        text.into_string()
     }
 }
 
 /// The devices of each key. What is unknown has no line.
-fn key_sums(text: &mut String, keys: &[KeySum]) {
+fn key_sums(text: &mut Text, keys: &[KeySum]) {
     type Value = fn(&KeySum) -> Option<u64>;
     let gauges: [(&str, &str, Value); 4] = [
         ("key_devices", "Devices of all SVMs of a key that reported a number.", |sum| sum.devices),
@@ -169,12 +162,12 @@ fn key_sums(text: &mut String, keys: &[KeySum]) {
         }),
     ];
     for (name, help, value) in gauges {
-        write!(text, "# HELP svm_collector_{name} {help}\n# TYPE svm_collector_{name} gauge\n").ok();
+        let name = format!("svm_collector_{name}");
+        text.family(&name, "gauge", help);
         for sum in keys {
             if let Some(value) = value(sum) {
-                // The text comes from senders: clean() leaves no line ends.
-                let key = clean(&sum.key).replace('\\', "\\\\").replace('"', "\\\"");
-                writeln!(text, "svm_collector_{name}{{key=\"{key}\"}} {value}").ok();
+                // The text comes from senders.
+                text.sample(&name, &[("key", &clean(&sum.key))], value);
             }
         }
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Of opening and reading; [`io::ErrorKind::InvalidInput`] for what is no regular file (a pipe, a device: reading it might
 /// never end), [`io::ErrorKind::FileTooLarge`] for more than `max` bytes, whatever size the file claims.
 pub fn read_bounded(path: &Path, max: u64) -> io::Result<Vec<u8>> {
-    read_from(open_regular(path)?, max)
+    read_stream_bounded(open_regular(path)?, max)
 }
 
 /// As [`read_bounded`], as text.
@@ -77,9 +77,13 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-fn read_from(file: File, max: u64) -> io::Result<Vec<u8>> {
+/// Reads a stream of at most `max` bytes to its end.
+///
+/// # Errors
+/// Of reading; [`io::ErrorKind::FileTooLarge`] for more.
+pub fn read_stream_bounded(stream: impl Read, max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    stream.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length <= max) {
         return Ok(bytes);
     }

@@ -24,6 +24,7 @@ pub mod logging;
 pub mod memory;
 pub mod percent;
 pub mod places;
+pub mod prometheus;
 pub mod root_only;
 pub mod secrets;
 pub mod sequence;

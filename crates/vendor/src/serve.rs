@@ -13,14 +13,14 @@ use axum::{
 };
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::{
-    fmt, fs,
-    io::{self, Read},
+    fmt, fs, io,
     net::SocketAddr,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use svm_core::documents::{MAX_DOCUMENT_BYTES, Sub};
+use svm_core::files::read_stream_bounded;
 
 /// One request, answered. Its `Display` is a line for a log.
 #[derive(Debug)]
@@ -128,18 +128,13 @@ fn read(folder: &Path, path: &str) -> io::Result<(fs::Metadata, Vec<u8>)> {
     let folder = fs::File::open(folder)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let mut file = fs::File::from(rustix::fs::openat2(folder, path, flags, Mode::empty(), beneath)?);
+    let file = fs::File::from(rustix::fs::openat2(folder, path, flags, Mode::empty(), beneath)?);
     let about = file.metadata()?;
     if !about.is_file() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    let mut body = Vec::new();
     // What was published is a document each.
-    file.by_ref().take(MAX_SERVED + 1).read_to_end(&mut body)?;
-    match u64::try_from(body.len()).is_ok_and(|length| length <= MAX_SERVED) {
-        true => Ok((about, body)),
-        false => Err(io::ErrorKind::FileTooLarge.into()),
-    }
+    Ok((about, read_stream_bounded(file, MAX_SERVED)?))
 }
 
 /// Whether the one who asks has this already (RFC 9110, section 13.1.2: the weak comparison).

@@ -1,7 +1,7 @@
 //! What the KSN gateway counts.
 
-use super::text::Text;
 use crate::health::GatewayHealth;
+use svm_core::prometheus::Text;
 
 pub(super) fn write(out: &mut Text, gateway: &GatewayHealth) {
     out.gauge(
@@ -10,8 +10,7 @@ pub(super) fn write(out: &mut Text, gateway: &GatewayHealth) {
         u8::from(gateway.problem.is_none()),
     );
     out.gauge("svm_agent_gateway_open_connections", "Connections through the KSN gateway now.", gateway.open);
-    out.family("svm_agent_gateway_connections_total", "counter", "Connections that were let in.");
-    out.sample("svm_agent_gateway_connections_total", &[], gateway.accepted);
+    out.counter("svm_agent_gateway_connections_total", "Connections that were let in.", gateway.accepted);
     let counters = [
         (
             "svm_agent_gateway_refused_total",

@@ -17,7 +17,7 @@ const DRIFT: i32 = 2000;
 /// What the clocks show at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The wall clock.
+    /// What the wall clock shows, right or wrong.
     pub wall: Timestamp,
     /// The time since the machine was booted, suspends included.
     pub boot: SignedDuration,

@@ -12,7 +12,7 @@ pub enum DocumentError {
         "the document has {bytes} bytes, and none has more than {MAX_DOCUMENT_BYTES}: this is something else, fetch it again from the vendor"
     )]
     TooLarge {
-        /// Its size.
+        /// Size in bytes.
         bytes: usize,
     },
     /// Not three parts with dots between.
@@ -85,7 +85,7 @@ pub enum DocumentError {
     /// The claims are not JSON.
     #[error("the document's claims are not JSON ({place}): the vendor has to issue it again")]
     PayloadNotJson {
-        /// Where.
+        /// Line and column of the first byte that is not JSON.
         place: String,
     },
     /// A name occurs twice in one object.

@@ -130,7 +130,7 @@ impl SigningKey {
         file.sync_all().map_err(failed)
     }
 
-    /// The public half.
+    /// What a signer file publishes, and documents are verified by.
     pub fn public(&self) -> PublicKey {
         self.public
     }

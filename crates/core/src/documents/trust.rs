@@ -22,7 +22,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// A signer and the issuers it may speak for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedSigner {
-    /// Its key.
+    /// Verifies the documents of this signer.
     pub key: PublicKey,
     /// At least one; compared byte by byte.
     pub issuers: Vec<String>,

@@ -27,7 +27,7 @@ pub struct Expect<'a> {
 /// A document that was verified. Its `Debug` shows neither `sub` nor text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Who states it.
+    /// The issuer, for whom the signer may speak.
     pub iss: String,
     /// The code it belongs to, hashed.
     pub sub: Sub,

@@ -66,7 +66,7 @@ pub struct DropCount {
     pub r#type: String,
     /// `size`, `age`, or `numbers` where the destination's sequence numbers are used up.
     pub reason: String,
-    /// How many.
+    /// How many events, 1 or more.
     pub count: u64,
 }
 
@@ -80,7 +80,7 @@ pub struct Drops {
 }
 
 impl Drops {
-    /// Whether nothing was.
+    /// Whether nothing was dropped.
     pub fn is_empty(&self) -> bool {
         self.dropped.is_empty()
     }
@@ -89,7 +89,7 @@ impl Drops {
 /// An event that a destination refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// Its id.
+    /// The UUID of the event.
     pub id: String,
     /// Its number there, 20 digits.
     pub sequence: String,

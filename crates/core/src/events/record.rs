@@ -17,9 +17,9 @@ pub struct Origin {
     pub source: String,
     /// The machine's name.
     pub hostname: String,
-    /// The protection product.
+    /// Name of the protection product, for people.
     pub product_name: String,
-    /// Its version.
+    /// Version of the protection product, as it is configured.
     pub product_version: String,
     /// Made anew at each start, and longer after a dot once numbers were reverted: it tells two machines with one id
     /// apart, and names neither.
@@ -89,7 +89,7 @@ pub fn push_with_sequence(text: &mut String, body: &str, sequence: u64, skipped_
 
 /// Renders what happened, in one moment, to one SVM.
 pub struct Renderer<'a> {
-    /// The SVM.
+    /// Of whom the events are.
     pub origin: &'a Origin,
     /// When it is told.
     pub time: Timestamp,

@@ -45,7 +45,7 @@ impl std::fmt::Display for ProxyRefusal {
 /// Why an exchange gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Nobody is there.
+    /// No name, no route, or no listener; the system says which.
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// The certificate or the handshake is not accepted.

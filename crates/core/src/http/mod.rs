@@ -45,7 +45,7 @@ pub enum ClientError {
     /// The files for TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The address.
+    /// The URL of the other side or of the proxy cannot be used.
     #[error("the address {0}")]
     Address(#[from] AddressError),
 }
@@ -99,7 +99,7 @@ pub fn is_secure(url: &str) -> bool {
     url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
 }
 
-/// Asks one address.
+/// A client of one URL. It holds at most one idle connection.
 pub struct Client {
     target: Target,
     proxy: Option<Target>,
@@ -112,7 +112,6 @@ pub struct Client {
 
 type Idle = Mutex<Option<(Line, Instant)>>;
 
-/// A connection.
 struct Line {
     sender: http1::SendRequest<Full<Bytes>>,
     meter: Meter,
@@ -223,7 +222,7 @@ impl Request<'_> {
         self
     }
 
-    /// Adds headers.
+    /// Adds headers, each in the place of one of the same name.
     #[must_use]
     pub fn headers(mut self, headers: &HeaderMap) -> Self {
         self.headers.extend(headers.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -240,7 +239,7 @@ impl Request<'_> {
         self
     }
 
-    /// Sets the body.
+    /// Sends this body; without it the request has none.
     #[must_use]
     pub fn body(mut self, body: Bytes) -> Self {
         self.body = body;
@@ -272,9 +271,9 @@ impl Request<'_> {
 
 /// An answer whose head has come.
 pub struct Answer {
-    /// The status.
+    /// Of any class: an answer of 400 or above is no error of the exchange.
     pub status: StatusCode,
-    /// The headers.
+    /// As they were sent; names are compared without case.
     pub headers: HeaderMap,
     /// The proxy that may have answered in the place of whom was asked.
     pub proxy: Option<String>,

@@ -55,9 +55,9 @@ impl Label {
     }
 }
 
-/// One section.
+/// What stands between one pair of PEM boundaries, decoded.
 pub struct Section {
-    /// What it is.
+    /// What its boundaries call it.
     pub label: Label,
     /// What is in it; overwritten when it is dropped.
     pub der: Zeroizing<Vec<u8>>,

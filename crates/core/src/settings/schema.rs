@@ -89,7 +89,6 @@ impl Writer {
         schema
     }
 
-    /// One value.
     fn leaf(&self, kind: &Kind, key: &str) -> Value {
         let mut schema = Map::from_iter([("type".to_owned(), Value::from(kind.json_type()))]);
         match kind {

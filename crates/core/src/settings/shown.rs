@@ -43,7 +43,7 @@ impl fmt::Debug for Fingerprint {
 /// A key whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Change {
-    /// Which.
+    /// Dotted, such as `source.url`.
     pub key: String,
     /// What it had; nothing where it was not there.
     pub old: Option<String>,

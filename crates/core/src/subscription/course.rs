@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The end that a key in its term is known to come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownEnd {
-    /// When.
+    /// The first instant after it.
     pub ends_at: Timestamp,
     /// What ends it: `blocked`, `cancelled`, `ended`, `paused` or `unpaid`.
     pub why: Cause,

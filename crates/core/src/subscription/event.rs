@@ -245,7 +245,7 @@ impl Kind {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What.
+    /// The type of the event and its fields.
     pub kind: Kind,
     /// When it really happened, where that was before it is told.
     pub effective_at: Option<Timestamp>,

@@ -20,7 +20,7 @@ pub struct KnownKey {
     /// Who issued it; `None` where an older agent kept it, or it comes from a scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// Its name.
+    /// Unique among the keys of `issuer`.
     pub key: KeyId,
     /// The highest revision that was held; 0 where that is not known.
     #[serde(default)]

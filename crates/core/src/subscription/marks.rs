@@ -25,14 +25,14 @@ pub enum Deadline {
 /// The nearest mark told for one key and deadline: all marks of more days count as told too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The key.
+    /// The key whose deadline it is.
     pub key: KeyId,
     /// Who issued it; `None` where an older agent kept it, or it comes from a scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// What is counted down to.
     pub deadline: Deadline,
-    /// When that is.
+    /// The instant of the deadline.
     pub at: Timestamp,
     /// Days before it; 0 is the deadline itself.
     pub days: u32,

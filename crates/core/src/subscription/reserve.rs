@@ -12,17 +12,17 @@ use jiff::Timestamp;
 pub enum Unusable {
     /// The vendor blocked it.
     Blocked {
-        /// From when.
+        /// From this instant on, as the vendor stated it.
         since: Timestamp,
     },
     /// Its period was used up on this SVM before.
     Expired {
-        /// When.
+        /// The end of its period.
         since: Timestamp,
     },
     /// It activates a newer product only.
     ProductVersionTooOld {
-        /// The lowest version.
+        /// The lowest version that the key activates.
         least: Version,
     },
 }

@@ -23,7 +23,7 @@ const MOST_ROWS: usize = 20_000;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// For people.
+    /// A title for people; nothing depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The version of the protection product.
@@ -67,9 +67,9 @@ pub struct ScenarioSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "serde_json::Map<String, Value>")]
 pub struct ScenarioStep {
-    /// When.
+    /// The instant; not before that of an earlier step.
     pub at: Timestamp,
-    /// What.
+    /// What is done at that instant.
     #[serde(flatten)]
     pub act: Act,
 }
@@ -116,9 +116,9 @@ pub enum ScenarioError {
     /// A setting cannot be used.
     #[error("settings.{name}: {problem}")]
     Setting {
-        /// Which.
+        /// Key of the setting, without `settings.`.
         name: &'static str,
-        /// Why.
+        /// What is wrong with its value.
         problem: String,
     },
     /// More happens than anybody reads.

@@ -15,9 +15,9 @@ pub struct Statement {
     pub issuer: Option<String>,
     /// Grows with each revision of the key; 1 or more.
     pub rev: u64,
-    /// The key.
+    /// Unique among the keys of its issuer.
     pub key: KeyId,
-    /// What it allows.
+    /// The terms of a subscription or a licence, by the kind of the key.
     pub terms: Terms,
     /// How many devices it protects, over all SVMs that hold it; `None` is without limit.
     pub devices: Option<u64>,
@@ -25,7 +25,7 @@ pub struct Statement {
     pub min_product_version: Option<Version>,
     /// Until when the vendor's word is fresh; after it the SVM should hear from its vendor again.
     pub fresh_until: Option<Timestamp>,
-    /// Who sells it.
+    /// The seller, for people who have to turn to them.
     pub vendor: Option<Vendor>,
 }
 

@@ -79,7 +79,7 @@ impl Why {
 pub struct TakeOver {
     /// From when the reserve is the active key; its period counts from here.
     pub at: Timestamp,
-    /// The earliest trigger.
+    /// The trigger; of several at one instant the first in the order of [`Why`].
     pub why: Why,
 }
 

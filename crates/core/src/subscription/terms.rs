@@ -156,13 +156,13 @@ pub struct Vendor {
     /// The company's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it helps.
+    /// URL of a page for customers with a problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support_url: Option<String>,
-    /// Its telephone number.
+    /// Telephone number, as people dial it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Where to renew.
+    /// URL of a page on which the key is renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renewal_url: Option<String>,
 }

@@ -16,7 +16,7 @@ pub struct View {
     /// What started the grace of a key that is restricted for want of renewal: `ended`, `paused` or `unpaid`.
     #[serde(default)]
     pub lapse_cause: Option<Cause>,
-    /// The active key.
+    /// The active key; `None` where there is none.
     pub key: Option<KeyId>,
     /// What the console shows.
     pub device_status: DeviceStatus,

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 pub struct Shown {
     /// The common name of its issuer, else the organisation; at most 100 characters, none that steers a terminal.
     pub issuer: String,
-    /// Its notAfter.
+    /// notAfter: the last instant at which it is valid (RFC 5280, section 4.1.2.5).
     pub ends_at: Timestamp,
 }
 

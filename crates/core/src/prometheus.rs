@@ -5,22 +5,30 @@
 use jiff::Timestamp;
 use std::fmt::{Display, Write};
 
+/// The media type of the text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
+
 /// Labels of a sample: name and text.
-pub(super) type Labels<'a> = &'a [(&'a str, &'a str)];
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
 /// A text under way.
 #[derive(Default)]
-pub(super) struct Text(pub(super) String);
+pub struct Text(String);
 
 impl Text {
+    /// The whole text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// Opens a family; all its samples follow.
-    pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
+    pub fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing into a text cannot fail.
         writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
     }
 
     /// A sample of the family that is open.
-    pub(super) fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
+    pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
         let labels: Vec<String> =
             labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
@@ -28,13 +36,19 @@ impl Text {
     }
 
     /// A gauge of one sample.
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+    pub fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "gauge", help);
         self.sample(name, &[], value);
     }
 
+    /// A counter of one sample.
+    pub fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "counter", help);
+        self.sample(name, &[], value);
+    }
+
     /// A gauge with a label; without samples there is no family either.
-    pub(super) fn gauges<'a, V: Display>(
+    pub fn gauges<'a, V: Display>(
         &mut self,
         name: &str,
         help: &str,
@@ -52,7 +66,7 @@ impl Text {
     }
 
     /// A gauge with an instant as seconds since the beginning of 1970; nothing where there is none.
-    pub(super) fn instant(&mut self, name: &str, help: &str, at: Option<Timestamp>) {
+    pub fn instant(&mut self, name: &str, help: &str, at: Option<Timestamp>) {
         if let Some(at) = at {
             self.gauge(name, help, at.as_second());
         }
