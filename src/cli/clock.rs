@@ -8,7 +8,7 @@ use crate::control::client::ask;
 use reqwest::Method;
 use serde_json::Value;
 use std::path::Path;
-use svm_core::clock::Standing;
+use svm_core::clock::ClockStatus;
 
 pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     let value: Value = match command {
@@ -18,7 +18,7 @@ pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Re
     if out.json() {
         return Ok(out.value(&value)?);
     }
-    let standing: Standing = typed(value)?;
+    let standing: ClockStatus = typed(value)?;
     let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
     row("Time", instant(standing.time))?;
     row("Clock shows", format!("{}, {}", instant(standing.wall), doubt(&standing)))?;

@@ -8,7 +8,7 @@ use crate::store::{EventRow, EventShown, Place};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io;
-use svm_core::clock::Standing;
+use svm_core::clock::ClockStatus;
 use svm_core::subscription::Role;
 
 pub(super) fn instant(at: Timestamp) -> String {
@@ -40,7 +40,7 @@ pub(super) fn dates(key: &KeyStatus) -> String {
 }
 
 /// Whether the clock is gone by, in half a sentence.
-pub(super) fn doubt(standing: &Standing) -> String {
+pub(super) fn doubt(standing: &ClockStatus) -> String {
     let Some(doubt) = &standing.suspicion else { return "and is gone by".to_owned() };
     match (doubt.ahead, standing.obeyed_at) {
         (false, _) => "behind of what is known: it is not gone by".to_owned(),

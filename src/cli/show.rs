@@ -6,7 +6,7 @@ use crate::health::{GatewayHealth, PendingActivation};
 use crate::status::{KeyStatus, PermitStatus, Status};
 use jiff::Timestamp;
 use std::io;
-use svm_core::clock::Standing;
+use svm_core::clock::ClockStatus;
 use svm_core::events::vendor_state;
 use svm_core::subscription::{Cause, KeyKind, Permit, Phase, Resource, Role};
 
@@ -141,7 +141,7 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
         )?;
     }
     if status.clock.suspicion.is_some() {
-        let Standing { time, wall, .. } = &status.clock;
+        let ClockStatus { time, wall, .. } = &status.clock;
         let doubt = doubt(&status.clock);
         row(
             "Clock",

@@ -14,7 +14,7 @@ use serde_json::json;
 use svm_core::ask::ask;
 use svm_core::documents::{ActivationCode, Expect, Sub};
 use svm_core::events::{because, when};
-use svm_core::subscription::{Cause, Course, Held, KeyKind, Role, State};
+use svm_core::subscription::{Cause, Held, KeyKind, KeyTimeline, Role, State};
 
 /// A code or a document that is to become a key.
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
     let statement = &held.statement;
     let (key, vendor) = (&statement.key, statement.vendor_name());
     let first = state.first_active(statement);
-    let course = Course::of(&statement.terms, first.unwrap_or(held.role_since));
+    let course = KeyTimeline::of(&statement.terms, first.unwrap_or(held.role_since));
     let word = |cause| if cause == Cause::Blocked { "blocked" } else { "cancelled" };
     if let Some((at, cause)) = course.withdrawn_at {
         let word = word(cause);

@@ -19,11 +19,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use source::Observed;
 use std::collections::BTreeMap;
-use svm_core::clock::Standing;
+use svm_core::clock::ClockStatus;
 use svm_core::events::{because, in_days};
 use svm_core::subscription::{
-    Cause, Course, DeviceStatus, Held, KeyKind, KnownEnd, LimitLevel, Permit, Phase, Resource, Role, State,
-    VendorState, days_left,
+    Cause, DeviceStatus, Held, KeyKind, KeyTimeline, KnownEnd, LimitLevel, Permit, Phase, Resource, Role,
+    State, VendorState, days_left,
 };
 
 /// What holds on this SVM.
@@ -59,7 +59,7 @@ pub struct Status {
     #[serde(default)]
     pub updates: UpdatesHealth,
     pub destinations: BTreeMap<String, DestinationStatus>,
-    pub clock: Standing,
+    pub clock: ClockStatus,
     pub store_problem: Option<String>,
 }
 
@@ -269,8 +269,8 @@ impl KeyStatus {
         let first = all.first_active(statement);
         // A reserve that was never active has no dates yet.
         let course = match role {
-            Role::Active => Some(Course::of(&statement.terms, first.unwrap_or(held.role_since))),
-            Role::Reserve => first.map(|first| Course::of(&statement.terms, first)),
+            Role::Active => Some(KeyTimeline::of(&statement.terms, first.unwrap_or(held.role_since))),
+            Role::Reserve => first.map(|first| KeyTimeline::of(&statement.terms, first)),
         };
         let subscription = statement.subscription();
         let (state, state_since) = statement.vendor_state();

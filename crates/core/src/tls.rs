@@ -184,7 +184,7 @@ impl TlsFiles {
 }
 
 /// So often is looked at another time: once for each certificate of a chain.
-const MOST_TIMES: usize = 8;
+const MAX_TIMES: usize = 8;
 
 /// When the certificates of a server were good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -235,7 +235,7 @@ impl ServerCertVerifier for AnyTime {
             |at| self.strict.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at);
         use CertificateError::{ExpiredContext, NotValidYetContext};
         let mut verified = verify(now);
-        for _ in 0..MOST_TIMES {
+        for _ in 0..MAX_TIMES {
             let (at, good) = match &verified {
                 Err(rustls::Error::InvalidCertificate(NotValidYetContext { not_before, .. })) => {
                     (*not_before, Good::Later)

@@ -85,7 +85,7 @@ impl Trusted {
 
 /// How a clock stands to the wall clock, for people.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Standing {
+pub struct ClockStatus {
     /// The time that is gone by.
     pub time: Timestamp,
     /// What the wall clock shows.
@@ -201,10 +201,10 @@ impl Clock {
     }
 
     /// How this clock stands to the wall clock.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> ClockStatus {
         let time = self.now();
         let proven = self.with(|time, reading, _| time.proven_for(reading)).flatten();
-        Standing {
+        ClockStatus {
             time,
             wall: self.wall(),
             suspicion: self.suspicion(),

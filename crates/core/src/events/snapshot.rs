@@ -1,7 +1,7 @@
 //! The key, its dates and what is allowed, as of an event.
 
 use crate::subscription::{
-    Cause, Course, KeyId, KeyKind, KnownEnd, Order, Permit, Phase, State, Statement, Vendor, VendorState,
+    Cause, KeyId, KeyKind, KeyTimeline, KnownEnd, Order, Permit, Phase, State, Statement, Vendor, VendorState,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -49,7 +49,7 @@ impl Snapshot {
             auto_renew: active.map(Statement::auto_renew),
             ends_at: course.and_then(|c| c.ends_at),
             paid_until: active.and_then(Statement::paid_until),
-            grace_ends_at: course.and_then(|c: Course| c.grace()).map(|(_, until)| until),
+            grace_ends_at: course.and_then(|c: KeyTimeline| c.grace()).map(|(_, until)| until),
             vendor: active.and_then(|s| s.vendor.clone()),
             order: active.and_then(|s| s.subscription()).and_then(|s| s.order.clone()),
             reserve: state.reserve.as_ref().map(|held| held.statement.key.clone()),

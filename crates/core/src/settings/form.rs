@@ -223,7 +223,7 @@ impl Form {
         };
         let (typed, start) = (bare(name), bare(prefix));
         // What begins otherwise is somebody else's, and a longer name is no typing error.
-        if typed.get(..3) != start.get(..3) || typed.len() > LONGEST_NAME {
+        if typed.get(..3) != start.get(..3) || typed.len() > MAX_NAME {
             return None;
         }
         let candidate = |leaf: Vec<&str>| {
@@ -277,7 +277,7 @@ impl<'a> Check<'a> {
         let (parsed, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             // What is left of a broken text may mean something else: none of it counts.
-            for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
+            for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
                 let at = error.span().map_or(0, |span| span.start);
                 self.wrong(format!("{name}:{}", line(at)), error.message().to_owned());
             }
@@ -486,10 +486,10 @@ impl Walk<'_> {
 }
 
 /// More of a key than this is not looked at where it is unknown.
-const LONGEST_NAME: usize = 100;
+const MAX_NAME: usize = 100;
 
 /// More errors of syntax in one file follow from those before them.
-const MOST_SYNTAX_ERRORS: usize = 20;
+const MAX_SYNTAX_ERRORS: usize = 20;
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
@@ -497,9 +497,9 @@ fn join(path: &str, key: &str) -> String {
 
 fn unknown(name: &str, keys: &BTreeMap<String, Kind>) -> String {
     // A longer name is no typing error, and comparing it would take long.
-    let alike = keys.keys().filter(|_| name.len() <= LONGEST_NAME);
+    let alike = keys.keys().filter(|_| name.len() <= MAX_NAME);
     let nearest = alike.map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
-    let name: String = name.escape_debug().take(LONGEST_NAME).collect();
+    let name: String = name.escape_debug().take(MAX_NAME).collect();
     match nearest {
         Some((distance, key)) if distance <= 1 + key.len() / 3 => {
             format!("unknown key `{name}`; did you mean `{key}`?")

@@ -4,7 +4,7 @@ use crate::settings::address::quoted;
 use jiff::SignedDuration;
 
 /// No word or span of the settings is longer.
-const LONGEST_WORD: usize = 24;
+const MAX_WORD: usize = 24;
 
 /// One of a few words, by name.
 ///
@@ -15,7 +15,7 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         return Ok(*value);
     }
     let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-    Err(format!("must be {}, not {}", names.join(" or "), quoted(text, LONGEST_WORD)))
+    Err(format!("must be {}, not {}", names.join(" or "), quoted(text, MAX_WORD)))
 }
 
 /// A span of time such as `6h`, `15m`, `30s` or `2d`.
@@ -24,10 +24,7 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
 /// A sentence that shows the form.
 pub fn span(text: &str) -> Result<SignedDuration, String> {
     let wrong = || {
-        format!(
-            "must be a span such as \"30s\", \"15m\", \"6h\" or \"7d\", not {}",
-            quoted(text, LONGEST_WORD)
-        )
+        format!("must be a span such as \"30s\", \"15m\", \"6h\" or \"7d\", not {}", quoted(text, MAX_WORD))
     };
     if let Some(days) = text.trim().strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
         return days.checked_mul(86_400).map(SignedDuration::from_secs).ok_or_else(wrong);

@@ -1,6 +1,5 @@
 //! The rules evaluated at an instant: keys, settings and time in, the view out.
 
-use crate::subscription::course::Course;
 use crate::subscription::device::{DeviceStatus, LimitLevel, Reason};
 use crate::subscription::instant::sub_days;
 use crate::subscription::permit::{Permit, Resource};
@@ -8,6 +7,7 @@ use crate::subscription::phase::{Cause, Phase};
 use crate::subscription::settings::Settings;
 use crate::subscription::state::State;
 use crate::subscription::terms::Terms;
+use crate::subscription::timeline::KeyTimeline;
 use crate::subscription::view::View;
 use jiff::Timestamp;
 
@@ -70,7 +70,7 @@ impl View {
 
 /// From when a key in its term has the reason `expiring`. Only the end of a term is moved by a renewal that comes without
 /// being asked for.
-pub(super) fn expires_from(course: &Course, auto_renew: bool, settings: &Settings) -> Option<Timestamp> {
+pub(super) fn expires_from(course: &KeyTimeline, auto_renew: bool, settings: &Settings) -> Option<Timestamp> {
     let end = course.known_end().filter(|end| !(auto_renew && end.why == Cause::Ended))?;
     settings.status_days_before(end.why).map(|days| sub_days(end.ends_at, days))
 }

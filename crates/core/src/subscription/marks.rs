@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// So many marks are remembered, the oldest forgotten first. A key that is renewed each month has 60 in five years; a
 /// vendor whose every revision ends at another instant must not make the state grow without an end.
-const MOST_MARKS: usize = 256;
+const MAX_MARKS: usize = 256;
 
 /// What is being counted down to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub(super) fn note(
             true
         }
         None => {
-            if marks.len() >= MOST_MARKS {
+            if marks.len() >= MAX_MARKS {
                 marks.remove(0);
             }
             marks.push(Mark { key: key.clone(), issuer: issuer.clone(), deadline, at, days });
@@ -110,7 +110,7 @@ mod tests {
             assert!(note(&mut marks, &key, Deadline::End, at, 0));
             assert!(!note(&mut marks, &key, Deadline::End, at, 3));
         }
-        assert_eq!(marks.len(), MOST_MARKS);
+        assert_eq!(marks.len(), MAX_MARKS);
         assert_eq!(marks.first().unwrap().at.as_second(), 300 - 256);
     }
 }

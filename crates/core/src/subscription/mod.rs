@@ -6,7 +6,6 @@
 //! The rules are written down in `docs/reference/lifecycle.md`.
 
 mod claims;
-mod course;
 mod device;
 mod enforcement;
 mod evaluate;
@@ -27,10 +26,10 @@ mod statement;
 mod step;
 mod take_over;
 mod terms;
+mod timeline;
 mod version;
 mod view;
 
-pub use course::{Course, KnownEnd};
 pub use device::{DeviceStatus, LimitLevel, Reason};
 pub use enforcement::{Enforcement, PermitProgress};
 pub use event::{Change, Event, Kind, RemovalCause, Severity};
@@ -50,5 +49,6 @@ pub use statement::Statement;
 pub use step::{Input, Offer, next_due, permit_until, step};
 pub use take_over::{LapsePromotion, TakeOver, Why};
 pub use terms::{AfterGrace, Channel, Licence, Order, Subscription, Term, Terms, Vendor, VendorState};
+pub use timeline::{KeyTimeline, KnownEnd};
 pub use version::Version;
 pub use view::View;

@@ -1,9 +1,9 @@
 //! Whether the reserve key would be of any use if it took over now.
 
-use crate::subscription::course::Course;
 use crate::subscription::held::Held;
 use crate::subscription::phase::{Cause, Phase};
 use crate::subscription::settings::Settings;
+use crate::subscription::timeline::KeyTimeline;
 use crate::subscription::version::Version;
 use jiff::Timestamp;
 
@@ -47,7 +47,7 @@ impl Held {
         settings: &Settings,
         at: Timestamp,
     ) -> Option<Unusable> {
-        let course = Course::of(&self.statement.terms, first_active.unwrap_or(at));
+        let course = KeyTimeline::of(&self.statement.terms, first_active.unwrap_or(at));
         match course.phase_at(at) {
             (Phase::Restricted, Some(Cause::Blocked | Cause::Cancelled)) => {
                 course.withdrawn_at.map(|(since, _)| Unusable::Blocked { since })

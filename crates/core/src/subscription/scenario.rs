@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A timeline has at most so many rows: a small file can have a story go on for ten thousand years.
-const MOST_ROWS: usize = 20_000;
+const MAX_ROWS: usize = 20_000;
 
 /// A story: what is done to an SVM, and when. `docs/reference/lifecycle.md` has the form.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -123,7 +123,7 @@ pub enum ScenarioError {
     },
     /// More happens than anybody reads.
     #[error(
-        "more than {MOST_ROWS} things happen until {at}: end the scenario earlier, or remind on fewer days"
+        "more than {MAX_ROWS} things happen until {at}: end the scenario earlier, or remind on fewer days"
     )]
     TooMuch {
         /// How far it came.
@@ -301,7 +301,7 @@ impl<'a> Play<'a> {
     }
 
     fn bounded(&self) -> Result<(), ScenarioError> {
-        if self.rows.len() <= MOST_ROWS { Ok(()) } else { Err(ScenarioError::TooMuch { at: self.now }) }
+        if self.rows.len() <= MAX_ROWS { Ok(()) } else { Err(ScenarioError::TooMuch { at: self.now }) }
     }
 
     fn input(&mut self, input: Input) {

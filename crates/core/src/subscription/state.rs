@@ -1,6 +1,5 @@
 //! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
 
-use crate::subscription::course::Course;
 use crate::subscription::device::{self, DeviceStatus, Reason};
 use crate::subscription::enforcement::Enforcement;
 use crate::subscription::held::{Held, Role};
@@ -9,6 +8,7 @@ use crate::subscription::known::KnownKeys;
 use crate::subscription::marks::Mark;
 use crate::subscription::statement::Statement;
 use crate::subscription::take_over::LapsePromotion;
+use crate::subscription::timeline::KeyTimeline;
 use crate::subscription::view::View;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -69,10 +69,10 @@ impl State {
     }
 
     /// The course of the active key.
-    pub fn course(&self) -> Option<Course> {
+    pub fn course(&self) -> Option<KeyTimeline> {
         let active = self.active.as_ref()?;
         let first = self.first_active(&active.statement).unwrap_or(active.role_since);
-        Some(Course::of(&active.statement.terms, first))
+        Some(KeyTimeline::of(&active.statement.terms, first))
     }
 
     /// When a commercial key first became active on this SVM, where it did.

@@ -4,7 +4,6 @@
 //! each event carries the instant at which its thing really happened. Nothing here can fail: what is not
 //! allowed comes out as a refusal event.
 
-use crate::subscription::course::{Course, KnownEnd};
 use crate::subscription::device::{DeviceStatus, LimitLevel, Reason};
 use crate::subscription::enforcement::PermitProgress;
 use crate::subscription::evaluate::expires_from;
@@ -21,6 +20,7 @@ use crate::subscription::state::State;
 use crate::subscription::statement::Statement;
 use crate::subscription::take_over::{TakeOver, Why};
 use crate::subscription::terms::{Subscription, Term, Terms, VendorState};
+use crate::subscription::timeline::{KeyTimeline, KnownEnd};
 use crate::subscription::view::View;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ pub fn permit_until(
 }
 
 /// The instants at which the view of the active key may change by time alone.
-fn turns(active: &Held, course: &Course, settings: &Settings) -> Vec<Timestamp> {
+fn turns(active: &Held, course: &KeyTimeline, settings: &Settings) -> Vec<Timestamp> {
     let expiring = expires_from(course, active.statement.auto_renew(), settings);
     let named = [course.grace_from, course.lapses_at, course.withdrawn_at].map(|i| i.map(|(at, _)| at));
     named.into_iter().chain([course.ends_at, expiring, active.statement.fresh_until]).flatten().collect()
@@ -585,7 +585,7 @@ impl Step<'_> {
             // The vendor's word dates back what it brought about alone, not what came with a new term.
             let (state, state_since) = (after.state, after.state_since);
             let word_alone = Terms::Subscription(Subscription { state, state_since, ..before.clone() });
-            let phase = |terms| Course::of(terms, role_since).phase_at(self.now);
+            let phase = |terms| KeyTimeline::of(terms, role_since).phase_at(self.now);
             if phase(&word_alone) == phase(&new.terms) {
                 self.origin = state_since.filter(|at| *at <= self.now).map(|at| at.max(role_since));
             }

@@ -1,8 +1,8 @@
 //! When a reserve key takes over from the active one, and why.
 
-use crate::subscription::course::Course;
 use crate::subscription::held::Held;
 use crate::subscription::phase::{Cause, Phase};
+use crate::subscription::timeline::KeyTimeline;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl TakeOver {
     /// `reserve_first_active` is set where the reserve was active on this SVM before.
     pub fn foresee(
         active: &Held,
-        course: &Course,
+        course: &KeyTimeline,
         reserve: &Held,
         reserve_first_active: Option<Timestamp>,
         promotion: LapsePromotion,
@@ -111,6 +111,6 @@ impl TakeOver {
 impl Held {
     /// Whether this key, made active at `at`, would be of any use.
     pub fn could_work(&self, first_active: Option<Timestamp>, at: Timestamp) -> bool {
-        Course::of(&self.statement.terms, first_active.unwrap_or(at)).phase_at(at).0 != Phase::Restricted
+        KeyTimeline::of(&self.statement.terms, first_active.unwrap_or(at)).phase_at(at).0 != Phase::Restricted
     }
 }

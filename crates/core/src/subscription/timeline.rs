@@ -1,4 +1,4 @@
-//! The course of one key: the few instants that decide its life.
+//! The timeline of one key: the few instants that decide its life.
 
 use crate::subscription::instant::add_days;
 use crate::subscription::phase::{Cause, Phase};
@@ -19,7 +19,7 @@ pub struct KnownEnd {
 ///
 /// Intervals are half-open: at each of these instants the new thing already holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Course {
+pub struct KeyTimeline {
     /// The term is over: the end date, or a commercial key's period used up.
     pub ends_at: Option<Timestamp>,
     /// Grace begins, and what began it. Equal to the lapse where no days are granted.
@@ -30,8 +30,8 @@ pub struct Course {
     pub withdrawn_at: Option<(Timestamp, Cause)>,
 }
 
-impl Course {
-    /// The course under `terms`, where a commercial key was first active at `first_active`.
+impl KeyTimeline {
+    /// The timeline under `terms`, where a commercial key was first active at `first_active`.
     pub fn of(terms: &Terms, first_active: Timestamp) -> Self {
         match terms {
             Terms::Licence(licence) => {
