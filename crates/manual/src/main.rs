@@ -134,4 +134,16 @@ mod tests {
             assert!(text.contains(&format!("\n\\fB{code}\\fR\n")), "{code}");
         }
     }
+
+    #[test]
+    fn the_paths_are_those_of_the_documentation() {
+        let text = |page: Page, command: Command| page.render(&command).unwrap();
+        let agent = text(page::AGENT, svm_agent::cli::Cli::command());
+        for path in ["/etc/svm\\-agent/agent.toml", "/run/svm\\-agent/permits/", "/var/lib/svm\\-agent/"] {
+            assert!(agent.contains(&format!("\n\\fB{path}\\fR\n")), "{path}");
+        }
+        let collector = text(page::COLLECTOR, svm_collector::cli::Cli::command());
+        assert!(collector.contains("\n\\fB/etc/svm\\-collector/tokens\\fR\n"));
+        assert!(!collector.contains("/etc/svm\\-agent"));
+    }
 }

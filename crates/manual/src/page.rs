@@ -8,14 +8,17 @@ use std::io;
 /// Where the exit codes of the agent stand.
 const CONFIGURATION: &str = include_str!("../../../docs/reference/configuration.md");
 
+/// Where the paths of agent and collector stand, a column each.
+const INSTALL: &str = include_str!("../../../docs/guide/install.md");
+
 /// What a page has beside the command line.
 pub(crate) struct Page {
     pub(crate) name: &'static str,
     pub(crate) section: u8,
     about: &'static str,
     description: &'static str,
-    /// Each with what it is.
-    files: &'static [(&'static str, &'static str)],
+    /// A document with a table of paths, and in which column they stand.
+    files: (&'static str, usize),
     /// With their sections.
     see: &'static [(&'static str, u8)],
     exit_codes: &'static str,
@@ -28,16 +31,7 @@ pub(crate) const AGENT: Page = Page {
     description: "The service follows the signed word of the subscription's provider, stops database updates and the \
         use of KSN when a grace period has lapsed and gives them back on renewal, and tells a console every change. \
         Protection itself is never stopped. Its log is the journal: journalctl -u svm-agent.",
-    files: &[
-        ("/etc/svm-agent/agent.toml", "the settings, see svm-agent.toml(5)"),
-        ("/etc/svm-agent/conf.d/*.toml", "settings that win over it"),
-        ("/etc/svm-agent/trust.d/*.pem", "public keys of the providers whose documents are believed"),
-        ("/etc/svm-agent/actions/", "programs that are run when a permit changes"),
-        ("/run/svm-agent/permits/", "what database updates and KSN may do now, and until when"),
-        ("/run/svm-agent/query.sock, control.sock", "how the commands reach the service"),
-        ("/var/lib/svm-agent/", "what the service keeps"),
-        ("/usr/share/doc/svm-agent/", "more documentation"),
-    ],
+    files: (INSTALL, 1),
     see: &[("svm-agent.toml", 5), ("systemctl", 1), ("journalctl", 1)],
     exit_codes: CONFIGURATION,
 };
@@ -48,12 +42,7 @@ pub(crate) const COLLECTOR: Page = Page {
     about: "takes the events of security virtual machines, keeps them and shows the fleet",
     description: "The receiving end of svm-agent. It listens on one address in plain HTTP; TLS and login are the \
         business of a web server in front of it. Its log is the journal: journalctl -u svm-collector.",
-    files: &[
-        ("/etc/svm-collector/collector.toml", "the settings, see svm-collector.toml(5)"),
-        ("/etc/svm-collector/tokens", "the hashes of the senders' tokens, one a line"),
-        ("/var/lib/svm-collector/", "what it keeps"),
-        ("/usr/share/doc/svm-collector/", "more documentation"),
-    ],
+    files: (INSTALL, 2),
     see: &[("svm-collector.toml", 5), ("svm-agent", 8), ("systemctl", 1), ("journalctl", 1)],
     exit_codes: "### Exit codes\n\n|||\n|||\n| 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n| 78 | the settings are wrong |\n",
 };
@@ -64,7 +53,7 @@ pub(crate) const VENDOR: Page = Page {
     about: "issues signed documents about subscriptions, and publishes them as static files",
     description: "The provider's tool. Its state is a ledger: a folder of plain files, which goes well into git and \
         holds neither activation codes nor private keys.",
-    files: &[("/usr/share/doc/svm-vendor/", "more documentation")],
+    files: ("## Where everything is\n\n|||\n|||\n| documentation | `/usr/share/doc/svm-vendor/` |\n", 1),
     see: &[("svm-agent", 8)],
     exit_codes: "### Exit codes\n\n|||\n|||\n| 0 | done |\n| 1 | refused or failed |\n| 2 | wrong usage |\n",
 };
@@ -86,12 +75,17 @@ impl Page {
         commands(&mut command, &mut text)?;
         let mut end = Roff::new();
         end.control("SH", ["EXIT STATUS"]);
-        for (code, meaning) in exit_codes(self.exit_codes) {
-            end.control("TP", []).text([bold(code)]).text(markdown(meaning));
+        for cells in rows(self.exit_codes, "### Exit codes") {
+            let [code, meaning] = cells.as_slice() else { continue };
+            end.control("TP", []).text([bold(*code)]).text(markdown(meaning));
         }
         end.control("SH", ["FILES"]);
-        for (file, what) in self.files {
-            end.control("TP", []).text([bold(*file)]).text([roman(*what)]);
+        let (document, column) = self.files;
+        for cells in rows(document, "## Where everything is") {
+            let (Some(what), Some(paths)) = (cells.first(), cells.get(column)) else { continue };
+            for path in paths.split('`').filter(|path| path.starts_with('/')) {
+                end.control("TP", []).text([bold(path)]).text(markdown(what));
+            }
         }
         see_also(&mut end, self.see);
         text.push_str(&part(|writer| end.to_writer(writer))?);
@@ -156,13 +150,12 @@ fn commands(command: &mut Command, text: &mut String) -> io::Result<()> {
     Ok(())
 }
 
-/// The rows of the table under the heading "Exit codes": code and meaning, in Markdown.
-fn exit_codes(document: &str) -> impl Iterator<Item = (&str, &str)> {
-    let after = document.split_once("### Exit codes").map(|(_, after)| after).unwrap_or_default();
+/// The rows of the first table under a heading, as cells in Markdown.
+fn rows<'a>(document: &'a str, heading: &str) -> impl Iterator<Item = Vec<&'a str>> {
+    let after = document.split_once(heading).map(|(_, after)| after).unwrap_or_default();
     let rows =
         after.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
-    let cells = rows.skip(2).filter_map(|row| row.trim_matches('|').split_once('|'));
-    cells.map(|(code, meaning)| (code.trim(), meaning.trim()))
+    rows.skip(2).map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
 }
 
 /// A cell of a table in Markdown: links are their text, code is bold.
