@@ -4,37 +4,31 @@
 //! the permit is told as enforced only when everything that holds the resource to it has followed; what failed is tried
 //! again, and told. What was stopped or skipped is started once when the permit returns.
 
+mod dues;
+mod state;
 mod units;
 
-pub use units::Dues;
+pub use dues::Dues;
+pub use state::Keeper;
 
 use super::actions::{Looked, Running};
-use super::gateway::Gateway;
 use super::permit_file::{self, PermitFile};
 use super::protection::Guard;
-use super::updates::RunNow;
-use crate::engine::{Handle, Order, Tell};
-use crate::health::HealthRegistry;
+use crate::engine::{Order, Tell};
 use crate::outage::{Outage, Trouble};
-use crate::settings::Settings;
-use std::sync::Arc;
+use state::{LAST_RETRY, Outcome};
 use std::time::Duration;
 use svm_core::backoff::Backoff;
-use svm_core::clock::Clock;
 use svm_core::events::Operational;
 use svm_core::subscription::{DeviceStatus, Permit, Reason, Resource};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use units::Begun;
 
 /// The gateway closes its connections within moments; longer than this is a failure.
 const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The engine answers in milliseconds, or hangs.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
-
 /// After a failure: again after so long, doubling.
-const LAST_RETRY: Duration = Duration::from_secs(60);
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LAST_RETRY);
 
 /// Code of an outage: a permit cannot be carried out.
@@ -42,39 +36,6 @@ const FAILED: &str = "enforcement_failed";
 
 /// The code of an outage where an action fails that had worked.
 const ACTION_FAILED: &str = "action_failed";
-
-/// The keeper of one resource.
-pub struct Keeper {
-    /// Which.
-    pub resource: Resource,
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// Whose permits are carried out.
-    pub engine: Handle,
-    /// Where it is shown.
-    pub health: Arc<HealthRegistry>,
-    /// The gateway, where there is one for this resource.
-    pub gateway: Option<Arc<Gateway>>,
-    /// Asks for a database update.
-    pub updates: mpsc::Sender<RunNow>,
-    /// Changes when somebody wants everything looked at.
-    pub look: watch::Receiver<u64>,
-    /// Units that are owed a start.
-    pub dues: Dues,
-    /// What happened and is not told yet.
-    pub untold: Vec<Operational>,
-    /// The action whose outage is shown, where it is an action's.
-    pub failing: Option<String>,
-}
-
-/// What came of carrying a permit out.
-#[derive(Default)]
-struct Outcome {
-    by: Vec<String>,
-    problems: Vec<String>,
-}
 
 impl Keeper {
     /// Keeps for as long as the program runs.
@@ -239,11 +200,6 @@ impl Keeper {
 
     async fn told(&self, tell: Tell) -> bool {
         self.order(Order::Tell(Box::new(tell))).await
-    }
-
-    /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
-    async fn order(&self, order: Order) -> bool {
-        tokio::time::timeout(ENGINE_PATIENCE, self.engine.order(order)).await.is_ok_and(|kept| kept.is_ok())
     }
 
     /// Reasons for the device status, over both resources.

@@ -1,6 +1,6 @@
 //! The units of a keeper: which they are, how they are stopped, and which are started when the permit is back.
 
-use super::{Keeper, LAST_RETRY, Outcome};
+use super::state::{Keeper, LAST_RETRY, Outcome};
 use crate::enforcement::protection::{Guard, GuardError, RELATIONS};
 use crate::enforcement::systemctl::{self, UnitState};
 use crate::enforcement::updates::Asked;
@@ -8,10 +8,8 @@ use crate::enforcement::{gates, owed};
 use crate::engine::Order;
 use crate::lines::say;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use svm_core::ask::ask;
-use svm_core::lock::lock;
 use svm_core::subscription::{Permit, Resource};
 use tokio::time::Instant;
 
@@ -221,52 +219,6 @@ impl Keeper {
             }
         }
         self.guard().start(unit, shown.to_vec()).await.map_err(|error| error.to_string())
-    }
-}
-
-/// What a keeper has in mind of the units that are owed a start, beside what the engine keeps.
-#[derive(Debug, Default)]
-pub struct Dues(Mutex<Mind>);
-
-#[derive(Debug, Default)]
-struct Mind {
-    /// Stopped, and perhaps not kept yet.
-    owed: BTreeSet<String>,
-    /// Started, and that is not kept yet.
-    started: BTreeSet<String>,
-}
-
-impl Dues {
-    fn mind(&self) -> MutexGuard<'_, Mind> {
-        lock(&self.0)
-    }
-
-    /// These run and are stopped; answers what is not kept yet.
-    fn stopped(&self, units: &[String], kept: &BTreeSet<String>) -> Vec<String> {
-        let mut mind = self.mind();
-        // What could not be paid counts as owed again: better twice than never.
-        mind.started.clear();
-        mind.owed.extend(units.iter().cloned());
-        mind.owed.difference(kept).cloned().collect()
-    }
-
-    fn is_owed(&self, unit: &String, kept: &BTreeSet<String>) -> bool {
-        let mind = self.mind();
-        !mind.started.contains(unit) && (mind.owed.contains(unit) || kept.contains(unit))
-    }
-
-    fn started(&self, unit: &str) {
-        let mut mind = self.mind();
-        mind.owed.remove(unit);
-        mind.started.insert(unit.to_owned());
-    }
-
-    fn to_pay(&self) -> Vec<String> {
-        self.mind().started.iter().cloned().collect()
-    }
-
-    fn paid(&self, units: &[String]) {
-        self.mind().started.retain(|unit| !units.contains(unit));
     }
 }
 
