@@ -1,34 +1,28 @@
-//! What requests are answered from.
+//! What requests are answered from, and the tasks that carry them out.
 
 use super::reload::Reload;
 use crate::activation::Wish;
 use crate::enforcement::updates::RunNow;
-use crate::engine::Handle;
-use crate::health::HealthRegistry;
 use crate::identity::Bond;
-use crate::settings::Settings;
 use crate::source::poller::Refresh;
 use crate::status::{ReporterHandle, StatusSource};
-use crate::store::Store;
 use std::sync::Arc;
-use svm_core::clock::Clock;
 use tokio::sync::{mpsc, watch};
 
 /// What requests are answered from.
 #[derive(Clone)]
 pub struct Api {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// The engine.
-    pub engine: Handle,
-    /// The store, for the events that are kept.
-    pub store: Store,
-    /// How the parts are.
-    pub health: Arc<HealthRegistry>,
-    /// Builds the status.
+    /// The engine, the store, what the parts publish, and the settings: all that a status shows.
     pub status: StatusSource,
+    /// To what the SVM's id is bound.
+    pub bond: Arc<Bond>,
+    /// The tasks that carry out what is asked.
+    pub requests: Requests,
+}
+
+/// The tasks that carry out what is asked, beside the engine.
+#[derive(Clone)]
+pub struct Requests {
     /// Reports the status.
     pub reporter: ReporterHandle,
     /// Asks the poller to look.
@@ -41,8 +35,4 @@ pub struct Api {
     pub run_now: mpsc::Sender<RunNow>,
     /// Has the settings read again.
     pub reload: mpsc::Sender<Reload>,
-    /// The SVM's id.
-    pub id: Arc<str>,
-    /// To what it is bound.
-    pub bond: Arc<Bond>,
 }

@@ -18,21 +18,21 @@ pub(crate) struct Devices {
 
 pub(super) async fn devices(call: Call<'_>) -> Result<Answer, Fault> {
     let Devices { count } = read(call.body).await?;
-    Ok(carried_out(call.api.engine.order(Order::Devices(count)).await?)?.into())
+    Ok(carried_out(call.api.status.engine.order(Order::Devices(count)).await?)?.into())
 }
 
 pub(super) async fn report(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(carried_out(call.api.reporter.report().await?)?.into())
+    Ok(carried_out(call.api.requests.reporter.report().await?)?.into())
 }
 
 /// Has every permit carried out anew.
 pub(super) async fn look(call: Call<'_>) -> Result<Answer, Fault> {
-    call.api.look.send_modify(|n| *n += 1);
+    call.api.requests.look.send_modify(|n| *n += 1);
     Ok(json!({"looking": true}).into())
 }
 
 pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
-    let looked = ask(&call.api.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
+    let looked = ask(&call.api.requests.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
     match looked {
         Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
         Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
@@ -44,8 +44,8 @@ pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
 pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
     match call.peer.user {
         Some(0) => {
-            carried_out(call.api.engine.order(Order::ResetClock).await?)?;
-            Ok(json!(call.api.clock.standing()).into())
+            carried_out(call.api.status.engine.order(Order::ResetClock).await?)?;
+            Ok(json!(call.api.status.clock.standing()).into())
         }
         _ => Err(Fault::new(
             StatusCode::FORBIDDEN,
@@ -57,7 +57,7 @@ pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
 
 /// Reads the settings again; what is answered has come into force.
 pub(super) async fn reload(call: Call<'_>) -> Result<Answer, Fault> {
-    match ask(&call.api.reload, |reply| reply).await.ok_or_else(Fault::stopping)? {
+    match ask(&call.api.requests.reload, |reply| reply).await.ok_or_else(Fault::stopping)? {
         Ok(reloaded) => Ok(json!(reloaded).into()),
         Err(refused) => {
             Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, refused.code(), refused.to_string()))
@@ -66,7 +66,7 @@ pub(super) async fn reload(call: Call<'_>) -> Result<Answer, Fault> {
 }
 
 pub(super) async fn run_updates(call: Call<'_>) -> Result<Answer, Fault> {
-    match ask(&call.api.run_now, |reply| reply).await.ok_or_else(Fault::stopping)? {
+    match ask(&call.api.requests.run_now, |reply| reply).await.ok_or_else(Fault::stopping)? {
         updates::Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         asked => Ok(json!(asked).into()),
     }

@@ -39,14 +39,14 @@ pub(super) async fn add(call: Call<'_>) -> Result<Answer, Fault> {
             let code = ActivationCode::parse(code.expose_secret())
                 .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
             let sub = code.sub();
-            match ask_vendor(&api.settings, &api.clock, &api.health, &sub).await {
+            match ask_vendor(&api.status.settings, &api.status.clock, &api.status.health, &sub).await {
                 Ok(offered) => take(api, role, offered, Some(sub)).await,
                 Err(error) => unanswered(api, role, sub, asked.until_published, &error).await,
             }
         }
         (None, Some(document)) if !asked.until_published => {
             let expect = Expect { sub: None, issuer: None };
-            let offered = verify_now(&document, &api.settings.trust_dir, expect, &mut Vec::new());
+            let offered = verify_now(&document, &api.status.settings.trust_dir, expect, &mut Vec::new());
             take(api, role, offered, None).await
         }
         (None, Some(_)) => {
@@ -63,10 +63,14 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
     let kind = document.map(|d| d.statement.kind());
     let key = document.map(|d| d.statement.key.clone());
     let sub = document.map(|d| d.sub.clone()).or(sub);
-    let turn = api.engine.order(order(role, offered)).await?;
+    let turn = api.status.engine.order(order(role, offered)).await?;
     if let Some(sub) = sub {
         let added = turn.refusal().is_none();
-        api.activations.send(Wish::Came { role, sub, added }).await.map_err(|_| Fault::stopping())?;
+        api.requests
+            .activations
+            .send(Wish::Came { role, sub, added })
+            .await
+            .map_err(|_| Fault::stopping())?;
     }
     let at = turn.at;
     let mut done = carried_out(turn).map_err(|mut fault| {
@@ -75,7 +79,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
         }
         fault
     })?;
-    let state = api.engine.picture.borrow().state.clone();
+    let state = api.status.engine.picture.borrow().state.clone();
     let held = key.as_ref().and_then(|key| state.held(key)).map(|(_, held)| held);
     if let (Some(held), Some(done)) = (held, done.as_object_mut()) {
         done.insert("remark".to_owned(), json!(remark(&state, held, at)));
@@ -120,7 +124,7 @@ async fn unanswered(
     until_published: bool,
     error: &SourceError,
 ) -> Result<Answer, Fault> {
-    let mut failure = Failure::of(error, &api.settings);
+    let mut failure = Failure::of(error, &api.status.settings);
     let status = match error {
         SourceError::NotFound if !until_published => Some(StatusCode::NOT_FOUND),
         SourceError::Withdrawn => Some(StatusCode::GONE),
@@ -134,18 +138,18 @@ async fn unanswered(
         return Err(Fault::new(status, &failure.code, failure.message));
     }
     let keep = Box::new(Keep { sub, role, failure });
-    let kept = ask(&api.activations, |reply| Wish::Keep(keep, reply)).await;
+    let kept = ask(&api.requests.activations, |reply| Wish::Keep(keep, reply)).await;
     let (pending, replaces) = kept.ok_or_else(Fault::stopping)??;
     Ok(Answer::Accepted(json!({"pending": pending, "replaces": replaces})))
 }
 
 pub(super) async fn remove(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(carried_out(call.api.engine.order(Order::RemoveKey(call.part)).await?)?.into())
+    Ok(carried_out(call.api.status.engine.order(Order::RemoveKey(call.part)).await?)?.into())
 }
 
 /// Drops the pending activations of a role; of both without one.
 pub(super) async fn cancel(call: Call<'_>, role: Option<Role>) -> Result<Answer, Fault> {
-    let cancelled = ask(&call.api.activations, |reply| Wish::Cancel(role, reply)).await;
+    let cancelled = ask(&call.api.requests.activations, |reply| Wish::Cancel(role, reply)).await;
     let cancelled = cancelled.ok_or_else(Fault::stopping)??;
     if cancelled.is_empty() {
         let none = "no such activation is pending; svm-agent status shows those that are";

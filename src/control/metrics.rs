@@ -5,11 +5,10 @@
 
 mod gateway;
 
-use super::api::Api;
 use super::fault::Fault;
 use super::request::{Answer, Call};
 use crate::health::UpdatesHealth;
-use crate::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
+use crate::status::{DestinationStatus, KeyStatus, PermitStatus, Status, StatusSource};
 use jiff::Timestamp;
 use svm_core::prometheus::{CONTENT_TYPE, Text};
 use svm_core::subscription::{Cause, Permit, Phase};
@@ -21,18 +20,18 @@ pub(super) struct Process {
 }
 
 impl Process {
-    fn of(api: &Api) -> Self {
-        Self { started: api.health.started(), dropped: api.engine.picture.borrow().dropped }
+    fn of(source: &StatusSource) -> Self {
+        Self { started: source.health.started(), dropped: source.engine.picture.borrow().dropped }
     }
 }
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(Answer::Text(CONTENT_TYPE, now(call.api).await))
+    Ok(Answer::Text(CONTENT_TYPE, now(&call.api.status).await))
 }
 
 /// All metrics now.
-pub(super) async fn now(api: &Api) -> String {
-    text(&api.status.status().await, &Process::of(api))
+pub(super) async fn now(source: &StatusSource) -> String {
+    text(&source.status().await, &Process::of(source))
 }
 
 /// All metrics.

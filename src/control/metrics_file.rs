@@ -3,37 +3,37 @@
 //! Promises: whoever reads sees a whole file, the old one or the new one; it is written every `metrics.every`, and soon
 //! after the engine changed something; a failure is told as an outage, once.
 
-use super::api::Api;
 use super::metrics;
 use crate::outage::{Outage, Trouble};
+use crate::status::StatusSource;
+use jiff::SignedDuration;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Changes that come together are written together; so often it is written at most.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-/// Writes the file for as long as the program runs; without `metrics.textfile` it ends at once.
-pub async fn keep(api: Api) {
-    let Some(path) = api.settings.metrics.textfile.clone() else { return };
-    let every = api.settings.metrics.every.unsigned_abs();
+/// Writes the file for as long as the program runs, at least `every` so often.
+pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
+    let every = every.unsigned_abs();
     let mut outage = None;
-    let mut picture = api.engine.picture.clone();
+    let mut picture = status.engine.picture.clone();
     loop {
         picture.mark_unchanged();
-        match write(&path, metrics::now(&api).await.as_bytes()) {
+        match write(&path, metrics::now(&status).await.as_bytes()) {
             Ok(()) => Outage::over(&mut outage, Trouble::MetricsFile),
             Err(error) => {
                 let message = format!("{}: {error}; svm-agent doctor says what to do", path.display());
-                let now = api.clock.now();
+                let now = status.clock.now();
                 Outage::note(&mut outage, now, Trouble::MetricsFile, "metrics_not_written", message);
             }
         }
-        api.clock.sleep(TOGETHER.min(every)).await;
+        status.clock.sleep(TOGETHER.min(every)).await;
         tokio::select! {
             changed = picture.changed() => if changed.is_err() { return },
-            () = api.clock.sleep(every.saturating_sub(TOGETHER)) => {}
+            () = status.clock.sleep(every.saturating_sub(TOGETHER)) => {}
         }
     }
 }

@@ -15,20 +15,20 @@ pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
 }
 
 pub(super) async fn updates(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(json!(call.api.health.updates().clone()).into())
+    Ok(json!(call.api.status.health.updates().clone()).into())
 }
 
 pub(super) async fn clock(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(json!(call.api.clock.standing()).into())
+    Ok(json!(call.api.status.clock.standing()).into())
 }
 
 /// The id, and whether this machine is the one to which it is bound.
 pub(super) async fn identity(call: Call<'_>) -> Result<Answer, Fault> {
     let api = call.api;
-    let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
+    let machine = of_this_machine(&api.status.settings.identity, &api.status.settings.runtime_dir);
     let differs = api.bond.binding.differs(&machine);
     Ok(json!({
-        "id": &*api.id,
+        "id": &*api.status.id,
         "since": api.bond.since,
         "bound_to": api.bond.binding.names(),
         "seen_now": machine.names(),
@@ -40,8 +40,8 @@ pub(super) async fn identity(call: Call<'_>) -> Result<Answer, Fault> {
 /// What time alone will bring; a year ahead where no end is given.
 pub(super) async fn forecast(call: Call<'_>) -> Result<Answer, Fault> {
     let (api, until) = (call.api, until(call.query)?);
-    let state = api.engine.picture.borrow().state.as_ref().clone();
-    let rows = forecast::forecast(state, &api.settings.rules, api.clock.now(), until);
+    let state = api.status.engine.picture.borrow().state.as_ref().clone();
+    let rows = forecast::forecast(state, &api.status.settings.rules, api.status.clock.now(), until);
     Ok(json!(rows.map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_instant", e.to_string()))?).into())
 }
 

@@ -3,6 +3,7 @@
 //! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
 
 mod home;
+mod opening;
 mod reload;
 mod session;
 mod watchdog;

@@ -57,7 +57,7 @@ impl Fast {
 struct Trusted {
     time: Mutex<TrustedTime>,
     /// So long a wall clock far ahead has to say the same until it is obeyed.
-    dwell: SignedDuration,
+    dwell: Mutex<SignedDuration>,
     /// Changes where whoever waits for an instant has to look again.
     stepped: watch::Sender<u64>,
 }
@@ -67,12 +67,16 @@ impl Trusted {
         lock(&self.time)
     }
 
+    fn dwell(&self) -> SignedDuration {
+        *lock(&self.dwell)
+    }
+
     /// Does something with trusted time. Whoever waits looks again where time moved otherwise than by passing, or began
     /// or ceased to be doubted.
     fn with<T>(&self, reading: Reading, work: impl FnOnce(&mut TrustedTime) -> T) -> T {
         let mut time = self.time();
         let turns = time.turns();
-        time.observe(reading, self.dwell);
+        time.observe(reading, self.dwell());
         let done = work(&mut time);
         let turned = time.turns() != turns;
         drop(time);
@@ -117,9 +121,13 @@ impl Clock {
         Self { fast: self.fast.map(|fast| Fast { end: end.max(fast.start), ..fast }), ..self }
     }
 
-    /// This clock, going by trusted time from here on: for the one daemon of a process, which is why it may stay for as
-    /// long as that. `memory` is what [`Clock::memory`] gave before a restart.
+    /// This clock with trusted time: for the one daemon of a process, so it may live as long as the process. `memory` is
+    /// what [`Clock::memory`] gave before a restart. A clock that has trusted time goes on with it, under the new `dwell`.
     pub fn trusted(self, memory: Option<&str>, dwell: SignedDuration) -> Self {
+        if let Some(trusted) = self.trusted {
+            *lock(&trusted.dwell) = dwell;
+            return self;
+        }
         let reading = self.reading();
         let boot_id = match self.fast {
             None => boot_id().to_owned(),
@@ -133,7 +141,7 @@ impl Clock {
             None => TrustedTime::new(&boot_id, reading, dwell),
         };
         let (stepped, _) = watch::channel(0);
-        let trusted = Trusted { time: Mutex::new(time), dwell, stepped };
+        let trusted = Trusted { time: Mutex::new(time), dwell: Mutex::new(dwell), stepped };
         Self { trusted: Some(Box::leak(Box::new(trusted))), ..self }
     }
 
@@ -160,7 +168,7 @@ impl Clock {
     /// Does something with trusted time, where this clock goes by that.
     fn with<T>(&self, work: impl FnOnce(&mut TrustedTime, Reading, SignedDuration) -> T) -> Option<T> {
         let (trusted, reading) = (self.trusted?, self.reading());
-        Some(trusted.with(reading, |time| work(time, reading, trusted.dwell)))
+        Some(trusted.with(reading, |time| work(time, reading, trusted.dwell())))
     }
 
     /// A document of a trusted signer was signed then, so it is not earlier now.
