@@ -1,6 +1,6 @@
 //! What commands share that ask the agent: waiting, reading an answer into its type, reading what is passed to them.
 
-use super::CliError;
+use super::error::CliError;
 use crate::control::client::AskError;
 use serde_json::Value;
 use std::io::ErrorKind;

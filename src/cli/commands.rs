@@ -1,10 +1,12 @@
 //! What each command does.
 
+use super::arguments::{Cli, Command, DevicesCommand, IdentityCommand, KeyCommand};
 use super::client::{typed, wait};
+use super::error::{CliError, WRONG_SETTINGS};
 use super::format::happened;
-use super::{
-    Cli, CliError, Command, DevicesCommand, IdentityCommand, KeyCommand, Out, Reach, WRONG_SETTINGS, show,
-};
+use super::output::Out;
+use super::reach::Reach;
+use super::show;
 use crate::control::client::{ask, ask_within};
 use crate::control::{Door, turn_away};
 use crate::daemon;
@@ -32,7 +34,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
             permit(&cli, resource, take.as_ref(), out)
         }
         Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
-        Command::Doctor { .. } => super::doctor::run(&cli, out),
+        Command::Doctor => super::doctor::run(&cli, out),
         Command::Check(asked) => Ok(super::check::run(&cli, asked)),
         Command::Config { command } => super::config::run(&cli, command, out),
         Command::Reload { quiet, .. } => super::config::reload(&cli, *quiet, out),
@@ -190,7 +192,7 @@ async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, C
                 show::status(out, &typed::<Status>(value)?, *explain)?;
             }
         }
-        Command::Key { command: KeyCommand::List { .. } } => {
+        Command::Key { command: KeyCommand::List } => {
             let status: Status = ask(dir, Door::Query, Method::GET, "v1/status", None).await?;
             if out.json() {
                 out.value(&status.keys)?;
@@ -219,7 +221,7 @@ async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, C
                 happened(&value, out)?;
             }
         }
-        Command::Report { .. } => {
+        Command::Report => {
             let value: Value = ask(dir, Door::Control, Method::POST, "v1/report", None).await?;
             if out.json() {
                 out.value(&value)?;
@@ -227,7 +229,7 @@ async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, C
                 out.line("the whole status is on its way to each destination")?;
             }
         }
-        Command::Refresh { .. } => {
+        Command::Refresh => {
             let value: Value = ask(dir, Door::Control, Method::POST, "v1/refresh", None).await?;
             if out.json() {
                 out.value(&value)?;
@@ -247,7 +249,7 @@ async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, C
             super::timeline::forecast(until.as_deref(), dir, out).await?;
         }
         Command::Renewal(_)
-        | Command::Doctor { .. }
+        | Command::Doctor
         | Command::Check(_)
         | Command::Identity { .. }
         | Command::Run

@@ -1,8 +1,10 @@
 //! `svm-agent config` and `reload`: whether the settings are right, what they come to and where that is said, and having
 //! them taken over.
 
+use super::arguments::{Cli, ConfigCommand};
 use super::client::{typed, wait};
-use super::{Cli, CliError, ConfigCommand, Out};
+use super::error::CliError;
+use super::output::Out;
 use crate::control::Door;
 use crate::control::client::{AskError, ask_within};
 use crate::control::reload::Reloaded;
@@ -25,11 +27,11 @@ pub(super) fn run(cli: &Cli, command: &ConfigCommand, out: &mut Out) -> Result<u
     match command {
         ConfigCommand::Check { offline, .. } => wait(check_settings(cli, *offline, out))?,
         ConfigCommand::Show { changed, .. } => show(&cli.settings()?, *changed, out),
-        ConfigCommand::Schema { .. } if out.json() => {
+        ConfigCommand::Schema if out.json() => {
             out.value(&json_schema())?;
             Ok(0)
         }
-        ConfigCommand::Schema { .. } => {
+        ConfigCommand::Schema => {
             for line in format!("{:#}", json_schema()).lines() {
                 out.line(line)?;
             }

@@ -1,7 +1,9 @@
 //! `svm-agent doctor`: shows what was found, by part, what is wrong with what to do, and a summary last.
 
+use super::arguments::Cli;
+use super::error::CliError;
+use super::output::Out;
 use super::output::Paint;
-use super::{Cli, CliError, Out};
 use crate::doctor::{Area, Finding, Grade, examine};
 use crate::settings::{Settings, installed_files};
 use serde_json::json;

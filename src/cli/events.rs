@@ -1,7 +1,10 @@
 //! `svm-agent events`: what happened here, and where each event is on its way.
 
+use super::arguments::EventsCommand;
 use super::client::typed;
-use super::{CliError, EventsCommand, Out, format};
+use super::error::CliError;
+use super::format;
+use super::output::Out;
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::store::{EventRow, EventShown};
@@ -27,7 +30,7 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
                 format!("limit={limit}&severity={severity}&waiting={waiting}&quarantined={quarantined}");
             list(dir, &query, out).await?;
         }
-        EventsCommand::Tail { .. } => {
+        EventsCommand::Tail => {
             let mut last = list(dir, "limit=10", out).await?;
             loop {
                 tokio::time::sleep(TAIL_EVERY).await;

@@ -1,6 +1,6 @@
 //! How facts look to a person, one at a time: instants, keys, clocks, databases, events.
 
-use super::Out;
+use super::output::Out;
 use crate::health::{Outdated, UpdatesHealth};
 use crate::outage::Outage;
 use crate::status::KeyStatus;

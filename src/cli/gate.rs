@@ -2,7 +2,9 @@
 //!
 //! A unit that must not be gated is refused before anything is written; what systemd does not heed is taken back.
 
-use super::{CliError, GateCommand, Out};
+use super::arguments::GateCommand;
+use super::error::CliError;
+use super::output::Out;
 use crate::control::Door;
 use crate::control::client::{AskError, ask};
 use crate::enforcement::gate_check::{self, Standing, protection_drop_ins, standings};
@@ -75,12 +77,12 @@ pub(super) async fn run(
             let runtime_dir = settings().map_or_else(|_| RUNTIME_DIR.into(), |settings| settings.runtime_dir);
             remove(unit.as_deref(), &runtime_dir, &places, out).await
         }
-        GateCommand::Renew { .. } => {
+        GateCommand::Renew => {
             root()?;
             let runtime_dir = settings().map_or_else(|_| RUNTIME_DIR.into(), |settings| settings.runtime_dir);
             renew(&runtime_dir, &places, out).await
         }
-        GateCommand::List { .. } => {
+        GateCommand::List => {
             // Of settings that are wrong, the usual ones: the gates are there all the same.
             let read = settings().ok();
             let runtime_dir =

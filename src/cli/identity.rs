@@ -1,8 +1,10 @@
 //! `svm-agent identity`: which id this SVM has, giving it up before an image is made, and what root does before each
 //! start.
 
+use super::arguments::IdentityCommand;
 use super::client::wait;
-use super::{CliError, IdentityCommand, Out};
+use super::error::CliError;
+use super::output::Out;
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::daemon::{self, RunError};
@@ -30,7 +32,7 @@ struct Shown {
 
 pub(super) fn run(command: &IdentityCommand, settings: &Settings, out: &mut Out) -> Result<u8, CliError> {
     match command {
-        IdentityCommand::Show { .. } => show(settings, out)?,
+        IdentityCommand::Show => show(settings, out)?,
         IdentityCommand::Reset { forget_keys, .. } => reset(settings, *forget_keys, out)?,
         IdentityCommand::HandOver => hand_over(&settings.identity, &settings.runtime_dir)
             .map_err(|e| CliError::given("not_handed_over", svm_core::error_chain::Chain(&e).to_string()))?,

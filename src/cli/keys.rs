@@ -1,8 +1,11 @@
 //! `svm-agent activate` and `svm-agent key`: what makes and takes away keys.
 
 use super::client::{read_bounded, typed};
+use super::error::CliError;
 use super::format::{happened, instant};
-use super::{CliError, Out, Reach, paste};
+use super::output::Out;
+use super::paste;
+use super::reach::Reach;
 use crate::control::Door;
 use crate::control::client::{PATIENCE, ask, ask_within};
 use crate::health::PendingActivation;

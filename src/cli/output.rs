@@ -1,7 +1,7 @@
 //! Where the command line writes: lines for people, or JSON; nothing that came from outside can steer the
 //! terminal.
 
-use super::CliError;
+use super::error::CliError;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
@@ -9,6 +9,8 @@ use svm_core::command_line;
 use svm_core::environment;
 use svm_core::error_chain::Chain;
 use svm_core::text::clean;
+
+pub(super) const PROGRAM: &str = "svm-agent";
 
 /// So wide are tables and wrapped texts: a terminal has 80 columns.
 pub(super) const WIDTH: usize = 80;
@@ -109,7 +111,7 @@ impl Out {
     /// What is to be known beside the answer; on standard error, so that it is no part of it.
     pub fn remark(&mut self, what: &str) {
         if !self.json {
-            svm_core::logging::complain(&format!("{}: {what}", super::PROGRAM));
+            svm_core::logging::complain(&format!("{}: {what}", PROGRAM));
         }
     }
 
@@ -123,7 +125,7 @@ impl Out {
 
     /// An error: for people on standard error, as JSON on standard output.
     pub fn error(&mut self, error: &CliError) {
-        command_line::report(super::PROGRAM, self.json, error.code(), &Chain(error).to_string());
+        command_line::report(PROGRAM, self.json, error.code(), &Chain(error).to_string());
     }
 }
 

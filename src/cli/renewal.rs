@@ -1,59 +1,18 @@
 //! `svm-agent renewal`.
 
-use super::{CliError, Json, Out, Reach};
+use super::arguments::{LangName, RenewalArguments};
+use super::error::CliError;
+use super::output::Out;
+use super::reach::Reach;
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::renewal::{Advice, KeyFacts, Known, Lang, Letter, OrderNumber, advise};
 use crate::status::Status;
-use clap::{Args, ValueEnum};
 use reqwest::Method;
 use svm_core::settings::SettingsError;
 use svm_core::subscription::Channel;
 
-/// What is asked.
-#[derive(Args)]
-pub(super) struct Asked {
-    /// The number of the order, as its confirmation has it [default: that of the key that is held]
-    #[arg(long, value_name = "NUMBER")]
-    order: Option<String>,
-    /// Where it was bought [default: as the key that is held says]
-    #[arg(long, value_enum)]
-    channel: Option<ChannelName>,
-    /// The language of the answer and the letter [default: that of the locale]
-    #[arg(long, value_enum)]
-    lang: Option<LangName>,
-    #[command(flatten)]
-    pub(super) json: Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ChannelName {
-    Website,
-    Portal,
-    Isp,
-    Partner,
-    Corporate,
-}
-
-impl From<ChannelName> for Channel {
-    fn from(name: ChannelName) -> Self {
-        match name {
-            ChannelName::Website => Self::Website,
-            ChannelName::Portal => Self::Portal,
-            ChannelName::Isp => Self::Isp,
-            ChannelName::Partner => Self::Partner,
-            ChannelName::Corporate => Self::Corporate,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LangName {
-    En,
-    Ru,
-}
-
-impl Asked {
+impl RenewalArguments {
     /// Answers; asks the agent for the key that is held, and does without where more is given.
     pub(super) async fn answer(
         &self,

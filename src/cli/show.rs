@@ -1,7 +1,7 @@
 //! The whole status and the keys, for a person.
 
-use super::Out;
 use super::format::{dates, doubt, failing, in_short, instant, or_none};
+use super::output::Out;
 use crate::health::{GatewayHealth, PendingActivation};
 use crate::status::{KeyStatus, PermitStatus, Status};
 use jiff::Timestamp;

@@ -1,7 +1,9 @@
 //! `svm-agent simulate`: a scenario, or what time will bring to this SVM.
 
+use super::client;
+use super::error::CliError;
+use super::output::Out;
 use super::output::WIDTH;
-use super::{CliError, Out, client};
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::forecast::{in_words, worded};

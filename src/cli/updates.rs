@@ -1,8 +1,10 @@
 //! `svm-agent updates`.
 
+use super::arguments::UpdatesCommand;
 use super::client::typed;
+use super::error::CliError;
 use super::format::{databases, instant, or_none};
-use super::{CliError, Out, UpdatesCommand};
+use super::output::Out;
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::enforcement::updates::Asked;
@@ -13,11 +15,11 @@ use std::path::Path;
 
 pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     match command {
-        UpdatesCommand::Status { .. } => {
+        UpdatesCommand::Status => {
             let value: Value = ask(dir, Door::Query, Method::GET, "v1/updates", None).await?;
             if out.json() { Ok(out.value(&value)?) } else { status(out, &typed(value)?) }
         }
-        UpdatesCommand::Run { .. } => {
+        UpdatesCommand::Run => {
             let value: Value = ask(dir, Door::Control, Method::POST, "v1/updates/run", None).await?;
             if out.json() {
                 return Ok(out.value(&value)?);

@@ -1,7 +1,7 @@
 //! What the status comes to, for a monitoring system. Pure.
 
-use super::Part;
 use super::range::Range;
+use crate::cli::arguments::CheckPart as Part;
 use crate::health::Outdated;
 use crate::status::Status;
 use std::fmt::Write;

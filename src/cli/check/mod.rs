@@ -7,12 +7,12 @@
 mod judge;
 mod range;
 
-use super::client::wait;
-use super::{Cli, CliError};
+use crate::cli::arguments::{CheckArguments, CheckPart as Part, Cli};
+use crate::cli::client::wait;
+use crate::cli::error::CliError;
 use crate::control::Door;
 use crate::control::client::{AskError, ask_within};
 use crate::status::Status;
-use clap::{Args, ValueEnum};
 use judge::{Limits, Verdict, judge};
 use range::Range;
 use reqwest::Method;
@@ -21,52 +21,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 use svm_core::error_chain::Chain;
 
-/// What is asked for. Ranges are texts: a wrong one is UNKNOWN, not a wrong use of a program.
-#[derive(Args)]
-pub(super) struct Asked {
-    /// Warn by the days left to the known end or of the grace period; 7: alerts below 7
-    #[arg(short, long, value_name = "RANGE", default_value = "7:", allow_hyphen_values = true)]
-    warning: String,
-    /// The same, critical
-    #[arg(short, long, value_name = "RANGE", default_value = "1:", allow_hyphen_values = true)]
-    critical: String,
-    /// Warn by the number of events that wait for a destination
-    #[arg(long, value_name = "RANGE", default_value = "1000", allow_hyphen_values = true)]
-    backlog_warning: String,
-    /// The same, critical
-    #[arg(long, value_name = "RANGE", default_value = "10000", allow_hyphen_values = true)]
-    backlog_critical: String,
-    /// Warn by the age of the databases in days [default: as the agent's settings say]
-    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
-    age_warning: Option<String>,
-    /// The same, critical
-    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
-    age_critical: Option<String>,
-    /// Look at this alone; may be given several times
-    #[arg(long, value_enum, value_name = "PART")]
-    only: Vec<Part>,
-    /// UNKNOWN after so many seconds
-    #[arg(short, long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
-}
-
-/// What is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(super) enum Part {
-    /// The device status, permits, clock and store.
-    Status,
-    /// The days left.
-    Subscription,
-    /// Destinations and what waits for them.
-    Delivery,
-    /// How old the databases are.
-    Databases,
-}
-
 const PARTS: [Part; 4] = [Part::Status, Part::Subscription, Part::Delivery, Part::Databases];
 
 /// Prints the answer and gives the exit code.
-pub(super) fn run(cli: &Cli, asked: &Asked) -> u8 {
+pub(super) fn run(cli: &Cli, asked: &CheckArguments) -> u8 {
     let verdict = match limits(asked) {
         Err(problem) => Verdict::unknown(problem),
         Ok(limits) => match runtime_dir(cli) {
@@ -104,7 +62,7 @@ fn parts(only: &[Part]) -> Vec<Part> {
     PARTS.into_iter().filter(|part| only.is_empty() || only.contains(part)).collect()
 }
 
-fn limits(asked: &Asked) -> Result<Limits, String> {
+fn limits(asked: &CheckArguments) -> Result<Limits, String> {
     let range = |name: &str, text: &str| text.parse::<Range>().map_err(|error| format!("--{name}: {error}"));
     let optional =
         |name: &str, text: &Option<String>| text.as_ref().map(|text| range(name, text)).transpose();

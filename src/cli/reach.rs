@@ -1,0 +1,69 @@
+//! The settings of a command line, and where the agent is asked by them.
+
+use super::arguments::Cli;
+use super::error::CliError;
+use super::output::Out;
+use crate::control::client::AskError;
+use crate::settings::{LONGEST_TIMEOUT, RUNTIME_DIR, Settings, installed_files};
+use std::path::PathBuf;
+use std::time::Duration;
+use svm_core::environment;
+use svm_core::settings::SettingsError;
+
+/// What a command needs to know to ask the agent.
+pub(super) struct Reach {
+    pub(super) runtime_dir: PathBuf,
+    /// So long the agent may ask the vendor.
+    pub(super) source_timeout: Duration,
+    /// Why the settings cannot be gone by.
+    wrong: Option<SettingsError>,
+}
+
+impl Reach {
+    /// What came of asking. Where nobody answered, it is the settings that are to be mended first; where somebody did,
+    /// they are to be mended all the same.
+    pub(super) fn settle<T>(self, asked: Result<T, CliError>, out: &mut Out) -> Result<T, CliError> {
+        match (self.wrong, asked) {
+            (Some(wrong), Err(CliError::Ask(AskError::Unreachable { .. }))) => Err(wrong.into()),
+            // An agent that does not start for them.
+            (Some(wrong), Err(CliError::Ask(AskError::Refused { code, .. }))) if code == "bad_settings" => {
+                Err(wrong.into())
+            }
+            (Some(_), asked) => {
+                out.remark("the settings are wrong or not for you to read (svm-agent config check); the agent goes by those that it has");
+                asked
+            }
+            (None, asked) => asked,
+        }
+    }
+}
+
+impl Cli {
+    pub(super) fn settings(&self) -> Result<Settings, SettingsError> {
+        let files = if self.config.is_empty() { installed_files()? } else { self.config.clone() };
+        Settings::read(&files, environment::variables())
+    }
+
+    /// Settings by which an agent could run now.
+    pub(super) fn usable_settings(&self) -> Result<Settings, SettingsError> {
+        let settings = self.settings()?;
+        let problems = settings.unusable();
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+    }
+
+    /// Where the agent is asked. Where the installed settings are wrong, or not for this user to read, an agent may go on
+    /// by those that it has, at the usual place.
+    pub(super) fn reach(&self) -> Result<Reach, SettingsError> {
+        match self.settings() {
+            Ok(Settings { runtime_dir, source, .. }) => {
+                Ok(Reach { runtime_dir, source_timeout: source.connection.timeout, wrong: None })
+            }
+            Err(wrong) if self.config.is_empty() => Ok(Reach {
+                runtime_dir: RUNTIME_DIR.into(),
+                source_timeout: LONGEST_TIMEOUT.unsigned_abs(),
+                wrong: Some(wrong),
+            }),
+            Err(wrong) => Err(wrong),
+        }
+    }
+}
