@@ -160,7 +160,11 @@ fn source_paths(page: &str) -> Vec<String> {
     let spans = text.split('`').skip(1).step_by(2);
     let paths = spans.filter_map(|span| span.split([' ', '\n', ':']).next());
     let paths = paths.filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
-    paths.filter(|path| !path.contains(['*', '…', '<', '{'])).map(str::to_owned).collect()
+    // A part in capitals stands for a name.
+    let is_placeholder = |part: &str| part.len() > 1 && part.chars().all(|c| c.is_ascii_uppercase());
+    let paths =
+        paths.filter(|path| !path.contains(['*', '…', '<', '{']) && !path.split('/').any(is_placeholder));
+    paths.map(str::to_owned).collect()
 }
 
 /// The list of changes is history and is not held to the sources of today.
@@ -193,6 +197,6 @@ fn what_leads_nowhere_is_seen() {
     assert_eq!((of("../../LICENSE"), of("https://example.org/x.md"), of("#upgrade")), (None, None, None));
     let text = "see docs/a.md, `/usr/share/doc/svm-agent/b/c.md` and https://h/docs/{path}.";
     assert_eq!(named(text), ["docs/a.md", "docs/b/c.md"]);
-    let text = "`src/x.rs:3`, `fuzz/run 60` and `tests/cases/*.json`, not src/y.rs\n```\n`src/z.rs`\n```";
+    let text = "`src/x.rs:3`, `fuzz/run 60`, `tests/NAME/main.rs` and `tests/cases/*.json`, not src/y.rs\n```\n`src/z.rs`\n```";
     assert_eq!(source_paths(text), ["src/x.rs", "fuzz/run"]);
 }
