@@ -218,9 +218,7 @@ fn the_agent_has_nothing_of_the_other_programs() {
     };
     let agent = tree("svm-agent");
     assert!(agent.contains("svm-core") && agent.contains("rusqlite"), "{agent:?}");
-    for other in
-        ["axum", "axum-core", "maud", "anyhow", "subtle-encoding", "clap_complete", "clap_mangen"]
-    {
+    for other in ["axum", "axum-core", "maud", "anyhow", "subtle-encoding", "clap_complete", "clap_mangen"] {
         assert!(!agent.contains(other), "the agent has {other}");
     }
     let own = agent.iter().filter(|name| name.starts_with("svm-")).collect::<Vec<_>>();

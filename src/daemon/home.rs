@@ -1,7 +1,7 @@
 //! Where a daemon lives as long as its process: its folders, the lock, the sockets, and the permits that the gateway
 //! follows. A reload changes none of them.
 
-use super::RunError;
+use super::error::RunError;
 use crate::control::{self, Door};
 use crate::enforcement::owed;
 use crate::enforcement::permit_file::{self, PermitFile};

@@ -2,54 +2,25 @@
 //!
 //! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
 
+mod error;
 mod home;
 mod opening;
 mod reload;
 mod session;
 mod watchdog;
 
+pub use error::RunError;
 pub(super) use home::lock;
 
-use super::control::SocketError;
 use super::control::reload::Reload;
 use super::settings::Settings;
-use super::store::StoreError;
 use home::Home;
 use reload::Plan;
 use session::Session;
 use std::future::Future;
-use std::path::PathBuf;
 use svm_core::clock::Clock;
 use svm_core::settings::SettingsError;
 use tokio::sync::{mpsc, watch};
-
-/// Why the daemon cannot work.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A folder or file cannot be used.
-    #[error("cannot use {path}")]
-    Path {
-        /// Which.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// One is there already.
-    #[error("another svm-agent works in {0}")]
-    AlreadyRunning(PathBuf),
-    /// A socket.
-    #[error("cannot be asked anything")]
-    Socket(#[from] SocketError),
-    /// The store.
-    #[error("cannot keep anything")]
-    Store(#[from] StoreError),
-    /// The gateway's thread.
-    #[error("the gateway cannot run")]
-    Gateway(#[source] std::io::Error),
-    /// A part of the daemon ended, which it never should.
-    #[error("a part of the agent ended: {0}")]
-    Ended(String),
-}
 
 /// Runs the agent until `stop`. `ready` is called once it is.
 ///

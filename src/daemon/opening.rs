@@ -1,6 +1,6 @@
 //! Opening the store at a start, and logging what it found and what the settings lack.
 
-use super::RunError;
+use super::error::RunError;
 use crate::enforcement::gate_files::Gate;
 use crate::enforcement::gates;
 use crate::identity;

@@ -1,8 +1,9 @@
 //! The parts of the daemon, put together in the order in which they can rely on each other, under one set of settings. A
 //! reload ends them all and starts them anew: there is one way into new settings, and it is that of a start.
 
+use super::error::RunError;
 use super::home::Home;
-use super::{RunError, opening, watchdog};
+use super::{opening, watchdog};
 use crate::activation::Activations;
 use crate::certificates::Certificates;
 use crate::control::reload::Reload;

@@ -76,7 +76,7 @@ impl Composer {
     /// Events in one request at most.
     pub(super) fn most(&self) -> usize {
         match self.mode {
-            Mode::Batch => super::BATCH,
+            Mode::Batch => super::batch::BATCH,
             Mode::Structured | Mode::Binary => 1,
         }
     }

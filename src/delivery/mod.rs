@@ -5,6 +5,7 @@
 //! nothing else looks at it. `docs/reference/delivery.md` has the table.
 
 pub(crate) mod answer;
+mod batch;
 pub(crate) mod cloudevents;
 mod probe;
 mod refusal_isolator;
@@ -21,6 +22,7 @@ use super::settings::Destination;
 use super::store::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
 use crate::lines::say;
 use answer::Outcome;
+use batch::BATCH_BYTES;
 use jiff::{SignedDuration, Timestamp};
 use refusal_isolator::RefusalIsolator;
 use sender::{Encoder, Prepared, Sender};
@@ -30,12 +32,6 @@ use std::time::Duration;
 use svm_core::backoff::{Backoff, jitter};
 use svm_core::clock::Clock;
 use tokio::sync::watch;
-
-/// Events in one batch at most.
-const BATCH: usize = 1000;
-
-/// About so many bytes of events are sent at once.
-const BATCH_BYTES: usize = 512 * 1024;
 
 /// A connection that carries nothing is kept so long.
 const KEPT: Duration = Duration::from_secs(20);

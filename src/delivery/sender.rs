@@ -70,7 +70,7 @@ impl Encoder {
     pub(super) fn most(&self) -> usize {
         match self {
             Self::CloudEvents(composer) => composer.most(),
-            Self::Syslog => super::BATCH,
+            Self::Syslog => super::batch::BATCH,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The registry in which the parts of the agent publish their health, for status and reports.
 
-use super::{DestinationHealth, EnforcementHealth, PendingActivation, SourceHealth, UpdatesHealth};
+use super::parts::{DestinationHealth, EnforcementHealth, PendingActivation, SourceHealth, UpdatesHealth};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock};

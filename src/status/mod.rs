@@ -12,6 +12,7 @@ use super::health::{
     Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
     UpdatesHealth,
 };
+use super::identity::hostname;
 use super::outage::Outage;
 use super::settings::WhenDown;
 use super::store::Waiting;
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use source::Observed;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use svm_core::clock::ClockStatus;
 use svm_core::events::{because, in_days};
 use svm_core::subscription::{
@@ -134,6 +136,22 @@ pub struct DevicesStatus {
     pub count: Option<u64>,
     pub limit: Option<u64>,
     pub level: LimitLevel,
+}
+
+impl StatusSource {
+    /// The status now. A store that cannot be read leaves out the destinations; `store_problem` says why.
+    pub async fn status(&self) -> Status {
+        self.status_and_state().await.0
+    }
+
+    /// The status now, and the state that it shows.
+    pub(super) async fn status_and_state(&self) -> (Status, Arc<State>) {
+        let waiting = self.store.waiting().await.unwrap_or_default();
+        let gateway = self.gateway.as_ref().map(|gateway| gateway.health());
+        let picture = self.engine.picture.borrow();
+        let observed = Observed { source: self, picture: &picture, waiting, gateway, hostname: hostname() };
+        (Status::of(observed), picture.state.clone())
+    }
 }
 
 impl Status {

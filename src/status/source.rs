@@ -1,15 +1,12 @@
 //! Where a status comes from: the engine's state, and what the other parts publish of themselves.
 
-use super::Status;
 use crate::enforcement::gateway::Gateway;
 use crate::engine::{Handle, Picture};
 use crate::health::{GatewayHealth, HealthRegistry};
-use crate::identity::hostname;
 use crate::settings::Settings;
 use crate::store::{Store, Waiting};
 use std::sync::Arc;
 use svm_core::clock::Clock;
-use svm_core::subscription::State;
 
 /// Builds the status for sockets, metrics and reports.
 #[derive(Clone)]
@@ -37,20 +34,4 @@ pub(super) struct Observed<'a> {
     pub(super) waiting: Vec<Waiting>,
     pub(super) gateway: Option<GatewayHealth>,
     pub(super) hostname: String,
-}
-
-impl StatusSource {
-    /// The status now. A store that cannot be read leaves out the destinations; `store_problem` says why.
-    pub async fn status(&self) -> Status {
-        self.status_and_state().await.0
-    }
-
-    /// The status now, and the state that it shows.
-    pub(super) async fn status_and_state(&self) -> (Status, Arc<State>) {
-        let waiting = self.store.waiting().await.unwrap_or_default();
-        let gateway = self.gateway.as_ref().map(|gateway| gateway.health());
-        let picture = self.engine.picture.borrow();
-        let observed = Observed { source: self, picture: &picture, waiting, gateway, hostname: hostname() };
-        (Status::of(observed), picture.state.clone())
-    }
 }

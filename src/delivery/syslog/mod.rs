@@ -6,29 +6,19 @@
 
 pub(crate) mod cef;
 mod facts;
+mod failure;
+mod frame;
 pub(crate) mod rfc5424;
 mod wire;
 
-use crate::settings::{Framing, SyslogFormat, SyslogSettings};
+use crate::settings::SyslogSettings;
 pub use facts::Kept;
-use std::net::IpAddr;
+pub use failure::Failure;
 use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::error_chain::Chain;
 use svm_core::tls::FilesState;
 use tokio_rustls::TlsConnector;
-
-/// Why a batch was not delivered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// `unreachable`, `tls_refused`, `timeout`, `connection_cut`, `connection_settings` or `not_a_receiver`.
-    pub code: &'static str,
-    /// What went wrong, for people, with the way out where there is one.
-    pub message: String,
-    /// Whether it is a matter of configuration, here or there; else it may go better later.
-    pub hold: bool,
-}
 
 /// A destination that speaks syslog.
 pub struct Syslog {
@@ -98,23 +88,5 @@ impl Syslog {
         let connector = TlsConnector::from(Arc::new(config));
         self.tls = Some((state, connector.clone()));
         Ok(connector)
-    }
-}
-
-/// Adds one event to what goes over the wire.
-fn frame(out: &mut Vec<u8>, settings: &SyslogSettings, kept: Kept<'_>, from: Option<IpAddr>) {
-    let message = match settings.format {
-        SyslogFormat::Rfc5424 => rfc5424::message(kept, from),
-        SyslogFormat::Cef => cef::message(kept, from),
-    };
-    match settings.framing {
-        Framing::Newline if !settings.tls => {
-            out.extend_from_slice(message.as_bytes());
-            out.push(b'\n');
-        }
-        Framing::Newline | Framing::OctetCounting => {
-            out.extend_from_slice(format!("{} ", message.len()).as_bytes());
-            out.extend_from_slice(message.as_bytes());
-        }
     }
 }

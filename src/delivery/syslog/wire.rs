@@ -10,7 +10,9 @@
 //! What this does not promise: that the receiver wrote down what it read; and where a proxy stands in between, it is
 //! the proxy that read it, though most pass a close on in order.
 
-use super::{Failure, Kept, frame};
+use super::facts::Kept;
+use super::failure::Failure;
+use super::frame::frame;
 use crate::settings::SyslogSettings;
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;

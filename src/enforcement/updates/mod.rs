@@ -9,11 +9,13 @@
 pub mod age;
 pub mod driver;
 mod memory;
+mod request;
 pub mod run;
 mod task;
 mod unreported;
 
 pub use memory::Memory;
+pub use request::{Asked, RunNow};
 
 use crate::engine::Handle;
 use crate::health::HealthRegistry;
@@ -21,37 +23,10 @@ use crate::settings::Settings;
 use crate::store::{Store, read_note};
 use driver::{Due, Jobs, ScheduleTracker};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use svm_core::clock::Clock;
 use task::{Context, Following, Task};
-use tokio::sync::{mpsc, oneshot};
-
-/// What came of asking for a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Asked {
-    /// One began.
-    Started {
-        /// Of this unit.
-        unit: String,
-    },
-    /// One goes on already.
-    AlreadyRuns {
-        /// Of this unit.
-        unit: String,
-    },
-    /// None began.
-    Refused {
-        /// A short name.
-        code: String,
-        /// One sentence.
-        message: String,
-    },
-}
-
-/// Asks for a run now; the answer comes when it has begun.
-pub type RunNow = oneshot::Sender<Asked>;
+use tokio::sync::mpsc;
 
 /// The parts of the update task.
 pub struct Updates {

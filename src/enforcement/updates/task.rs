@@ -3,9 +3,9 @@
 use super::age::{self, Limits};
 use super::driver::{self, Due, Jobs, ScheduleTracker};
 use super::memory::Memory;
+use super::request::{Asked, RunNow};
 use super::run::{self, Failure, NoStart, Outcome, Patience, Underway};
 use super::unreported::Unreported;
-use super::{Asked, RunNow};
 use crate::enforcement::protection::Guard;
 use crate::engine::Handle;
 use crate::health::{Failed, HealthRegistry, Outdated, UpdatesHealth};

@@ -1,0 +1,30 @@
+//! Asking for a run of the updates, and the answer.
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+/// What came of asking for a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Asked {
+    /// One began.
+    Started {
+        /// Of this unit.
+        unit: String,
+    },
+    /// One goes on already.
+    AlreadyRuns {
+        /// Of this unit.
+        unit: String,
+    },
+    /// None began.
+    Refused {
+        /// A short name.
+        code: String,
+        /// One sentence.
+        message: String,
+    },
+}
+
+/// Asks for a run now; the answer comes when it has begun.
+pub type RunNow = oneshot::Sender<Asked>;
