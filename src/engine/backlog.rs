@@ -1,6 +1,6 @@
 //! What a store that fails could not take: inputs that nobody waits for, in order, and when to try again.
 
-use super::PendingInput;
+use super::pending_input::PendingInput;
 use crate::lines::say;
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};

@@ -2,7 +2,9 @@
 //! each way; documents say how late it is at least.
 
 use super::commands::DocumentInput;
-use super::{Engine, PendingInput, Turn};
+use super::handle::Turn;
+use super::pending_input::PendingInput;
+use super::state::Engine;
 use crate::store::StoreError;
 use jiff::SignedDuration;
 use svm_core::clock::trust::SLACK;

@@ -1,7 +1,8 @@
 //! What each command comes to: inputs for the step, and what is stored beside them.
 
 use super::handle::{Offered, Order, Report, Run, Tell, Turn};
-use super::{Engine, PendingInput};
+use super::pending_input::PendingInput;
+use super::state::Engine;
 use crate::enforcement::budget;
 use crate::lines::say;
 use crate::store::{Quarantined, StoreError};

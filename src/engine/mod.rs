@@ -9,58 +9,33 @@ mod backlog;
 mod clock_suspicion;
 mod commands;
 mod handle;
+mod pending_input;
 mod permits;
 mod publisher;
+mod renumber;
 pub(crate) mod reverts;
+mod state;
 mod turn;
 
 pub use handle::{Handle, Offered, Order, Picture, Published, Report, Run, Tell, Turn};
+pub use state::Engine;
 
 use super::enforcement::permit_file::PermitFile;
 use super::identity::{Changed, hostname};
 use super::settings::Settings;
-use super::store::{Above, Paper, Quarantined, Rebuilt, Store};
+use super::store::{Paper, Rebuilt, Store};
 use backlog::Backlog;
 use handle::Request;
 use jiff::{SignedDuration, Timestamp};
+use pending_input::PendingInput;
 use permits::PermitWriter;
 use publisher::Publisher;
+use state::instance;
 use std::sync::Arc;
 use svm_core::clock::Clock;
-use svm_core::documents::Document;
 use svm_core::events::{Drops, Operational, Origin};
 use svm_core::subscription::{DeviceStatus, Input, Reason, State, next_due};
 use tokio::sync::{mpsc, watch};
-
-/// One input of the step, and what is stored in the same commit.
-#[derive(Clone, Debug)]
-struct PendingInput {
-    input: Input,
-    document: Option<Document>,
-    operational_events: Vec<Operational>,
-    renumber_above: Option<Above>,
-    quarantined: Vec<Quarantined>,
-    notes: Vec<(&'static str, String)>,
-}
-
-impl PendingInput {
-    fn new(input: Input) -> Self {
-        Self {
-            input,
-            document: None,
-            operational_events: Vec::new(),
-            renumber_above: None,
-            quarantined: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    /// Whether it came with time or from the vendor: what has to stop then, stops even if nothing can be stored.
-    /// A command that could not be stored is not in force, and its sender gets the error.
-    fn is_automatic(&self) -> bool {
-        matches!(self.input, Input::Look | Input::Publish(_) | Input::Condition(..))
-    }
-}
 
 /// How an engine comes to begin.
 pub enum Begin {
@@ -94,26 +69,6 @@ pub struct EngineParts {
     pub papers: Vec<Paper>,
     /// Where the permits are shown as they are written.
     pub permits: watch::Sender<Vec<PermitFile>>,
-}
-
-/// Owns the state of the subscription.
-pub struct Engine {
-    settings: Arc<Settings>,
-    clock: Clock,
-    store: Store,
-    origin: Origin,
-    state: State,
-    papers: Vec<Paper>,
-    /// The time of the last turn.
-    seen: Timestamp,
-    requests: mpsc::Receiver<Request>,
-    backlog: Backlog,
-    permits: PermitWriter,
-    publisher: Publisher,
-    /// Whose numbers were taken above others.
-    reverts: reverts::Reverts,
-    /// What the store dropped and was not reported yet.
-    drops: Drops,
 }
 
 impl Engine {
@@ -239,19 +194,4 @@ impl Engine {
             self.turn(PendingInput::new(Input::Condition(Reason::StateLost, None))).await.ok();
         }
     }
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// The outcome of a command that changes nothing.
-    fn nothing(&self) -> Turn {
-        Turn { at: self.now(), events: Vec::new(), taken: false, run: None }
-    }
-}
-
-/// 62 random bits that differ for each start of the agent, here and elsewhere.
-fn instance() -> String {
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    id.get(16..).unwrap_or_default().to_owned()
 }

@@ -1,16 +1,14 @@
 //! What the other parts see of the engine: its snapshot, and that there may be more to send.
 
-use super::Engine;
-use super::handle::{Handle, Picture, Published, Request};
+use super::handle::{Handle, Picture, Request};
 use crate::enforcement::permit_file::PermitFile;
 use std::sync::Arc;
-use svm_core::documents::text_digest;
-use svm_core::subscription::{State, next_due};
+use svm_core::subscription::State;
 use tokio::sync::{mpsc, watch};
 
 /// The sending ends.
 pub(super) struct Publisher {
-    picture: watch::Sender<Picture>,
+    pub(super) picture: watch::Sender<Picture>,
     /// Changes with each commit of events.
     pub(super) outbox: watch::Sender<u64>,
 }
@@ -43,34 +41,11 @@ impl Publisher {
         }
     }
 
-    fn dropped(&self) -> u64 {
+    pub(super) fn dropped(&self) -> u64 {
         self.picture.borrow().dropped
     }
 
     pub(super) fn count_dropped(&self, events: u64) {
         self.picture.send_modify(|picture| picture.dropped = picture.dropped.saturating_add(events));
-    }
-}
-
-impl Engine {
-    /// Shows the state as it is stored, the permits as they are written, and what is wrong with the store.
-    pub(super) fn publish(&self) {
-        let paper = |key: &str| self.papers.iter().find(|paper| paper.key == key);
-        let active = self.state.active.as_ref().and_then(|held| {
-            let paper = paper(held.statement.key.as_str())?;
-            let (sub, issuer) = (paper.sub.parse().ok()?, paper.issuer.clone());
-            Some(Published { sub, issuer, digest: text_digest(&paper.jws) })
-        });
-        let reserve = self.state.reserve.as_ref().and_then(|held| paper(held.statement.key.as_str()));
-        let next = Picture {
-            state: Arc::new(self.state.clone()),
-            active,
-            reserve: reserve.cloned().map(Arc::new),
-            permits: self.permits.written().to_vec(),
-            next_change: next_due(&self.state, &self.settings.rules, self.seen),
-            store_problem: self.backlog.problem().cloned(),
-            dropped: self.publisher.dropped(),
-        };
-        self.publisher.picture.send_replace(next);
     }
 }

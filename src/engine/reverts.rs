@@ -4,15 +4,10 @@
 //! The numbers go on above all that the destination knows. Two machines with one id would leap over each other for
 //! ever: so it is done a few times a day, and then held until somebody looks.
 
-use super::{Engine, PendingInput};
-use crate::store::{Above, REVERTS_NOTE, StoreError, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use svm_core::bounds::{MAX_SEQUENCE, MAX_SEQUENCE_JUMP};
-use svm_core::events::Operational;
-use svm_core::sequence::format_sequence;
-use svm_core::subscription::Input;
 
 /// So often within [`WHILE`] numbers go on above others, for one destination.
 const MOST: usize = 3;
@@ -42,48 +37,6 @@ impl Reverts {
 pub(crate) fn may_follow(highest: u64, last: u64) -> bool {
     highest <= last.saturating_add(MAX_SEQUENCE_JUMP)
         && highest.max(last) <= MAX_SEQUENCE.saturating_sub(MAX_SEQUENCE_JUMP)
-}
-
-impl Engine {
-    pub(super) async fn recall_reverts(&mut self) {
-        let note = self.store.note(REVERTS_NOTE).await.ok().flatten();
-        self.reverts = read_note(REVERTS_NOTE, note).unwrap_or_default();
-    }
-
-    /// A destination has another event under `sequence`, and `highest` is the highest number that it knows: what waits
-    /// is numbered above, and that is told, in one commit. False where it is done too often, or would be too far.
-    pub(super) async fn go_on_above(
-        &mut self,
-        destination: String,
-        sequence: u64,
-        highest: u64,
-    ) -> Result<bool, StoreError> {
-        let Some(reverts) = self.reverts.with(&destination, self.now()) else { return Ok(false) };
-        let last = self.store.last_sequence(&destination).await?;
-        if !may_follow(highest, last) {
-            return Ok(false);
-        }
-        if !self.origin.instance.contains('.') {
-            // Two that run on from one image of their memory have the same until here.
-            self.origin.instance = format!("{}.{}", self.origin.instance, super::instance());
-        }
-        let number = highest.max(last);
-        let reported = Operational::SequenceReverted {
-            destination: destination.clone(),
-            from: format_sequence(sequence),
-            to: format_sequence(number.saturating_add(1)),
-        };
-        let note = serde_json::to_string(&reverts).unwrap_or_default();
-        let coming = PendingInput {
-            operational_events: vec![reported],
-            renumber_above: Some(Above { destination, number }),
-            notes: vec![(REVERTS_NOTE, note)],
-            ..PendingInput::new(Input::Look)
-        };
-        self.turn(coming).await?;
-        self.reverts = reverts;
-        Ok(true)
-    }
 }
 
 #[cfg(test)]

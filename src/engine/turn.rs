@@ -3,13 +3,16 @@
 //! Order, for safety: a permit that gets tighter is written before the commit, so that stopping never waits for a disk
 //! that is full or broken; one that is given back is written after it. Nothing is sent or logged before it is stored.
 
-use super::handle::Turn;
-use super::{Engine, PendingInput};
+use super::handle::{Picture, Published, Turn};
+use super::pending_input::PendingInput;
+use super::state::Engine;
 use crate::store::{CHANGED_NOTE, Commit, DROPS_NOTE, Paper, REBUILT_NOTE, StoreError, TIME_NOTE};
 use jiff::Timestamp;
+use std::sync::Arc;
 use svm_core::documents::Document;
+use svm_core::documents::text_digest;
 use svm_core::events::{Operational, Record, Renderer, Snapshot};
-use svm_core::subscription::{Event, Severity, State, step};
+use svm_core::subscription::{Event, Severity, State, next_due, step};
 
 impl Engine {
     /// Carries out one input, after all that was held back.
@@ -149,5 +152,26 @@ impl Engine {
             Renderer { origin: &self.origin, time, view: &state.told, snapshot: &Snapshot::of(state) };
         let operational = operational.iter().map(|event| renderer.operational(event));
         operational.chain(events.iter().map(|event| renderer.life_cycle(event))).collect()
+    }
+
+    /// Shows the state as it is stored, the permits as they are written, and what is wrong with the store.
+    pub(super) fn publish(&self) {
+        let paper = |key: &str| self.papers.iter().find(|paper| paper.key == key);
+        let active = self.state.active.as_ref().and_then(|held| {
+            let paper = paper(held.statement.key.as_str())?;
+            let (sub, issuer) = (paper.sub.parse().ok()?, paper.issuer.clone());
+            Some(Published { sub, issuer, digest: text_digest(&paper.jws) })
+        });
+        let reserve = self.state.reserve.as_ref().and_then(|held| paper(held.statement.key.as_str()));
+        let next = Picture {
+            state: Arc::new(self.state.clone()),
+            active,
+            reserve: reserve.cloned().map(Arc::new),
+            permits: self.permits.written().to_vec(),
+            next_change: next_due(&self.state, &self.settings.rules, self.seen),
+            store_problem: self.backlog.problem().cloned(),
+            dropped: self.publisher.dropped(),
+        };
+        self.publisher.picture.send_replace(next);
     }
 }
