@@ -1,8 +1,8 @@
 //! Expiry of the certificates with which this SVM identifies itself to destinations: reported days before.
 
 use super::engine::{Handle, Order, Tell};
-use super::settings::Settings;
-use super::store::{CERTIFICATES_NOTE, Store, read_note};
+use crate::config::Settings;
+use crate::storage::{CERTIFICATES_NOTE, Store, read_note};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! The devices file: the product writes the number of devices that it protects, and the engine learns it from here.
 
 use super::engine::{Handle, Order};
-use super::lines::say;
-use super::settings::MAX_LINE_FILE;
+use crate::config::MAX_LINE_FILE;
+use crate::log::say;
 use std::path::{Path, PathBuf};
 use svm_core::files;
 

@@ -6,6 +6,7 @@
 pub mod activation;
 pub mod certificates;
 pub mod cli;
+pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod delivery;
@@ -15,21 +16,25 @@ pub mod enforcement;
 pub mod engine;
 pub mod fetch;
 pub mod forecast;
+pub mod gates;
+pub mod gateway;
 pub mod health;
 pub mod identity;
-pub mod lines;
+pub mod log;
 pub mod outage;
+pub mod permits;
 pub mod remedy;
 pub mod renewal;
 pub mod reserve;
-pub mod settings;
 pub mod source;
 pub mod spread;
 pub mod status;
-pub mod store;
+pub mod storage;
 
 /// Hostile input for the parsers of this crate, as the fuzzer and the tests feed it.
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 #[path = "../fuzz/targets/agent/mod.rs"]
 pub mod fuzzing;
+pub mod systemd;
+pub mod updates;

@@ -1,7 +1,7 @@
 //! Outages: what fails again and again is told when it begins, when it lasts, and when it is over.
 
-use super::lines::message::LogMessage;
-use super::lines::{catalogue as lines, may};
+use crate::log::message::LogMessage;
+use crate::log::{catalogue as lines, may};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use svm_core::subscription::{Permit, Resource};
@@ -144,7 +144,7 @@ impl Outage {
     pub fn resumed(&self, destination: &str) {
         let Self { code, since, times, message, .. } = self;
         let since = whole(*since);
-        super::lines::say!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
+        crate::log::say!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
     }
 
     /// It works again.

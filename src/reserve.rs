@@ -5,10 +5,10 @@
 
 use super::engine::{Handle, Order, Tell};
 use super::fetch::verify_now;
-use super::settings::Settings;
 use super::spread::next_on_grid;
-use super::store::{Paper, Store, read_note};
+use crate::config::Settings;
 use crate::health::HealthRegistry;
+use crate::storage::{Paper, Store, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use svm_agent::config::Retention;
 use svm_agent::identity::Binding;
-use svm_agent::settings::Retention;
-use svm_agent::store::{Commit, Plan, Route, Store};
+use svm_agent::storage::{Commit, Plan, Route, Store};
 use svm_core::events::{Filter, Operational, Origin, Record, Renderer, Snapshot, with_sequence};
 use svm_core::subscription::{
     DeviceStatus, Event, Input, Kind, LimitLevel, Permit, Resource, Settings, State, Statement, step,

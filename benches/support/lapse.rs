@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use svm_agent::enforcement::permit_file;
+use svm_agent::permits::permit_file;
 use svm_core::clock::Clock;
 use svm_core::documents::{SigningKey, published_path};
 use svm_core::subscription::{AfterGrace, Resource, Subscription, Term, Terms, VendorState};

@@ -3,9 +3,9 @@
 use super::{life, sized};
 use serde_json::Value;
 use std::path::Path;
+use svm_agent::config::Retention;
 use svm_agent::identity::Binding;
-use svm_agent::settings::Retention;
-use svm_agent::store::{Commit, Listing, Plan, Reading, Route, Store};
+use svm_agent::storage::{Commit, Listing, Plan, Reading, Route, Store};
 use svm_core::events::{Filter, Operational, Origin, Record, Renderer, Snapshot};
 use svm_core::subscription::{Input, State, step};
 

@@ -5,13 +5,14 @@ use super::arguments::{Cli, ConfigCommand};
 use super::client::{typed, wait};
 use super::error::CliError;
 use super::output::Out;
+use crate::config::{Settings, action_program, json_schema};
 use crate::control::Door;
 use crate::control::client::{AskError, ask_within};
 use crate::control::reload::Reloaded;
 use crate::delivery::probe;
-use crate::enforcement::updates::run::{NoStart, may_begin};
-use crate::enforcement::{gate_rules, systemctl};
-use crate::settings::{Settings, action_program, json_schema};
+use crate::gates::rules;
+use crate::systemd::systemctl;
+use crate::updates::run::{NoStart, may_begin};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -104,7 +105,7 @@ async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
     }
     let Err(NoStart::Failed(failure)) = may_begin(unit).await else { return Ok(()) };
     let nearest = match failure.code {
-        "not_found" => systemctl::services().await.ok().and_then(|there| gate_rules::nearest(unit, &there)),
+        "not_found" => systemctl::services().await.ok().and_then(|there| rules::nearest(unit, &there)),
         _ => None,
     };
     let nearest = nearest.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();

@@ -4,8 +4,8 @@ use super::arguments::Cli;
 use super::error::CliError;
 use super::output::Out;
 use super::output::Paint;
+use crate::config::{Settings, installed_files};
 use crate::doctor::{Area, Finding, Grade, examine};
-use crate::settings::{Settings, installed_files};
 use serde_json::json;
 
 /// Exit codes: 0 where all is well.

@@ -7,7 +7,7 @@ use super::format;
 use super::output::Out;
 use crate::control::Door;
 use crate::control::client::ask;
-use crate::store::{EventRow, EventShown};
+use crate::storage::{EventRow, EventShown};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};

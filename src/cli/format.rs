@@ -4,7 +4,7 @@ use super::output::Out;
 use crate::health::{Outdated, UpdatesHealth};
 use crate::outage::Outage;
 use crate::status::KeyStatus;
-use crate::store::{EventRow, EventShown, Place};
+use crate::storage::{EventRow, EventShown, Place};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io;

@@ -5,17 +5,20 @@
 use super::arguments::GateCommand;
 use super::error::CliError;
 use super::output::Out;
+use crate::config::{RUNTIME_DIR, Settings};
 use crate::control::Door;
 use crate::control::client::{AskError, ask};
-use crate::enforcement::gate_check::{self, Standing, protection_drop_ins, standings};
-use crate::enforcement::gate_files::{Asks, Gate};
-use crate::enforcement::gate_install::{Files, GateFilesError, Places};
-use crate::enforcement::gate_rules::{self, GateRefusal};
-use crate::enforcement::gates::installed;
-use crate::enforcement::protection::{Act, Guard, all_relations};
-use crate::enforcement::systemctl::{self, SystemctlError, UnitState};
-use crate::enforcement::{gate_files, listening};
-use crate::settings::{RUNTIME_DIR, Settings};
+use crate::gates::check;
+use crate::gates::check::{Standing, protection_drop_ins, standings};
+use crate::gates::drop_ins::{Asks, Gate};
+use crate::gates::install::{Files, GateFilesError, Places};
+use crate::gates::protection::{Act, Guard, all_relations};
+use crate::gates::rules;
+use crate::gates::rules::GateRefusal;
+use crate::gates::units::installed;
+use crate::gates::{drop_ins, listening};
+use crate::systemd::systemctl;
+use crate::systemd::systemctl::{SystemctlError, UnitState};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -55,7 +58,7 @@ pub(super) async fn run(
     match command {
         GateCommand::Install { unit, ksn, resource, not_listening, .. } => {
             root()?;
-            gate_rules::name(unit).or_else(|refusal| match refusal {
+            rules::name(unit).or_else(|refusal| match refusal {
                 // Which service it starts is asked later.
                 GateRefusal::NotAService { .. } => Ok(()),
                 refusal => Err(refusal),
@@ -116,17 +119,16 @@ async fn install(
     let guard = Guard::new(&settings.enforcement);
     let unit = look_at(wanted.unit, &guard).await?;
     let runtime_dir = settings.runtime_dir.as_path();
-    if !gate_files::is_plain(runtime_dir) {
+    if !drop_ins::is_plain(runtime_dir) {
         return Err(GateRefusal::RuntimeDir(runtime_dir.display().to_string()).into());
     }
     let asks = Asks::Gate { runtime_dir: runtime_dir.to_owned() };
     let gate = Gate { unit: unit.id.clone(), resource: wanted.resource, ksn_only: wanted.ksn_only, asks };
-    let ours = gate_files::drop_in_path(&places.systemd_dir, &gate.unit);
-    gate_check::exposed(&ours)
-        .map_err(|exposed| GateRefusal::Exposed { unit: gate.unit.clone(), exposed })?;
+    let ours = drop_ins::drop_in_path(&places.systemd_dir, &gate.unit);
+    check::exposed(&ours).map_err(|exposed| GateRefusal::Exposed { unit: gate.unit.clone(), exposed })?;
     let files = Files::of(&gate);
     let before = places.files(&gate.unit)?;
-    let in_force = gate_rules::in_force(&gate, runtime_dir, &commands(&gate.unit).await?).is_ok();
+    let in_force = rules::in_force(&gate, runtime_dir, &commands(&gate.unit).await?).is_ok();
     if gate.ksn_only && !(before == files && in_force) {
         not_listening(&unit, wanted.not_listening)?;
     }
@@ -144,7 +146,7 @@ async fn install(
             return Err(GateRefusal::ProtectionGated { unit: gate.unit, protection }.into());
         }
         let now = commands(&gate.unit).await?;
-        if let Err(why) = gate_rules::in_force(&gate, runtime_dir, &now) {
+        if let Err(why) = rules::in_force(&gate, runtime_dir, &now) {
             places.put(&gate.unit, &before)?;
             systemctl::reload().await?;
             let files = now.words("FragmentPath").into_iter().chain(now.words("DropInPaths"));
@@ -188,20 +190,20 @@ fn tell(remarks: &[String], out: &mut Out) -> std::io::Result<()> {
 
 /// The unit as systemd knows it, where it may be gated.
 async fn look_at(name: &str, guard: &Guard) -> Result<UnitState, CliError> {
-    if let Err(GateRefusal::NotAService { unit, .. }) = gate_rules::name(name) {
+    if let Err(GateRefusal::NotAService { unit, .. }) = rules::name(name) {
         let found = systemctl::show(std::slice::from_ref(&unit), &["Triggers"]).await?;
         let mut services: Vec<String> = found.iter().flat_map(|unit| unit.words("Triggers")).collect();
         services.retain(|name| name.ends_with(".service"));
         return Err(GateRefusal::NotAService { unit, services }.into());
     }
-    let unit = one(name, gate_rules::PROPERTIES).await?;
+    let unit = one(name, rules::PROPERTIES).await?;
     // Whether or not it is there.
-    if gate_rules::is_protection(&unit, guard.names()) {
+    if rules::is_protection(&unit, guard.names()) {
         return Err(GateRefusal::Protection { unit: unit.id }.into());
     }
     if unit.load == "not-found" {
         let services = systemctl::services().await?;
-        let nearest = gate_rules::nearest(name, &services);
+        let nearest = rules::nearest(name, &services);
         return Err(GateRefusal::NotFound { unit: name.to_owned(), nearest }.into());
     }
     // Each name of each unit of the protection, whichever of them the settings have.
@@ -209,7 +211,7 @@ async fn look_at(name: &str, guard: &Guard) -> Result<UnitState, CliError> {
     let names = found.iter().flat_map(|unit| unit.words("Names"));
     let protection: Vec<String> = guard.names().iter().cloned().chain(names).collect();
     let has_command = !text(&commands(&unit.id).await?, "ExecStart").is_empty();
-    gate_rules::check(&unit, has_command, &protection)?;
+    rules::check(&unit, has_command, &protection)?;
     let mut relations = all_relations().await?;
     match guard.harm(&mut relations, &[Act::Stop, Act::Start], &unit.id).await? {
         None => Ok(unit),
@@ -231,7 +233,7 @@ async fn one(name: &str, more: &[&str]) -> Result<UnitState, CliError> {
 /// What systemd runs for a unit. For itself: a command can have any text, lines like those of properties too.
 async fn commands(unit: &str) -> Result<UnitState, CliError> {
     let more: Vec<&str> =
-        gate_rules::EFFECTIVE.iter().copied().chain(["ExecStart", "FragmentPath", "DropInPaths"]).collect();
+        rules::EFFECTIVE.iter().copied().chain(["ExecStart", "FragmentPath", "DropInPaths"]).collect();
     one(unit, &more).await
 }
 
@@ -241,7 +243,7 @@ fn text<'a>(unit: &'a UnitState, property: &str) -> &'a str {
 
 /// Refuses a unit that takes connections from elsewhere.
 fn not_listening(unit: &UnitState, known: bool) -> Result<(), CliError> {
-    gate_rules::no_sockets(unit)?;
+    rules::no_sockets(unit)?;
     let group = listening::control_group(Path::new("/sys"), text(unit, "ControlGroup"));
     let Some(group) = group.filter(|_| unit.runs()) else {
         return if known { Ok(()) } else { Err(GateRefusal::NotLookedAt(unit.id.clone()).into()) };
@@ -322,21 +324,21 @@ async fn known(unit: &str, found: &BTreeSet<String>) -> Result<String, CliError>
         return Ok(unit.to_owned());
     }
     // By an alias; a unit that is gone has none, and no systemd is no reason to fail.
-    if gate_rules::name(unit).is_ok()
+    if rules::name(unit).is_ok()
         && let Ok(state) = one(unit, &[]).await
         && found.contains(&state.id)
     {
         return Ok(state.id);
     }
     let all: Vec<String> = found.iter().cloned().collect();
-    let nearest = gate_rules::nearest(unit, &all).map(|nearest| format!("; did you mean {nearest}?"));
+    let nearest = rules::nearest(unit, &all).map(|nearest| format!("; did you mean {nearest}?"));
     let nearest = nearest.unwrap_or_else(|| ": svm-agent gate list shows those that are".to_owned());
     Err(CliError::given("not_gated", format!("{unit} is not gated{nearest}")))
 }
 
 /// Installs again what an older svm-agent installed: the gate program asks then.
 async fn renew(runtime_dir: &Path, places: &Places, out: &mut Out) -> Result<u8, CliError> {
-    if !gate_files::is_plain(runtime_dir) {
+    if !drop_ins::is_plain(runtime_dir) {
         return Err(GateRefusal::RuntimeDir(runtime_dir.display().to_string()).into());
     }
     let gates = installed(&places.systemd_dir).map_err(|error| {

@@ -5,12 +5,12 @@ use super::arguments::IdentityCommand;
 use super::client::wait;
 use super::error::CliError;
 use super::output::Out;
+use crate::config::Settings;
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::daemon::{self, RunError};
 use crate::identity::{Binding, hand_over};
-use crate::settings::Settings;
-use crate::store::{Plan, Store};
+use crate::storage::{Plan, Store};
 use reqwest::Method;
 use rustix::fs::{Gid, Uid};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ fn become_owner(folder: &std::fs::Metadata) -> std::io::Result<()> {
 
 async fn give_up(folder: &Path) -> Result<(), CliError> {
     let (routes, clock) = (Vec::new(), Clock::system());
-    let bounds = crate::settings::Retention { history: u32::MAX, bytes: u64::MAX };
+    let bounds = crate::config::Retention { history: u32::MAX, bytes: u64::MAX };
     // Nothing is known of this machine: it may be another one already.
     let make_id = || uuid::Uuid::now_v7().to_string();
     let (store, _) = Store::open(folder, Plan { routes, bounds }, clock.now(), &Binding::default(), make_id)

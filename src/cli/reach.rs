@@ -3,8 +3,8 @@
 use super::arguments::Cli;
 use super::error::CliError;
 use super::output::Out;
+use crate::config::{LONGEST_TIMEOUT, RUNTIME_DIR, Settings, installed_files};
 use crate::control::client::AskError;
-use crate::settings::{LONGEST_TIMEOUT, RUNTIME_DIR, Settings, installed_files};
 use std::path::PathBuf;
 use std::time::Duration;
 use svm_core::environment;

@@ -2,10 +2,10 @@
 
 use super::reload::Reload;
 use crate::activation::Wish;
-use crate::enforcement::updates::RunNow;
 use crate::identity::Bond;
 use crate::source::poller::Refresh;
 use crate::status::{ReporterHandle, StatusSource};
+use crate::updates::RunNow;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 

@@ -2,9 +2,9 @@
 
 use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
-use crate::enforcement::updates;
 use crate::engine::Order;
 use crate::source::poller::Looked;
+use crate::updates;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::json;

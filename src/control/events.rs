@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::query::pairs;
 use super::request::{Answer, Call, read};
-use crate::store::Listing;
+use crate::storage::Listing;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Why a request is refused: an answer with a code and the way out.
 
 use crate::engine::Turn;
-use crate::store::StoreError;
+use crate::storage::StoreError;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use svm_core::events::shown;

@@ -3,11 +3,12 @@
 use super::api::Api;
 use super::fault::Fault;
 use super::request::{Answer, Call, read};
-use crate::enforcement::budget;
-use crate::enforcement::permit_file::{self, Decision};
+use crate::config::service_name;
 use crate::engine::{Order, Run};
 use crate::health::Asked;
-use crate::settings::service_name;
+use crate::permits::budget;
+use crate::permits::permit_file;
+use crate::permits::permit_file::Decision;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::json;

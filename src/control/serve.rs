@@ -5,7 +5,7 @@ use super::peer::Peer;
 use super::refused::RefusedConnections;
 use super::sockets::Door;
 use super::{client, routes};
-use crate::lines::say;
+use crate::log::say;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;

@@ -1,7 +1,7 @@
 //! What the daemon cannot work without.
 
 use crate::control::SocketError;
-use crate::store::StoreError;
+use crate::storage::StoreError;
 use std::path::PathBuf;
 
 /// Why the daemon cannot work.

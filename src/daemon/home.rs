@@ -2,10 +2,11 @@
 //! follows. A reload changes none of them.
 
 use super::error::RunError;
+use crate::config::Settings;
 use crate::control::{self, Door};
-use crate::enforcement::owed;
-use crate::enforcement::permit_file::{self, PermitFile};
-use crate::settings::Settings;
+use crate::permits::owed;
+use crate::permits::permit_file;
+use crate::permits::permit_file::PermitFile;
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;

@@ -13,7 +13,7 @@ pub use error::RunError;
 pub(super) use home::lock;
 
 use super::control::reload::Reload;
-use super::settings::Settings;
+use crate::config::Settings;
 use home::Home;
 use reload::Plan;
 use session::Session;

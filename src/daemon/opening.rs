@@ -1,12 +1,12 @@
 //! Opening the store at a start, and logging what it found and what the settings lack.
 
 use super::error::RunError;
-use crate::enforcement::gate_files::Gate;
-use crate::enforcement::gates;
+use crate::config::{Destination, Settings};
+use crate::gates::drop_ins::Gate;
+use crate::gates::units;
 use crate::identity;
-use crate::lines::say;
-use crate::settings::{Destination, Settings};
-use crate::store::{Opened, Plan, Route, Store};
+use crate::log::say;
+use crate::storage::{Opened, Plan, Route, Store};
 use svm_core::clock::Clock;
 
 /// Opens the store with the routes of the settings.
@@ -77,7 +77,7 @@ pub(super) fn log(settings: &Settings, opened: &Opened) {
         say!(DESTINATION_NONE, "no destination is configured: no console hears of this SVM");
     }
     // Where they cannot be listed, each keeper says so.
-    let gates = gates::installed(&settings.enforcement.gates_dir).unwrap_or_default();
+    let gates = units::installed(&settings.enforcement.gates_dir).unwrap_or_default();
     for unit in gates.into_iter().filter(Gate::is_outdated).map(|gate| gate.unit) {
         say!(
             GATE_OUTDATED of unit,

@@ -2,9 +2,9 @@
 //! differs is logged.
 
 use super::session::Session;
+use crate::config::Settings;
 use crate::control::reload::{Refused, Reloaded};
-use crate::lines::say;
-use crate::settings::Settings;
+use crate::log::say;
 use std::sync::Arc;
 use svm_core::logging;
 use svm_core::settings::{Change, SettingsError, changes};

@@ -1,8 +1,8 @@
 //! What a receiver's answer means: on to the next, again, or held until somebody changes something.
 
 use super::secrets::Secrets;
-use crate::settings::Receiver;
-use crate::store::Outgoing;
+use crate::config::Receiver;
+use crate::storage::Outgoing;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::borrow::Cow;

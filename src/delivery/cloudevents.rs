@@ -2,8 +2,8 @@
 
 use super::answer::{self, Outcome};
 use super::secrets::Secrets;
-use crate::settings::{CloudEvents, Mode};
-use crate::store::Outgoing;
+use crate::config::{CloudEvents, Mode};
+use crate::storage::Outgoing;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use jiff::{SignedDuration, Timestamp};

@@ -3,7 +3,7 @@
 use super::answer::redirect;
 use super::secrets::Secrets;
 use super::syslog::Syslog;
-use crate::settings::{CloudEvents, Destination, Speaks, SyslogSettings};
+use crate::config::{CloudEvents, Destination, Speaks, SyslogSettings};
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::http::{self, Connection, Method};

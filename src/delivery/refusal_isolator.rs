@@ -5,7 +5,7 @@
 //! is taken, the last one that it took before is sent once more; where it refuses even that, nothing is condemned: a
 //! receiver that refuses everything is not given everything to refuse.
 
-use crate::store::Outgoing;
+use crate::storage::Outgoing;
 use serde::Deserialize;
 
 /// After so many events in a row that are refused alone, none that waits is tried any more.

@@ -3,8 +3,8 @@
 use super::answer::Outcome;
 use super::cloudevents::{Composer, Line, Request};
 use super::syslog::{Kept, Syslog};
-use crate::settings::Speaks;
-use crate::store::Outgoing;
+use crate::config::Speaks;
+use crate::storage::Outgoing;
 use svm_core::clock::Clock;
 
 /// Makes events ready, and sends them. Two halves, so that the next events can be made ready while some are sent.

@@ -1,6 +1,6 @@
 //! What all looks of the doctor share.
 
-use crate::settings::Settings;
+use crate::config::Settings;
 use std::time::Duration;
 
 /// One exchange with something that may not answer.

@@ -2,9 +2,9 @@
 
 use super::context::{DoctorContext, ONE, as_root};
 use super::finding::{Area, Finding, Findings, Grade};
+use crate::config::Settings;
 use crate::control::{Door, is_served};
-use crate::settings::Settings;
-use crate::store::{InspectError, Inspection, Paper, inspect};
+use crate::storage::{InspectError, Inspection, Paper, inspect};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::Metadata;

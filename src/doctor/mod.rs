@@ -12,7 +12,7 @@ mod running;
 mod settings;
 mod system;
 
-use crate::settings::Settings;
+use crate::config::Settings;
 use context::DoctorContext;
 use finding::Findings;
 pub use finding::{Area, Finding, Grade};

@@ -3,10 +3,10 @@
 
 use super::context::{DoctorContext, ONE, wait};
 use super::finding::{Area, Finding, Findings, Grade};
+use crate::config::{Destination, Settings, Speaks};
 use crate::delivery::probe;
 use crate::fetch::{Answer, SourceError, fetch};
-use crate::settings::{Destination, Settings, Speaks};
-use crate::store::{Paper, held_papers};
+use crate::storage::{Paper, held_papers};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! The settings: which layers there are, and all that is wrong with them.
 
 use super::finding::{Area, Finding, Findings};
-use crate::settings::{PREFIX, Settings};
+use crate::config::{PREFIX, Settings};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use svm_core::environment;

@@ -2,15 +2,16 @@
 
 use super::context::{DoctorContext, ONE, wait};
 use super::finding::{Area, Finding, Findings};
-use crate::enforcement::gate_check::{Standing, standings};
-use crate::enforcement::gate_files::{Asks, Gate};
-use crate::enforcement::gate_install::Places;
-use crate::enforcement::gate_rules;
-use crate::enforcement::gates::installed;
-use crate::enforcement::protection::Guard;
-use crate::enforcement::systemctl::{self, UnitState};
-use crate::enforcement::updates::run::{NoStart, may_begin};
-use crate::settings::{RUNTIME_DIR, Settings};
+use crate::config::{RUNTIME_DIR, Settings};
+use crate::gates::check::{Standing, standings};
+use crate::gates::drop_ins::{Asks, Gate};
+use crate::gates::install::Places;
+use crate::gates::protection::Guard;
+use crate::gates::rules;
+use crate::gates::units::installed;
+use crate::systemd::systemctl;
+use crate::systemd::systemctl::UnitState;
+use crate::updates::run::{NoStart, may_begin};
 use std::path::Path;
 use std::time::Duration;
 use svm_core::subscription::Resource;
@@ -114,10 +115,10 @@ async fn show(units: &[&str], more: &[&str]) -> Result<Vec<UnitState>, String> {
 /// Why the gate of the unit that updates the databases is not the gate program over this machine's files.
 async fn updates_gate(settings: &Settings) -> Result<Option<String>, String> {
     let unit = settings.updates.unit.clone();
-    let states = show(&[&unit], gate_rules::EFFECTIVE).await?;
+    let states = show(&[&unit], rules::EFFECTIVE).await?;
     let asks = Asks::Gate { runtime_dir: settings.runtime_dir.clone() };
     let gate = Gate { unit, resource: Resource::DatabaseUpdates, ksn_only: false, asks };
-    Ok(states.first().and_then(|state| gate_rules::in_force(&gate, &settings.runtime_dir, state).err()))
+    Ok(states.first().and_then(|state| rules::in_force(&gate, &settings.runtime_dir, state).err()))
 }
 
 fn ours(found: &mut Findings, units: &[UnitState]) {

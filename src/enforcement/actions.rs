@@ -3,9 +3,10 @@
 //! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
 //! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/guide/enforcement.md`.
 
-use super::protection::{Guard, GuardError};
-use super::systemctl::{self, UnitState};
-use crate::settings::{Action, action_program};
+use crate::config::{Action, action_program};
+use crate::gates::protection::{Guard, GuardError};
+use crate::systemd::systemctl;
+use crate::systemd::systemctl::UnitState;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;

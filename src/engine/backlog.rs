@@ -1,8 +1,8 @@
 //! What a store that fails could not take: inputs that nobody waits for, in order, and when to try again.
 
 use super::pending_input::PendingInput;
-use crate::lines::say;
-use crate::store::StoreError;
+use crate::log::say;
+use crate::storage::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::time::Duration;

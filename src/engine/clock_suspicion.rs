@@ -5,7 +5,7 @@ use super::commands::DocumentInput;
 use super::handle::Turn;
 use super::pending_input::PendingInput;
 use super::state::Engine;
-use crate::store::StoreError;
+use crate::storage::StoreError;
 use jiff::SignedDuration;
 use svm_core::clock::trust::SLACK;
 use svm_core::documents::Document;

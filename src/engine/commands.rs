@@ -3,9 +3,9 @@
 use super::handle::{Offered, Order, Report, Run, Tell, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
-use crate::enforcement::budget;
-use crate::lines::say;
-use crate::store::{Quarantined, StoreError};
+use crate::log::say;
+use crate::permits::budget;
+use crate::storage::{Quarantined, StoreError};
 use svm_core::events::{Operational, QUARANTINED, Refused};
 use svm_core::sequence::format_sequence;
 use svm_core::subscription::{Input, Offer, Permit, Resource};

@@ -1,7 +1,7 @@
 //! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
 
-use crate::enforcement::permit_file::PermitFile;
-use crate::store::{Paper, Quarantined, StoreError};
+use crate::permits::permit_file::PermitFile;
+use crate::storage::{Paper, Quarantined, StoreError};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::ask::ask;

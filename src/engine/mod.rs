@@ -20,10 +20,10 @@ mod turn;
 pub use handle::{Handle, Offered, Order, Picture, Published, Report, Run, Tell, Turn};
 pub use state::Engine;
 
-use super::enforcement::permit_file::PermitFile;
 use super::identity::{Changed, hostname};
-use super::settings::Settings;
-use super::store::{Paper, Rebuilt, Store};
+use crate::config::Settings;
+use crate::permits::permit_file::PermitFile;
+use crate::storage::{Paper, Rebuilt, Store};
 use backlog::Backlog;
 use handle::Request;
 use jiff::{SignedDuration, Timestamp};

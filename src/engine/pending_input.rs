@@ -1,6 +1,6 @@
 //! What one turn of the engine works on.
 
-use crate::store::{Above, Quarantined};
+use crate::storage::{Above, Quarantined};
 use svm_core::documents::Document;
 use svm_core::events::Operational;
 use svm_core::subscription::Input;

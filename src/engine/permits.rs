@@ -1,8 +1,9 @@
 //! The permits that follow from the state: what they say, and when they are written.
 
-use crate::enforcement::permit_file::{self, PermitFile};
+use crate::config::Settings;
 use crate::outage::{Outage, Trouble};
-use crate::settings::Settings;
+use crate::permits::permit_file;
+use crate::permits::permit_file::PermitFile;
 use jiff::Timestamp;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What the other parts see of the engine: its snapshot, and that there may be more to send.
 
 use super::handle::{Handle, Picture, Request};
-use crate::enforcement::permit_file::PermitFile;
+use crate::permits::permit_file::PermitFile;
 use std::sync::Arc;
 use svm_core::subscription::State;
 use tokio::sync::{mpsc, watch};

@@ -3,7 +3,7 @@
 use super::pending_input::PendingInput;
 use super::reverts::may_follow;
 use super::state::{Engine, instance};
-use crate::store::{Above, REVERTS_NOTE, StoreError, read_note};
+use crate::storage::{Above, REVERTS_NOTE, StoreError, read_note};
 use svm_core::events::Operational;
 use svm_core::sequence::format_sequence;
 use svm_core::subscription::Input;

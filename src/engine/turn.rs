@@ -6,7 +6,7 @@
 use super::handle::{Picture, Published, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
-use crate::store::{CHANGED_NOTE, Commit, DROPS_NOTE, Paper, REBUILT_NOTE, StoreError, TIME_NOTE};
+use crate::storage::{CHANGED_NOTE, Commit, DROPS_NOTE, Paper, REBUILT_NOTE, StoreError, TIME_NOTE};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::documents::Document;
@@ -39,7 +39,7 @@ impl Engine {
             self.publisher.outbox.send_modify(|n| *n += 1);
         }
         for record in &stored {
-            crate::lines::kept(record);
+            crate::log::kept(record);
         }
         outcome
     }

@@ -11,7 +11,7 @@ mod verify;
 pub use retry::after_failure;
 pub use verify::verify_now;
 
-use crate::settings::SourceSettings;
+use crate::config::SourceSettings;
 use hyper::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use std::time::Duration;
 use svm_core::clock::Clock;

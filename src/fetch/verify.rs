@@ -1,6 +1,6 @@
 //! Verification of a document against the signers that are trusted now.
 
-use crate::lines::say;
+use crate::log::say;
 use std::path::Path;
 use svm_core::documents::{Document, Expect, TrustStore, verify};
 use svm_core::error_chain::Chain;

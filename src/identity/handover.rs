@@ -6,7 +6,7 @@
 
 use super::binding::Binding;
 use super::machine;
-use crate::settings::IdentitySettings;
+use crate::config::IdentitySettings;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};

@@ -4,7 +4,7 @@
 //! digest is keyed with the value, over a number that is this program's own.
 
 use super::binding::{Binding, Mark};
-use crate::settings::IdentitySettings;
+use crate::config::IdentitySettings;
 use std::path::Path;
 use uuid::Uuid;
 

@@ -11,7 +11,7 @@ mod machine;
 pub use binding::{Binding, Bond, Changed, Mark, Why};
 pub use handover::{HandOverError, hand_over};
 
-use super::settings::IdentitySettings;
+use crate::config::IdentitySettings;
 use std::path::Path;
 
 /// The machine's name now. It may change at any time: cloud-init and DHCP set it after the agent's start.

@@ -5,13 +5,13 @@
 //! was held then: where another one is held, they say nothing, and a key that was just added is looked for at once.
 
 use super::schedule::{self, Facts};
+use crate::config::Settings;
 use crate::engine::{Handle, Order, Published};
 use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use crate::health::HealthRegistry;
-use crate::lines::say;
+use crate::log::say;
 use crate::outage::{Outage, Trouble};
-use crate::settings::Settings;
-use crate::store::{Commit, SOURCE_NOTE, Store, read_note};
+use crate::storage::{Commit, SOURCE_NOTE, Store, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! urgent one every `urgent_interval` in the last day of a term, in grace and while restricted; and one,
 //! spread, in the hour before each deadline.
 
-use crate::settings::SourceSettings;
+use crate::config::SourceSettings;
 use crate::spread::{next_on_grid, part};
 use jiff::{SignedDuration, Timestamp};
 use svm_core::subscription::{Phase, State, Statement, sub_days};

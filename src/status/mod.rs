@@ -7,15 +7,15 @@ mod source;
 pub use reporter::{Reporter, ReporterHandle};
 pub use source::StatusSource;
 
-use super::enforcement::budget;
 use super::health::{
     Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
     UpdatesHealth,
 };
 use super::identity::hostname;
 use super::outage::Outage;
-use super::settings::WhenDown;
-use super::store::Waiting;
+use crate::config::WhenDown;
+use crate::permits::budget;
+use crate::storage::Waiting;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use source::Observed;

@@ -1,10 +1,10 @@
 //! Where a status comes from: the engine's state, and what the other parts publish of themselves.
 
-use crate::enforcement::gateway::Gateway;
+use crate::config::Settings;
 use crate::engine::{Handle, Picture};
+use crate::gateway::Gateway;
 use crate::health::{GatewayHealth, HealthRegistry};
-use crate::settings::Settings;
-use crate::store::{Store, Waiting};
+use crate::storage::{Store, Waiting};
 use std::sync::Arc;
 use svm_core::clock::Clock;
 

@@ -5,8 +5,9 @@ use crate::support::program;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use svm_agent::enforcement::permit_file::{self, PermitFile};
-use svm_agent::settings::WhenDown;
+use svm_agent::config::WhenDown;
+use svm_agent::permits::permit_file;
+use svm_agent::permits::permit_file::PermitFile;
 use svm_core::subscription::{Permit, Phase, Resource};
 
 /// A machine with the product on it.

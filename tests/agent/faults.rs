@@ -260,7 +260,7 @@ fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
             &folder.path().join("nginx.log"),
         );
         wait_for("nginx", 20, || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        let settings = svm_agent::settings::SourceSettings {
+        let settings = svm_agent::config::SourceSettings {
             url: Some(format!("http://127.0.0.1:{port}")),
             interval: jiff::SignedDuration::from_hours(1),
             urgent_interval: jiff::SignedDuration::from_hours(1),

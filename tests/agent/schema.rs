@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use svm_agent::settings::{ACTION, DEFAULTS, DESTINATION, Settings, json_schema};
+use svm_agent::config::{ACTION, DEFAULTS, DESTINATION, Settings, json_schema};
 
 /// Reads schema and instances from standard input, and prints for each instance whether it is valid.
 const VALIDATE: &str = "

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use svm_agent::settings::Settings;
+use svm_agent::config::Settings;
 use svm_core::documents::{ActivationCode, SigningKey};
 use svm_vendor::KeyRef;
 
@@ -642,7 +642,7 @@ fn what_holds_a_secret_has_none_for_debugging() {
     planted.debug("an entry", &entry);
     let (key, issuer) = ("SUB-1".to_owned(), "provider.example".to_owned());
     let sub = code.sub().as_str().to_owned();
-    planted.debug("a paper", &svm_agent::store::Paper { key, issuer, sub, jws: text });
+    planted.debug("a paper", &svm_agent::storage::Paper { key, issuer, sub, jws: text });
     planted.debug("a mistyped code", &ActivationCode::parse(&vendor.code[1..]).unwrap_err());
     planted.is_nowhere();
 }

@@ -9,8 +9,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use svm_agent::config::{Framing, SyslogFormat, SyslogSettings};
 use svm_agent::delivery::syslog::{Failure, Kept, Syslog};
-use svm_agent::settings::{Framing, SyslogFormat, SyslogSettings};
 use svm_core::clock::Clock;
 use svm_core::tls::TlsFiles;
 

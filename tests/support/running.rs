@@ -1,7 +1,8 @@
 //! The agent inside the test, against a clock that runs fast; the real program asks it.
 
 use super::{Agent, wait_for};
-use svm_agent::{daemon, settings::Settings};
+use svm_agent::config::Settings;
+use svm_agent::daemon;
 use svm_core::clock::Clock;
 
 pub struct Running {

@@ -1,7 +1,7 @@
 //! What all programs of this project share: the rules of a subscription (pure), signed documents, events, the clock,
 //! settings, HTTP, TLS, files and logging.
 //!
-//! It knows none of the programs. Which module may import which: `tests/architecture.rs`.
+//! It knows none of the programs. Which module may import which: `tests/architecture/`.
 
 // Tests read and wait as they like; what is shipped is held to the bans of clippy.toml.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]

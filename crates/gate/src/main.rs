@@ -14,7 +14,7 @@ compile_error!("the gate is linked statically: build it in crates/gate, whose .c
 
 mod agent;
 mod files;
-#[path = "../../../src/enforcement/permit_text.rs"]
+#[path = "../../../src/permits/permit_text.rs"]
 #[allow(dead_code, reason = "the agent uses the rest")]
 mod permit_text;
 

@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, text};
 use crate::delivery::answer::{Outcome, code, receipt, said};
 use crate::delivery::secrets::Secrets;
-use crate::store::Outgoing;
+use crate::storage::Outgoing;
 use std::time::Duration;
 use svm_core::http::{is_page, retry_after, told_time};
 

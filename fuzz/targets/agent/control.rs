@@ -1,6 +1,7 @@
 //! What the agent's sockets are sent, permit files, gates, and what else lies where others may write.
 
 use super::bytes::{Bytes, text};
+use crate::config::{Upstream, service_name};
 use crate::control::commands::Devices;
 use crate::control::events::{Retry, listing};
 use crate::control::fault::Fault;
@@ -8,9 +9,8 @@ use crate::control::keys::AddKey;
 use crate::control::permits::Take;
 use crate::control::request::parse;
 use crate::control::status::until;
-use crate::enforcement::permit_file::PermitFile;
-use crate::enforcement::{gate_files, gate_rules};
-use crate::settings::{Upstream, service_name};
+use crate::gates::{drop_ins, rules};
+use crate::permits::permit_file::PermitFile;
 use svm_core::events::TypePattern;
 use svm_core::subscription::Resource;
 
@@ -47,21 +47,21 @@ pub(super) fn control(data: &[u8]) {
             }
         }
         3 => {
-            if let Some(gate) = gate_files::gate("a.service", &text) {
-                assert!(gate_files::is_marked(&text));
-                assert_eq!(gate_files::gate("a.service", &gate_files::drop_in(&gate)), Some(gate));
+            if let Some(gate) = drop_ins::gate("a.service", &text) {
+                assert!(drop_ins::is_marked(&text));
+                assert_eq!(drop_ins::gate("a.service", &drop_ins::drop_in(&gate)), Some(gate));
             }
         }
         4 => {
-            if gate_rules::name(&text).is_ok() {
-                assert!(service_name(&text).is_ok() && text.len() <= gate_files::LONGEST_NAME);
-                let rule = gate_files::rule(&text);
+            if rules::name(&text).is_ok() {
+                assert!(service_name(&text).is_ok() && text.len() <= drop_ins::LONGEST_NAME);
+                let rule = drop_ins::rule(&text);
                 assert_eq!(rule.matches("polkit.Result").count(), 1);
                 assert!(!text.chars().any(|c| c.is_control() || c.is_whitespace()));
             }
-            gate_files::ruled_unit(&text);
+            drop_ins::ruled_unit(&text);
             let services: Vec<String> = text.lines().skip(1).map(str::to_owned).collect();
-            gate_rules::nearest(text.lines().next().unwrap_or_default(), &services);
+            rules::nearest(text.lines().next().unwrap_or_default(), &services);
         }
         5 => {
             if let Ok(upstream) = text.parse::<Upstream>() {

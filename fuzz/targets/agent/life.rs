@@ -1,7 +1,7 @@
 //! The step under any sequence of inputs.
 
 use super::bytes::Bytes;
-use crate::enforcement::budget;
+use crate::permits::budget;
 use crate::source::schedule::Facts;
 use jiff::Timestamp;
 use serde_json::{Value, json};

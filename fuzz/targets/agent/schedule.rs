@@ -1,10 +1,10 @@
 //! Cron lines, zones, and the slots that follow.
 
 use super::bytes::{Bytes, text};
-use crate::enforcement::updates::driver::ScheduleTracker;
-use crate::settings::Missed;
-use crate::settings::cron_line::Line;
-use crate::settings::schedule::Schedule;
+use crate::config::Missed;
+use crate::config::cron_line::Line;
+use crate::config::schedule::Schedule;
+use crate::updates::driver::ScheduleTracker;
 
 /// Two instants, a zone, and lines.
 pub(super) fn schedule(data: &[u8]) {

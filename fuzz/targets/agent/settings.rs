@@ -1,7 +1,7 @@
 //! The settings of the agent.
 
 use super::files::read;
-use crate::settings::Settings;
+use crate::config::Settings;
 
 pub(super) fn agent(data: &[u8]) {
     read(data, Settings::read);

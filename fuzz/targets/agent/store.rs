@@ -1,13 +1,13 @@
 //! A store that is rebuilt from whatever recovery file lies beside it.
 
+use crate::config::Retention;
 use crate::identity::Binding;
-use crate::settings::Retention;
-use crate::store::{Plan, Route, Store};
+use crate::storage::{Plan, Route, Store};
 use jiff::Timestamp;
 use svm_core::events::Filter;
 
 pub(super) fn store(data: &[u8]) {
-    if serde_json::from_slice::<crate::store::recovery::Contents>(data).is_err() {
+    if serde_json::from_slice::<crate::storage::recovery::Contents>(data).is_err() {
         return;
     }
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();

@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, text};
 use crate::delivery::cloudevents::binary;
 use crate::delivery::syslog::{Kept, cef, rfc5424};
-use crate::store::Outgoing;
+use crate::storage::Outgoing;
 
 pub(super) fn syslog(data: &[u8]) {
     let mut bytes = Bytes::new(data);

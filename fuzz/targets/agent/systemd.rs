@@ -1,10 +1,10 @@
 //! What systemd, its journal and the kernel tell.
 
 use super::bytes::{Bytes, text};
-use crate::enforcement::gate_files::{Asks, Gate};
-use crate::enforcement::protection::Relations;
-use crate::enforcement::systemctl::{plain_lines, read, run_told, told};
-use crate::enforcement::{gate_rules, listening};
+use crate::gates::drop_ins::{Asks, Gate};
+use crate::gates::protection::Relations;
+use crate::gates::{listening, rules};
+use crate::systemd::systemctl::{plain_lines, read, run_told, told};
 use svm_core::subscription::Resource;
 
 pub(super) fn systemd(data: &[u8]) {
@@ -20,15 +20,15 @@ pub(super) fn systemd(data: &[u8]) {
             for unit in read(&text) {
                 unit.runs();
                 let names = unit.words("Names");
-                if gate_rules::check(&unit, true, &["p.service".to_owned()]).is_ok() {
+                if rules::check(&unit, true, &["p.service".to_owned()]).is_ok() {
                     assert!(!names.contains(&"p.service".to_owned()) && unit.id != "p.service");
                     let own = ["svm-agent.service", "svm-agent-update.service", "svm-collector.service"]
                         .contains(&unit.id.as_str())
                         || unit.id.starts_with("svm-agent-action@");
                     assert!(!own && unit.id.ends_with(".service"));
                 }
-                gate_rules::no_sockets(&unit).ok();
-                gate_rules::in_force(&gate, run, &unit).ok();
+                rules::no_sockets(&unit).ok();
+                rules::in_force(&gate, run, &unit).ok();
             }
         }
         1 => {

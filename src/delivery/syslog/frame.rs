@@ -2,7 +2,7 @@
 
 use super::facts::Kept;
 use super::{cef, rfc5424};
-use crate::settings::{Framing, SyslogFormat, SyslogSettings};
+use crate::config::{Framing, SyslogFormat, SyslogSettings};
 use std::net::IpAddr;
 
 /// Adds one event to what goes over the wire.

@@ -11,7 +11,7 @@ mod frame;
 pub(crate) mod rfc5424;
 mod wire;
 
-use crate::settings::SyslogSettings;
+use crate::config::SyslogSettings;
 pub use facts::Kept;
 pub use failure::Failure;
 use std::sync::Arc;

@@ -13,7 +13,7 @@
 use super::facts::Kept;
 use super::failure::Failure;
 use super::frame::frame;
-use crate::settings::SyslogSettings;
+use crate::config::SyslogSettings;
 use rustls::pki_types::ServerName;
 use std::future::poll_fn;
 use std::io;

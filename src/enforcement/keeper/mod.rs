@@ -12,10 +12,11 @@ pub use dues::Dues;
 pub use state::Keeper;
 
 use super::actions::{Looked, Running};
-use super::permit_file::{self, PermitFile};
-use super::protection::Guard;
 use crate::engine::{Order, Tell};
+use crate::gates::protection::Guard;
 use crate::outage::{Outage, Trouble};
+use crate::permits::permit_file;
+use crate::permits::permit_file::PermitFile;
 use state::{LAST_RETRY, Outcome};
 use std::time::Duration;
 use svm_core::backoff::Backoff;

@@ -1,11 +1,11 @@
 //! A keeper: what it is made of, and what all its parts use.
 
 use super::dues::Dues;
-use crate::enforcement::gateway::Gateway;
-use crate::enforcement::updates::RunNow;
+use crate::config::Settings;
 use crate::engine::{Handle, Order};
+use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
-use crate::settings::Settings;
+use crate::updates::RunNow;
 use std::sync::Arc;
 use std::time::Duration;
 use svm_core::clock::Clock;

@@ -1,12 +1,14 @@
 //! The units of a keeper: which they are, how they are stopped, and which are started when the permit is back.
 
 use super::state::{Keeper, LAST_RETRY, Outcome};
-use crate::enforcement::protection::{Guard, GuardError, RELATIONS};
-use crate::enforcement::systemctl::{self, UnitState};
-use crate::enforcement::updates::Asked;
-use crate::enforcement::{gates, owed};
 use crate::engine::Order;
-use crate::lines::say;
+use crate::gates::protection::{Guard, GuardError, RELATIONS};
+use crate::gates::units;
+use crate::log::say;
+use crate::permits::owed;
+use crate::systemd::systemctl;
+use crate::systemd::systemctl::UnitState;
+use crate::updates::Asked;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use svm_core::ask::ask;
@@ -50,7 +52,7 @@ impl Keeper {
     /// What is governed, here and for the other resource: units with a gate, and the one that the schedule starts.
     fn units(&self) -> Result<Governed, String> {
         let folder = &self.settings.enforcement.gates_dir;
-        let found = gates::installed(folder)
+        let found = units::installed(folder)
             .map_err(|e| format!("the gates in {} cannot be read: {e}", folder.display()))?;
         let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {

@@ -207,7 +207,7 @@ pub(crate) fn an_hour() -> Agent {
         refused();
     }
     line(&agent, "log.held_back");
-    std::thread::sleep(svm_agent::lines::WINDOW);
+    std::thread::sleep(svm_agent::log::WINDOW);
     refused();
     line(&agent, "log.left_out");
     assert!(agent.log().contains("10 lines key.rejected were left out"), "{}", agent.log());

@@ -7,7 +7,7 @@ use crate::support::machine::faketime;
 use crate::support::{Agent, Vendor, at, wait_for};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use svm_agent::lines::{catalogue, events};
+use svm_agent::log::{catalogue, events};
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use svm_agent::config::Retention;
 use svm_agent::identity::Binding;
-use svm_agent::settings::Retention;
-use svm_agent::store::{Commit, Plan, Route, Store};
+use svm_agent::storage::{Commit, Plan, Route, Store};
 use svm_core::events::{Filter, Origin, Renderer, Snapshot};
 use svm_core::subscription::{Event, Kind, LimitLevel};
 

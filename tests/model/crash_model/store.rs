@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use svm_agent::identity::Binding;
-use svm_agent::store::{
+use svm_agent::storage::{
     Above, Commit, DROPS_NOTE, Listing, Opened, Paper, Plan, Quarantined, REBUILT_NOTE, Reading, Route,
     SOURCE_NOTE, Store, StoreError,
 };
@@ -237,7 +237,7 @@ pub(crate) fn open(folder: &Path, step: &Step, id: &str) -> Result<(Store, Opene
     let Step::Open { destinations, history, tight } = step else { panic!("{step:?} opens nothing") };
     let route = |name: &String| Route { name: name.clone(), filter: filter(name) };
     let bytes = if *tight { ROOM * 530 } else { 1 << 40 };
-    let bounds = svm_agent::settings::Retention { history: *history, bytes };
+    let bounds = svm_agent::config::Retention { history: *history, bytes };
     let plan = Plan { routes: destinations.iter().map(route).collect(), bounds };
     Store::open(folder, plan, Timestamp::UNIX_EPOCH, &Binding::default(), || id.to_owned())
 }

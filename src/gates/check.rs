@@ -1,0 +1,133 @@
+//! How the installed gates stand: whether systemd will do what each says, and whether each may still be there. Files change
+//! after a gate was installed, so `gate list`, `doctor` and the installation itself ask here.
+//!
+//! Promises: nothing is changed; without systemd it says so.
+
+use crate::gates::drop_ins::{Gate, PROGRAM, drop_in_path};
+use crate::gates::install::Places;
+use crate::gates::protection::{Act, Guard, Relations, all_relations};
+use crate::gates::rules;
+use crate::gates::rules::EFFECTIVE;
+use crate::systemd::systemctl;
+use crate::systemd::systemctl::{SystemctlError, UnitState};
+use std::path::Path;
+use svm_core::files::is_there;
+use svm_core::root_only::{Who, only_root_may_change};
+
+/// How a gate stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its unit asks for a permit at each start.
+    InForce,
+    /// It does not, or the gate must not be there; one sentence.
+    Not(String),
+    /// systemd cannot be asked.
+    Unknown,
+}
+
+/// How each of the gates stands. `runtime_dir` is where the agent writes permits.
+pub async fn standings(gates: &[Gate], places: &Places, runtime_dir: &Path, guard: &Guard) -> Vec<Standing> {
+    if gates.is_empty() {
+        return Vec::new();
+    }
+    let relations = all_relations().await;
+    let drop_ins = protection_drop_ins(guard).await.unwrap_or_default();
+    let mut relations = match relations {
+        Ok(relations) => relations,
+        Err(_) => return vec![Standing::Unknown; gates.len()],
+    };
+    let mut standings = Vec::new();
+    for gate in gates {
+        standings.push(match standing(gate, places, runtime_dir, guard, &mut relations, &drop_ins).await {
+            Ok(Ok(())) => Standing::InForce,
+            Ok(Err(why)) => Standing::Not(why),
+            Err(_) => Standing::Unknown,
+        });
+    }
+    standings
+}
+
+async fn standing(
+    gate: &Gate,
+    places: &Places,
+    runtime_dir: &Path,
+    guard: &Guard,
+    relations: &mut Relations,
+    drop_ins: &[(String, String)],
+) -> Result<Result<(), String>, SystemctlError> {
+    // Each for itself: a command can have any text, lines like those of properties too.
+    let more: Vec<&str> = EFFECTIVE.iter().copied().chain(["Names"]).collect();
+    let found = systemctl::show(std::slice::from_ref(&gate.unit), &more).await?;
+    let Some(state) = found.into_iter().next() else {
+        return Ok(Err("systemd says nothing of it".to_owned()));
+    };
+    Ok(by_state(gate, &state, places, runtime_dir, guard, drop_ins).and(
+        match guard.harm(relations, &[Act::Stop, Act::Start], &gate.unit).await? {
+            None => Ok(()),
+            Some(harm) => Err(format!(
+                "it must not be governed, as starting or stopping it stops {}, by {}: svm-agent gate remove {}",
+                harm.protection, harm.way, gate.unit
+            )),
+        },
+    ))
+}
+
+fn by_state(
+    gate: &Gate,
+    state: &UnitState,
+    places: &Places,
+    runtime_dir: &Path,
+    guard: &Guard,
+    drop_ins: &[(String, String)],
+) -> Result<(), String> {
+    match state.load.as_str() {
+        "loaded" => {}
+        "not-found" => return Err("there is no such unit".to_owned()),
+        load => return Err(format!("the unit is {load}")),
+    }
+    rules::name(&gate.unit).map_err(|refusal| refusal.to_string())?;
+    if rules::is_protection(state, guard.names()) {
+        return Err(format!("it is a unit that is never stopped: svm-agent gate remove {}", gate.unit));
+    }
+    let ours = drop_in_path(&places.systemd_dir, &gate.unit);
+    if let Some((protection, _)) = drop_ins.iter().find(|(_, file)| Path::new(file) == ours) {
+        let unit = &gate.unit;
+        return Err(format!("its drop-in counts for {protection} as well: svm-agent gate remove {unit}"));
+    }
+    exposed(&ours)?;
+    rules::in_force(gate, runtime_dir, state)
+}
+
+/// Refuses a gate that somebody else than root could change, or whose program is missing. The unit's own files are not
+/// looked at: whoever may write those is root already.
+///
+/// # Errors
+/// One sentence.
+pub fn exposed(drop_in: &Path) -> Result<(), String> {
+    let program = Path::new(PROGRAM);
+    if !is_there(program) {
+        return Err(format!("there is no {PROGRAM}: install the package svm-agent again"));
+    }
+    for path in [program, drop_in] {
+        match only_root_may_change(path) {
+            Err(exposed) if !matches!(exposed.who, Who::Unknown(_)) => {
+                return Err(format!("others may change what root runs: {exposed}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The drop-ins of units that are never stopped: each with its unit.
+///
+/// # Errors
+/// [`SystemctlError`]
+pub async fn protection_drop_ins(guard: &Guard) -> Result<Vec<(String, String)>, SystemctlError> {
+    let states = systemctl::show(guard.names(), &["DropInPaths"]).await?;
+    let files = |state: UnitState| {
+        let files = state.words("DropInPaths");
+        files.into_iter().map(move |file| (state.id.clone(), file))
+    };
+    Ok(states.into_iter().flat_map(files).collect())
+}

@@ -1,0 +1,226 @@
+//! The table against the code, `docs/reference/logs.md` and `systemd/svm-agent.catalog`.
+
+use super::*;
+use crate::log::message::LogMessage;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use svm_core::logging::message_id;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// Holds a file to what the table makes of it.
+fn holds(file: &str, text: &str) {
+    let path = Path::new(ROOT).join(file);
+    if std::env::var_os("SVM_WRITE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "{file}: write it anew: SVM_WRITE_DOCS=1 cargo test --lib log::");
+}
+
+#[test]
+fn names_are_like_those_of_events_and_each_is_there_once() {
+    let mut names = BTreeSet::new();
+    for id in catalogue::ALL.iter().map(|line| line.id).chain(events::ALL.iter().map(|event| event.id)) {
+        assert!(names.insert(id), "{id} is there twice");
+        assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'.'), "{id}");
+        assert_eq!(id.matches('.').count(), 1, "{id}");
+    }
+}
+
+#[test]
+fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
+    let (mut written, mut text) = (BTreeSet::new(), String::new());
+    for path in files(&Path::new(ROOT).join("src")) {
+        let code = std::fs::read_to_string(&path).unwrap();
+        let own = path.ends_with("src/outage.rs") || path.ends_with("log/mod.rs");
+        assert!(
+            own || path.ends_with("log/tests.rs")
+                || path.ends_with("log/message.rs")
+                || path.ends_with("log/catalogue.rs")
+                || !code.contains("tracing"),
+            "{}: use log::say",
+            path.display()
+        );
+        for (at, _) in code.match_indices("say!(") {
+            let rest = code[at + 5..].trim_start();
+            written
+                .insert(rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect::<String>());
+        }
+        if own {
+            text.push_str(&code);
+        }
+    }
+    let table = std::fs::read_to_string(Path::new(ROOT).join("src/log/catalogue.rs")).unwrap();
+    for name in table.lines().filter_map(|line| line.trim_start().split_once(": \"")).map(|(name, _)| name) {
+        if name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
+            let outage =
+                text.contains(&format!("lines::{name}")) || text.contains(&format!("catalogue::{name}"));
+            assert!(written.contains(name) || outage, "nothing writes {name}");
+        }
+    }
+    // And beneath the agent nobody writes a line.
+    for folder in ["clock", "documents", "events", "settings", "subscription", "http", "tls.rs", "memory.rs"]
+    {
+        let path = Path::new(ROOT).join("crates/core/src").join(folder);
+        for file in if path.is_dir() { files(&path) } else { vec![path] } {
+            assert!(!std::fs::read_to_string(&file).unwrap().contains("tracing::"), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_type_of_event_has_its_line() {
+    let mut types = BTreeSet::from(
+        [svm_core::events::REPORT, svm_core::events::QUARANTINED, svm_core::events::DROPPED]
+            .map(str::to_owned),
+    );
+    for file in ["crates/core/src/subscription/event.rs", "crates/core/src/events/operational.rs"] {
+        let code = std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+        let (_, after) = code.split_once("fn type_name(").unwrap();
+        let (body, _) = after.split_once("\n    }").unwrap();
+        types.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+    }
+    let lines: BTreeSet<String> = events::ALL.iter().map(|event| event.id.to_owned()).collect();
+    assert_eq!(types, lines);
+}
+
+#[test]
+fn the_lines_of_an_outage_have_the_levels_at_which_they_are_written() {
+    use crate::outage::Trouble;
+    use svm_core::subscription::{Permit, Resource};
+    for trouble in [
+        Trouble::Delivery("x"),
+        Trouble::Source,
+        Trouble::Permits,
+        Trouble::Enforcing(Resource::Ksn, Permit::Full),
+        Trouble::Action("x"),
+        Trouble::Port("x"),
+        Trouble::Upstream("x"),
+    ] {
+        assert_eq!(trouble.lines().map(|line| line.level), [Level::WARN, Level::ERROR, Level::INFO]);
+    }
+}
+
+#[test]
+fn a_kind_of_line_is_written_so_often_an_hour_and_counted_beyond_that() {
+    let mut count = Count::default();
+    let minute = |n: u64| Duration::from_secs(60 * n);
+    for _ in 0..MOST {
+        assert_eq!(count.one_more(minute(1)), Told::Write);
+    }
+    assert_eq!(count.one_more(minute(2)), Told::HoldBack);
+    for _ in 0..9 {
+        assert_eq!(count.one_more(minute(60)), Told::Count);
+    }
+    assert_eq!(count.one_more(minute(61)), Told::WriteAfter(10));
+    assert_eq!(count.one_more(minute(62)), Told::Write);
+    assert_eq!(count.one_more(minute(200)), Told::Write);
+}
+
+#[test]
+fn one_that_flaps_hides_no_other_and_memory_is_bounded() {
+    let (mut counts, minute) = (Counts::new(), |n: u64| Duration::from_secs(60 * n));
+    for _ in 0..1000 {
+        counts.one_more("delivery.fails", Some("flapping"), minute(1));
+    }
+    assert_eq!(counts.one_more("delivery.fails", Some("flapping"), minute(2)), Told::Count);
+    assert_eq!(counts.one_more("delivery.fails", Some("steady"), minute(2)), Told::Write);
+    assert_eq!(counts.one_more("delivery.fails", None, minute(2)), Told::Write);
+    assert_eq!(counts.one_more("source.fails", Some("flapping"), minute(2)), Told::Write);
+    // More objects than are counted each for itself share what one may have.
+    let written = (0..10_000)
+        .filter(|n| {
+            let told = counts.one_more("unit.started", Some(&format!("{n}.service")), minute(3));
+            matches!(told, Told::Write)
+        })
+        .count();
+    assert_eq!((written, counts.0.len()), (OBJECTS + MOST as usize, OBJECTS + 5));
+    // After the hour another takes the place of one that is quiet.
+    assert_eq!(counts.one_more("unit.started", Some("new.service"), minute(70)), Told::Write);
+    assert_eq!(counts.0.len(), OBJECTS + 5);
+}
+
+#[test]
+fn a_line_about_one_of_several_is_counted_for_each() {
+    let of_one = ["destination", "action", "address", "note", "key", "unit"];
+    for path in files(&Path::new(ROOT).join("src")) {
+        let code = std::fs::read_to_string(&path).unwrap();
+        for (at, _) in code.match_indices("say!(") {
+            let rest = code[at + 5..].trim_start();
+            let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            let constant = |id: &str| id.to_owned();
+            let table = include_str!("catalogue.rs");
+            let Some((_, row)) = table.split_once(&format!("    {name}: \"")) else { continue };
+            let id = constant(row.split('"').next().unwrap());
+            let line = catalogue::ALL.iter().find(|line| line.id == id).unwrap();
+            let names_one = line.fields.iter().any(|field| of_one.contains(field));
+            assert!(
+                !names_one || line.level == Level::DEBUG || rest[name.len()..].starts_with(" of "),
+                "{}: say!({name} of …, …)",
+                path.display()
+            );
+        }
+    }
+}
+
+/// One entry of the catalogue of `journalctl -x`.
+fn entry(text: &mut String, id: &str, subject: &str, means: &str, todo: &str) {
+    let todo = if todo.is_empty() { "Nothing is to be done." } else { todo };
+    writeln!(
+        text,
+        "\n-- {}\nSubject: {subject}\nDefined-By: svm-agent\nSupport: file:///usr/share/doc/svm-agent/reference/logs.md\n\n\
+         {means}\n\n{todo}\n\nThe event of this line is {id}.",
+        message_id("svm-agent", id)
+    )
+    .unwrap();
+}
+
+#[test]
+fn the_catalogue_of_the_journal_is_that_of_the_code() {
+    let mut text = "# Messages of svm-agent, for journalctl -x. Made by the test that holds it to src/log:\n\
+                    # SVM_WRITE_DOCS=1 cargo test --lib log::\n"
+        .to_owned();
+    for event in events::ALL {
+        entry(&mut text, event.id, &event.id.replace(['.', '_'], " "), event.means, event.todo);
+    }
+    for line in catalogue::ALL {
+        let subject = line.sentence.split([';', ':']).next().unwrap_or_default();
+        entry(&mut text, line.id, subject, line.means, line.todo);
+    }
+    holds("systemd/svm-agent.catalog", &text);
+}
+
+#[test]
+fn the_tables_in_the_documentation_are_those_of_the_code() {
+    let mut own = "| level | `event` | line | fields | what to do |\n|---|---|---|---|---|\n".to_owned();
+    for LogMessage { id, level, sentence, fields, means, todo } in catalogue::ALL {
+        let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+        let todo = format!("{means} {todo}");
+        writeln!(own, "| {level} | `{id}` | {sentence} | {} | {} |", fields.join(", "), todo.trim_end())
+            .unwrap();
+    }
+    let mut kept = "| `event` | means | what to do |\n|---|---|---|\n".to_owned();
+    for events::EventLine { id, means, todo } in events::ALL {
+        writeln!(kept, "| `{id}` | {means} | {} |", if todo.is_empty() { "nothing" } else { todo }).unwrap();
+    }
+    let path = Path::new(ROOT).join("docs/reference/logs.md");
+    let mut text = std::fs::read_to_string(path).unwrap();
+    for (name, table) in [("events", kept), ("lines", own)] {
+        let (begin, end) = (format!("<!-- {name}: made from src/log -->\n"), format!("<!-- {name}: end -->"));
+        let (before, rest) = text.split_once(&begin).expect("the begin of the table");
+        let (_, after) = rest.split_once(&end).expect("the end of the table");
+        text = format!("{before}{begin}{table}{end}{after}");
+    }
+    holds("docs/reference/logs.md", &text);
+}

@@ -1,0 +1,84 @@
+//! Why the store did not do what it was asked.
+
+use crate::storage::sql::SCHEMA_VERSION;
+use std::path::PathBuf;
+
+/// Why the store did not do what it was asked. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No room on the disk.
+    #[error("the disk is full")]
+    Full,
+    /// The database is not one any more.
+    #[error("the database is damaged: {0}")]
+    Damaged(#[source] Damage),
+    /// The disk does not work, or something else is wrong with it.
+    #[error("the database cannot be used: {0}")]
+    Failed(#[source] rusqlite::Error),
+    /// No thread could be made for it.
+    #[error("the database cannot be used: cannot start the store's thread: {0}")]
+    NoThread(#[source] std::io::Error),
+    /// A file beside the database cannot be used.
+    #[error("cannot use {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A newer program made the database.
+    #[error(
+        "the database was made by a newer svm-agent (form {found}, this one knows {known}); upgrade, or restore a backup",
+        known = SCHEMA_VERSION
+    )]
+    Newer {
+        /// The version of its schema.
+        found: i64,
+    },
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What is wrong with a database that is damaged.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// SQLite cannot read it.
+    #[error("{0}")]
+    Unreadable(#[source] rusqlite::Error),
+    /// What `PRAGMA quick_check` found.
+    #[error("{0}")]
+    Found(String),
+    /// Its schema is older than any that was released.
+    #[error("its form is from before the first release")]
+    Unreleased,
+    /// Something that every database has is not there.
+    #[error("its {0} is missing")]
+    Missing(&'static str),
+    /// The life cycle's state is no JSON of ours.
+    #[error("its state cannot be read: {0}")]
+    State(#[source] serde_json::Error),
+    /// What the id is bound to is no JSON of ours.
+    #[error("what its id is bound to cannot be read: {0}")]
+    Bond(#[source] serde_json::Error),
+    /// It knows of fewer changes than the recovery file: so many.
+    #[error("it lost {0} changes that were kept: was agent.db-wal deleted?")]
+    LostChanges(u64),
+}
+
+impl From<Damage> for StoreError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Damage::Unreadable(error).into(),
+            _ => Self::Failed(error),
+        }
+    }
+}

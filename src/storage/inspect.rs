@@ -1,0 +1,159 @@
+//! A look at the database from outside, while the agent may be working in it.
+//!
+//! Promises: nothing is written and nobody is kept waiting: where the agent works, its own index is used; where it does
+//! not, the file is read as it lies, without one. Whoever may not read the folder is told so.
+
+use crate::storage::error::StoreError;
+use crate::storage::sql;
+use crate::storage::types::Paper;
+use rusqlite::{Connection, OpenFlags};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Inspection {
+    /// What `PRAGMA quick_check` has against the database; nothing where it is whole.
+    pub problem: Option<String>,
+    /// Documents of held keys.
+    pub papers: Vec<Paper>,
+    /// The size of the database with its log, in bytes.
+    pub bytes: u64,
+}
+
+/// Why there was nothing to see.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// There is none.
+    #[error("there is no database yet")]
+    Missing,
+    /// The agent ended without closing it, and only the next start may read what it left.
+    #[error("the agent did not end by itself: the next start reads what it left in the log of the database")]
+    Left,
+    /// This user may not.
+    #[error("only root and the agent may read it")]
+    Denied,
+    /// Anything else.
+    #[error("it cannot be read: {0}")]
+    Failed(String),
+}
+
+/// Looks whether the database of a state folder is whole, for at most `patience`, and at what it holds. `running`:
+/// whether an agent works in the folder.
+///
+/// # Errors
+/// [`InspectError`].
+pub fn inspect(folder: &Path, running: bool, patience: Duration) -> Result<Inspection, InspectError> {
+    let (db, bytes) = open(folder, running)?;
+    let interrupt = db.get_interrupt_handle();
+    let (done, ended) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            interrupt.interrupt();
+        }
+    });
+    let whole: rusqlite::Result<String> = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    drop(done);
+    let whole = whole.map_err(failed)?;
+    let papers = sql::papers(&db).map_err(failed)?;
+    Ok(Inspection { problem: (whole != "ok").then_some(whole), papers, bytes })
+}
+
+/// The documents of held keys, as [`inspect`] gives them, without a look at the rest.
+///
+/// # Errors
+/// As there.
+pub fn held_papers(folder: &Path, running: bool) -> Result<Vec<Paper>, InspectError> {
+    sql::papers(&open(folder, running)?.0).map_err(failed)
+}
+
+fn failed(error: rusqlite::Error) -> InspectError {
+    InspectError::Failed(StoreError::from(error).to_string())
+}
+
+/// The database for reading, and its size.
+fn open(folder: &Path, running: bool) -> Result<(Connection, u64), InspectError> {
+    let file = folder.join("agent.db");
+    let size = |path: &Path| std::fs::metadata(path).map(|about| about.len());
+    let of = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => InspectError::Missing,
+        std::io::ErrorKind::PermissionDenied => InspectError::Denied,
+        _ => InspectError::Failed(error.to_string()),
+    };
+    let bytes = size(&file).map_err(of)?;
+    // Closing it releases no lock of ours, as there is none yet.
+    std::fs::File::open(&file).map_err(of)?;
+    let log = size(&folder.join("agent.db-wal")).unwrap_or(0);
+    if !running && log > 0 {
+        return Err(InspectError::Left);
+    }
+    // The path in a URI (RFC 3986): nothing in it may mean anything.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    let mut uri = "file:".to_owned();
+    for byte in file.as_os_str().as_bytes() {
+        match plain(*byte) {
+            true => uri.push(char::from(*byte)),
+            false => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str(if running { "?mode=ro" } else { "?immutable=1" });
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(uri, flags).map_err(failed)?;
+    db.busy_timeout(Duration::from_secs(1)).map_err(failed)?;
+    Ok((db, bytes + log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn made(folder: &Path) -> Connection {
+        let db = crate::storage::connection::connect(&folder.join("agent.db")).unwrap();
+        sql::create(&db, "id", &Default::default(), &Default::default()).unwrap();
+        db
+    }
+
+    #[test]
+    fn a_database_is_read_beside_whoever_writes_it_and_left_as_it_is() {
+        let outer = tempfile::tempdir().unwrap();
+        // A name that would mean something in a URI.
+        let folder = outer.path().join("a b?mode=rwc#%41");
+        fs::create_dir(&folder).unwrap();
+        assert!(matches!(inspect(&folder, false, PATIENCE), Err(InspectError::Missing)));
+        let db = made(&folder);
+        db.execute("INSERT INTO documents VALUES ('K', 'i', 's', 'j')", []).unwrap();
+        // Whoever writes holds its lock, and the look is not kept waiting.
+        db.execute_batch("BEGIN IMMEDIATE; INSERT INTO documents VALUES ('L', 'i', 's', 'j')").unwrap();
+        let seen = inspect(&folder, true, PATIENCE).unwrap();
+        assert_eq!((seen.problem, seen.papers.len()), (None, 1));
+        assert_eq!(held_papers(&folder, true).unwrap().len(), 1);
+        db.execute_batch("COMMIT").unwrap();
+        assert!(
+            matches!(inspect(&folder, false, PATIENCE), Err(InspectError::Left)),
+            "its log is not ours to read"
+        );
+        drop(db);
+        let names = || {
+            let mut names: Vec<_> =
+                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let before = names();
+        assert_eq!(inspect(&folder, false, PATIENCE).unwrap().papers.len(), 2);
+        assert_eq!(names(), before, "no index is made");
+        fs::write(
+            folder.join("agent.db"),
+            "this is no database, and as long as the head of one is at least, is it not? Now it is.",
+        )
+        .unwrap();
+        let told = inspect(&folder, false, PATIENCE).unwrap_err().to_string();
+        assert!(told.contains("damaged"), "{told}");
+    }
+}

@@ -1,0 +1,280 @@
+//! Opening the store: what is whole is read, what is damaged is set aside and rebuilt, never taken for empty.
+
+use crate::identity::{Binding, Bond, Changed};
+use crate::storage::connection::connect;
+use crate::storage::error::{Damage, StoreError};
+use crate::storage::handle::Store;
+use crate::storage::migrations::{MIGRATIONS, OLDEST, migrate};
+use crate::storage::notes::{
+    CHANGED_NOTE, CHANGES_NOTE, FIRST_NOTE, REBUILT_NOTE, SOURCE_NOTE, TIME_NOTE, read_note,
+};
+use crate::storage::recovery::{Contents, Read, Recovery, Salvaged};
+use crate::storage::types::{Commit, Paper, Plan};
+use crate::storage::worker::Worker;
+use crate::storage::{bounds, outbox, set_aside, sql};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use svm_core::bounds::MAX_SEQUENCE;
+use svm_core::subscription::State;
+
+/// What was found on opening.
+pub struct Opened {
+    /// The SVM's id.
+    pub id: String,
+    /// Whether the id was made just now.
+    pub new_id: bool,
+    /// To what it is bound.
+    pub bond: Bond,
+    /// Where the SVM had another id before, and nobody was told yet.
+    pub changed: Option<Changed>,
+    /// The state.
+    pub state: State,
+    /// The documents of held keys.
+    pub papers: Vec<Paper>,
+    /// The poller's note.
+    pub source_note: Option<String>,
+    /// What trusted time has to remember.
+    pub time_note: Option<String>,
+    /// Where the database had to be rebuilt.
+    pub rebuilt: Option<Rebuilt>,
+    /// Where the database is whole and the recovery file was not: what was wrong with it, and the name that it has now.
+    pub recovery_damaged: Option<(String, String)>,
+    /// How much waits for destinations that are configured no more, by name.
+    pub left: Vec<(String, u64)>,
+}
+
+/// How the database was rebuilt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// What was wrong.
+    pub problem: String,
+    /// The name that the damaged file has now.
+    pub set_aside: Option<String>,
+    /// The last sequence number that the lost outbox may have used, for any destination.
+    pub ceiling: u64,
+    /// Whether the keys are lost with it.
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// What is in a database that is whole; `None` where it is new.
+struct Found {
+    db: Connection,
+    contents: Option<(Contents, Option<String>)>,
+}
+
+/// Reads the database. One that knows of less than `changes` changes has lost some, such as with its log.
+fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
+    let db = connect(file)?;
+    match sql::schema_version(&db)? {
+        0 => return Ok(Found { db, contents: None }),
+        found if found < OLDEST => return Err(Damage::Unreleased.into()),
+        found if found > sql::SCHEMA_VERSION => return Err(StoreError::Newer { found }),
+        _ => {}
+    }
+    if let Some(damage) = sql::damage(&db)? {
+        return Err(Damage::Found(damage).into());
+    }
+    migrate(&db, MIGRATIONS)?;
+    let id = sql::note(&db, "id")?.filter(|id| !id.is_empty()).ok_or(Damage::Missing("id"))?;
+    let state = sql::note(&db, "state")?.ok_or(Damage::Missing("state"))?;
+    let state = serde_json::from_str(&state).map_err(Damage::State)?;
+    let known = sql::number(&db, CHANGES_NOTE)?;
+    if known < changes {
+        return Err(Damage::LostChanges(changes - known).into());
+    }
+    let (papers, note, time) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?, sql::note(&db, TIME_NOTE)?);
+    let bond = sql::bond(&db)?.map_err(Damage::Bond)?;
+    let contents = Contents { id, bond, state, papers, ceiling: 0, changes: known, time };
+    Ok(Found { db, contents: Some((contents, note)) })
+}
+
+impl Store {
+    /// Opens the store in `folder`, which is there and ours, for the destinations and bounds of `plan`. `make_id` is
+    /// asked where the SVM has no id yet, or takes a new one because it is another machine's or was given up.
+    ///
+    /// # Errors
+    /// A folder that cannot be used, a database of a newer program, or a new id that cannot be kept. Damage is no
+    /// error: see [`Opened`].
+    pub fn open(
+        folder: &Path,
+        plan: Plan,
+        now: Timestamp,
+        machine: &Binding,
+        make_id: impl Fn() -> String,
+    ) -> Result<(Self, Opened), StoreError> {
+        let file = folder.join("agent.db");
+        let recovery_path = folder.join("recovery.json");
+        let recovery = Recovery::read(&recovery_path)?;
+        let ran_before = set_aside::ran_before(folder);
+        let there = svm_core::files::is_there(&file);
+        let changes = match &recovery {
+            Read::Whole(contents) => contents.changes,
+            Read::Damaged { salvaged: Some(salvaged), .. } => salvaged.contents.changes,
+            _ => 0,
+        };
+        let looked = match look(&file, changes) {
+            // What is kept for such a time is given up: a full disk must not keep the service from starting.
+            Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
+                look(&file, changes)
+            }
+            looked => looked,
+        };
+        let (found, problem, set_aside) = match looked {
+            Ok(found) => {
+                // Where anything is left of an earlier run, this is no first start.
+                let lost = found.contents.is_none() && (!matches!(recovery, Read::Absent) || ran_before);
+                let problem = if there { "the database was empty" } else { "the database was missing" };
+                (found, lost.then(|| problem.to_owned()), None)
+            }
+            Err(error @ StoreError::Damaged(_)) => {
+                let set_aside = set_aside::database(&file, now)?;
+                (look(&file, 0)?, Some(error.to_string()), Some(set_aside))
+            }
+            Err(error) => return Err(error),
+        };
+        let Found { db, contents } = found;
+        let was_there = contents.is_some();
+        let mut recovery_problem = None;
+        let (recovered, state_recovered) = match recovery {
+            Read::Absent => (None, false),
+            Read::Whole(contents) => (Some(contents), true),
+            Read::Damaged { problem, salvaged } => {
+                recovery_problem = Some(problem);
+                salvaged.map_or((None, false), |Salvaged { contents, state }| (Some(contents), state))
+            }
+        };
+        let lost = problem.is_some() && !state_recovered;
+        let problem = problem.map(|mut problem| {
+            match &recovery_problem {
+                Some(other) => {
+                    problem.push_str(&format!("; and the recovery file was damaged too ({other})"))
+                }
+                None if lost => problem.push_str("; there was no recovery file"),
+                None => {}
+            }
+            if lost {
+                let id = if recovered.is_some() { "it keeps its id" } else { "it has a new id" };
+                problem.push_str(&format!(": this SVM starts anew, {id}, and must be activated again"));
+            }
+            problem
+        });
+        let ceiling = recovered.as_ref().map_or(0, |r| r.ceiling);
+        let (mut kept, source_note, new_id) = match (contents, recovered) {
+            (Some((contents, note)), _) => {
+                // The file may be gone, and older than the database.
+                let ceiling = ceiling.max(outbox::highest(&db)?.min(MAX_SEQUENCE));
+                (Contents { ceiling, ..contents }, note, false)
+            }
+            (None, Some(recovered)) => (recovered, None, false),
+            (None, None) => (Contents { id: make_id(), ..Contents::default() }, None, true),
+        };
+        let kept_bond = kept.bond.clone();
+        let why = if new_id { None } else { kept.bond.ends_on(machine) };
+        let mut changed = None;
+        if let Some(why) = why {
+            // Nothing was told under an id whose change was not.
+            let untold = if was_there { untold_change(&db)? } else { None };
+            let old_id = untold.map_or_else(|| kept.id.clone(), |untold| untold.old_id);
+            kept = Contents { id: make_id(), bond: Bond::default(), ceiling: 0, ..kept };
+            changed = Some(Changed { old_id, new_id: kept.id.clone(), why });
+        }
+        kept.bond.binding = kept.bond.binding.completed(machine);
+        kept.bond
+            .since
+            .get_or_insert_with(|| if new_id || why.is_some() { now } else { made(&kept.id, now) });
+        let note = |told: &Changed| serde_json::to_string(told).ok().map(|text| (CHANGED_NOTE, text));
+        let change = changed.as_ref().and_then(note);
+        let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling, lost });
+        if !was_there {
+            // Told with the first events; a note until then, lest a kill in between keeps it untold.
+            let untold = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
+            let first = Commit {
+                state: Some(kept.state.clone()),
+                papers: Some(kept.papers.clone()),
+                // Numbers that were used are never used again, whichever destination is configured when.
+                notes: [
+                    (FIRST_NOTE, kept.ceiling.to_string()),
+                    (CHANGES_NOTE, kept.changes.to_string()),
+                    (REBUILT_NOTE, untold.unwrap_or_default()),
+                ]
+                .into_iter()
+                .chain(change)
+                .collect(),
+                ..Commit::default()
+            };
+            sql::create(&db, &kept.id, &kept.bond, &first)?;
+        } else if changed.is_some() {
+            let first = [(FIRST_NOTE, kept.ceiling.to_string())];
+            let first = Commit { notes: first.into_iter().chain(change).collect(), ..Default::default() };
+            let renew = || sql::renew(&db, &kept.id, &kept.bond, &first).map_err(StoreError::from);
+            match renew() {
+                Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
+                    renew()
+                }
+                renewed => renewed,
+            }?;
+        } else if kept.bond != kept_bond {
+            // Without room it is left to the next start.
+            sql::set_bond(&db, &kept.bond).ok();
+        }
+        // A start is a change: where the log of this run is lost, the next one sees that. Without room it is left.
+        let changes = kept.changes.saturating_add(1);
+        if sql::set_note(&db, CHANGES_NOTE, &changes.to_string()).is_ok() {
+            kept.changes = changes;
+        }
+        let untold = sql::note(&db, REBUILT_NOTE)?;
+        let rebuilt = rebuilt.or_else(|| read_note(REBUILT_NOTE, untold));
+        let changed = changed.map_or_else(|| untold_change(&db), |changed| Ok(Some(changed)))?;
+        let first = sql::number(&db, FIRST_NOTE)?;
+        let names: Vec<&str> = plan.routes.iter().map(|route| route.name.as_str()).collect();
+        let left = outbox::set_destinations(&db, &names, first)?;
+        // Only now: killed before this, the next start still sees that there was one.
+        let recovery_damaged = match recovery_problem {
+            Some(problem) => {
+                let failed = |source| StoreError::File { path: recovery_path.clone(), source };
+                let name = set_aside::recovery(&recovery_path, now).map_err(failed)?;
+                rebuilt.is_none().then_some((problem, name))
+            }
+            None => None,
+        };
+        let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, kept.clone())));
+        Recovery::write(&recovery);
+        let sweep = bounds::Sweep::default();
+        let store = Self {
+            worker: Worker::start(db, file, plan.bounds, recovery.clone(), sweep.clone())?,
+            sweep,
+            recovery,
+            plan: Arc::new(plan),
+        };
+        let Contents { id, bond, state, papers, time: time_note, .. } = kept;
+        let opened = Opened {
+            id,
+            new_id,
+            bond,
+            changed,
+            state,
+            papers,
+            source_note,
+            time_note,
+            rebuilt,
+            recovery_damaged,
+            left,
+        };
+        Ok((store, opened))
+    }
+}
+
+fn untold_change(db: &Connection) -> Result<Option<Changed>, StoreError> {
+    Ok(read_note(CHANGED_NOTE, sql::note(db, CHANGED_NOTE)?))
+}
+
+/// When an id was made, where that stands in it; it was kept by an agent that wrote it nowhere else.
+fn made(id: &str, now: Timestamp) -> Timestamp {
+    let made = uuid::Uuid::try_parse(id).ok().and_then(|id| id.get_timestamp());
+    let made = made.and_then(|made| Timestamp::from_second(made.to_unix().0.try_into().ok()?).ok());
+    made.unwrap_or(now)
+}

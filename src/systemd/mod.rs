@@ -1,0 +1,3 @@
+//! systemd, as the agent asks it.
+
+pub mod systemctl;

@@ -1,0 +1,37 @@
+//! What the update task remembers over a restart.
+
+use crate::health::{Failed, Outdated};
+use crate::updates::driver::{Due, Followed};
+use crate::updates::run::Underway;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Name of the note.
+pub(crate) const NOTE: &str = "updates";
+
+/// The note.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// How far the schedule was followed.
+    pub followed: Option<Followed>,
+    /// A run that waits out its random delay.
+    pub waiting: Option<Due>,
+    /// A run that goes on.
+    pub underway: Option<Underway>,
+    /// When a run last began.
+    pub last_started_at: Option<Timestamp>,
+    /// When one last went through.
+    pub last_succeeded_at: Option<Timestamp>,
+    /// The last that did not.
+    pub last_failed: Option<Failed>,
+    /// What was told of the databases' age.
+    pub outdated: Outdated,
+}
+
+impl Memory {
+    /// The text of the note.
+    pub fn to_note(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,400 @@
+//! The task of database updates: what is due, what goes on, and what came of it.
+
+use crate::config::{Missed, Settings, Updates as Config};
+use crate::engine::Handle;
+use crate::gates::protection::Guard;
+use crate::health::{Failed, HealthRegistry, Outdated, UpdatesHealth};
+use crate::log::say;
+use crate::updates::age;
+use crate::updates::age::Limits;
+use crate::updates::driver;
+use crate::updates::driver::{Due, Jobs, ScheduleTracker};
+use crate::updates::memory::Memory;
+use crate::updates::request::{Asked, RunNow};
+use crate::updates::run;
+use crate::updates::run::{Failure, NoStart, Outcome, Patience, Underway};
+use crate::updates::unreported::Unreported;
+use jiff::{SignedDuration, Timestamp};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use svm_core::backoff::jitter;
+use svm_core::clock::{self, Clock};
+use svm_core::events::Operational;
+use tokio::time::Instant;
+
+/// The clock may be stepped: whoever follows a schedule looks at it so often.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// The databases' file may be set back: its time is looked at so often.
+const LOOK_AT_AGE: Duration = Duration::from_secs(4 * 3600);
+
+/// What a run came to next.
+pub(crate) enum Next {
+    Found(Option<String>),
+    MayBegin(Result<String, NoStart>),
+    Began(Result<String, Outcome>),
+    Ended(Outcome),
+}
+
+/// A run on its way, and who waits to hear that it began.
+pub(crate) struct OnItsWay {
+    next: Pin<Box<dyn Future<Output = Next> + Send>>,
+    reply: Option<RunNow>,
+    due: Option<Due>,
+}
+
+/// What the task works with.
+pub(crate) struct Context {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Clock,
+    pub(crate) engine: Handle,
+    pub(crate) health: Arc<HealthRegistry>,
+}
+
+/// A schedule that is followed, and the jobs that are run for it.
+pub(crate) struct Following {
+    pub(crate) tracker: ScheduleTracker,
+    pub(crate) jobs: Jobs,
+}
+
+/// A run that waits out its random delay.
+#[derive(Clone, Copy)]
+struct Delayed {
+    until: Instant,
+    due: Due,
+}
+
+/// The time of the databases, as it was seen last.
+#[derive(Default)]
+struct Databases {
+    of: Option<Timestamp>,
+    /// Why their file could not be inspected, already logged.
+    problem: Option<String>,
+}
+
+/// The update task.
+pub(crate) struct Task {
+    context: Context,
+    memory: Memory,
+    following: Option<Following>,
+    delayed: Option<Delayed>,
+    pub(crate) run: Option<OnItsWay>,
+    unreported: Unreported,
+    databases: Databases,
+    /// Whether runs are skipped for want of a permit, which is logged once.
+    without_permit: bool,
+}
+
+/// What the run on its way comes to next, where there is one.
+pub(crate) async fn on_its_way(run: &mut Option<OnItsWay>) -> Next {
+    match run {
+        Some(run) => run.next.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until then, or for ever.
+pub(crate) async fn wait_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Task {
+    /// A task that has not looked yet; `stored` is the text of its note.
+    pub(crate) fn new(
+        context: Context,
+        memory: Memory,
+        stored: String,
+        following: Option<Following>,
+    ) -> Self {
+        Self {
+            context,
+            memory,
+            following,
+            delayed: None,
+            run: None,
+            unreported: Unreported::new(stored),
+            databases: Databases::default(),
+            without_permit: false,
+        }
+    }
+
+    fn config(&self) -> &Config {
+        &self.context.settings.updates
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { warning: self.config().outdated_days, critical: self.config().outdated_critical_days }
+    }
+
+    /// Goes on where the agent before ended.
+    pub(crate) fn resume(&mut self, waiting: Option<Due>) {
+        let since = self.memory.underway.as_ref().map(|underway| underway.started_at.to_string());
+        match self.memory.underway.clone() {
+            Some(underway) if !underway.invocation.is_empty() => {
+                say!(
+                    UPDATE_UNDER_WAY of underway.unit,
+                    unit = underway.unit,
+                    since,
+                    "a database update was under way before the agent's start"
+                );
+                self.follow(underway, None);
+            }
+            // Told to start, and nobody saw whether it did.
+            Some(Underway { unit, before, started_at, .. }) => {
+                let next = Box::pin(async move { Next::Found(run::find(&unit, &before, started_at).await) });
+                self.run = Some(OnItsWay { next, reply: None, due: None });
+            }
+            None => {}
+        }
+        let longest = driver::LATE.saturating_add(self.config().random_delay);
+        let fresh = |due: &Due| self.context.clock.now().duration_since(due.slot).abs() <= longest;
+        match waiting {
+            Some(due) if self.run.is_none() && (fresh(&due) || self.config().missed == Missed::RunOnce) => {
+                self.due(due);
+            }
+            _ => self.memory.waiting = None,
+        }
+    }
+
+    /// What the time brings.
+    pub(crate) async fn look(&mut self) {
+        let now = self.context.clock.now();
+        if let Some(Following { tracker, jobs }) = &mut self.following {
+            let before = tracker.followed().clone();
+            if let Some((due, line)) = tracker.look(now) {
+                self.memory.waiting = Some(due);
+                jobs.run(line, due, tracker.next()).await;
+            }
+            if *tracker.followed() != before {
+                self.memory.followed = Some(tracker.followed().clone());
+            }
+        }
+        if let Some(Delayed { due, .. }) = self.delayed.take_if(|delayed| Instant::now() >= delayed.until) {
+            self.start(Some(due), None);
+        }
+        self.look_at_age(now);
+        self.unreported.report(&self.context.engine, &self.memory).await;
+        self.show(now);
+    }
+
+    /// When to look again, if ever.
+    pub(crate) fn wait(&self) -> Option<Instant> {
+        let now = self.context.clock.now();
+        let world = |until: Timestamp| {
+            let left = until.duration_since(now).max(SignedDuration::ZERO).unsigned_abs();
+            self.context.clock.world(left).saturating_add(Duration::from_millis(1))
+        };
+        let next = self.following.as_ref().map(|following| following.tracker.next());
+        let slot = next.map(|next| next.map_or(LOOK, world).min(LOOK));
+        let limits = self.limits();
+        let ages = self.databases.of.is_some() || self.config().databases_file.is_some();
+        let ages = ages && (limits.warning > 0 || limits.critical > 0);
+        let turn = limits.next_turn(self.databases.of, now).map_or(LOOK_AT_AGE, world).min(LOOK_AT_AGE);
+        let spans = slot.into_iter().chain(ages.then_some(turn));
+        let instants = spans.map(|span| Instant::now() + span);
+        let delay = self.delayed.map(|delayed| delayed.until);
+        instants.chain(delay).chain(self.unreported.retry_at()).min()
+    }
+
+    /// A slot has come, or is made up for.
+    pub(crate) fn due(&mut self, due: Due) {
+        let (unit, slot) = (self.config().unit.clone(), due.slot);
+        if self.run.is_some() || self.delayed.is_some() {
+            self.memory.waiting = self.delayed.map(|delayed| delayed.due);
+            say!(UPDATE_OVERLAPS of unit, unit, %slot, "a database update is due while the one before goes on; it is skipped");
+            return;
+        }
+        if due.missed {
+            say!(UPDATE_MISSED of unit, unit, %slot, "the database update of {slot} was missed and is made up for");
+        }
+        let delay = self.config().random_delay.unsigned_abs();
+        if delay.is_zero() {
+            return self.start(Some(due), None);
+        }
+        self.delayed = Some(Delayed { until: Instant::now() + self.context.clock.world(jitter(delay)), due });
+        self.memory.waiting = Some(due);
+    }
+
+    /// Somebody asks for a run now.
+    pub(crate) fn run_now(&mut self, reply: RunNow) {
+        if self.run.is_some() {
+            // Whoever asked may have gone; so everywhere here.
+            reply.send(Asked::AlreadyRuns { unit: self.config().unit.clone() }).ok();
+            return;
+        }
+        // One that waits is this one.
+        let due = self.delayed.take().map(|delayed| delayed.due);
+        self.start(due, Some(reply));
+    }
+
+    fn start(&mut self, due: Option<Due>, reply: Option<RunNow>) {
+        let (permitted, why) = run::permitted(&self.context.engine.permits, &self.context.clock);
+        let unit = self.config().unit.clone();
+        if !permitted {
+            self.memory.waiting = None;
+            if let Some(reply) = reply {
+                let message = format!("database updates have no permit: {why}");
+                reply.send(Asked::Refused { code: "no_permit".to_owned(), message }).ok();
+            } else if !std::mem::replace(&mut self.without_permit, true) {
+                say!(UPDATE_NO_PERMIT of unit, unit, "database updates are skipped until they have a permit: {why}");
+            } else {
+                say!(UPDATE_SKIPPED, unit, "a database update is skipped: {why}");
+            }
+            return;
+        }
+        self.without_permit = false;
+        let next = Box::pin(async move { Next::MayBegin(run::may_begin(&unit).await) });
+        self.run = Some(OnItsWay { next, reply, due });
+    }
+
+    fn follow(&mut self, underway: Underway, due: Option<Due>) {
+        let enforcement = &self.context.settings.enforcement;
+        let patience = Patience { run: self.config().timeout, stop: enforcement.stop_timeout };
+        let (clock, permits) = (self.context.clock, self.context.engine.permits.clone());
+        let guard = Guard::new(enforcement);
+        let next =
+            Box::pin(
+                async move { Next::Ended(run::follow(guard, underway, patience, clock, permits).await) },
+            );
+        self.run = Some(OnItsWay { next, reply: None, due });
+    }
+
+    /// A run got on.
+    pub(crate) async fn next(&mut self, next: Next) {
+        let Some(OnItsWay { reply, due, .. }) = self.run.take() else { return };
+        let (unit, now) = (self.config().unit.clone(), self.context.clock.now());
+        let slot = due.map(|due| due.slot.to_string());
+        if matches!(next, Next::MayBegin(_)) {
+            self.memory.waiting = None;
+        }
+        match next {
+            Next::MayBegin(Ok(before)) => {
+                let boot = clock::boot_id().to_owned();
+                let invocation = String::new();
+                let underway = Underway {
+                    unit: unit.clone(),
+                    before: before.clone(),
+                    invocation,
+                    started_at: now,
+                    boot,
+                };
+                // Kept before it is begun: `begin` is not looked at until then.
+                self.memory.underway = Some(underway);
+                let guard = Guard::new(&self.context.settings.enforcement);
+                let next =
+                    Box::pin(async move { Next::Began(run::begin(&guard, &unit, &before, now).await) });
+                self.run = Some(OnItsWay { next, reply, due });
+            }
+            Next::MayBegin(Err(NoStart::Runs)) => match reply {
+                Some(reply) => drop(reply.send(Asked::AlreadyRuns { unit })),
+                None => {
+                    say!(
+                        UPDATE_FOREIGN of unit,
+                        unit,
+                        slot,
+                        "{unit} runs already, started by somebody else; the database update is skipped"
+                    );
+                }
+            },
+            Next::MayBegin(Err(NoStart::Failed(failure))) => self.failed(now, failure, reply),
+            Next::Began(Ok(invocation)) => {
+                say!(UPDATE_BEGAN of unit, unit, slot, invocation, "a database update began: {unit}");
+                if let Some(reply) = reply {
+                    reply.send(Asked::Started { unit }).ok();
+                }
+                self.began(invocation, due);
+            }
+            Next::Found(Some(invocation)) => self.began(invocation, None),
+            Next::Found(None) => self.memory.underway = None,
+            Next::Began(Err(outcome)) | Next::Ended(outcome) => self.ended(now, outcome, reply),
+        }
+    }
+
+    fn began(&mut self, invocation: String, due: Option<Due>) {
+        if let Some(mut underway) = self.memory.underway.clone() {
+            underway.invocation = invocation;
+            self.memory.last_started_at = Some(underway.started_at);
+            self.memory.underway = Some(underway.clone());
+            self.follow(underway, due);
+        }
+    }
+
+    fn ended(&mut self, now: Timestamp, outcome: Outcome, reply: Option<RunNow>) {
+        let underway = self.memory.underway.take().unwrap_or_default();
+        let unit = underway.unit;
+        match outcome {
+            Outcome::Succeeded => {
+                let took = now.duration_since(underway.started_at).as_secs();
+                self.memory.last_succeeded_at = Some(now);
+                let took_seconds = u64::try_from(took).unwrap_or(0);
+                self.unreported.push(Operational::UpdatesSucceeded { unit, took_seconds });
+            }
+            Outcome::Refused => {
+                say!(UPDATE_GATED of unit, unit, "the gate of {unit} refused the update")
+            }
+            Outcome::WithPermit => {
+                say!(UPDATE_STOPPED of unit, unit, "the database update was stopped with its permit")
+            }
+            Outcome::Failed(failure) => self.failed(now, failure, reply),
+        }
+    }
+
+    fn failed(&mut self, at: Timestamp, failure: Failure, reply: Option<RunNow>) {
+        let Failure { code, message, lines } = failure;
+        let unit = self.config().unit.clone();
+        if let Some(reply) = reply {
+            reply.send(Asked::Refused { code: code.to_owned(), message: format!("{unit}: {message}") }).ok();
+        }
+        if !lines.is_empty() {
+            say!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
+        }
+        self.memory.last_failed = Some(Failed { at, code: code.to_owned(), message: message.clone() });
+        self.unreported.push(Operational::UpdatesFailed { unit, code, message, lines });
+    }
+
+    fn look_at_age(&mut self, now: Timestamp) {
+        let file = self.config().databases_file.as_deref();
+        let (of, problem) =
+            age::databases_of(file, self.memory.last_succeeded_at, now, self.context.clock.wall_is_behind());
+        if let (Some(file), Some(problem)) = (file, &problem)
+            && self.databases.problem.as_ref() != Some(problem)
+        {
+            say!(DATABASES_UNSEEN, file = %file.display(), "the time of the databases cannot be seen in {}: {problem}", file.display());
+        }
+        self.databases = Databases { of, problem };
+        let outdated = self.limits().judge(of, now);
+        if outdated == self.memory.outdated {
+            return;
+        }
+        if let (Some(of), true) = (of, outdated > self.memory.outdated) {
+            let (days, critical) = (age::days(of, now), outdated == Outdated::Critical);
+            self.unreported.push(Operational::DatabasesOutdated { since: of, days, critical });
+        }
+        self.memory.outdated = outdated;
+        self.unreported.condition_changed();
+    }
+
+    fn show(&self, now: Timestamp) {
+        let config = self.config();
+        let waits = self.delayed.and_then(|Delayed { until, .. }| {
+            let left = self.context.clock.span(until.saturating_duration_since(Instant::now()));
+            now.checked_add(SignedDuration::try_from(left).ok()?).ok()
+        });
+        *self.context.health.updates() = UpdatesHealth {
+            unit: config.unit.clone(),
+            schedule: config.schedule.lines().iter().map(|line| line.as_str().to_owned()).collect(),
+            time_zone: config.schedule.zone().to_owned(),
+            next_run_at: waits.or_else(|| self.following.as_ref()?.tracker.next()),
+            running_since: self.memory.underway.as_ref().map(|underway| underway.started_at),
+            last_started_at: self.memory.last_started_at,
+            last_succeeded_at: self.memory.last_succeeded_at,
+            last_failed: self.memory.last_failed.clone(),
+            databases_of: self.databases.of,
+            outdated: self.memory.outdated,
+        };
+    }
+}
