@@ -8,7 +8,7 @@ use super::fetch::verify_now;
 use super::spread::next_on_grid;
 use crate::config::Settings;
 use crate::health::HealthRegistry;
-use crate::storage::{Paper, Store, read_note};
+use crate::storage::{Store, StoredDocument, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -75,7 +75,7 @@ impl ReserveWatch {
     pub async fn run(mut self) {
         let note = self.store.note(NOTE).await.ok().flatten();
         let mut told: Option<Told> = read_note(NOTE, note);
-        let mut seen: Option<(Arc<Paper>, Signers)> = None;
+        let mut seen: Option<(Arc<StoredDocument>, Signers)> = None;
         let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
         loop {
             let (state, paper) = {
@@ -107,7 +107,7 @@ impl ReserveWatch {
         &self,
         state: &State,
         held: &Held,
-        paper: &Paper,
+        paper: &StoredDocument,
         problems: &mut Vec<String>,
     ) -> Option<Problem> {
         let sub: Option<Sub> = paper.sub.parse().ok();

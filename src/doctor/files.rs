@@ -4,7 +4,7 @@ use super::context::{DoctorContext, ONE, as_root};
 use super::finding::{Area, Finding, Findings, Grade};
 use crate::config::Settings;
 use crate::control::{Door, is_served};
-use crate::storage::{InspectError, Inspection, Paper, inspect};
+use crate::storage::{InspectError, Inspection, StoredDocument, inspect};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::Metadata;
@@ -298,7 +298,7 @@ fn database(found: &mut Findings, seen: &Result<Inspection, InspectError>) {
 }
 
 /// The trusted signers, and whether what is held was signed by one of them.
-fn signers(found: &mut Findings, settings: &Settings, papers: &[Paper]) {
+fn signers(found: &mut Findings, settings: &Settings, papers: &[StoredDocument]) {
     let folder = settings.trust_dir.display();
     let loaded = match TrustStore::load(&settings.trust_dir) {
         Ok(loaded) => loaded,

@@ -6,7 +6,7 @@ use super::finding::{Area, Finding, Findings, Grade};
 use crate::config::{Destination, Settings, Speaks};
 use crate::delivery::probe;
 use crate::fetch::{Answer, SourceError, fetch};
-use crate::storage::{Paper, held_papers};
+use crate::storage::{StoredDocument, held_papers};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -81,7 +81,7 @@ pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
     found
 }
 
-async fn source(settings: &Settings, papers: &[Paper]) -> Vec<Finding> {
+async fn source(settings: &Settings, papers: &[StoredDocument]) -> Vec<Finding> {
     let mut found = Findings::of(Area::Source);
     let Some(url) = &settings.source.url else {
         found.note("source.url", "is not set: documents come by svm-agent key add alone");

@@ -1,7 +1,7 @@
 //! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
 
 use crate::permits::permit_file::PermitFile;
-use crate::storage::{Paper, Quarantined, StoreError};
+use crate::storage::{Quarantined, StoreError, StoredDocument};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::ask::ask;
@@ -135,7 +135,7 @@ pub struct Picture {
     /// The document of the active key, and where it is published.
     pub active: Option<Published>,
     /// The document of the reserve key.
-    pub reserve: Option<Arc<Paper>>,
+    pub reserve: Option<Arc<StoredDocument>>,
     /// Until when each permit holds.
     pub permits: Vec<PermitFile>,
     /// The next instant at which time alone changes something.

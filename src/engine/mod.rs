@@ -23,7 +23,7 @@ pub use state::Engine;
 use super::identity::{Changed, hostname};
 use crate::config::Settings;
 use crate::permits::permit_file::PermitFile;
-use crate::storage::{Paper, Rebuilt, Store};
+use crate::storage::{Rebuilt, Store, StoredDocument};
 use backlog::Backlog;
 use handle::Request;
 use jiff::{SignedDuration, Timestamp};
@@ -66,7 +66,7 @@ pub struct EngineParts {
     /// The state as it was stored.
     pub state: State,
     /// The documents of the keys that are held.
-    pub papers: Vec<Paper>,
+    pub papers: Vec<StoredDocument>,
     /// Where the permits are shown as they are written.
     pub permits: watch::Sender<Vec<PermitFile>>,
 }

@@ -6,7 +6,7 @@ use super::permits::PermitWriter;
 use super::publisher::Publisher;
 use super::reverts;
 use crate::config::Settings;
-use crate::storage::{Paper, Store};
+use crate::storage::{Store, StoredDocument};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::clock::Clock;
@@ -21,7 +21,7 @@ pub struct Engine {
     pub(super) store: Store,
     pub(super) origin: Origin,
     pub(super) state: State,
-    pub(super) papers: Vec<Paper>,
+    pub(super) papers: Vec<StoredDocument>,
     /// The time of the last turn.
     pub(super) seen: Timestamp,
     pub(super) requests: mpsc::Receiver<Request>,

@@ -6,7 +6,7 @@
 use super::handle::{Picture, Published, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
-use crate::storage::{CHANGED_NOTE, Commit, DROPS_NOTE, Paper, REBUILT_NOTE, StoreError, TIME_NOTE};
+use crate::storage::{CHANGED_NOTE, Commit, DROPS_NOTE, REBUILT_NOTE, StoreError, StoredDocument, TIME_NOTE};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::documents::Document;
@@ -119,7 +119,7 @@ impl Engine {
         has_report.then(|| now.checked_sub(self.settings.outbox_max_age).ok()).flatten()
     }
 
-    fn papers_after(&self, state: &State, document: Option<Document>) -> Vec<Paper> {
+    fn papers_after(&self, state: &State, document: Option<Document>) -> Vec<StoredDocument> {
         let mut papers = self.papers.clone();
         if let Some(document) = document {
             let key = &document.statement.key;
@@ -128,7 +128,7 @@ impl Engine {
             let have = papers.iter().any(|paper| paper.key == key.as_str());
             if taken && !(known && have) {
                 papers.retain(|paper| paper.key != key.as_str());
-                papers.push(Paper {
+                papers.push(StoredDocument {
                     key: key.to_string(),
                     issuer: document.iss,
                     sub: document.sub.as_str().to_owned(),

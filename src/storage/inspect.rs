@@ -5,7 +5,7 @@
 
 use crate::storage::error::StoreError;
 use crate::storage::sql;
-use crate::storage::types::Paper;
+use crate::storage::types::StoredDocument;
 use rusqlite::{Connection, OpenFlags};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Inspection {
     /// What `PRAGMA quick_check` has against the database; nothing where it is whole.
     pub problem: Option<String>,
     /// Documents of held keys.
-    pub papers: Vec<Paper>,
+    pub papers: Vec<StoredDocument>,
     /// The size of the database with its log, in bytes.
     pub bytes: u64,
 }
@@ -65,7 +65,7 @@ pub fn inspect(folder: &Path, running: bool, patience: Duration) -> Result<Inspe
 ///
 /// # Errors
 /// As there.
-pub fn held_papers(folder: &Path, running: bool) -> Result<Vec<Paper>, InspectError> {
+pub fn held_papers(folder: &Path, running: bool) -> Result<Vec<StoredDocument>, InspectError> {
     sql::papers(&open(folder, running)?.0).map_err(failed)
 }
 

@@ -31,7 +31,7 @@ pub use notes::{
 };
 pub use open::{Opened, Rebuilt};
 pub use outbox::{Outgoing, Reading};
-pub use types::{Above, Commit, Paper, Plan, Quarantined, Route};
+pub use types::{Above, Commit, Plan, Quarantined, Route, StoredDocument};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::storage::notes::{
     CHANGED_NOTE, CHANGES_NOTE, FIRST_NOTE, REBUILT_NOTE, SOURCE_NOTE, TIME_NOTE, read_note,
 };
 use crate::storage::recovery::{Contents, Read, Recovery, Salvaged};
-use crate::storage::types::{Commit, Paper, Plan};
+use crate::storage::types::{Commit, Plan, StoredDocument};
 use crate::storage::worker::Worker;
 use crate::storage::{bounds, outbox, set_aside, sql};
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ pub struct Opened {
     /// The state.
     pub state: State,
     /// The documents of held keys.
-    pub papers: Vec<Paper>,
+    pub papers: Vec<StoredDocument>,
     /// The poller's note.
     pub source_note: Option<String>,
     /// What trusted time has to remember.

@@ -8,7 +8,7 @@ use crate::identity::Bond;
 use crate::log::say;
 use crate::storage::error::StoreError;
 use crate::storage::notes::TIME_NOTE;
-use crate::storage::types::{Commit, Paper};
+use crate::storage::types::{Commit, StoredDocument};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -35,7 +35,7 @@ pub(crate) struct Contents {
     /// The state as it was last kept.
     pub(crate) state: State,
     /// The documents of held keys.
-    pub(crate) papers: Vec<Paper>,
+    pub(crate) papers: Vec<StoredDocument>,
     /// No higher sequence number was used, for any destination.
     pub(crate) ceiling: u64,
     /// How many changes were kept, starts included: a database that knows of less has lost some.
@@ -172,7 +172,7 @@ fn salvage(text: &[u8]) -> Option<Salvaged> {
     let parts: Map<String, Value> = serde_json::from_slice(text).ok()?;
     let id: String = part(&parts, "id")?;
     let bond = part(&parts, "bond")?;
-    let state: Option<(State, Vec<Paper>)> = part(&parts, "state").zip(part(&parts, "papers"));
+    let state: Option<(State, Vec<StoredDocument>)> = part(&parts, "state").zip(part(&parts, "papers"));
     let number = |name| part(&parts, name).filter(|number| *number <= MAX_SEQUENCE).unwrap_or(0);
     let (state, papers, whole) =
         state.map_or_else(|| (State::default(), Vec::new(), false), |(state, papers)| (state, papers, true));

@@ -3,7 +3,7 @@
 
 use crate::identity::Bond;
 use crate::storage::notes::{CERTIFICATES_NOTE, DROPS_NOTE, REVERTS_NOTE};
-use crate::storage::types::{Commit, Paper};
+use crate::storage::types::{Commit, StoredDocument};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use svm_core::bounds::MAX_SEQUENCE;
 
@@ -145,10 +145,10 @@ pub(crate) fn set_note(db: &Connection, name: &str, value: &str) -> Result<()> {
 }
 
 /// The documents of held keys.
-pub(crate) fn papers(db: &Connection) -> Result<Vec<Paper>> {
+pub(crate) fn papers(db: &Connection) -> Result<Vec<StoredDocument>> {
     let mut rows = db.prepare("SELECT key, issuer, sub, jws FROM documents ORDER BY key")?;
     let rows = rows.query_map([], |row| {
-        Ok(Paper { key: row.get(0)?, issuer: row.get(1)?, sub: row.get(2)?, jws: row.get(3)? })
+        Ok(StoredDocument { key: row.get(0)?, issuer: row.get(1)?, sub: row.get(2)?, jws: row.get(3)? })
     })?;
     rows.collect()
 }

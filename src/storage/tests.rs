@@ -77,7 +77,7 @@ async fn what_is_kept_is_there_after_opening_again() {
     let (store, opened) = open(folder.path());
     assert!(opened.new_id && opened.rebuilt.is_none());
     let state = State { protected_devices: Some(7), ..State::default() };
-    let paper = Paper { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
+    let paper = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
     let commit = Commit {
         state: Some(state.clone()),
         papers: Some(vec![paper.clone()]),

@@ -8,7 +8,7 @@ use svm_core::subscription::State;
 
 /// A verified document of a key that is held, as it was received. Its `Debug` shows neither `sub` nor text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paper {
+pub struct StoredDocument {
     /// The key.
     pub key: String,
     /// Who stated it; revisions come from the same.
@@ -19,7 +19,7 @@ pub struct Paper {
     pub jws: String,
 }
 
-impl std::fmt::Debug for Paper {
+impl std::fmt::Debug for StoredDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Paper").field("key", &self.key).field("issuer", &self.issuer).finish_non_exhaustive()
     }
@@ -66,7 +66,7 @@ pub struct Commit {
     /// The state, where it changed.
     pub state: Option<State>,
     /// All documents of held keys, where they changed.
-    pub papers: Option<Vec<Paper>>,
+    pub papers: Option<Vec<StoredDocument>>,
     /// What happened.
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.

@@ -642,7 +642,7 @@ fn what_holds_a_secret_has_none_for_debugging() {
     planted.debug("an entry", &entry);
     let (key, issuer) = ("SUB-1".to_owned(), "provider.example".to_owned());
     let sub = code.sub().as_str().to_owned();
-    planted.debug("a paper", &svm_agent::storage::Paper { key, issuer, sub, jws: text });
+    planted.debug("a paper", &svm_agent::storage::StoredDocument { key, issuer, sub, jws: text });
     planted.debug("a mistyped code", &ActivationCode::parse(&vendor.code[1..]).unwrap_err());
     planted.is_nowhere();
 }

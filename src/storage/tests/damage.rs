@@ -18,7 +18,7 @@ fn damaged(folder: &Path, prefix: &str) -> usize {
 async fn lived(folder: &Path) {
     let (store, _) = open(folder);
     let state = State { protected_devices: Some(7), ..State::default() };
-    let paper = Paper { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
+    let paper = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
     store
         .commit(Commit {
             state: Some(state),

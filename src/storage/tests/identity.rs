@@ -16,7 +16,7 @@ fn open_on(folder: &Path, machine: &Binding, id: &str) -> (Store, Opened) {
 
 fn kept_key() -> Commit {
     let state = State { protected_devices: Some(7), ..State::default() };
-    let paper = Paper { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
+    let paper = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
     Commit { state: Some(state), papers: Some(vec![paper]), records: records(3, 1), ..Commit::default() }
 }
 

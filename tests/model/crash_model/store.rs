@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use svm_agent::identity::Binding;
 use svm_agent::storage::{
-    Above, Commit, DROPS_NOTE, Listing, Opened, Paper, Plan, Quarantined, REBUILT_NOTE, Reading, Route,
-    SOURCE_NOTE, Store, StoreError,
+    Above, Commit, DROPS_NOTE, Listing, Opened, Plan, Quarantined, REBUILT_NOTE, Reading, Route, SOURCE_NOTE,
+    Store, StoreError, StoredDocument,
 };
 use svm_core::events::{Drops, Filter, REPORT, Record};
 use svm_core::subscription::{Enforcement, Severity, State};
@@ -159,10 +159,10 @@ fn state(n: u64) -> State {
     }
 }
 
-fn papers(n: u64) -> Vec<Paper> {
+fn papers(n: u64) -> Vec<StoredDocument> {
     let paper = |i| {
         let key = format!("KEY-{i}");
-        Paper {
+        StoredDocument {
             key,
             issuer: "i".into(),
             sub: format!("{n}"),
