@@ -129,7 +129,7 @@ pub struct Published {
 
 /// What the engine shows to the other parts.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct EngineSnapshot {
     /// What is kept.
     pub state: Arc<State>,
     /// The document of the active key, and where it is published.
@@ -157,7 +157,7 @@ pub(super) struct Request {
 pub struct Handle {
     pub(super) orders: mpsc::Sender<Request>,
     /// What the engine shows.
-    pub picture: watch::Receiver<Picture>,
+    pub picture: watch::Receiver<EngineSnapshot>,
     /// Changes when there may be more to send.
     pub outbox: watch::Receiver<u64>,
     /// The permits as they were last written; a tighter one is seen before it is kept.

@@ -17,7 +17,7 @@ pub(crate) mod reverts;
 mod state;
 mod turn;
 
-pub use handle::{Handle, Offered, Order, Picture, Published, Report, Run, Tell, Turn};
+pub use handle::{EngineSnapshot, Handle, Offered, Order, Published, Report, Run, Tell, Turn};
 pub use state::Engine;
 
 use super::identity::{Changed, hostname};

@@ -1,6 +1,6 @@
 //! What the other parts see of the engine: its snapshot, and that there may be more to send.
 
-use super::handle::{Handle, Picture, Request};
+use super::handle::{EngineSnapshot, Handle, Request};
 use crate::permits::permit_file::PermitFile;
 use std::sync::Arc;
 use svm_core::subscription::State;
@@ -8,14 +8,14 @@ use tokio::sync::{mpsc, watch};
 
 /// The sending ends.
 pub(super) struct Publisher {
-    pub(super) picture: watch::Sender<Picture>,
+    pub(super) picture: watch::Sender<EngineSnapshot>,
     /// Changes with each commit of events.
     pub(super) outbox: watch::Sender<u64>,
 }
 
 impl Publisher {
     pub(super) fn new(state: &State) -> Self {
-        let first = Picture {
+        let first = EngineSnapshot {
             state: Arc::new(state.clone()),
             active: None,
             reserve: None,

@@ -3,7 +3,7 @@
 //! Order, for safety: a permit that gets tighter is written before the commit, so that stopping never waits for a disk
 //! that is full or broken; one that is given back is written after it. Nothing is sent or logged before it is stored.
 
-use super::handle::{Picture, Published, Turn};
+use super::handle::{EngineSnapshot, Published, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::storage::{CHANGED_NOTE, Commit, DROPS_NOTE, REBUILT_NOTE, StoreError, StoredDocument, TIME_NOTE};
@@ -163,7 +163,7 @@ impl Engine {
             Some(Published { sub, issuer, digest: text_digest(&paper.jws) })
         });
         let reserve = self.state.reserve.as_ref().and_then(|held| paper(held.statement.key.as_str()));
-        let next = Picture {
+        let next = EngineSnapshot {
             state: Arc::new(self.state.clone()),
             active,
             reserve: reserve.cloned().map(Arc::new),

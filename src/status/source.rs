@@ -1,7 +1,7 @@
 //! Where a status comes from: the engine's state, and what the other parts publish of themselves.
 
 use crate::config::Settings;
-use crate::engine::{Handle, Picture};
+use crate::engine::{EngineSnapshot, Handle};
 use crate::gateway::Gateway;
 use crate::health::{GatewayHealth, HealthRegistry};
 use crate::storage::{Store, Waiting};
@@ -30,7 +30,7 @@ pub struct StatusSource {
 /// What a status is built from, taken at one instant.
 pub(super) struct Observed<'a> {
     pub(super) source: &'a StatusSource,
-    pub(super) picture: &'a Picture,
+    pub(super) picture: &'a EngineSnapshot,
     pub(super) waiting: Vec<Waiting>,
     pub(super) gateway: Option<GatewayHealth>,
     pub(super) hostname: String,
