@@ -1,6 +1,6 @@
 //! The devices file: the product writes the number of devices that it protects, and the engine learns it from here.
 
-use super::engine::{Handle, Order};
+use super::engine::{Command, Handle};
 use crate::config::MAX_LINE_FILE;
 use crate::log::say;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl DevicesFile {
                 let known = self.engine.picture.borrow().state.protected_devices;
                 if known != Some(count) {
                     // The engine logs that it cannot store the number, and the next check tries again.
-                    self.engine.order(Order::Devices(Some(count))).await.ok();
+                    self.engine.command(Command::Devices(Some(count))).await.ok();
                 }
             }
             Err(error) if self.problem.as_ref() == Some(&error) => {}

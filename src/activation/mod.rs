@@ -8,7 +8,7 @@ pub(crate) mod pending;
 
 pub use pending::Failure;
 
-use super::engine::{Handle, Offered, Order, Tell};
+use super::engine::{Command, Handle, Offered, Tell};
 use super::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use super::health::{Answered, HealthRegistry, PendingActivation};
 use crate::config::Settings;
@@ -79,10 +79,10 @@ pub async fn ask_vendor(
 }
 
 /// The order that makes a key of what was offered.
-pub fn order(role: Role, offered: Offered) -> Order {
+pub fn order(role: Role, offered: Offered) -> Command {
     match role {
-        Role::Active => Order::Activate(Box::new(offered)),
-        Role::Reserve => Order::AddReserve(Box::new(offered)),
+        Role::Active => Command::Activate(Box::new(offered)),
+        Role::Reserve => Command::AddReserve(Box::new(offered)),
     }
 }
 
@@ -257,7 +257,7 @@ impl Activations {
         let role = pending.role;
         let failure = match asked {
             Err(error) => Failure::of(&error, &self.settings),
-            Ok(offered) => match self.engine.order(order(role, offered)).await {
+            Ok(offered) => match self.engine.command(order(role, offered)).await {
                 // Taken or refused: the engine has told it.
                 Ok(_) => {
                     *waiting.of(role) = None;
@@ -294,7 +294,7 @@ impl Activations {
     async fn tell(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
         let note = serde_json::to_string(waiting).unwrap_or_default();
         let tell = Tell { events, condition: None, notes: vec![(NOTE, note)] };
-        self.engine.order(Order::Tell(Box::new(tell))).await.map(drop)
+        self.engine.command(Command::Tell(Box::new(tell))).await.map(drop)
     }
 
     /// Keeps what waits. Where that fails, the next start tries what is over once more, and nothing comes of it.

@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
-use crate::engine::Order;
+use crate::engine::Command;
 use crate::source::poller::Looked;
 use crate::updates;
 use hyper::StatusCode;
@@ -18,7 +18,7 @@ pub(crate) struct Devices {
 
 pub(super) async fn devices(call: Call<'_>) -> Result<Answer, Fault> {
     let Devices { count } = read(call.body).await?;
-    Ok(carried_out(call.api.status.engine.order(Order::Devices(count)).await?)?.into())
+    Ok(carried_out(call.api.status.engine.command(Command::Devices(count)).await?)?.into())
 }
 
 pub(super) async fn report(call: Call<'_>) -> Result<Answer, Fault> {
@@ -44,7 +44,7 @@ pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
 pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
     match call.peer.user {
         Some(0) => {
-            carried_out(call.api.status.engine.order(Order::ResetClock).await?)?;
+            carried_out(call.api.status.engine.command(Command::ResetClock).await?)?;
             Ok(json!(call.api.status.clock.standing()).into())
         }
         _ => Err(Fault::new(

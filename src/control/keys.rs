@@ -4,7 +4,7 @@ use super::api::Api;
 use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
 use crate::activation::{Failure, Keep, Wish, ask_vendor, order};
-use crate::engine::{Offered, Order};
+use crate::engine::{Command, Offered};
 use crate::fetch::{SourceError, verify_now};
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
     let kind = document.map(|d| d.statement.kind());
     let key = document.map(|d| d.statement.key.clone());
     let sub = document.map(|d| d.sub.clone()).or(sub);
-    let turn = api.status.engine.order(order(role, offered)).await?;
+    let turn = api.status.engine.command(order(role, offered)).await?;
     if let Some(sub) = sub {
         let added = turn.refusal().is_none();
         api.requests
@@ -144,7 +144,7 @@ async fn unanswered(
 }
 
 pub(super) async fn remove(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(carried_out(call.api.status.engine.order(Order::RemoveKey(call.part)).await?)?.into())
+    Ok(carried_out(call.api.status.engine.command(Command::RemoveKey(call.part)).await?)?.into())
 }
 
 /// Drops the pending activations of a role; of both without one.

@@ -4,7 +4,7 @@ use super::api::Api;
 use super::fault::Fault;
 use super::request::{Answer, Call, read};
 use crate::config::service_name;
-use crate::engine::{Order, Run};
+use crate::engine::{Command, Run};
 use crate::health::Asked;
 use crate::permits::budget;
 use crate::permits::permit_file;
@@ -68,7 +68,7 @@ pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
             )
         })?;
     }
-    let turn = api.status.engine.order(Order::Take(resource, unit.clone())).await?;
+    let turn = api.status.engine.command(Command::Take(resource, unit.clone())).await?;
     let mut decision = decision(api, resource);
     match turn.run {
         Some(Run::Granted) => {}
@@ -84,7 +84,7 @@ pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
     note_asked(api, resource, unit.as_deref().unwrap_or(&peer.name), &decision);
     if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
         // Over by a clock that the engine does not go by.
-        api.status.engine.order(Order::Owed(vec![unit])).await?;
+        api.status.engine.command(Command::Owed(vec![unit])).await?;
     }
     Ok(json!(decision).into())
 }

@@ -1,7 +1,7 @@
 //! The watchdog of systemd (`sd_watchdog_enabled(3)`), fed by the engine's own progress: where its loop does not come round,
 //! systemd ends the agent and starts it anew. Permits end by themselves meanwhile.
 
-use crate::engine::{Handle, Order};
+use crate::engine::{Command, Handle};
 use std::time::Duration;
 
 /// Tells systemd that the engine answers, twice in its limit, as `sd_watchdog_enabled(3)` advises; for ever, where there is no limit.
@@ -9,7 +9,7 @@ pub(super) async fn feed(engine: Handle) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     loop {
         // What is kept by a disk that is slow counts as progress; what is not kept is the engine's to tell.
-        if engine.order(Order::Alive).await.is_ok() {
+        if engine.command(Command::Alive).await.is_ok() {
             sd_notify::notify(&[sd_notify::NotifyState::Watchdog]).ok();
         }
         tokio::time::sleep((limit / 2).max(Duration::from_millis(100))).await;

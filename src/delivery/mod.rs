@@ -15,7 +15,7 @@ pub mod syslog;
 
 pub use probe::probe;
 
-use super::engine::{Handle, Order, reverts};
+use super::engine::{Command, Handle, reverts};
 use super::health::{DestinationHealth, HealthRegistry};
 use super::outage::{Outage, Trouble};
 use crate::config::Destination;
@@ -247,7 +247,7 @@ impl Delivery {
                 };
                 (refused, suspect.type_name)
             });
-            if let Err(error) = self.engine.order(Order::Quarantine(refused.collect())).await {
+            if let Err(error) = self.engine.command(Command::Quarantine(refused.collect())).await {
                 return Outcome::again("store", error.to_string());
             }
         }
@@ -272,7 +272,7 @@ impl Delivery {
         if !reverts::may_follow(highest, last) {
             return Err(answer::too_far_ahead(highest, last));
         }
-        match self.engine.order(Order::GoOnAbove { destination, sequence, highest }).await {
+        match self.engine.command(Command::GoOnAbove { destination, sequence, highest }).await {
             Ok(turn) if turn.taken => Ok(()),
             Ok(_) => Err(answer::another_machine()),
             Err(error) => Err(Outcome::again("store", error.to_string())),

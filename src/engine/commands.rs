@@ -1,6 +1,6 @@
 //! What each command comes to: inputs for the step, and what is stored beside them.
 
-use super::handle::{Offered, Order, Report, Run, Tell, Turn};
+use super::handle::{Command, Offered, Report, Run, Tell, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::log::say;
@@ -14,26 +14,26 @@ use svm_core::subscription::{Input, Offer, Permit, Resource};
 pub(super) type DocumentInput = fn(Offer) -> Input;
 
 impl Engine {
-    pub(super) async fn carry_out(&mut self, order: Order) -> Result<Turn, StoreError> {
+    pub(super) async fn carry_out(&mut self, order: Command) -> Result<Turn, StoreError> {
         let input = match order {
-            Order::Activate(offered) => return self.offer(Input::Activate, *offered).await,
-            Order::AddReserve(offered) => return self.offer(Input::AddReserve, *offered).await,
-            Order::Publish(offered) => return self.offer(Input::Publish, *offered).await,
-            Order::Report(report) => return self.report(*report).await,
-            Order::Alive => return Ok(self.nothing()),
-            Order::ResetClock => return self.reset_clock().await,
-            Order::Quarantine(refused) => return self.quarantine(refused).await,
-            Order::GoOnAbove { destination, sequence, highest } => {
+            Command::Activate(offered) => return self.offer(Input::Activate, *offered).await,
+            Command::AddReserve(offered) => return self.offer(Input::AddReserve, *offered).await,
+            Command::Publish(offered) => return self.offer(Input::Publish, *offered).await,
+            Command::Report(report) => return self.report(*report).await,
+            Command::Alive => return Ok(self.nothing()),
+            Command::ResetClock => return self.reset_clock().await,
+            Command::Quarantine(refused) => return self.quarantine(refused).await,
+            Command::GoOnAbove { destination, sequence, highest } => {
                 let taken = self.go_on_above(destination, sequence, highest).await?;
                 return Ok(Turn { taken, ..self.nothing() });
             }
-            Order::Tell(tell) => return self.tell(*tell).await,
-            Order::Take(resource, unit) => return self.take(resource, unit).await,
-            Order::Owed(units) => return self.owe(units).await,
-            Order::RemoveKey(key) => Input::RemoveKey(key),
-            Order::Devices(count) => Input::ProtectedDevices(count),
-            Order::Enforced(resource, permit, by) => Input::Enforced(resource, permit, by),
-            Order::Paid(units) => Input::StartSettled(units),
+            Command::Tell(tell) => return self.tell(*tell).await,
+            Command::Take(resource, unit) => return self.take(resource, unit).await,
+            Command::Owed(units) => return self.owe(units).await,
+            Command::RemoveKey(key) => Input::RemoveKey(key),
+            Command::Devices(count) => Input::ProtectedDevices(count),
+            Command::Enforced(resource, permit, by) => Input::Enforced(resource, permit, by),
+            Command::Paid(units) => Input::StartSettled(units),
         };
         self.turn(PendingInput::new(input)).await
     }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub type Offered = Result<Document, Refusal>;
 
 /// What can be asked of the engine.
-pub enum Order {
+pub enum Command {
     /// Activate a code or a file.
     Activate(Box<Offered>),
     /// Add a reserve key.
@@ -86,9 +86,9 @@ pub struct Turn {
     /// What happened, already kept.
     pub events: Vec<Event>,
     /// Whether a document was taken; a revision may change what no event tells, such as the vendor's address. Of
-    /// [`Order::GoOnAbove`]: whether the numbers go on.
+    /// [`Command::GoOnAbove`]: whether the numbers go on.
     pub taken: bool,
-    /// Of [`Order::Take`]: whether one run may be made now.
+    /// Of [`Command::Take`]: whether one run may be made now.
     pub run: Option<Run>,
 }
 
@@ -148,7 +148,7 @@ pub struct EngineSnapshot {
 
 /// An order, and where its outcome goes.
 pub(super) struct Request {
-    pub(super) order: Order,
+    pub(super) order: Command,
     pub(super) reply: oneshot::Sender<Result<Turn, StoreError>>,
 }
 
@@ -175,7 +175,7 @@ impl Handle {
     ///
     /// # Errors
     /// It could not be kept, and nothing of it is in force.
-    pub async fn order(&self, order: Order) -> Result<Turn, StoreError> {
+    pub async fn command(&self, order: Command) -> Result<Turn, StoreError> {
         ask(&self.orders, |reply| Request { order, reply }).await.ok_or(StoreError::Closed)?
     }
 }

@@ -17,7 +17,7 @@ pub(crate) mod reverts;
 mod state;
 mod turn;
 
-pub use handle::{EngineSnapshot, Handle, Offered, Order, Published, Report, Run, Tell, Turn};
+pub use handle::{Command, EngineSnapshot, Handle, Offered, Published, Report, Run, Tell, Turn};
 pub use state::Engine;
 
 use super::identity::{Changed, hostname};
@@ -152,7 +152,7 @@ impl Engine {
 
     async fn answer(&mut self, Request { order, reply }: Request) {
         // Nothing is stored for it, and the store need not be woken.
-        let is_alive = matches!(order, Order::Alive);
+        let is_alive = matches!(order, Command::Alive);
         let outcome = self.carry_out(order).await;
         if !is_alive {
             self.store.safe().await;

@@ -1,6 +1,6 @@
 //! One turn: step, commit, effects.
 //!
-//! Order, for safety: a permit that gets tighter is written before the commit, so that stopping never waits for a disk
+//! Command, for safety: a permit that gets tighter is written before the commit, so that stopping never waits for a disk
 //! that is full or broken; one that is given back is written after it. Nothing is sent or logged before it is stored.
 
 use super::handle::{EngineSnapshot, Published, Turn};

@@ -6,7 +6,7 @@
 
 use super::schedule::{self, Facts};
 use crate::config::Settings;
-use crate::engine::{Handle, Order, Published};
+use crate::engine::{Command, Handle, Published};
 use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use crate::health::HealthRegistry;
 use crate::log::say;
@@ -296,7 +296,7 @@ impl Poller {
             return Looked::Refused { code: code.clone(), message: message.clone() };
         }
         let document = offered.as_ref().ok().map(|document| text_digest(&document.text));
-        match self.engine.order(Order::Publish(Box::new(offered))).await {
+        match self.engine.command(Command::Publish(Box::new(offered))).await {
             Err(error) => Looked::Failed { code: "store".to_owned(), message: error.to_string() },
             Ok(turn) => match turn.refusal() {
                 Some(refusal) => {

@@ -6,7 +6,7 @@
 use super::source::StatusSource;
 use crate::certificates::Certificates;
 use crate::devices::DevicesFile;
-use crate::engine::{Order, Report, Turn};
+use crate::engine::{Command, Report, Turn};
 use crate::identity::hostname;
 use crate::log::say;
 use crate::spread::next_on_grid;
@@ -161,7 +161,7 @@ impl Reporter {
             let (status, of) = self.source.status_and_state().await;
             let status = serde_json::to_value(&status).unwrap_or_default();
             let report = Report { of: of.clone(), hostname: self.hostname.clone(), status };
-            let turn = self.source.engine.order(Order::Report(Box::new(report))).await?;
+            let turn = self.source.engine.command(Command::Report(Box::new(report))).await?;
             // Otherwise the state changed since it was shown, and this report would come after newer events.
             if turn.taken {
                 self.seen = of;

@@ -1,6 +1,6 @@
 //! What the update task has to report and to store; what cannot be stored now is tried again.
 
-use crate::engine::{Handle, Order, Tell};
+use crate::engine::{Command, Handle, Tell};
 use crate::health::Outdated;
 use crate::log::say;
 use crate::updates::memory;
@@ -62,7 +62,7 @@ impl Unreported {
             condition: self.condition.then_some((Reason::DatabasesOutdated, status)),
             notes: (note != self.stored).then(|| (memory::NOTE, note.clone())).into_iter().collect(),
         };
-        match engine.order(Order::Tell(Box::new(tell))).await {
+        match engine.command(Command::Tell(Box::new(tell))).await {
             Ok(_) => *self = Self { condition: false, ..Self::new(note) },
             // The engine logs why nothing can be stored.
             Err(error) => {

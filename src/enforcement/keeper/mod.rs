@@ -12,7 +12,7 @@ pub use dues::Dues;
 pub use state::Keeper;
 
 use super::actions::{Looked, Running};
-use crate::engine::{Order, Tell};
+use crate::engine::{Command, Tell};
 use crate::gates::protection::Guard;
 use crate::outage::{Outage, Trouble};
 use crate::permits::permit_file;
@@ -195,12 +195,12 @@ impl Keeper {
         };
         if let Some(by) = done.filter(|_| awaited) {
             // One that cannot be kept is awaited still.
-            self.order(Order::Enforced(self.resource, verdict, by.to_vec())).await;
+            self.command(Command::Enforced(self.resource, verdict, by.to_vec())).await;
         }
     }
 
     async fn told(&self, tell: Tell) -> bool {
-        self.order(Order::Tell(Box::new(tell))).await
+        self.command(Command::Tell(Box::new(tell))).await
     }
 
     /// Reasons for the device status, over both resources.

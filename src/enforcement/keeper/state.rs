@@ -2,7 +2,7 @@
 
 use super::dues::Dues;
 use crate::config::Settings;
-use crate::engine::{Handle, Order};
+use crate::engine::{Command, Handle};
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
 use crate::updates::RunNow;
@@ -54,7 +54,7 @@ pub(super) struct Outcome {
 
 impl Keeper {
     /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
-    pub(super) async fn order(&self, order: Order) -> bool {
-        tokio::time::timeout(ENGINE_PATIENCE, self.engine.order(order)).await.is_ok_and(|kept| kept.is_ok())
+    pub(super) async fn command(&self, order: Command) -> bool {
+        tokio::time::timeout(ENGINE_PATIENCE, self.engine.command(order)).await.is_ok_and(|kept| kept.is_ok())
     }
 }

@@ -1,7 +1,7 @@
 //! The units of a keeper: which they are, how they are stopped, and which are started when the permit is back.
 
 use super::state::{Keeper, LAST_RETRY, Outcome};
-use crate::engine::Order;
+use crate::engine::Command;
 use crate::gates::protection::{Guard, GuardError, RELATIONS};
 use crate::gates::units;
 use crate::log::say;
@@ -113,7 +113,7 @@ impl Keeper {
         let remember = async {
             if !new.is_empty() {
                 // What cannot be kept stays in mind.
-                self.order(Order::Owed(new)).await;
+                self.command(Command::Owed(new)).await;
             }
         };
         let (stopped, ()) = tokio::join!(guard.stop_harmless(&units), remember);
@@ -194,7 +194,7 @@ impl Keeper {
         let is_governed = |unit: &&String| governed.here.contains(*unit) || governed.there.contains(*unit);
         let stale = known.enforcement.pending_starts.iter().filter(|unit| !is_governed(unit)).cloned();
         let paid: Vec<String> = self.dues.to_pay().into_iter().chain(stale).collect();
-        if !paid.is_empty() && self.order(Order::Paid(paid.clone())).await {
+        if !paid.is_empty() && self.command(Command::Paid(paid.clone())).await {
             self.dues.paid(&paid);
         }
         outcome.by.extend(loaded(&shown));
