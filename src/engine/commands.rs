@@ -1,6 +1,6 @@
 //! What each command comes to: inputs for the step, and what is stored beside them.
 
-use super::handle::{Command, Offered, Report, Run, Tell, Turn};
+use super::handle::{Command, Offered, Run, StatusReport, Tell, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::log::say;
@@ -19,7 +19,7 @@ impl Engine {
             Command::Activate(offered) => return self.offer(Input::Activate, *offered).await,
             Command::AddReserve(offered) => return self.offer(Input::AddReserve, *offered).await,
             Command::Publish(offered) => return self.offer(Input::Publish, *offered).await,
-            Command::Report(report) => return self.report(*report).await,
+            Command::StatusReport(report) => return self.report(*report).await,
             Command::Alive => return Ok(self.nothing()),
             Command::ResetClock => return self.reset_clock().await,
             Command::Quarantine(refused) => return self.quarantine(refused).await,
@@ -46,8 +46,8 @@ impl Engine {
     }
 
     /// Stores a report, unless the state has changed since: it would come after events that it does not show.
-    async fn report(&mut self, report: Report) -> Result<Turn, StoreError> {
-        let Report { of, hostname, status } = report;
+    async fn report(&mut self, report: StatusReport) -> Result<Turn, StoreError> {
+        let StatusReport { of, hostname, status } = report;
         if *of != self.state {
             return Ok(self.nothing());
         }

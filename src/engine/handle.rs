@@ -28,7 +28,7 @@ pub enum Command {
     Devices(Option<u64>),
     /// Store a report of the whole status. [`Turn::taken`] is false, and nothing is stored, if the state has changed
     /// since the status was built.
-    Report(Box<Report>),
+    StatusReport(Box<StatusReport>),
     /// A destination refused these events, each with its type, for what is in them.
     Quarantine(Vec<(Quarantined, String)>),
     /// A destination has another event under this number, and knows numbers up to `highest`: what waits for it goes on
@@ -58,7 +58,7 @@ pub enum Command {
 }
 
 /// A report of the whole status.
-pub struct Report {
+pub struct StatusReport {
     /// The state that the status shows.
     pub of: Arc<State>,
     /// The machine's name, in this event and all that follow.

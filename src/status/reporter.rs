@@ -6,7 +6,7 @@
 use super::source::StatusSource;
 use crate::certificates::Certificates;
 use crate::devices::DevicesFile;
-use crate::engine::{Command, Report, Turn};
+use crate::engine::{Command, StatusReport, Turn};
 use crate::identity::hostname;
 use crate::log::say;
 use crate::spread::next_on_grid;
@@ -25,8 +25,8 @@ const REPORT_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the reporter can be asked.
 enum Request {
-    /// Report now.
-    Report(oneshot::Sender<Result<Turn, StoreError>>),
+    /// StatusReport now.
+    StatusReport(oneshot::Sender<Result<Turn, StoreError>>),
     /// Check devices and host name now, and report a new name.
     Inspect(oneshot::Sender<()>),
 }
@@ -41,7 +41,7 @@ impl ReporterHandle {
     /// # Errors
     /// The report could not be stored.
     pub async fn report(&self) -> Result<Turn, StoreError> {
-        ask(&self.0, Request::Report).await.ok_or(StoreError::Closed)?
+        ask(&self.0, Request::StatusReport).await.ok_or(StoreError::Closed)?
     }
 
     /// Checks what is not a setting and may have changed; returns once the engine has it.
@@ -100,7 +100,7 @@ impl Reporter {
                 request = self.requests.recv() => match request {
                     None => return,
                     // The one who asked may have gone.
-                    Some(Request::Report(reply)) => drop(reply.send(self.report().await)),
+                    Some(Request::StatusReport(reply)) => drop(reply.send(self.report().await)),
                     Some(Request::Inspect(reply)) => {
                         self.inspect().await;
                         reply.send(()).ok();
@@ -160,8 +160,8 @@ impl Reporter {
         loop {
             let (status, of) = self.source.status_and_state().await;
             let status = serde_json::to_value(&status).unwrap_or_default();
-            let report = Report { of: of.clone(), hostname: self.hostname.clone(), status };
-            let turn = self.source.engine.command(Command::Report(Box::new(report))).await?;
+            let report = StatusReport { of: of.clone(), hostname: self.hostname.clone(), status };
+            let turn = self.source.engine.command(Command::StatusReport(Box::new(report))).await?;
             // Otherwise the state changed since it was shown, and this report would come after newer events.
             if turn.taken {
                 self.seen = of;
