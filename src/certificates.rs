@@ -1,6 +1,6 @@
 //! Expiry of the certificates with which this SVM identifies itself to destinations: reported days before.
 
-use super::engine::{Command, Handle, Tell};
+use super::engine::{AgentReport, Command, Handle};
 use crate::config::Settings;
 use crate::storage::{CERTIFICATES_NOTE, Store, read_note};
 use jiff::Timestamp;
@@ -81,8 +81,8 @@ impl Certificates {
         }
         let condition = Some((Reason::CertificateExpiring, soon.then_some(DeviceStatus::Warning)));
         let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&told).unwrap_or_default())];
-        let tell = Tell { events, condition, notes };
-        if self.engine.command(Command::Tell(Box::new(tell))).await.is_ok() {
+        let tell = AgentReport { events, condition, notes };
+        if self.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok() {
             self.told = told;
         }
     }

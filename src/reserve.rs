@@ -3,7 +3,7 @@
 //! It is looked at when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
 //! SVM's own. Told once, also over restarts; so is that it is good again. Must not know: how events are sent.
 
-use super::engine::{Command, Handle, Tell};
+use super::engine::{AgentReport, Command, Handle};
 use super::fetch::verify_now;
 use super::spread::next_on_grid;
 use crate::config::Settings;
@@ -163,8 +163,8 @@ impl ReserveWatch {
         let condition = Some((Reason::ReserveUnusable, new.as_ref().map(|_| DeviceStatus::Warning)));
         let note = new.as_ref().map(|told| serde_json::to_string(told).unwrap_or_default());
         let notes = vec![(NOTE, note.unwrap_or_default())];
-        let tell = Tell { events: event.into_iter().collect(), condition, notes };
-        let kept = self.engine.command(Command::Tell(Box::new(tell))).await.is_ok();
+        let tell = AgentReport { events: event.into_iter().collect(), condition, notes };
+        let kept = self.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok();
         if kept {
             *told = new;
         }

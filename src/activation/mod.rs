@@ -8,7 +8,7 @@ pub(crate) mod pending;
 
 pub use pending::Failure;
 
-use super::engine::{Command, Handle, Offered, Tell};
+use super::engine::{AgentReport, Command, Handle, Offered};
 use super::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use super::health::{Answered, HealthRegistry, PendingActivation};
 use crate::config::Settings;
@@ -293,8 +293,8 @@ impl Activations {
     /// Tells events and keeps what waits in one transaction.
     async fn tell(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
         let note = serde_json::to_string(waiting).unwrap_or_default();
-        let tell = Tell { events, condition: None, notes: vec![(NOTE, note)] };
-        self.engine.command(Command::Tell(Box::new(tell))).await.map(drop)
+        let tell = AgentReport { events, condition: None, notes: vec![(NOTE, note)] };
+        self.engine.command(Command::AgentReport(Box::new(tell))).await.map(drop)
     }
 
     /// Keeps what waits. Where that fails, the next start tries what is over once more, and nothing comes of it.

@@ -1,6 +1,6 @@
 //! What each command comes to: inputs for the step, and what is stored beside them.
 
-use super::handle::{Command, Offered, Run, StatusReport, Tell, Turn};
+use super::handle::{AgentReport, Command, Offered, Run, StatusReport, Turn};
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::log::say;
@@ -27,7 +27,7 @@ impl Engine {
                 let taken = self.go_on_above(destination, sequence, highest).await?;
                 return Ok(Turn { taken, ..self.nothing() });
             }
-            Command::Tell(tell) => return self.tell(*tell).await,
+            Command::AgentReport(tell) => return self.tell(*tell).await,
             Command::Take(resource, unit) => return self.take(resource, unit).await,
             Command::Owed(units) => return self.owe(units).await,
             Command::RemoveKey(key) => Input::RemoveKey(key),
@@ -57,8 +57,8 @@ impl Engine {
         Ok(Turn { taken: true, ..turn })
     }
 
-    async fn tell(&mut self, tell: Tell) -> Result<Turn, StoreError> {
-        let Tell { events: operational_events, condition, notes } = tell;
+    async fn tell(&mut self, tell: AgentReport) -> Result<Turn, StoreError> {
+        let AgentReport { events: operational_events, condition, notes } = tell;
         let condition = condition.map(|(reason, status)| Input::Condition(reason, status));
         let input = condition.unwrap_or(Input::Look);
         self.turn(PendingInput { operational_events, notes, ..PendingInput::new(input) }).await

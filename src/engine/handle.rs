@@ -42,7 +42,7 @@ pub enum Command {
         highest: u64,
     },
     /// A part of the agent has something to tell, or to keep.
-    Tell(Box<Tell>),
+    AgentReport(Box<AgentReport>),
     /// This permit is carried out, by these.
     Enforced(Resource, Permit, Vec<String>),
     /// Spend one run of a permit, if there is one; a unit that is refused is owed a start.
@@ -69,7 +69,7 @@ pub struct StatusReport {
 
 /// What a part of the agent has to tell; kept in one transaction.
 #[derive(Default)]
-pub struct Tell {
+pub struct AgentReport {
     /// What happened.
     pub events: Vec<Operational>,
     /// A reason for the device status that begins to hold, or does no more.

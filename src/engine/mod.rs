@@ -17,7 +17,7 @@ pub(crate) mod reverts;
 mod state;
 mod turn;
 
-pub use handle::{Command, EngineSnapshot, Handle, Offered, Published, Run, StatusReport, Tell, Turn};
+pub use handle::{AgentReport, Command, EngineSnapshot, Handle, Offered, Published, Run, StatusReport, Turn};
 pub use state::Engine;
 
 use super::identity::{Changed, hostname};

@@ -1,6 +1,6 @@
 //! What the update task has to report and to store; what cannot be stored now is tried again.
 
-use crate::engine::{Command, Handle, Tell};
+use crate::engine::{AgentReport, Command, Handle};
 use crate::health::Outdated;
 use crate::log::say;
 use crate::updates::memory;
@@ -57,12 +57,12 @@ impl Unreported {
         };
         let excess = self.events.len().saturating_sub(MAX_EVENTS);
         self.events.drain(..excess);
-        let tell = Tell {
+        let tell = AgentReport {
             events: self.events.clone(),
             condition: self.condition.then_some((Reason::DatabasesOutdated, status)),
             notes: (note != self.stored).then(|| (memory::NOTE, note.clone())).into_iter().collect(),
         };
-        match engine.command(Command::Tell(Box::new(tell))).await {
+        match engine.command(Command::AgentReport(Box::new(tell))).await {
             Ok(_) => *self = Self { condition: false, ..Self::new(note) },
             // The engine logs why nothing can be stored.
             Err(error) => {

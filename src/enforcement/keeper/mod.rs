@@ -12,7 +12,7 @@ pub use dues::Dues;
 pub use state::Keeper;
 
 use super::actions::{Looked, Running};
-use crate::engine::{Command, Tell};
+use crate::engine::{AgentReport, Command};
 use crate::gates::protection::Guard;
 use crate::outage::{Outage, Trouble};
 use crate::permits::permit_file;
@@ -180,7 +180,7 @@ impl Keeper {
             return;
         }
         while let Some(event) = self.untold.first().cloned() {
-            if !self.told(Tell { events: vec![event], ..Tell::default() }).await {
+            if !self.told(AgentReport { events: vec![event], ..AgentReport::default() }).await {
                 return;
             }
             self.untold.remove(0);
@@ -199,12 +199,12 @@ impl Keeper {
         }
     }
 
-    async fn told(&self, tell: Tell) -> bool {
-        self.command(Command::Tell(Box::new(tell))).await
+    async fn told(&self, tell: AgentReport) -> bool {
+        self.command(Command::AgentReport(Box::new(tell))).await
     }
 
     /// Reasons for the device status, over both resources.
-    fn conditions(&self) -> Vec<Tell> {
+    fn conditions(&self) -> Vec<AgentReport> {
         let shown = self.health.enforcement();
         // Right after a start, what the other keeper will find is not known: what was told before stands.
         if shown.values().filter(|e| e.verdict.is_some()).count() < Resource::ALL.len() {
@@ -219,7 +219,7 @@ impl Keeper {
             .filter(|(name, holds)| known.conditions.contains_key(name) != *holds)
             .map(|(name, holds)| {
                 let condition = Some((name, holds.then_some(DeviceStatus::Warning)));
-                Tell { condition, ..Tell::default() }
+                AgentReport { condition, ..AgentReport::default() }
             })
             .collect()
     }
