@@ -1,6 +1,6 @@
 //! Why a request is refused: an answer with a code and the way out.
 
-use crate::engine::Turn;
+use crate::engine::Outcome;
 use crate::storage::StoreError;
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ impl From<StoreError> for Fault {
     }
 }
 
-pub(super) fn carried_out(turn: Turn) -> Result<Value, Fault> {
+pub(super) fn carried_out(turn: Outcome) -> Result<Value, Fault> {
     match turn.refusal() {
         Some(refusal) => Err(Fault::new(StatusCode::CONFLICT, refusal.code.as_str(), refusal.message)),
         None => Ok(

@@ -2,7 +2,7 @@
 //! each way; documents say how late it is at least.
 
 use super::commands::DocumentInput;
-use super::handle::Turn;
+use super::handle::Outcome;
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::storage::StoreError;
@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// Goes by the wall clock, whatever is held against it.
-    pub(super) async fn reset_clock(&mut self) -> Result<Turn, StoreError> {
+    pub(super) async fn reset_clock(&mut self) -> Result<Outcome, StoreError> {
         let from = self.clock.now();
         self.clock.reset();
         let to = self.clock.now();

@@ -1,6 +1,6 @@
 //! What each command comes to: inputs for the step, and what is stored beside them.
 
-use super::handle::{AgentReport, Command, Offered, Run, StatusReport, Turn};
+use super::handle::{AgentReport, Command, Offered, Outcome, Run, StatusReport};
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::log::say;
@@ -14,7 +14,7 @@ use svm_core::subscription::{Input, Offer, Permit, Resource};
 pub(super) type DocumentInput = fn(Offer) -> Input;
 
 impl Engine {
-    pub(super) async fn carry_out(&mut self, order: Command) -> Result<Turn, StoreError> {
+    pub(super) async fn carry_out(&mut self, order: Command) -> Result<Outcome, StoreError> {
         let input = match order {
             Command::Activate(offered) => return self.offer(Input::Activate, *offered).await,
             Command::AddReserve(offered) => return self.offer(Input::AddReserve, *offered).await,
@@ -25,7 +25,7 @@ impl Engine {
             Command::Quarantine(refused) => return self.quarantine(refused).await,
             Command::GoOnAbove { destination, sequence, highest } => {
                 let taken = self.go_on_above(destination, sequence, highest).await?;
-                return Ok(Turn { taken, ..self.nothing() });
+                return Ok(Outcome { taken, ..self.nothing() });
             }
             Command::AgentReport(tell) => return self.tell(*tell).await,
             Command::Take(resource, unit) => return self.take(resource, unit).await,
@@ -39,14 +39,14 @@ impl Engine {
     }
 
     /// A document came in.
-    async fn offer(&mut self, input: DocumentInput, offered: Offered) -> Result<Turn, StoreError> {
+    async fn offer(&mut self, input: DocumentInput, offered: Offered) -> Result<Outcome, StoreError> {
         let offered = offered.and_then(|document| self.learn_time(document, input));
         let offer = offered.as_ref().map(|d| d.statement.clone()).map_err(Clone::clone);
         self.turn(PendingInput { document: offered.ok(), ..PendingInput::new(input(offer)) }).await
     }
 
     /// Stores a report, unless the state has changed since: it would come after events that it does not show.
-    async fn report(&mut self, report: StatusReport) -> Result<Turn, StoreError> {
+    async fn report(&mut self, report: StatusReport) -> Result<Outcome, StoreError> {
         let StatusReport { of, hostname, status } = report;
         if *of != self.state {
             return Ok(self.nothing());
@@ -54,17 +54,17 @@ impl Engine {
         self.origin.hostname = hostname;
         let operational_events = vec![Operational::AgentReport { report: status }];
         let turn = self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Look) }).await?;
-        Ok(Turn { taken: true, ..turn })
+        Ok(Outcome { taken: true, ..turn })
     }
 
-    async fn tell(&mut self, tell: AgentReport) -> Result<Turn, StoreError> {
+    async fn tell(&mut self, tell: AgentReport) -> Result<Outcome, StoreError> {
         let AgentReport { events: operational_events, condition, notes } = tell;
         let condition = condition.map(|(reason, status)| Input::Condition(reason, status));
         let input = condition.unwrap_or(Input::Look);
         self.turn(PendingInput { operational_events, notes, ..PendingInput::new(input) }).await
     }
 
-    async fn owe(&mut self, units: Vec<String>) -> Result<Turn, StoreError> {
+    async fn owe(&mut self, units: Vec<String>) -> Result<Outcome, StoreError> {
         let mut last = self.turn(PendingInput::new(Input::Look)).await?;
         for unit in units {
             last = self.turn(PendingInput::new(Input::StartPending(unit))).await?;
@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// Spends one run of a resource. What is spent is stored before it is granted, so that none is spent twice.
-    async fn take(&mut self, resource: Resource, unit: Option<String>) -> Result<Turn, StoreError> {
+    async fn take(&mut self, resource: Resource, unit: Option<String>) -> Result<Outcome, StoreError> {
         // What time brought is in the permit, stored or not.
         self.turn(PendingInput::new(Input::Look)).await.ok();
         let permit = self.permits.written().iter().find(|p| p.resource == resource);
@@ -93,12 +93,12 @@ impl Engine {
             Some(input) => self.turn(PendingInput::new(input)).await?,
             None => self.nothing(),
         };
-        Ok(Turn { run: Some(run), ..turn })
+        Ok(Outcome { run: Some(run), ..turn })
     }
 
     /// Quarantines what a destination refused and reports it, in one commit. That a destination refuses a report of
     /// refusals is only logged, or it would never end.
-    async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Turn, StoreError> {
+    async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Outcome, StoreError> {
         let reported = |(refused, r#type): &(Quarantined, String)| {
             let Quarantined { destination, sequence, id, code, answer, .. } = refused;
             say!(

@@ -26,13 +26,13 @@ pub enum Command {
     RemoveKey(String),
     /// So many devices are protected.
     Devices(Option<u64>),
-    /// Store a report of the whole status. [`Turn::taken`] is false, and nothing is stored, if the state has changed
+    /// Store a report of the whole status. [`Outcome::taken`] is false, and nothing is stored, if the state has changed
     /// since the status was built.
     StatusReport(Box<StatusReport>),
     /// A destination refused these events, each with its type, for what is in them.
     Quarantine(Vec<(Quarantined, String)>),
     /// A destination has another event under this number, and knows numbers up to `highest`: what waits for it goes on
-    /// above. [`Turn::taken`] says whether it does; not, where that happens too often.
+    /// above. [`Outcome::taken`] says whether it does; not, where that happens too often.
     GoOnAbove {
         /// Which.
         destination: String,
@@ -80,7 +80,7 @@ pub struct AgentReport {
 
 /// What an order came to.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Outcome {
     /// When.
     pub at: Timestamp,
     /// What happened, already kept.
@@ -103,7 +103,7 @@ pub enum Run {
     SpentUntil(Timestamp),
 }
 
-impl Turn {
+impl Outcome {
     /// The refusal among the events, its message with the way out.
     pub fn refusal(&self) -> Option<Refusal> {
         self.events.iter().find_map(|event| match &event.kind {
@@ -149,7 +149,7 @@ pub struct EngineSnapshot {
 /// An order, and where its outcome goes.
 pub(super) struct Request {
     pub(super) order: Command,
-    pub(super) reply: oneshot::Sender<Result<Turn, StoreError>>,
+    pub(super) reply: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
 /// How the other parts speak to the engine.
@@ -175,7 +175,7 @@ impl Handle {
     ///
     /// # Errors
     /// It could not be kept, and nothing of it is in force.
-    pub async fn command(&self, order: Command) -> Result<Turn, StoreError> {
+    pub async fn command(&self, order: Command) -> Result<Outcome, StoreError> {
         ask(&self.orders, |reply| Request { order, reply }).await.ok_or(StoreError::Closed)?
     }
 }

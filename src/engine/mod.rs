@@ -17,7 +17,9 @@ pub(crate) mod reverts;
 mod state;
 mod turn;
 
-pub use handle::{AgentReport, Command, EngineSnapshot, Handle, Offered, Published, Run, StatusReport, Turn};
+pub use handle::{
+    AgentReport, Command, EngineSnapshot, Handle, Offered, Outcome, Published, Run, StatusReport,
+};
 pub use state::Engine;
 
 use super::identity::{Changed, hostname};

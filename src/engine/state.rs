@@ -1,7 +1,7 @@
 //! What the engine owns.
 
 use super::backlog::Backlog;
-use super::handle::{Request, Turn};
+use super::handle::{Outcome, Request};
 use super::permits::PermitWriter;
 use super::publisher::Publisher;
 use super::reverts;
@@ -40,8 +40,8 @@ impl Engine {
     }
 
     /// The outcome of a command that changes nothing.
-    pub(super) fn nothing(&self) -> Turn {
-        Turn { at: self.now(), events: Vec::new(), taken: false, run: None }
+    pub(super) fn nothing(&self) -> Outcome {
+        Outcome { at: self.now(), events: Vec::new(), taken: false, run: None }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Command, for safety: a permit that gets tighter is written before the commit, so that stopping never waits for a disk
 //! that is full or broken; one that is given back is written after it. Nothing is sent or logged before it is stored.
 
-use super::handle::{EngineSnapshot, Published, Turn};
+use super::handle::{EngineSnapshot, Outcome, Published};
 use super::pending_input::PendingInput;
 use super::state::Engine;
 use crate::storage::{CHANGED_NOTE, Commit, DROPS_NOTE, REBUILT_NOTE, StoreError, StoredDocument, TIME_NOTE};
@@ -19,7 +19,7 @@ impl Engine {
     ///
     /// # Errors
     /// It could not be stored; only tighter permits are in force.
-    pub(super) async fn turn(&mut self, coming: PendingInput) -> Result<Turn, StoreError> {
+    pub(super) async fn turn(&mut self, coming: PendingInput) -> Result<Outcome, StoreError> {
         let (ahead, urgent) = self.ahead(&coming);
         if coming.is_automatic() {
             self.permits.write(&self.state, Some(&ahead), self.now());
@@ -61,7 +61,7 @@ impl Engine {
         coming: &PendingInput,
         urgent: bool,
         stored: &mut Vec<Record>,
-    ) -> Result<Turn, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         while let Some(held) = self.backlog.first() {
             self.commit(&held, urgent, stored).await?;
             self.backlog.remove_first();
@@ -74,7 +74,7 @@ impl Engine {
         coming: &PendingInput,
         urgent: bool,
         stored: &mut Vec<Record>,
-    ) -> Result<Turn, StoreError> {
+    ) -> Result<Outcome, StoreError> {
         let now = self.now();
         let (state, events) = step(self.state.clone(), &self.settings.rules, now, coming.input.clone());
         let papers = self.papers_after(&state, coming.document.clone());
@@ -98,7 +98,7 @@ impl Engine {
         }
         (self.state, self.papers, self.seen) = (state, papers, now);
         stored.extend(records);
-        Ok(Turn { at: now, events, taken, run: None })
+        Ok(Outcome { at: now, events, taken, run: None })
     }
 
     /// The notes of a commit: an event that is stored with it clears the note that it is still to be reported.

@@ -6,7 +6,7 @@
 use super::source::StatusSource;
 use crate::certificates::Certificates;
 use crate::devices::DevicesFile;
-use crate::engine::{Command, StatusReport, Turn};
+use crate::engine::{Command, Outcome, StatusReport};
 use crate::identity::hostname;
 use crate::log::say;
 use crate::spread::next_on_grid;
@@ -26,7 +26,7 @@ const REPORT_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// What the reporter can be asked.
 enum Request {
     /// StatusReport now.
-    StatusReport(oneshot::Sender<Result<Turn, StoreError>>),
+    StatusReport(oneshot::Sender<Result<Outcome, StoreError>>),
     /// Check devices and host name now, and report a new name.
     Inspect(oneshot::Sender<()>),
 }
@@ -40,7 +40,7 @@ impl ReporterHandle {
     ///
     /// # Errors
     /// The report could not be stored.
-    pub async fn report(&self) -> Result<Turn, StoreError> {
+    pub async fn report(&self) -> Result<Outcome, StoreError> {
         ask(&self.0, Request::StatusReport).await.ok_or(StoreError::Closed)?
     }
 
@@ -155,7 +155,7 @@ impl Reporter {
         }
     }
 
-    async fn report(&mut self) -> Result<Turn, StoreError> {
+    async fn report(&mut self) -> Result<Outcome, StoreError> {
         self.check_hostname();
         loop {
             let (status, of) = self.source.status_and_state().await;
