@@ -12,7 +12,7 @@ use crate::control::{self, Api, Requests};
 use crate::delivery::Delivery;
 use crate::devices::DevicesFile;
 use crate::enforcement::keeper::{Dues, Keeper};
-use crate::engine::{Begin, Engine, EngineParts, Handle};
+use crate::engine::{Engine, EngineParts, Handle, StartReason};
 use crate::gateway;
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
@@ -117,8 +117,8 @@ impl Session {
             permits: home.permits.clone(),
         });
         let begin = match reloaded {
-            None => Begin::Start { changed, rebuilt },
-            Some(keys) => Begin::Reloaded { keys },
+            None => StartReason::Start { changed, rebuilt },
+            Some(keys) => StartReason::Reloaded { keys },
         };
         engine.begin(begin).await;
 

@@ -40,7 +40,7 @@ use svm_core::subscription::{DeviceStatus, Input, Reason, State, next_due};
 use tokio::sync::{mpsc, watch};
 
 /// How an engine comes to begin.
-pub enum Begin {
+pub enum StartReason {
     /// The agent started.
     Start {
         /// The SVM has a new id.
@@ -110,10 +110,10 @@ impl Engine {
 
     /// Catches up with the time that passed, reports that the agent started, and writes the permits: after this they are
     /// right. A store that fails is logged and tried again later; the permits do not wait for it.
-    pub async fn begin(&mut self, begin: Begin) {
+    pub async fn begin(&mut self, begin: StartReason) {
         let (mut operational_events, mut lost) = (Vec::new(), false);
         match begin {
-            Begin::Start { changed, rebuilt } => {
+            StartReason::Start { changed, rebuilt } => {
                 if let Some(Changed { old_id, new_id, why }) = changed {
                     let why = why.as_str();
                     operational_events.push(Operational::IdentityChanged { old_id, new_id, why });
@@ -124,7 +124,7 @@ impl Engine {
                     operational_events.push(Operational::StoreRebuilt { problem, set_aside, lost });
                 }
             }
-            Begin::Reloaded { keys } => operational_events.push(Operational::SettingsReloaded { keys }),
+            StartReason::Reloaded { keys } => operational_events.push(Operational::SettingsReloaded { keys }),
         }
         let input = match lost {
             true => Input::Condition(Reason::StateLost, Some(DeviceStatus::Critical)),
