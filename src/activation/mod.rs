@@ -27,7 +27,7 @@ pub const NOTE: &str = "activation";
 
 /// What is asked of the pending activations.
 #[derive(Debug)]
-pub enum Wish {
+pub enum ActivationRequest {
     /// Keep this one, and go on trying. Answers how it is shown, and whether another one gave way to it.
     Keep(Box<Keep>, oneshot::Sender<Result<(PendingActivation, bool), StoreError>>),
     /// Drop those of this role, or all. Answers which were dropped.
@@ -125,7 +125,7 @@ pub struct Activations {
 
 impl Activations {
     /// Works until whoever may wish anything is gone.
-    pub async fn run(self, mut wishes: mpsc::Receiver<Wish>) {
+    pub async fn run(self, mut wishes: mpsc::Receiver<ActivationRequest>) {
         let note = self.store.note(NOTE).await.ok().flatten();
         let mut waiting: Waiting = read_note(NOTE, note).unwrap_or_default();
         loop {
@@ -163,12 +163,12 @@ impl Activations {
         *self.health.activations() = waiting.shown();
     }
 
-    async fn grant(&self, waiting: &mut Waiting, wish: Wish) {
+    async fn grant(&self, waiting: &mut Waiting, wish: ActivationRequest) {
         // Whoever wished may have gone.
         match wish {
-            Wish::Keep(keep, reply) => drop(reply.send(self.keep(waiting, *keep).await)),
-            Wish::Cancel(role, reply) => drop(reply.send(self.cancel(waiting, role).await)),
-            Wish::Came { role, sub, added } => {
+            ActivationRequest::Keep(keep, reply) => drop(reply.send(self.keep(waiting, *keep).await)),
+            ActivationRequest::Cancel(role, reply) => drop(reply.send(self.cancel(waiting, role).await)),
+            ActivationRequest::Came { role, sub, added } => {
                 let of_role = waiting.of(role).as_ref().map(|pending| pending.sub == sub);
                 match of_role {
                     Some(true) => {

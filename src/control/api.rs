@@ -1,7 +1,7 @@
 //! What requests are answered from, and the tasks that carry them out.
 
 use super::reload::Reload;
-use crate::activation::Wish;
+use crate::activation::ActivationRequest;
 use crate::identity::Bond;
 use crate::source::poller::Refresh;
 use crate::status::{ReporterHandle, StatusSource};
@@ -28,7 +28,7 @@ pub struct Requests {
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,
     /// Keeps and drops pending activations.
-    pub activations: mpsc::Sender<Wish>,
+    pub activations: mpsc::Sender<ActivationRequest>,
     /// Has every permit carried out anew.
     pub look: watch::Sender<u64>,
     /// Asks for a database update.

@@ -3,7 +3,7 @@
 use super::api::Api;
 use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
-use crate::activation::{Failure, Keep, Wish, ask_vendor, order};
+use crate::activation::{ActivationRequest, Failure, Keep, ask_vendor, order};
 use crate::engine::{Command, Offered};
 use crate::fetch::{SourceError, verify_now};
 use hyper::StatusCode;
@@ -68,7 +68,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
         let added = turn.refusal().is_none();
         api.requests
             .activations
-            .send(Wish::Came { role, sub, added })
+            .send(ActivationRequest::Came { role, sub, added })
             .await
             .map_err(|_| Fault::stopping())?;
     }
@@ -138,7 +138,7 @@ async fn unanswered(
         return Err(Fault::new(status, &failure.code, failure.message));
     }
     let keep = Box::new(Keep { sub, role, failure });
-    let kept = ask(&api.requests.activations, |reply| Wish::Keep(keep, reply)).await;
+    let kept = ask(&api.requests.activations, |reply| ActivationRequest::Keep(keep, reply)).await;
     let (pending, replaces) = kept.ok_or_else(Fault::stopping)??;
     Ok(Answer::Accepted(json!({"pending": pending, "replaces": replaces})))
 }
@@ -149,7 +149,7 @@ pub(super) async fn remove(call: Call<'_>) -> Result<Answer, Fault> {
 
 /// Drops the pending activations of a role; of both without one.
 pub(super) async fn cancel(call: Call<'_>, role: Option<Role>) -> Result<Answer, Fault> {
-    let cancelled = ask(&call.api.requests.activations, |reply| Wish::Cancel(role, reply)).await;
+    let cancelled = ask(&call.api.requests.activations, |reply| ActivationRequest::Cancel(role, reply)).await;
     let cancelled = cancelled.ok_or_else(Fault::stopping)??;
     if cancelled.is_empty() {
         let none = "no such activation is pending; svm-agent status shows those that are";
