@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
-pub(super) struct Home {
+pub(super) struct HostResources {
     /// Held until the process ends.
     _lock: File,
     pub(super) listeners: Vec<(Door, Arc<UnixListener>)>,
@@ -22,7 +22,7 @@ pub(super) struct Home {
     pub(super) permits: watch::Sender<Vec<PermitFile>>,
 }
 
-impl Home {
+impl HostResources {
     /// Makes what is missing, and takes possession of it.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub(super) use home::lock;
 
 use super::control::reload::Reload;
 use crate::config::Settings;
-use home::Home;
+use home::HostResources;
 use reload::Plan;
 use session::Session;
 use std::future::Future;
@@ -37,7 +37,7 @@ pub async fn run(
     mut hangup: watch::Receiver<u64>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let home = Home::open(&settings)?;
+    let home = HostResources::open(&settings)?;
     let (reload, mut asked) = mpsc::channel::<Reload>(4);
     let mut session = Session::start(settings, clock, &home, reload.clone(), None, None).await?;
     ready();

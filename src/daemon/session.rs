@@ -2,7 +2,7 @@
 //! reload ends them all and starts them anew: there is one way into new settings, and it is that of a start.
 
 use super::error::RunError;
-use super::home::Home;
+use super::home::HostResources;
 use super::{opening, watchdog};
 use crate::activation::Activations;
 use crate::certificates::Certificates;
@@ -92,7 +92,7 @@ impl Session {
     pub(super) async fn start(
         settings: Settings,
         clock: Clock,
-        home: &Home,
+        home: &HostResources,
         reload: mpsc::Sender<Reload>,
         reloaded: Option<Vec<String>>,
         gateway: RunningGateway,
