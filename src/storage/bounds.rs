@@ -34,7 +34,7 @@ pub(crate) fn apply(
     commit: &Commit,
     without: &[(&str, String)],
     bounds: Retention,
-    sweep: &Sweep,
+    sweep: &TrimCursor,
 ) -> Result<Drops> {
     let untold = sql::note(db, DROPS_NOTE)?.unwrap_or_default();
     let mut drops = Drops::default();
@@ -85,11 +85,11 @@ fn bytes(db: &Connection) -> Result<u64> {
 /// How far the last look at old events came. What somebody wants stands between what nobody does, for years where one
 /// destination is dead: each commit looks on from here at a few, rather than at all.
 #[derive(Clone, Default)]
-pub(crate) struct Sweep(Arc<AtomicI64>);
+pub(crate) struct TrimCursor(Arc<AtomicI64>);
 
 /// Of what waits for nobody the newest `history` events stay. Looks at a few at once; answers whether it has not
 /// come to the last.
-pub(crate) fn trim(db: &Connection, history: u32, sweep: &Sweep) -> Result<bool> {
+pub(crate) fn trim(db: &Connection, history: u32, sweep: &TrimCursor) -> Result<bool> {
     let newest: Option<i64> =
         db.prepare_cached("SELECT max(number) FROM events")?.query_row([], |row| row.get(0))?;
     let old = newest.unwrap_or(0) - i64::from(history);

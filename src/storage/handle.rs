@@ -19,7 +19,7 @@ pub struct Store {
     pub(crate) worker: Worker,
     pub(crate) recovery: Arc<std::sync::Mutex<Recovery>>,
     pub(crate) plan: Arc<Plan>,
-    pub(crate) sweep: bounds::Sweep,
+    pub(crate) sweep: bounds::TrimCursor,
 }
 
 impl Store {

@@ -243,7 +243,7 @@ impl Store {
         };
         let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, kept.clone())));
         Recovery::write(&recovery);
-        let sweep = bounds::Sweep::default();
+        let sweep = bounds::TrimCursor::default();
         let store = Self {
             worker: Worker::start(db, file, plan.bounds, recovery.clone(), sweep.clone())?,
             sweep,

@@ -415,8 +415,8 @@ async fn room_is_given_back() {
     store.delivered("b", 1000).await.unwrap();
     let free =
         |db: &rusqlite::Connection| db.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
-    let sweep = bounds::Sweep::default();
-    let rest = |sweep: bounds::Sweep| {
+    let sweep = bounds::TrimCursor::default();
+    let rest = |sweep: bounds::TrimCursor| {
         move |db: &rusqlite::Connection| Ok(bounds::trim(db, 0, &sweep)? || bounds::vacuum(db)?)
     };
     let mut most_free = 0;

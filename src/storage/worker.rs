@@ -2,7 +2,7 @@
 
 use crate::config::Retention;
 use crate::storage::bounds;
-use crate::storage::bounds::Sweep;
+use crate::storage::bounds::TrimCursor;
 use crate::storage::connection::connect;
 use crate::storage::error::StoreError;
 use crate::storage::recovery::Recovery;
@@ -96,7 +96,7 @@ impl Worker {
         file: PathBuf,
         bounds: Retention,
         recovery: Arc<Mutex<Recovery>>,
-        sweep: Sweep,
+        sweep: TrimCursor,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let reserve = file.with_extension("reserve");
@@ -164,7 +164,7 @@ struct Owner {
     reserve: PathBuf,
     bounds: Retention,
     recovery: Arc<Mutex<Recovery>>,
-    sweep: Sweep,
+    sweep: TrimCursor,
 }
 
 impl Owner {
