@@ -11,7 +11,7 @@ const LASTS: SignedDuration = SignedDuration::from_mins(10);
 
 /// What can fail for a while.
 #[derive(Clone, Copy, Debug)]
-pub enum Trouble<'a> {
+pub enum FailureKind<'a> {
     /// Delivery to this destination.
     Delivery(&'a str),
     /// Looking at the vendor's documents.
@@ -30,7 +30,7 @@ pub enum Trouble<'a> {
     Upstream(&'a str),
 }
 
-impl<'a> Trouble<'a> {
+impl<'a> FailureKind<'a> {
     fn what(self) -> String {
         match self {
             Self::Delivery(name) => format!("delivery to {name}"),
@@ -103,7 +103,13 @@ pub struct Outage {
 
 impl Outage {
     /// One more failure, with a log line where one is due. Another code begins another outage.
-    pub fn note(now: &mut Option<Self>, at: Timestamp, trouble: Trouble<'_>, code: &str, message: String) {
+    pub fn note(
+        now: &mut Option<Self>,
+        at: Timestamp,
+        trouble: FailureKind<'_>,
+        code: &str,
+        message: String,
+    ) {
         let [begins, lasts, _] = trouble.lines();
         let Fields { destination, resource, action, address } = trouble.fields();
         let what = trouble.what();
@@ -148,7 +154,7 @@ impl Outage {
     }
 
     /// It works again.
-    pub fn over(now: &mut Option<Self>, trouble: Trouble<'_>) {
+    pub fn over(now: &mut Option<Self>, trouble: FailureKind<'_>) {
         let Some(Self { code, since, times, .. }) = now.take() else { return };
         let [_, _, over] = trouble.lines();
         let Fields { destination, resource, action, address } = trouble.fields();
@@ -199,13 +205,13 @@ mod tests {
     #[test]
     fn each_kind_of_trouble_is_told_three_times_a_day_of_it() {
         let troubles = [
-            (Trouble::Delivery("x"), "delivery"),
-            (Trouble::Source, "source"),
-            (Trouble::Permits, "permits"),
-            (Trouble::Enforcing(Resource::Ksn, Permit::Full), "enforcing"),
-            (Trouble::Action("x"), "action"),
-            (Trouble::Port("x"), "gateway_port"),
-            (Trouble::Upstream("x"), "ksn_upstream"),
+            (FailureKind::Delivery("x"), "delivery"),
+            (FailureKind::Source, "source"),
+            (FailureKind::Permits, "permits"),
+            (FailureKind::Enforcing(Resource::Ksn, Permit::Full), "enforcing"),
+            (FailureKind::Action("x"), "action"),
+            (FailureKind::Port("x"), "gateway_port"),
+            (FailureKind::Upstream("x"), "ksn_upstream"),
         ];
         for (trouble, name) in troubles {
             let told = Told::default();

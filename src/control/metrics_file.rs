@@ -4,7 +4,7 @@
 //! after the engine changed something; a failure is told as an outage, once.
 
 use super::metrics;
-use crate::outage::{Outage, Trouble};
+use crate::outage::{FailureKind, Outage};
 use crate::status::StatusSource;
 use jiff::SignedDuration;
 use std::io::Write;
@@ -23,11 +23,11 @@ pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
     loop {
         picture.mark_unchanged();
         match write(&path, metrics::now(&status).await.as_bytes()) {
-            Ok(()) => Outage::over(&mut outage, Trouble::MetricsFile),
+            Ok(()) => Outage::over(&mut outage, FailureKind::MetricsFile),
             Err(error) => {
                 let message = format!("{}: {error}; svm-agent doctor says what to do", path.display());
                 let now = status.clock.now();
-                Outage::note(&mut outage, now, Trouble::MetricsFile, "metrics_not_written", message);
+                Outage::note(&mut outage, now, FailureKind::MetricsFile, "metrics_not_written", message);
             }
         }
         status.clock.sleep(TOGETHER.min(every)).await;

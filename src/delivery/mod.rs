@@ -17,7 +17,7 @@ pub use probe::probe;
 
 use super::engine::{Command, Handle, reverts};
 use super::health::{DestinationHealth, HealthRegistry};
-use super::outage::{Outage, Trouble};
+use super::outage::{FailureKind, Outage};
 use crate::config::Destination;
 use crate::log::say;
 use crate::storage::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
@@ -279,8 +279,8 @@ impl Delivery {
         }
     }
 
-    fn trouble(&self) -> Trouble<'_> {
-        Trouble::Delivery(&self.name)
+    fn trouble(&self) -> FailureKind<'_> {
+        FailureKind::Delivery(&self.name)
     }
 
     fn note_delivered(&self) {

@@ -1,7 +1,7 @@
 //! The permits that follow from the state: what they say, and when they are written.
 
 use crate::config::Settings;
-use crate::outage::{Outage, Trouble};
+use crate::outage::{FailureKind, Outage};
 use crate::permits::permit_file;
 use crate::permits::permit_file::PermitFile;
 use jiff::Timestamp;
@@ -97,12 +97,12 @@ impl PermitWriter {
             permits.iter().map(|permit| permit.put(&self.folder)).fold(Ok(()), Result::and);
         let again = match written {
             Ok(()) => {
-                Outage::over(&mut self.outage, Trouble::Permits);
+                Outage::over(&mut self.outage, FailureKind::Permits);
                 self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2)
             }
             Err(error) => {
                 let message = format!("{}: {error}", self.folder.display());
-                Outage::note(&mut self.outage, now, Trouble::Permits, "permit_not_written", message);
+                Outage::note(&mut self.outage, now, FailureKind::Permits, "permit_not_written", message);
                 WRITE_AGAIN
             }
         };

@@ -1,7 +1,7 @@
 //! The door: a listening socket that is there as soon as its port is free, and that is not overrun.
 
 use crate::log::say;
-use crate::outage::{Outage, Trouble};
+use crate::outage::{FailureKind, Outage};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -71,7 +71,7 @@ impl Door {
             Ok(listener) => {
                 self.listener = Some(listener);
                 self.failures = 0;
-                Outage::over(&mut self.outage, Trouble::Port(&self.name));
+                Outage::over(&mut self.outage, FailureKind::Port(&self.name));
                 say!(GATEWAY_LISTENS, listen = %self.listen, "the gateway for KSN listens on {}", self.listen);
                 true
             }
@@ -80,7 +80,7 @@ impl Door {
                 Outage::note(
                     &mut self.outage,
                     self.clock.now(),
-                    Trouble::Port(&self.name),
+                    FailureKind::Port(&self.name),
                     "listen",
                     message,
                 );
@@ -114,7 +114,7 @@ impl Door {
         match taken {
             Ok(coming) => {
                 if self.outage.is_some() {
-                    Outage::over(&mut self.outage, Trouble::Port(&self.name));
+                    Outage::over(&mut self.outage, FailureKind::Port(&self.name));
                 }
                 Some(coming)
             }
@@ -125,7 +125,7 @@ impl Door {
                 Outage::note(
                     &mut self.outage,
                     self.clock.now(),
-                    Trouble::Port(&self.name),
+                    FailureKind::Port(&self.name),
                     "accept",
                     message,
                 );

@@ -2,7 +2,7 @@
 
 use crate::config::Upstream;
 use crate::health::UpstreamHealth;
-use crate::outage::{Outage, Trouble};
+use crate::outage::{FailureKind, Outage};
 use rustix::net::sockopt::set_tcp_quickack;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -98,7 +98,7 @@ impl Target {
         match made {
             Ok(stream) => {
                 if failing.outage.is_some() {
-                    Outage::over(&mut failing.outage, Trouble::Upstream(&name));
+                    Outage::over(&mut failing.outage, FailureKind::Upstream(&name));
                     *failing = Failing::default();
                 }
                 Some(stream)
@@ -110,7 +110,7 @@ impl Target {
                 Outage::note(
                     &mut failing.outage,
                     clock.now(),
-                    Trouble::Upstream(&name),
+                    FailureKind::Upstream(&name),
                     "unreachable",
                     message,
                 );

@@ -97,16 +97,16 @@ fn every_type_of_event_has_its_line() {
 
 #[test]
 fn the_lines_of_an_outage_have_the_levels_at_which_they_are_written() {
-    use crate::outage::Trouble;
+    use crate::outage::FailureKind;
     use svm_core::subscription::{Permit, Resource};
     for trouble in [
-        Trouble::Delivery("x"),
-        Trouble::Source,
-        Trouble::Permits,
-        Trouble::Enforcing(Resource::Ksn, Permit::Full),
-        Trouble::Action("x"),
-        Trouble::Port("x"),
-        Trouble::Upstream("x"),
+        FailureKind::Delivery("x"),
+        FailureKind::Source,
+        FailureKind::Permits,
+        FailureKind::Enforcing(Resource::Ksn, Permit::Full),
+        FailureKind::Action("x"),
+        FailureKind::Port("x"),
+        FailureKind::Upstream("x"),
     ] {
         assert_eq!(trouble.lines().map(|line| line.level), [Level::WARN, Level::ERROR, Level::INFO]);
     }

@@ -10,7 +10,7 @@ use crate::engine::{Command, Handle, Published};
 use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use crate::health::HealthRegistry;
 use crate::log::say;
-use crate::outage::{Outage, Trouble};
+use crate::outage::{FailureKind, Outage};
 use crate::storage::{Commit, SOURCE_NOTE, Store, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -254,10 +254,10 @@ impl Poller {
                 if memory.not_before.is_none_or(|at| at <= now) {
                     memory.not_before = Some(self.later(now, memory.failures, None));
                 }
-                Outage::note(&mut memory.outage, now, Trouble::Source, code, message.clone());
+                Outage::note(&mut memory.outage, now, FailureKind::Source, code, message.clone());
             }
             _ => {
-                Outage::over(&mut memory.outage, Trouble::Source);
+                Outage::over(&mut memory.outage, FailureKind::Source);
                 (memory.failures, memory.not_before, memory.last_heard) = (0, None, Some(now));
             }
         }

@@ -14,7 +14,7 @@ pub use state::Keeper;
 use super::actions::{Looked, Running};
 use crate::engine::{AgentReport, Command};
 use crate::gates::protection::Guard;
-use crate::outage::{Outage, Trouble};
+use crate::outage::{FailureKind, Outage};
 use crate::permits::permit_file;
 use crate::permits::permit_file::PermitFile;
 use state::{LAST_RETRY, Outcome};
@@ -160,9 +160,9 @@ impl Keeper {
         // What began with an action goes on as its outage, as long as nothing else fails.
         let (trouble, code) = match &self.failing {
             Some(action) if an_actions && problems.len() <= failing => {
-                (Trouble::Action(action), ACTION_FAILED)
+                (FailureKind::Action(action), ACTION_FAILED)
             }
-            _ => (Trouble::Enforcing(self.resource, verdict), FAILED),
+            _ => (FailureKind::Enforcing(self.resource, verdict), FAILED),
         };
         match problems {
             // One that is contested is not over because it is left alone.
@@ -297,9 +297,9 @@ impl Keeper {
                     // What began when the permit was carried out is one outage with this.
                     let (trouble, code) = match &shown.outage {
                         Some(outage) if outage.code == FAILED => {
-                            (Trouble::Enforcing(resource, verdict), FAILED)
+                            (FailureKind::Enforcing(resource, verdict), FAILED)
                         }
-                        _ => (Trouble::Action(&name), ACTION_FAILED),
+                        _ => (FailureKind::Action(&name), ACTION_FAILED),
                     };
                     if code == ACTION_FAILED {
                         self.failing = Some(name.clone());
@@ -312,7 +312,7 @@ impl Keeper {
                     }
                     let this = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
                     if this && !others_fail {
-                        Outage::over(&mut shown.outage, Trouble::Action(&name));
+                        Outage::over(&mut shown.outage, FailureKind::Action(&name));
                     }
                 }
             }
