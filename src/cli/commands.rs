@@ -5,7 +5,7 @@ use super::client::{typed, wait};
 use super::error::{CliError, WRONG_SETTINGS};
 use super::format::happened;
 use super::output::Out;
-use super::reach::Reach;
+use super::reach::AgentEndpoint;
 use super::show;
 use crate::config::{Settings, WhenDown};
 use crate::control::client::{ask, ask_within};
@@ -182,7 +182,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     Ok(if decision.allowed { 0 } else { REFUSED })
 }
 
-async fn online(command: &Command, reach: &Reach, out: &mut Out) -> Result<u8, CliError> {
+async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Result<u8, CliError> {
     let dir = &reach.runtime_dir;
     match command {
         Command::Status { explain, .. } => {

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::format::{happened, instant};
 use super::output::Out;
 use super::paste;
-use super::reach::Reach;
+use super::reach::AgentEndpoint;
 use crate::control::Door;
 use crate::control::client::{PATIENCE, ask, ask_within};
 use crate::health::PendingActivation;
@@ -28,7 +28,7 @@ pub(super) async fn activate(
     code: &str,
     reserve: bool,
     until_published: bool,
-    reach: &Reach,
+    reach: &AgentEndpoint,
     out: &mut Out,
 ) -> Result<u8, CliError> {
     let code = SecretString::from(if code == "-" {

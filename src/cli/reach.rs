@@ -11,7 +11,7 @@ use svm_core::environment;
 use svm_core::settings::SettingsError;
 
 /// What a command needs to know to ask the agent.
-pub(super) struct Reach {
+pub(super) struct AgentEndpoint {
     pub(super) runtime_dir: PathBuf,
     /// So long the agent may ask the vendor.
     pub(super) source_timeout: Duration,
@@ -19,7 +19,7 @@ pub(super) struct Reach {
     wrong: Option<SettingsError>,
 }
 
-impl Reach {
+impl AgentEndpoint {
     /// What came of asking. Where nobody answered, it is the settings that are to be mended first; where somebody did,
     /// they are to be mended all the same.
     pub(super) fn settle<T>(self, asked: Result<T, CliError>, out: &mut Out) -> Result<T, CliError> {
@@ -53,12 +53,12 @@ impl Cli {
 
     /// Where the agent is asked. Where the installed settings are wrong, or not for this user to read, an agent may go on
     /// by those that it has, at the usual place.
-    pub(super) fn reach(&self) -> Result<Reach, SettingsError> {
+    pub(super) fn reach(&self) -> Result<AgentEndpoint, SettingsError> {
         match self.settings() {
             Ok(Settings { runtime_dir, source, .. }) => {
-                Ok(Reach { runtime_dir, source_timeout: source.connection.timeout, wrong: None })
+                Ok(AgentEndpoint { runtime_dir, source_timeout: source.connection.timeout, wrong: None })
             }
-            Err(wrong) if self.config.is_empty() => Ok(Reach {
+            Err(wrong) if self.config.is_empty() => Ok(AgentEndpoint {
                 runtime_dir: RUNTIME_DIR.into(),
                 source_timeout: LONGEST_TIMEOUT.unsigned_abs(),
                 wrong: Some(wrong),

@@ -3,7 +3,7 @@
 use super::arguments::{LangName, RenewalArguments};
 use super::error::CliError;
 use super::output::Out;
-use super::reach::Reach;
+use super::reach::AgentEndpoint;
 use crate::control::Door;
 use crate::control::client::ask;
 use crate::renewal::{Advice, KeyFacts, Known, Lang, Letter, OrderNumber, advise};
@@ -16,7 +16,7 @@ impl RenewalArguments {
     /// Answers; asks the agent for the key that is held, and does without where more is given.
     pub(super) async fn answer(
         &self,
-        reach: impl FnOnce() -> Result<Reach, SettingsError>,
+        reach: impl FnOnce() -> Result<AgentEndpoint, SettingsError>,
         out: &mut Out,
     ) -> Result<u8, CliError> {
         let number = self.order.as_deref().map(OrderNumber::parse).transpose();
@@ -49,7 +49,7 @@ impl RenewalArguments {
 }
 
 async fn held(
-    reach: impl FnOnce() -> Result<Reach, SettingsError>,
+    reach: impl FnOnce() -> Result<AgentEndpoint, SettingsError>,
     out: &mut Out,
 ) -> Result<Status, CliError> {
     let reach = reach()?;
