@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use support::{Agent, Counters, Figures, build, idle, pss_mb, rounded, settle, sized};
-use svm_agent::control::{Door, client::ask};
+use svm_agent::control::{SocketKind, client::ask};
 use svm_core::clock::Clock;
 use svm_core::documents::SigningKey;
 use svm_core::subscription::{AfterGrace, Licence, Subscription, Term, Terms, VendorState};
@@ -66,14 +66,14 @@ struct Bench {
 
 impl Bench {
     async fn ask(&self, method: Method, path: &str, body: Value) -> Value {
-        ask(&self.agent.runtime_dir(), Door::Control, method, path, Some(&body))
+        ask(&self.agent.runtime_dir(), SocketKind::Control, method, path, Some(&body))
             .await
             .unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     async fn waiting(&self) -> u64 {
         let status: Value =
-            ask(&self.agent.runtime_dir(), Door::Query, Method::GET, "v1/status", None).await.unwrap();
+            ask(&self.agent.runtime_dir(), SocketKind::Query, Method::GET, "v1/status", None).await.unwrap();
         status["destinations"]["console"]["waiting"].as_u64().unwrap()
     }
 }

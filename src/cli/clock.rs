@@ -5,7 +5,7 @@ use super::client::typed;
 use super::error::CliError;
 use super::format::{doubt, instant};
 use super::output::Out;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::ask;
 use reqwest::Method;
 use serde_json::Value;
@@ -14,8 +14,8 @@ use svm_core::clock::ClockStatus;
 
 pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     let value: Value = match command {
-        ClockCommand::Show => ask(dir, Door::Query, Method::GET, "v1/clock", None).await?,
-        ClockCommand::Reset => ask(dir, Door::Control, Method::POST, "v1/clock/reset", None).await?,
+        ClockCommand::Show => ask(dir, SocketKind::Query, Method::GET, "v1/clock", None).await?,
+        ClockCommand::Reset => ask(dir, SocketKind::Control, Method::POST, "v1/clock/reset", None).await?,
     };
     if out.json() {
         return Ok(out.value(&value)?);

@@ -9,7 +9,7 @@ use super::reach::AgentEndpoint;
 use super::show;
 use crate::config::{Settings, WhenDown};
 use crate::control::client::{ask, ask_within};
-use crate::control::{Door, turn_away};
+use crate::control::{SocketKind, turn_away};
 use crate::daemon;
 use crate::log::say;
 use crate::permits::owed;
@@ -107,8 +107,8 @@ fn ask_permit(
 ) -> Result<Decision, CliError> {
     let name = resource.file_name();
     let (door, method, path) = match take {
-        Some(_) => (Door::Control, Method::POST, format!("v1/permits/{name}/take")),
-        None => (Door::Query, Method::GET, format!("v1/permits/{name}")),
+        Some(_) => (SocketKind::Control, Method::POST, format!("v1/permits/{name}/take")),
+        None => (SocketKind::Query, Method::GET, format!("v1/permits/{name}")),
     };
     let asked = wait(async {
         let answer = ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE);
@@ -167,7 +167,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
         // Only the agent counts runs. Where it does not answer, this is left out.
         let path = format!("v1/permits/{}", resource.file_name());
         let asked =
-            ask_within::<Decision>(&runtime_dir, Door::Query, Method::GET, &path, None, SPENT_PATIENCE);
+            ask_within::<Decision>(&runtime_dir, SocketKind::Query, Method::GET, &path, None, SPENT_PATIENCE);
         decision.spent_until = wait(asked)?.ok().and_then(|answer| answer.spent_until);
     }
     if out.json() {
@@ -186,7 +186,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
     let dir = &reach.runtime_dir;
     match command {
         Command::Status { explain, .. } => {
-            let value: Value = ask(dir, Door::Query, Method::GET, "v1/status", None).await?;
+            let value: Value = ask(dir, SocketKind::Query, Method::GET, "v1/status", None).await?;
             if out.json() {
                 out.value(&value)?;
             } else {
@@ -194,7 +194,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             }
         }
         Command::Key { command: KeyCommand::List } => {
-            let status: Status = ask(dir, Door::Query, Method::GET, "v1/status", None).await?;
+            let status: Status = ask(dir, SocketKind::Query, Method::GET, "v1/status", None).await?;
             if out.json() {
                 out.value(&status.keys)?;
             } else {
@@ -214,7 +214,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
         }
         Command::Devices { command: DevicesCommand::Set { count, .. } } => {
             let body = json!({"count": count});
-            let value: Value = ask(dir, Door::Control, Method::PUT, "v1/devices", Some(&body)).await?;
+            let value: Value = ask(dir, SocketKind::Control, Method::PUT, "v1/devices", Some(&body)).await?;
             if out.json() {
                 out.value(&value)?;
             } else {
@@ -223,7 +223,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             }
         }
         Command::Report => {
-            let value: Value = ask(dir, Door::Control, Method::POST, "v1/report", None).await?;
+            let value: Value = ask(dir, SocketKind::Control, Method::POST, "v1/report", None).await?;
             if out.json() {
                 out.value(&value)?;
             } else {
@@ -231,7 +231,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             }
         }
         Command::Refresh => {
-            let value: Value = ask(dir, Door::Control, Method::POST, "v1/refresh", None).await?;
+            let value: Value = ask(dir, SocketKind::Control, Method::POST, "v1/refresh", None).await?;
             if out.json() {
                 out.value(&value)?;
             } else {

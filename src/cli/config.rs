@@ -6,7 +6,7 @@ use super::client::{typed, wait};
 use super::error::CliError;
 use super::output::Out;
 use crate::config::{Settings, action_program, json_schema};
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::{AskError, ask_within};
 use crate::control::reload::Reloaded;
 use crate::delivery::probe;
@@ -70,7 +70,7 @@ pub(super) fn reload(cli: &Cli, quiet: bool, out: &mut Out) -> Result<u8, CliErr
 }
 
 async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), CliError> {
-    let asked = ask_within(dir, Door::Control, Method::POST, "v1/reload", None, RELOAD_PATIENCE).await;
+    let asked = ask_within(dir, SocketKind::Control, Method::POST, "v1/reload", None, RELOAD_PATIENCE).await;
     let value: Value = asked.map_err(|error| match error {
         AskError::Refused { code, message, .. } if code == "bad_settings" => CliError::NotReloaded(message),
         error => error.into(),
@@ -135,7 +135,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
         remarks.push("no destination is configured: no console hears of this SVM".to_owned());
     }
     if let Some(gateway) = &settings.gateway
-        && !files::is_there(&settings.runtime_dir.join(Door::Query.file_name()))
+        && !files::is_there(&settings.runtime_dir.join(SocketKind::Query.file_name()))
         && let Err(error) = std::net::TcpListener::bind(gateway.listen)
     {
         remarks.push(format!("gateway.listen: cannot listen on {}: {error}", gateway.listen));

@@ -5,7 +5,7 @@ use super::client::typed;
 use super::error::CliError;
 use super::format;
 use super::output::Out;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::storage::{EventRow, EventShown};
 use reqwest::Method;
@@ -38,7 +38,7 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
             }
         }
         EventsCommand::Show { id, .. } => {
-            let value: Value = ask(dir, Door::Control, Method::GET, &path(id)?, None).await?;
+            let value: Value = ask(dir, SocketKind::Control, Method::GET, &path(id)?, None).await?;
             if out.json() {
                 out.value(&value)?;
             } else {
@@ -50,7 +50,8 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
                 path(id)?;
             }
             let body = json!({"id": id});
-            let value: Value = ask(dir, Door::Control, Method::POST, "v1/events/retry", Some(&body)).await?;
+            let value: Value =
+                ask(dir, SocketKind::Control, Method::POST, "v1/events/retry", Some(&body)).await?;
             if out.json() {
                 out.value(&value)?;
             } else {
@@ -69,7 +70,7 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
 /// Prints events, newest last; answers the number of the newest, 0 where there is none.
 async fn list(dir: &Path, query: &str, out: &mut Out) -> Result<i64, CliError> {
     let path = format!("v1/events?{query}");
-    let mut found: Events = ask(dir, Door::Control, Method::GET, &path, None).await?;
+    let mut found: Events = ask(dir, SocketKind::Control, Method::GET, &path, None).await?;
     found.events.reverse();
     for event in &found.events {
         if out.json() { out.value(event)? } else { format::event(out, event)? }

@@ -6,7 +6,7 @@ use super::arguments::GateCommand;
 use super::error::CliError;
 use super::output::Out;
 use crate::config::{RUNTIME_DIR, Settings};
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::{AskError, ask};
 use crate::gates::check;
 use crate::gates::check::{Standing, protection_drop_ins, standings};
@@ -259,7 +259,7 @@ fn not_listening(unit: &UnitState, known: bool) -> Result<(), CliError> {
 
 /// Has a running agent look at the gates; answers what people should know.
 async fn tell_the_agent(runtime_dir: &Path) -> Option<String> {
-    let look = ask::<Value>(runtime_dir, Door::Control, Method::POST, "v1/enforcement/look", None);
+    let look = ask::<Value>(runtime_dir, SocketKind::Control, Method::POST, "v1/enforcement/look", None);
     match tokio::time::timeout(LOOK_PATIENCE, look).await {
         // It looks when it starts.
         Ok(Ok(_) | Err(AskError::Unreachable { .. })) => None,

@@ -6,7 +6,7 @@ use super::client::wait;
 use super::error::CliError;
 use super::output::Out;
 use crate::config::Settings;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::daemon::{self, RunError};
 use crate::identity::{Binding, hand_over};
@@ -41,7 +41,8 @@ pub(super) fn run(command: &IdentityCommand, settings: &Settings, out: &mut Out)
 }
 
 fn show(settings: &Settings, out: &mut Out) -> Result<(), CliError> {
-    let shown: Shown = wait(ask(&settings.runtime_dir, Door::Query, Method::GET, "v1/identity", None))??;
+    let shown: Shown =
+        wait(ask(&settings.runtime_dir, SocketKind::Query, Method::GET, "v1/identity", None))??;
     if out.json() {
         return Ok(out.value(&shown)?);
     }

@@ -6,7 +6,7 @@ use super::format::{happened, instant};
 use super::output::Out;
 use super::paste;
 use super::reach::AgentEndpoint;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::{PATIENCE, ask, ask_within};
 use crate::health::PendingActivation;
 use reqwest::Method;
@@ -48,7 +48,7 @@ pub(super) async fn activate(
 
 pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     let path = if reserve { "v1/activations/reserve" } else { "v1/activations" };
-    let value: Value = ask(dir, Door::Control, Method::DELETE, path, None).await?;
+    let value: Value = ask(dir, SocketKind::Control, Method::DELETE, path, None).await?;
     if out.json() {
         return Ok(out.value(&value)?);
     }
@@ -89,7 +89,7 @@ async fn changed(
     (body, patience): (Option<&Value>, Duration),
     out: &mut Out,
 ) -> Result<u8, CliError> {
-    let value: Value = ask_within(dir, Door::Control, method, path, body, patience).await?;
+    let value: Value = ask_within(dir, SocketKind::Control, method, path, body, patience).await?;
     let pending = value.get("pending").cloned();
     let exit = if pending.is_some() { PENDING } else { 0 };
     if out.json() {

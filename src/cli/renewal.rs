@@ -4,7 +4,7 @@ use super::arguments::{LangName, RenewalArguments};
 use super::error::CliError;
 use super::output::Out;
 use super::reach::AgentEndpoint;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::renewal::{Advice, KeyFacts, Known, Lang, Letter, OrderNumber, advise};
 use crate::status::Status;
@@ -53,7 +53,7 @@ async fn held(
     out: &mut Out,
 ) -> Result<Status, CliError> {
     let reach = reach()?;
-    let asked = ask(&reach.runtime_dir, Door::Query, Method::GET, "v1/status", None).await;
+    let asked = ask(&reach.runtime_dir, SocketKind::Query, Method::GET, "v1/status", None).await;
     reach.settle(asked.map_err(CliError::from), out)
 }
 

@@ -4,7 +4,7 @@ use super::client;
 use super::error::CliError;
 use super::output::Out;
 use super::output::WIDTH;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::forecast::{in_words, worded};
 use jiff::Timestamp;
@@ -38,7 +38,7 @@ pub(super) async fn forecast(until: Option<&str>, dir: &Path, out: &mut Out) -> 
         Some(until) => format!("v1/forecast?until={}", svm_core::percent::encode(&until.to_string())),
         None => "v1/forecast".to_owned(),
     };
-    let rows: Vec<Value> = ask(dir, Door::Query, Method::GET, &path, None).await?;
+    let rows: Vec<Value> = ask(dir, SocketKind::Query, Method::GET, &path, None).await?;
     if out.json() {
         return Ok(rows.iter().try_for_each(|row| out.value(row))?);
     }

@@ -5,7 +5,7 @@ use super::client::typed;
 use super::error::CliError;
 use super::format::{databases, instant, or_none};
 use super::output::Out;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::health::UpdatesHealth;
 use crate::updates::Asked;
@@ -16,11 +16,11 @@ use std::path::Path;
 pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     match command {
         UpdatesCommand::Status => {
-            let value: Value = ask(dir, Door::Query, Method::GET, "v1/updates", None).await?;
+            let value: Value = ask(dir, SocketKind::Query, Method::GET, "v1/updates", None).await?;
             if out.json() { Ok(out.value(&value)?) } else { status(out, &typed(value)?) }
         }
         UpdatesCommand::Run => {
-            let value: Value = ask(dir, Door::Control, Method::POST, "v1/updates/run", None).await?;
+            let value: Value = ask(dir, SocketKind::Control, Method::POST, "v1/updates/run", None).await?;
             if out.json() {
                 return Ok(out.value(&value)?);
             }

@@ -1,7 +1,7 @@
 //! The command line's side of the sockets.
 
 use super::connect::connect;
-use super::sockets::Door;
+use super::sockets::SocketKind;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -68,7 +68,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// [`AskError`].
 pub async fn ask<T: DeserializeOwned>(
     runtime_dir: &Path,
-    door: Door,
+    door: SocketKind,
     method: Method,
     path: &str,
     body: Option<&Value>,
@@ -82,7 +82,7 @@ pub async fn ask<T: DeserializeOwned>(
 /// As above.
 pub async fn ask_within<T: DeserializeOwned>(
     runtime_dir: &Path,
-    door: Door,
+    door: SocketKind,
     method: Method,
     path: &str,
     body: Option<&Value>,
@@ -93,13 +93,13 @@ pub async fn ask_within<T: DeserializeOwned>(
     let asked = async {
         let within = CONNECT_TIMEOUT.min(patience);
         // Nobody can crowd those out who may open the other socket, which answers the same questions.
-        let control = runtime_dir.join(Door::Control.file_name());
+        let control = runtime_dir.join(SocketKind::Control.file_name());
         let stream = match door {
-            Door::Query => match connect(&control, within).await {
+            SocketKind::Query => match connect(&control, within).await {
                 Ok(stream) => Ok(stream),
                 Err(_) => connect(&socket, within).await,
             },
-            Door::Control => connect(&socket, within).await,
+            SocketKind::Control => connect(&socket, within).await,
         };
         let stream = stream.map_err(|error| {
             unreachable(match error.kind() {

@@ -28,5 +28,5 @@ pub use connect::is_served;
 pub use metrics_file::keep as keep_metrics_file;
 pub use routes::listed;
 pub use serve::serve;
-pub use sockets::{Door, SocketError, open};
+pub use sockets::{SocketError, SocketKind, open};
 pub use turn_away::turn_away;

@@ -5,7 +5,7 @@ use super::api::Api;
 use super::fault::Fault;
 use super::peer::Peer;
 use super::request::{Answer, Call};
-use super::sockets::Door::{self, Control, Query};
+use super::sockets::SocketKind::{self, Control, Query};
 use super::{commands, events, keys, metrics, permits, status};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -18,9 +18,9 @@ use svm_core::subscription::Role;
 type Handler = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + 'a>>;
 
 /// What is open at the query socket is open at the control socket too.
-type Line = Route<Door, Handler>;
+type Line = Route<SocketKind, Handler>;
 
-const fn line(method: Method, path: &'static str, access: Door, handler: Handler) -> Line {
+const fn line(method: Method, path: &'static str, access: SocketKind, handler: Handler) -> Line {
     Route { method, path, access, handler }
 }
 
@@ -55,11 +55,11 @@ static TABLE: &[Line] = &[
 ];
 
 /// The table without its handlers: method, path (`*` stands for one part) and the socket that it takes at least.
-pub fn listed() -> impl Iterator<Item = (&'static Method, &'static str, Door)> {
+pub fn listed() -> impl Iterator<Item = (&'static Method, &'static str, SocketKind)> {
     TABLE.iter().map(|line| (&line.method, line.path, line.access))
 }
 
-fn find(door: Door, method: &Method, path: &str) -> Result<(&'static Line, String), NoRoute> {
+fn find(door: SocketKind, method: &Method, path: &str) -> Result<(&'static Line, String), NoRoute> {
     access::find(TABLE, |access| *access == Query || door == Control, method, path)
 }
 
@@ -85,7 +85,7 @@ impl From<NoRoute> for Fault {
 /// Answers a request that came through `door`.
 pub(super) async fn answer(
     api: &Api,
-    door: Door,
+    door: SocketKind,
     peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -129,7 +129,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// The line's path and the part, or the status and `Allow`.
-    fn outcome(door: Door, method: &str, path: &str) -> String {
+    fn outcome(door: SocketKind, method: &str, path: &str) -> String {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         match find(door, &method, path) {
             Ok((line, part)) => format!("{} {part}", line.path),

@@ -3,7 +3,7 @@
 use super::api::Api;
 use super::peer::Peer;
 use super::refused::RefusedConnections;
-use super::sockets::Door;
+use super::sockets::SocketKind;
 use super::{client, routes};
 use crate::log::say;
 use http_body_util::Full;
@@ -35,7 +35,7 @@ const BUSY: &str = r#"{"error":{"code":"busy","message":"too many connections of
 
 /// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds
 /// is refused, and never keeps others waiting in the kernel's queue.
-pub async fn serve(api: Api, door: Door, listener: Arc<UnixListener>) {
+pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
     let places = Places::new(PLACES);
     let own = rustix::process::geteuid().as_raw();
     let (mut fails, mut refused, mut turned_away) = (false, 0_u32, RefusedConnections::default());

@@ -7,14 +7,14 @@ use tokio::net::UnixListener;
 
 /// Which socket a request came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum SocketKind {
     /// For everyone: permits and a status without secrets.
     Query,
     /// For those who may change things.
     Control,
 }
 
-impl Door {
+impl SocketKind {
     /// The name of the socket.
     pub fn file_name(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ pub enum SocketError {
 ///
 /// # Errors
 /// [`SocketError`] with the path.
-pub fn open(folder: &Path) -> Result<Vec<(Door, UnixListener)>, SocketError> {
+pub fn open(folder: &Path) -> Result<Vec<(SocketKind, UnixListener)>, SocketError> {
     let mut given = Vec::new();
     let mut passed = listenfd::ListenFd::from_env();
     for index in 0..passed.len() {
@@ -61,7 +61,7 @@ pub fn open(folder: &Path) -> Result<Vec<(Door, UnixListener)>, SocketError> {
         }
     }
     let mut opened = Vec::new();
-    for door in [Door::Query, Door::Control] {
+    for door in [SocketKind::Query, SocketKind::Control] {
         let path = folder.join(door.file_name());
         let failed = |source| SocketError::Failed { path: path.clone(), source };
         let named = |listener: &StdListener| {
@@ -80,7 +80,7 @@ pub fn open(folder: &Path) -> Result<Vec<(Door, UnixListener)>, SocketError> {
     Ok(opened)
 }
 
-fn make(door: Door, path: &Path) -> Result<StdListener, SocketError> {
+fn make(door: SocketKind, path: &Path) -> Result<StdListener, SocketError> {
     let failed = |source| SocketError::Failed { path: path.to_owned(), source };
     if is_served(path) {
         return Err(SocketError::Taken(path.to_owned()));

@@ -3,7 +3,7 @@
 
 use super::error::RunError;
 use crate::config::Settings;
-use crate::control::{self, Door};
+use crate::control::{self, SocketKind};
 use crate::permits::owed;
 use crate::permits::permit_file;
 use crate::permits::permit_file::PermitFile;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 pub(super) struct HostResources {
     /// Held until the process ends.
     _lock: File,
-    pub(super) listeners: Vec<(Door, Arc<UnixListener>)>,
+    pub(super) listeners: Vec<(SocketKind, Arc<UnixListener>)>,
     /// The permits as they were last written.
     pub(super) permits: watch::Sender<Vec<PermitFile>>,
 }

@@ -3,7 +3,7 @@
 use super::context::{DoctorContext, ONE, as_root};
 use super::finding::{Area, Finding, Findings, Grade};
 use crate::config::Settings;
-use crate::control::{Door, is_served};
+use crate::control::{SocketKind, is_served};
 use crate::storage::{InspectError, Inspection, StoredDocument, inspect};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -35,7 +35,7 @@ pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
 
 /// Whether somebody listens; a connection that waits is none of the agent's affairs.
 pub(super) fn listens(settings: &Settings) -> bool {
-    is_served(&settings.runtime_dir.join(Door::Query.file_name()))
+    is_served(&settings.runtime_dir.join(SocketKind::Query.file_name()))
 }
 
 fn mode(about: &Metadata) -> u32 {
@@ -146,7 +146,7 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
         Ok(about) => found.ok(&name, format!("mode {:04o}", mode(&about))),
         Err(_) => return found.note(name, "is not there: the agent makes it when it starts"),
     }
-    for (door, wanted, closed) in [(Door::Query, 0o666, 0), (Door::Control, 0o660, 0o007)] {
+    for (door, wanted, closed) in [(SocketKind::Query, 0o666, 0), (SocketKind::Control, 0o660, 0o007)] {
         let path = folder.join(door.file_name());
         let name = path.display().to_string();
         let restart = "systemctl restart svm-agent-query.socket svm-agent.socket svm-agent";

@@ -2,7 +2,7 @@
 
 use super::context::{DoctorContext, ONE, wait};
 use super::finding::{Area, Finding, Findings, Grade};
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::{AskError, ask_within};
 use crate::remedy;
 use crate::status::Status;
@@ -23,8 +23,8 @@ pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
     }
     let asked = wait(async {
         tokio::join!(
-            ask_within::<Status>(dir, Door::Query, Method::GET, "v1/status", None, ONE),
-            ask_within::<Value>(dir, Door::Query, Method::GET, "v1/identity", None, ONE)
+            ask_within::<Status>(dir, SocketKind::Query, Method::GET, "v1/status", None, ONE),
+            ask_within::<Value>(dir, SocketKind::Query, Method::GET, "v1/identity", None, ONE)
         )
     });
     let (status, identity) = match asked {

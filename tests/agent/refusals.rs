@@ -52,13 +52,13 @@ enum Signed {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum SocketKind {
     CommandLine,
     Socket,
     Scenario,
     Published,
 }
-use Door::{CommandLine, Published, Scenario, Socket};
+use SocketKind::{CommandLine, Published, Scenario, Socket};
 
 /// A row of the table of what is refused.
 struct Row {
@@ -72,24 +72,24 @@ struct Row {
     /// A word of the sentence.
     word: &'static str,
     /// Doors that cannot express it, each with the reason.
-    not: &'static [(Door, &'static str)],
+    not: &'static [(SocketKind, &'static str)],
 }
 
-const BARE: (Door, &str) = (Scenario, "documents of a scenario are bare claims: there is no signature");
-const COMMAND_ONLY: (Door, &str) =
+const BARE: (SocketKind, &str) = (Scenario, "documents of a scenario are bare claims: there is no signature");
+const COMMAND_ONLY: (SocketKind, &str) =
     (Published, "the vendor publishes revisions of the active key; this is a command");
-const UPGRADES: (Door, &str) =
+const UPGRADES: (SocketKind, &str) =
     (Published, "a revision is taken all the same, with a Warning: the rule is about activating");
-const NO_COMMAND_LINE: (Door, &str) =
+const NO_COMMAND_LINE: (SocketKind, &str) =
     (CommandLine, "a command activates; a revision of another key only comes published");
-const NO_SOCKET: (Door, &str) = (Socket, "the same");
+const NO_SOCKET: (SocketKind, &str) = (Socket, "the same");
 
 const fn nonsense(
     name: &'static str,
     claims: &'static [(&'static str, &'static str)],
     word: &'static str,
 ) -> Row {
-    let (code, not) = ("invalid_document", &[] as &[(Door, &str)]);
+    let (code, not) = ("invalid_document", &[] as &[(SocketKind, &str)]);
     Row { name, holds: Nothing, ask: Activate, claims, signed: Signed::Well, code, word, not }
 }
 
@@ -371,7 +371,7 @@ impl Row {
         signed(&claims, self.signed)
     }
 
-    fn may_come_by(&self, door: Door) -> bool {
+    fn may_come_by(&self, door: SocketKind) -> bool {
         self.not.iter().all(|(without, reason)| {
             assert!(!reason.is_empty());
             *without != door

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use svm_agent::control::Door;
+use svm_agent::control::SocketKind;
 
 const FAR: &str = "2040-01-01T00:00:00Z";
 const NOBODY: u32 = 65534;
@@ -299,7 +299,7 @@ fn the_query_socket_refuses_every_request_that_is_not_listed_for_it() {
         let request = format!("{method} /{path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
         let (status, body) = split(&say(&query, &request, false).unwrap());
         let refused = (status, body.contains("\"control_socket\"")) == (403, true);
-        assert_eq!(refused, access == Door::Control, "{method} {path}: {status} {body}");
+        assert_eq!(refused, access == SocketKind::Control, "{method} {path}: {status} {body}");
         assert!(refused || status == 200, "{method} {path}: {status} {body}");
         for unlisted in [format!("/{path}/x"), format!("/x/{path}")] {
             // These two are the paths of an event and of a key.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 use svm_agent::config::Settings;
-use svm_agent::control::{Door, client};
+use svm_agent::control::{SocketKind, client};
 use svm_agent::daemon;
 use svm_core::clock::Clock;
 use svm_core::documents::SigningKey;
@@ -135,7 +135,8 @@ impl World {
         path: &str,
         body: Value,
     ) -> anyhow::Result<Timestamp> {
-        let answer: Value = client::ask(&self.runtime_dir, Door::Control, method, path, Some(&body)).await?;
+        let answer: Value =
+            client::ask(&self.runtime_dir, SocketKind::Control, method, path, Some(&body)).await?;
         let at = answer.get("at").and_then(Value::as_str).context("the agent names no instant")?;
         Ok(at.parse()?)
     }

@@ -10,7 +10,7 @@ mod range;
 use crate::cli::arguments::{CheckArguments, CheckPart as Part, Cli};
 use crate::cli::client::wait;
 use crate::cli::error::CliError;
-use crate::control::Door;
+use crate::control::SocketKind;
 use crate::control::client::{AskError, ask_within};
 use crate::status::Status;
 use judge::{Limits, Verdict, judge};
@@ -85,7 +85,8 @@ fn runtime_dir(cli: &Cli) -> Result<PathBuf, String> {
 fn ask(dir: PathBuf, patience: Duration) -> Result<Status, String> {
     let (told, answer) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let asked = wait(ask_within::<Status>(&dir, Door::Query, Method::GET, "v1/status", None, patience));
+        let asked =
+            wait(ask_within::<Status>(&dir, SocketKind::Query, Method::GET, "v1/status", None, patience));
         let asked = asked.and_then(|asked| Ok(asked?));
         told.send(asked).ok();
     });
