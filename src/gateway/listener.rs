@@ -29,7 +29,7 @@ const FAILED: Duration = Duration::from_millis(100);
 /// A connection, and where it comes from.
 pub(crate) type Coming = (TcpStream, SocketAddr);
 
-pub(crate) struct Door {
+pub(crate) struct Listener {
     listen: SocketAddr,
     /// For the log.
     name: String,
@@ -43,7 +43,7 @@ pub(crate) struct Door {
     burst: (Instant, u32),
 }
 
-impl Door {
+impl Listener {
     pub(crate) fn new(listen: SocketAddr, clock: Clock) -> Self {
         Self {
             listen,

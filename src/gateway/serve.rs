@@ -2,7 +2,7 @@
 
 use crate::config::GatewaySettings;
 use crate::gateway::connections::{Bounds, Client, refuse};
-use crate::gateway::listener::{Coming, Door};
+use crate::gateway::listener::{Coming, Listener};
 use crate::gateway::shared::Shared;
 use crate::log::say;
 use crate::permits::budget;
@@ -39,7 +39,7 @@ pub(crate) struct Server {
     bounds: Bounds,
     /// So many at a time.
     most: u64,
-    door: Door,
+    door: Listener,
     tasks: JoinSet<()>,
     in_force: InForce,
     told: watch::Sender<Permit>,
@@ -61,7 +61,7 @@ impl Server {
             clock,
             bounds: Bounds { connect_timeout, idle_timeout, max_age },
             most: u64::try_from(connections).unwrap_or(u64::MAX),
-            door: Door::new(listen, clock),
+            door: Listener::new(listen, clock),
             tasks: JoinSet::new(),
             in_force: InForce { verdict: Permit::Stopped, rate: 0, permit: None },
             told,
