@@ -3,7 +3,7 @@
 use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
 use crate::engine::Command;
-use crate::source::poller::Looked;
+use crate::source::poller::PollOutcome;
 use crate::updates;
 use hyper::StatusCode;
 use serde::Deserialize;
@@ -34,9 +34,9 @@ pub(super) async fn look(call: Call<'_>) -> Result<Answer, Fault> {
 pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
     let looked = ask(&call.api.requests.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
     match looked {
-        Looked::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
-        Looked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
-        Looked::Taken | Looked::NotChanged => Ok(json!(looked).into()),
+        PollOutcome::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
+        PollOutcome::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        PollOutcome::Taken | PollOutcome::NotChanged => Ok(json!(looked).into()),
     }
 }
 

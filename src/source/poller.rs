@@ -34,7 +34,7 @@ const SIGNERS: &[&str] = &["untrusted_signer", "bad_signature"];
 /// What a look came to, for whoever asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Looked {
+pub enum PollOutcome {
     /// The document that is held is the newest.
     NotChanged,
     /// A new revision is in force.
@@ -56,7 +56,7 @@ pub enum Looked {
 }
 
 /// Asks the poller to look now; the answer comes back when it has.
-pub type Refresh = oneshot::Sender<Looked>;
+pub type Refresh = oneshot::Sender<PollOutcome>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -206,7 +206,7 @@ impl Poller {
             doubt.asked();
             let looked = match &picture.active {
                 Some(active) => self.look(&mut memory, active, asked.is_some()).await,
-                None => Looked::Failed {
+                None => PollOutcome::Failed {
                     code: "not_activated".to_owned(),
                     message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
                 },
@@ -217,23 +217,23 @@ impl Poller {
         }
     }
 
-    async fn look(&self, memory: &mut Memory, active: &Published, full: bool) -> Looked {
+    async fn look(&self, memory: &mut Memory, active: &Published, full: bool) -> PollOutcome {
         let now = self.clock.now();
         let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
         let etag = memory.etag.clone().filter(|_| !full && !old);
         memory.last_look = Some(now);
         let looked = match fetch(&self.settings.source, &active.sub, etag.as_deref(), &self.clock).await {
             Err(error @ SourceError::NotConfigured) => {
-                return Looked::Failed { code: error.code().to_owned(), message: error.to_string() };
+                return PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() };
             }
             Ok(Answer::NotChanged) => {
                 // What was refused is published no more.
                 memory.accepted();
-                Looked::NotChanged
+                PollOutcome::NotChanged
             }
             Ok(Answer::Document { text, etag }) => {
                 let looked = self.offer(memory, &text, active).await;
-                if matches!(looked, Looked::NotChanged | Looked::Taken) {
+                if matches!(looked, PollOutcome::NotChanged | PollOutcome::Taken) {
                     memory.etag = etag;
                     memory.last_full = Some(now);
                 }
@@ -246,11 +246,11 @@ impl Poller {
                 };
                 memory.not_before = Some(self.later(now, memory.failures, retry_after));
                 memory.failures = memory.failures.saturating_add(1);
-                Looked::Failed { code: error.code().to_owned(), message: error.to_string() }
+                PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
             }
         };
         match &looked {
-            Looked::Failed { code, message } => {
+            PollOutcome::Failed { code, message } => {
                 if memory.not_before.is_none_or(|at| at <= now) {
                     memory.not_before = Some(self.later(now, memory.failures, None));
                 }
@@ -278,11 +278,11 @@ impl Poller {
         SignedDuration::try_from(wait).ok().and_then(|w| now.checked_add(w).ok()).unwrap_or(now)
     }
 
-    async fn offer(&self, memory: &mut Memory, text: &str, active: &Published) -> Looked {
+    async fn offer(&self, memory: &mut Memory, text: &str, active: &Published) -> PollOutcome {
         // The key may have left while the answer was under way, as where a reserve key takes over: what is published of it
         // is not for this SVM any more, and no fault of the vendor's.
         if self.engine.picture.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
-            return Looked::NotChanged;
+            return PollOutcome::NotChanged;
         }
         let digest = text_digest(text);
         let expect = Expect { sub: Some(&active.sub), issuer: Some(&active.issuer) };
@@ -293,24 +293,24 @@ impl Poller {
             && !(offered.is_ok() && SIGNERS.contains(&code.as_str()))
         {
             // Told once; it stands until another body is published, or its signer is trusted after all.
-            return Looked::Refused { code: code.clone(), message: message.clone() };
+            return PollOutcome::Refused { code: code.clone(), message: message.clone() };
         }
         let document = offered.as_ref().ok().map(|document| text_digest(&document.text));
         match self.engine.command(Command::Publish(Box::new(offered))).await {
-            Err(error) => Looked::Failed { code: "store".to_owned(), message: error.to_string() },
+            Err(error) => PollOutcome::Failed { code: "store".to_owned(), message: error.to_string() },
             Ok(turn) => match turn.refusal() {
                 Some(refusal) => {
                     let (code, message) = (refusal.code.as_str().to_owned(), refusal.message);
                     memory.refused = Some((digest, code.clone(), message.clone()));
-                    Looked::Refused { code, message }
+                    PollOutcome::Refused { code, message }
                 }
                 None => {
                     memory.accepted();
                     if turn.taken {
                         memory.held = document;
-                        Looked::Taken
+                        PollOutcome::Taken
                     } else {
-                        Looked::NotChanged
+                        PollOutcome::NotChanged
                     }
                 }
             },
