@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::request::{Answer, Call, read};
 use crate::config::service_name;
 use crate::engine::{Command, Run};
-use crate::health::Asked;
+use crate::health::PermitQuery;
 use crate::permits::budget;
 use crate::permits::permit_file;
 use crate::permits::permit_file::Decision;
@@ -46,7 +46,7 @@ fn decision(api: &Api, resource: Resource) -> Decision {
 }
 
 fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
-    let asked = Asked { at: api.status.clock.now(), by: by.to_owned(), allowed: decision.allowed };
+    let asked = PermitQuery { at: api.status.clock.now(), by: by.to_owned(), allowed: decision.allowed };
     api.status.health.enforcement().entry(resource).or_default().asked = Some(asked);
 }
 

@@ -6,7 +6,7 @@ mod parts;
 mod registry;
 
 pub use parts::{
-    Asked, DestinationHealth, EnforcementHealth, Failed, GatewayHealth, Outdated, PendingActivation,
+    DestinationHealth, EnforcementHealth, Failed, GatewayHealth, Outdated, PendingActivation, PermitQuery,
     SourceHealth, UpdatesHealth, UpstreamHealth,
 };
 pub use registry::{Answered, HealthRegistry};

@@ -53,12 +53,12 @@ pub struct EnforcementHealth {
     /// What fails.
     pub outage: Option<Outage>,
     /// Who asked for the permit last.
-    pub asked: Option<Asked>,
+    pub asked: Option<PermitQuery>,
 }
 
 /// Who asked for a permit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct PermitQuery {
     /// When.
     pub at: Timestamp,
     /// A unit, or the user and process that asked.

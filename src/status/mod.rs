@@ -8,7 +8,7 @@ pub use reporter::{Reporter, ReporterHandle};
 pub use source::StatusSource;
 
 use super::health::{
-    Asked, DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, SourceHealth,
+    DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, PermitQuery, SourceHealth,
     UpdatesHealth,
 };
 use super::identity::hostname;
@@ -112,7 +112,7 @@ pub struct PermitStatus {
     #[serde(default)]
     pub outage: Option<Outage>,
     #[serde(default)]
-    pub asked: Option<Asked>,
+    pub asked: Option<PermitQuery>,
     #[serde(default)]
     pub next_run_at: Option<Timestamp>,
 }
