@@ -8,7 +8,7 @@ use super::output::Out;
 use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::health::UpdatesHealth;
-use crate::updates::Asked;
+use crate::updates::RunAnswer;
 use reqwest::Method;
 use serde_json::Value;
 use std::path::Path;
@@ -24,10 +24,10 @@ pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> 
             if out.json() {
                 return Ok(out.value(&value)?);
             }
-            Ok(out.line(match typed::<Asked>(value)? {
-                Asked::Started { unit } => format!("{unit} began; its journal: journalctl -fu {unit}"),
-                Asked::AlreadyRuns { unit } => format!("{unit} runs already"),
-                Asked::Refused { message, .. } => message,
+            Ok(out.line(match typed::<RunAnswer>(value)? {
+                RunAnswer::Started { unit } => format!("{unit} began; its journal: journalctl -fu {unit}"),
+                RunAnswer::AlreadyRuns { unit } => format!("{unit} runs already"),
+                RunAnswer::Refused { message, .. } => message,
             })?)
         }
     }

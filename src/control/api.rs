@@ -5,7 +5,7 @@ use crate::activation::ActivationRequest;
 use crate::identity::Bond;
 use crate::source::poller::Refresh;
 use crate::status::{ReporterHandle, StatusSource};
-use crate::updates::RunNow;
+use crate::updates::RunRequest;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -32,7 +32,7 @@ pub struct Requests {
     /// Has every permit carried out anew.
     pub look: watch::Sender<u64>,
     /// Asks for a database update.
-    pub run_now: mpsc::Sender<RunNow>,
+    pub run_now: mpsc::Sender<RunRequest>,
     /// Has the settings read again.
     pub reload: mpsc::Sender<Reload>,
 }

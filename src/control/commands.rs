@@ -67,7 +67,9 @@ pub(super) async fn reload(call: Call<'_>) -> Result<Answer, Fault> {
 
 pub(super) async fn run_updates(call: Call<'_>) -> Result<Answer, Fault> {
     match ask(&call.api.requests.run_now, |reply| reply).await.ok_or_else(Fault::stopping)? {
-        updates::Asked::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
+        updates::RunAnswer::Refused { code, message } => {
+            Err(Fault::new(StatusCode::CONFLICT, &code, message))
+        }
         asked => Ok(json!(asked).into()),
     }
 }

@@ -15,7 +15,7 @@ mod task;
 mod unreported;
 
 pub use memory::Memory;
-pub use request::{Asked, RunNow};
+pub use request::{RunAnswer, RunRequest};
 
 use crate::config::Settings;
 use crate::engine::Handle;
@@ -41,7 +41,7 @@ pub struct Updates {
     /// Where it writes how it is.
     pub health: Arc<HealthRegistry>,
     /// Who asks for a run.
-    pub asked: mpsc::Receiver<RunNow>,
+    pub asked: mpsc::Receiver<RunRequest>,
 }
 
 impl Updates {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 /// What came of asking for a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Asked {
+pub enum RunAnswer {
     /// One began.
     Started {
         /// Of this unit.
@@ -27,4 +27,4 @@ pub enum Asked {
 }
 
 /// Asks for a run now; the answer comes when it has begun.
-pub type RunNow = oneshot::Sender<Asked>;
+pub type RunRequest = oneshot::Sender<RunAnswer>;

@@ -10,7 +10,7 @@ use crate::updates::age::Limits;
 use crate::updates::driver;
 use crate::updates::driver::{Due, Jobs, ScheduleTracker};
 use crate::updates::memory::Memory;
-use crate::updates::request::{Asked, RunNow};
+use crate::updates::request::{RunAnswer, RunRequest};
 use crate::updates::run;
 use crate::updates::run::{Failure, NoStart, Outcome, Patience, Underway};
 use crate::updates::unreported::Unreported;
@@ -40,7 +40,7 @@ pub(crate) enum Next {
 /// A run on its way, and who waits to hear that it began.
 pub(crate) struct OnItsWay {
     next: Pin<Box<dyn Future<Output = Next> + Send>>,
-    reply: Option<RunNow>,
+    reply: Option<RunRequest>,
     due: Option<Due>,
 }
 
@@ -220,10 +220,10 @@ impl Task {
     }
 
     /// Somebody asks for a run now.
-    pub(crate) fn run_now(&mut self, reply: RunNow) {
+    pub(crate) fn run_now(&mut self, reply: RunRequest) {
         if self.run.is_some() {
             // Whoever asked may have gone; so everywhere here.
-            reply.send(Asked::AlreadyRuns { unit: self.config().unit.clone() }).ok();
+            reply.send(RunAnswer::AlreadyRuns { unit: self.config().unit.clone() }).ok();
             return;
         }
         // One that waits is this one.
@@ -231,14 +231,14 @@ impl Task {
         self.start(due, Some(reply));
     }
 
-    fn start(&mut self, due: Option<Due>, reply: Option<RunNow>) {
+    fn start(&mut self, due: Option<Due>, reply: Option<RunRequest>) {
         let (permitted, why) = run::permitted(&self.context.engine.permits, &self.context.clock);
         let unit = self.config().unit.clone();
         if !permitted {
             self.memory.waiting = None;
             if let Some(reply) = reply {
                 let message = format!("database updates have no permit: {why}");
-                reply.send(Asked::Refused { code: "no_permit".to_owned(), message }).ok();
+                reply.send(RunAnswer::Refused { code: "no_permit".to_owned(), message }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
                 say!(UPDATE_NO_PERMIT of unit, unit, "database updates are skipped until they have a permit: {why}");
             } else {
@@ -290,7 +290,7 @@ impl Task {
                 self.run = Some(OnItsWay { next, reply, due });
             }
             Next::MayBegin(Err(NoStart::Runs)) => match reply {
-                Some(reply) => drop(reply.send(Asked::AlreadyRuns { unit })),
+                Some(reply) => drop(reply.send(RunAnswer::AlreadyRuns { unit })),
                 None => {
                     say!(
                         UPDATE_FOREIGN of unit,
@@ -304,7 +304,7 @@ impl Task {
             Next::Began(Ok(invocation)) => {
                 say!(UPDATE_BEGAN of unit, unit, slot, invocation, "a database update began: {unit}");
                 if let Some(reply) = reply {
-                    reply.send(Asked::Started { unit }).ok();
+                    reply.send(RunAnswer::Started { unit }).ok();
                 }
                 self.began(invocation, due);
             }
@@ -323,7 +323,7 @@ impl Task {
         }
     }
 
-    fn ended(&mut self, now: Timestamp, outcome: Outcome, reply: Option<RunNow>) {
+    fn ended(&mut self, now: Timestamp, outcome: Outcome, reply: Option<RunRequest>) {
         let underway = self.memory.underway.take().unwrap_or_default();
         let unit = underway.unit;
         match outcome {
@@ -343,11 +343,13 @@ impl Task {
         }
     }
 
-    fn failed(&mut self, at: Timestamp, failure: Failure, reply: Option<RunNow>) {
+    fn failed(&mut self, at: Timestamp, failure: Failure, reply: Option<RunRequest>) {
         let Failure { code, message, lines } = failure;
         let unit = self.config().unit.clone();
         if let Some(reply) = reply {
-            reply.send(Asked::Refused { code: code.to_owned(), message: format!("{unit}: {message}") }).ok();
+            reply
+                .send(RunAnswer::Refused { code: code.to_owned(), message: format!("{unit}: {message}") })
+                .ok();
         }
         if !lines.is_empty() {
             say!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));

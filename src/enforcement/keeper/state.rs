@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::engine::{Command, Handle};
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
-use crate::updates::RunNow;
+use crate::updates::RunRequest;
 use std::sync::Arc;
 use std::time::Duration;
 use svm_core::clock::Clock;
@@ -34,7 +34,7 @@ pub struct Keeper {
     /// The gateway, where there is one for this resource.
     pub gateway: Option<Arc<Gateway>>,
     /// Asks for a database update.
-    pub updates: mpsc::Sender<RunNow>,
+    pub updates: mpsc::Sender<RunRequest>,
     /// Changes when somebody wants everything looked at.
     pub look: watch::Receiver<u64>,
     /// Units that are owed a start.

@@ -8,7 +8,7 @@ use crate::log::say;
 use crate::permits::owed;
 use crate::systemd::systemctl;
 use crate::systemd::systemctl::UnitState;
-use crate::updates::Asked;
+use crate::updates::RunAnswer;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use svm_core::ask::ask;
@@ -213,10 +213,10 @@ impl Keeper {
         if self.settings.updates.scheduled_unit(self.resource) == Some(unit) {
             let asked = ask(&self.updates, |reply| reply);
             match tokio::time::timeout(systemctl::PATIENCE, asked).await {
-                Ok(Some(Asked::Started { .. })) => return Ok(()),
+                Ok(Some(RunAnswer::Started { .. })) => return Ok(()),
                 // It is still on its way to its end: systemd starts it after that.
-                Ok(Some(Asked::AlreadyRuns { .. })) => {}
-                Ok(Some(Asked::Refused { message, .. })) => return Err(message),
+                Ok(Some(RunAnswer::AlreadyRuns { .. })) => {}
+                Ok(Some(RunAnswer::Refused { message, .. })) => return Err(message),
                 Ok(None) | Err(_) => return Err(format!("{unit} was not started in time")),
             }
         }
