@@ -8,7 +8,7 @@ use svm_core::events::{self, shown};
 use svm_core::subscription::{Event, Row, Settings, State, add_days, foretell};
 
 /// So far ahead a forecast looks at most: nobody sells terms of a hundred years.
-pub const MOST_DAYS: u64 = 36_525;
+pub const MAX_DAYS: u64 = 36_525;
 
 /// So far ahead it looks where nobody says how far.
 const USUAL_DAYS: u64 = 365;
@@ -24,7 +24,7 @@ pub enum ForecastError {
         /// The agent's time.
         now: Timestamp,
     },
-    /// Beyond [`MOST_DAYS`].
+    /// Beyond [`MAX_DAYS`].
     #[error("{until} is too far ahead: a forecast looks at most 100 years ahead, here until {most}")]
     TooFar {
         /// As asked.
@@ -44,7 +44,7 @@ pub fn forecast(
     now: Timestamp,
     until: Option<Timestamp>,
 ) -> Result<Vec<Value>, ForecastError> {
-    let (until, most) = (until.unwrap_or_else(|| add_days(now, USUAL_DAYS)), add_days(now, MOST_DAYS));
+    let (until, most) = (until.unwrap_or_else(|| add_days(now, USUAL_DAYS)), add_days(now, MAX_DAYS));
     match until {
         _ if until < now => Err(ForecastError::Past { until, now }),
         _ if until > most => Err(ForecastError::TooFar { until, most }),

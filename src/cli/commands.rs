@@ -92,10 +92,10 @@ async fn serve(
 }
 
 /// So long a unit that starts waits for an agent that hangs.
-const PERMIT_PATIENCE: Duration = Duration::from_secs(3);
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// So long a permit that is read from its file waits to hear whether its runs are spent.
-const SPENT_PATIENCE: Duration = Duration::from_secs(1);
+const SPENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the agent says of a permit; with `take` one run is spent. A file that allows is asked for with it: what is
 /// refused by either is refused.
@@ -111,7 +111,7 @@ fn ask_permit(
         None => (SocketKind::Query, Method::GET, format!("v1/permits/{name}")),
     };
     let asked = wait(async {
-        let answer = ask_within::<Decision>(dir, door, method, &path, take, PERMIT_PATIENCE);
+        let answer = ask_within::<Decision>(dir, door, method, &path, take, PERMIT_TIMEOUT);
         // The gate's unit takes an end by SIGTERM for success, and this is a part of it: it ends at once, and refuses.
         let Ok(mut term) = signal(SignalKind::terminate()) else { return Some(answer.await) };
         tokio::select! {
@@ -167,7 +167,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
         // Only the agent counts runs. Where it does not answer, this is left out.
         let path = format!("v1/permits/{}", resource.file_name());
         let asked =
-            ask_within::<Decision>(&runtime_dir, SocketKind::Query, Method::GET, &path, None, SPENT_PATIENCE);
+            ask_within::<Decision>(&runtime_dir, SocketKind::Query, Method::GET, &path, None, SPENT_TIMEOUT);
         decision.spent_until = wait(asked)?.ok().and_then(|answer| answer.spent_until);
     }
     if out.json() {

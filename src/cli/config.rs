@@ -22,7 +22,7 @@ use svm_core::files;
 use svm_core::settings::{DEFAULT, Problem, SettingsError};
 
 /// A reload ends all parts of the agent and starts them anew.
-const RELOAD_PATIENCE: Duration = Duration::from_secs(60);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) fn run(cli: &Cli, command: &ConfigCommand, out: &mut Out) -> Result<u8, CliError> {
     match command {
@@ -70,7 +70,7 @@ pub(super) fn reload(cli: &Cli, quiet: bool, out: &mut Out) -> Result<u8, CliErr
 }
 
 async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), CliError> {
-    let asked = ask_within(dir, SocketKind::Control, Method::POST, "v1/reload", None, RELOAD_PATIENCE).await;
+    let asked = ask_within(dir, SocketKind::Control, Method::POST, "v1/reload", None, RELOAD_TIMEOUT).await;
     let value: Value = asked.map_err(|error| match error {
         AskError::Refused { code, message, .. } if code == "bad_settings" => CliError::NotReloaded(message),
         error => error.into(),

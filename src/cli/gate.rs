@@ -28,7 +28,7 @@ use svm_core::error_chain::Chain;
 use svm_core::subscription::Resource;
 
 /// The agent looks in a moment, or is not well.
-const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl From<GateRefusal> for CliError {
     fn from(refusal: GateRefusal) -> Self {
@@ -260,7 +260,7 @@ fn not_listening(unit: &UnitState, known: bool) -> Result<(), CliError> {
 /// Has a running agent look at the gates; answers what people should know.
 async fn tell_the_agent(runtime_dir: &Path) -> Option<String> {
     let look = ask::<Value>(runtime_dir, SocketKind::Control, Method::POST, "v1/enforcement/look", None);
-    match tokio::time::timeout(LOOK_PATIENCE, look).await {
+    match tokio::time::timeout(LOOK_TIMEOUT, look).await {
         // It looks when it starts.
         Ok(Ok(_) | Err(AskError::Unreachable { .. })) => None,
         Ok(Err(error)) => Some(format!("the agent did not look at it: {error}; systemctl restart svm-agent")),

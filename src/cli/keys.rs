@@ -7,7 +7,7 @@ use super::output::Out;
 use super::paste;
 use super::reach::AgentEndpoint;
 use crate::control::SocketKind;
-use crate::control::client::{PATIENCE, ask, ask_within};
+use crate::control::client::{TIMEOUT, ask, ask_within};
 use crate::health::PendingActivation;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -42,7 +42,7 @@ pub(super) async fn activate(
         .map_err(|e| CliError::given("bad_code", e.to_string()))?;
     let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});
     // The agent asks the vendor first, and is heard out: whoever hung up would not know what came of it.
-    let patience = PATIENCE + reach.source_timeout;
+    let patience = TIMEOUT + reach.source_timeout;
     changed(&reach.runtime_dir, Method::POST, "v1/keys", (Some(&body), patience), out).await
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn add(file: &Path, reserve: bool, dir: &Path, out: &mut Out) -
     let pasted = read_bounded(file, MAX_PASTE_BYTES)?;
     let document = paste::document(&pasted).map_err(|e| CliError::given(e.code(), e.to_string()))?;
     let body = json!({"document": document, "reserve": reserve});
-    changed(dir, Method::POST, "v1/keys", (Some(&body), PATIENCE), out).await.map(drop)
+    changed(dir, Method::POST, "v1/keys", (Some(&body), TIMEOUT), out).await.map(drop)
 }
 
 pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), CliError> {
@@ -77,7 +77,7 @@ pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), C
             "no key of this name is held; `svm-agent key list` shows those that are",
         )
     })?;
-    changed(dir, Method::DELETE, &format!("v1/keys/{}", percent::encode(key.as_str())), (None, PATIENCE), out)
+    changed(dir, Method::DELETE, &format!("v1/keys/{}", percent::encode(key.as_str())), (None, TIMEOUT), out)
         .await
         .map(drop)
 }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// More lines than this are no schedule.
-const MOST_LINES: usize = 24;
+const MAX_LINES: usize = 24;
 
 /// Offsets of one place never differ by so much, and neither do two changes of its clocks lie so near. In seconds.
 const MARGIN: i64 = 3 * 86_400;
@@ -23,7 +23,7 @@ pub enum ScheduleError {
     Line(#[from] LineError),
     /// Too many.
     #[error(
-        "there are {0} lines, more than {MOST_LINES}; lists and steps such as \"0 2-6/2 * * *\" take less"
+        "there are {0} lines, more than {MAX_LINES}; lists and steps such as \"0 2-6/2 * * *\" take less"
     )]
     TooMany(usize),
     /// A zone that is not known.
@@ -52,7 +52,7 @@ impl Schedule {
     pub fn parse(lines: &[String], zone: &str) -> Result<Self, ScheduleError> {
         let name = zone.to_owned();
         let zone = time_zone(zone)?;
-        if lines.len() > MOST_LINES {
+        if lines.len() > MAX_LINES {
             return Err(ScheduleError::TooMany(lines.len()));
         }
         let lines = lines.iter().map(|line| Line::parse(line)).collect::<Result<_, _>>()?;

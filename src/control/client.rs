@@ -54,7 +54,7 @@ impl AskError {
 }
 
 /// So long the agent may take for an answer.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// So long whoever asks waits for its turn at the socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ pub async fn ask<T: DeserializeOwned>(
     path: &str,
     body: Option<&Value>,
 ) -> Result<T, AskError> {
-    ask_within(runtime_dir, door, method, path, body, PATIENCE).await
+    ask_within(runtime_dir, door, method, path, body, TIMEOUT).await
 }
 
 /// The same, with another patience than the usual.

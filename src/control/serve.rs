@@ -25,7 +25,7 @@ const BURST: u32 = 64;
 const BURST_REST: Duration = Duration::from_millis(1);
 
 /// A connection's whole life: longer than whoever asks waits for an answer.
-const LIFE: Duration = client::PATIENCE.saturating_add(Duration::from_secs(10));
+const LIFE: Duration = client::TIMEOUT.saturating_add(Duration::from_secs(10));
 
 /// From connecting to the end of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use svm_core::settings::Address;
 use svm_core::text::{clean_start, trim_pasted};
 
 /// A receipt of 1,000 ids has about 40 KB.
-const MOST_ANSWER: usize = 256 * 1024;
+const MAX_ANSWER: usize = 256 * 1024;
 
 /// What follows from an attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub(super) async fn read(
     let encoding = answer.header("content-encoding").filter(|name| !name.eq_ignore_ascii_case("identity"));
     let encoding = encoding.map(|name| svm_core::text::clean_start(name, 40));
     // A receipt that is not read to its end may have been cut off, and says nothing.
-    let body = match answer.body(MOST_ANSWER).await {
+    let body = match answer.body(MAX_ANSWER).await {
         Ok(body) => body,
         // Nothing was promised: the status says enough, and whoever refuses may close without reading on.
         Err(_) if !matches!(status, 200..=299 | 409) => Vec::new(),

@@ -9,7 +9,7 @@ use svm_core::clock::Clock;
 use svm_core::http::{self, Connection, Method};
 
 /// Whoever checks settings does not wait longer than this.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a destination and asks what it answers there.
 ///
@@ -19,7 +19,7 @@ pub async fn probe(destination: &Destination) -> Result<(), String> {
     match &destination.speaks {
         Speaks::CloudEvents(settings) => ask(settings).await,
         Speaks::Syslog(settings) => {
-            let timeout = settings.timeout.min(PATIENCE);
+            let timeout = settings.timeout.min(TIMEOUT);
             let mut syslog = Syslog::new(SyslogSettings { timeout, ..settings.clone() }, Clock::system());
             syslog.probe().await.map_err(|failure| failure.message)
         }
@@ -28,7 +28,7 @@ pub async fn probe(destination: &Destination) -> Result<(), String> {
 
 async fn ask(settings: &CloudEvents) -> Result<(), String> {
     let connection = Connection {
-        timeout: settings.connection.timeout.min(PATIENCE),
+        timeout: settings.connection.timeout.min(TIMEOUT),
         tls: settings.connection.tls.clone(),
         proxy: settings.connection.proxy.clone(),
     };

@@ -9,7 +9,7 @@ use crate::storage::Outgoing;
 use serde::Deserialize;
 
 /// After so many events in a row that are refused alone, none that waits is tried any more.
-const MOST_SUSPECTS: usize = 32;
+const MAX_SUSPECTS: usize = 32;
 
 /// An event that was refused alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl RefusalIsolator {
                 code: code.to_owned(),
                 answer: answer.to_owned(),
             });
-            return self.suspects.len() < MOST_SUSPECTS;
+            return self.suspects.len() < MAX_SUSPECTS;
         }
         self.limit = (sent.len() / 2).max(1);
         if code == "http_413" {
@@ -158,7 +158,7 @@ mod tests {
     fn a_receiver_that_refuses_everything_condemns_nothing() {
         let (taken, condemned, requests) = play(1000, 500, |_| true);
         assert!(taken.is_empty() && condemned.is_empty());
-        assert!(requests <= MOST_SUSPECTS + 10, "{requests}");
+        assert!(requests <= MAX_SUSPECTS + 10, "{requests}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const SET: i32 = 10;
 
 /// The longest that one run may take, beyond the unit's own timeout.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Where units of actions write how they ended, each in a folder of its name (`systemd/svm-agent-action@.service`).
 const ENDS: &str = "/run/svm-agent-actions";
@@ -179,7 +179,7 @@ async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
     for round in 0..ROUNDS {
         before = ended(Path::new(ENDS), name);
         let shown = systemctl::show(std::slice::from_ref(&unit), &[]).await.map_err(|e| e.to_string())?;
-        if let Err(error) = guard.run(&unit, PATIENCE).await {
+        if let Err(error) = guard.run(&unit, TIMEOUT).await {
             return Err(format!("the action {name} fails: {}", complaint(&unit, error).await));
         }
         // One that ran already may have asked for the permit that was: it was waited for, and is run again.

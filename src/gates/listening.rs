@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use svm_core::files;
 
 /// More processes are not looked at; then the answer is an error.
-const MOST_PROCESSES: usize = 10_000;
+const MAX_PROCESSES: usize = 10_000;
 
 /// The tables of a network with a million sockets.
-const MOST_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Where the control group of a unit is, for a `ControlGroup` as systemd names it.
 pub fn control_group(sys: &Path, name: &str) -> Option<PathBuf> {
@@ -75,7 +75,7 @@ fn gone<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
 }
 
 fn gather(group: &Path, processes: &mut BTreeSet<u32>) -> std::io::Result<()> {
-    match files::read_text_bounded(&group.join("cgroup.procs"), MOST_BYTES) {
+    match files::read_text_bounded(&group.join("cgroup.procs"), MAX_BYTES) {
         // 0 is a process that cannot be seen from here.
         Ok(text) => {
             processes.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()).filter(|pid| *pid > 0))
@@ -85,8 +85,8 @@ fn gather(group: &Path, processes: &mut BTreeSet<u32>) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::Unsupported => {}
         Err(error) => return Err(error),
     }
-    if processes.len() > MOST_PROCESSES {
-        return Err(std::io::Error::other(format!("it has more than {MOST_PROCESSES} processes")));
+    if processes.len() > MAX_PROCESSES {
+        return Err(std::io::Error::other(format!("it has more than {MAX_PROCESSES} processes")));
     }
     for entry in entries(group)?.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -102,7 +102,7 @@ fn open_to_all(net: &Path) -> std::io::Result<BTreeMap<u64, String>> {
     for (table, state) in
         [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07"), ("udplite", "07"), ("udplite6", "07")]
     {
-        let text = match files::read_text_bounded(&net.join(table), MOST_BYTES) {
+        let text = match files::read_text_bounded(&net.join(table), MAX_BYTES) {
             // Without IPv6 there are no such tables.
             Err(error) if error.kind() == ErrorKind::NotFound && table != "tcp" => continue,
             text => text?,

@@ -13,7 +13,7 @@ use svm_core::files;
 pub const SYSTEMD_DIR: &str = "/etc/systemd/system";
 
 /// So many gates are looked at.
-const MOST_GATES: usize = 1000;
+const MAX_GATES: usize = 1000;
 
 /// The gates whose drop-ins are in a folder, by name; none where there is no such folder.
 ///
@@ -45,7 +45,7 @@ pub fn marked(systemd_dir: &Path) -> std::io::Result<Vec<(String, String)>> {
         let text = files::read_unlinked_text(&path, MAX_BYTES).ok().flatten()?;
         drop_ins::is_marked(&text).then_some((unit, text))
     };
-    Ok(units.into_iter().filter_map(text).take(MOST_GATES).collect())
+    Ok(units.into_iter().filter_map(text).take(MAX_GATES).collect())
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     fn made(folder: &Path) -> Connection {
         let db = crate::storage::connection::connect(&folder.join("agent.db")).unwrap();
@@ -125,17 +125,17 @@ mod tests {
         // A name that would mean something in a URI.
         let folder = outer.path().join("a b?mode=rwc#%41");
         fs::create_dir(&folder).unwrap();
-        assert!(matches!(inspect(&folder, false, PATIENCE), Err(InspectError::Missing)));
+        assert!(matches!(inspect(&folder, false, TIMEOUT), Err(InspectError::Missing)));
         let db = made(&folder);
         db.execute("INSERT INTO documents VALUES ('K', 'i', 's', 'j')", []).unwrap();
         // Whoever writes holds its lock, and the look is not kept waiting.
         db.execute_batch("BEGIN IMMEDIATE; INSERT INTO documents VALUES ('L', 'i', 's', 'j')").unwrap();
-        let seen = inspect(&folder, true, PATIENCE).unwrap();
+        let seen = inspect(&folder, true, TIMEOUT).unwrap();
         assert_eq!((seen.problem, seen.papers.len()), (None, 1));
         assert_eq!(held_papers(&folder, true).unwrap().len(), 1);
         db.execute_batch("COMMIT").unwrap();
         assert!(
-            matches!(inspect(&folder, false, PATIENCE), Err(InspectError::Left)),
+            matches!(inspect(&folder, false, TIMEOUT), Err(InspectError::Left)),
             "its log is not ours to read"
         );
         drop(db);
@@ -146,14 +146,14 @@ mod tests {
             names
         };
         let before = names();
-        assert_eq!(inspect(&folder, false, PATIENCE).unwrap().papers.len(), 2);
+        assert_eq!(inspect(&folder, false, TIMEOUT).unwrap().papers.len(), 2);
         assert_eq!(names(), before, "no index is made");
         fs::write(
             folder.join("agent.db"),
             "this is no database, and as long as the head of one is at least, is it not? Now it is.",
         )
         .unwrap();
-        let told = inspect(&folder, false, PATIENCE).unwrap_err().to_string();
+        let told = inspect(&folder, false, TIMEOUT).unwrap_err().to_string();
         assert!(told.contains("damaged"), "{told}");
     }
 }

@@ -1,6 +1,6 @@
 //! systemd, as the agent speaks to it: `systemctl` and `journalctl`, asked with bounds in time and size.
 //!
-//! Promises: each call has a longest time, and none keeps more than [`MOST_OUTPUT`] of what it is answered; a
+//! Promises: each call has a longest time, and none keeps more than [`MAX_OUTPUT`] of what it is answered; a
 //! child that is given up is ended. What may be started and stopped is polkit's to decide (`gate_files`), and only `protection`
 //! does it, after it saw that the protection goes on. Must not know:
 //! permits. Zbus would cost 0.9 MB of the agent's file.
@@ -14,10 +14,10 @@ use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 /// The longest that a call may take; systemd answers in milliseconds, or is not well.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// So much of an answer is read.
-pub const MOST_OUTPUT: u64 = 256 * 1024;
+pub const MAX_OUTPUT: u64 = 256 * 1024;
 
 /// Why systemd did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +148,7 @@ async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Resul
     }
     let mut command = Command::new("systemctl");
     command.args(["--quiet", "--no-ask-password", verb]).args(options).arg("--").args(units);
-    ask("systemctl", verb, command, PATIENCE).await.map(drop)
+    ask("systemctl", verb, command, TIMEOUT).await.map(drop)
 }
 
 /// Has systemd read its units again.
@@ -158,7 +158,7 @@ async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Resul
 pub async fn reload() -> Result<(), SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["--quiet", "--no-ask-password", "daemon-reload"]);
-    ask("systemctl", "daemon-reload", command, PATIENCE).await.map(drop)
+    ask("systemctl", "daemon-reload", command, TIMEOUT).await.map(drop)
 }
 
 /// The names of the services that have a file, templates among them.
@@ -168,7 +168,7 @@ pub async fn reload() -> Result<(), SystemctlError> {
 pub async fn services() -> Result<Vec<String>, SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["list-unit-files", "--type=service", "--no-legend", "--no-pager", "--full"]);
-    let text = ask("systemctl", "list-unit-files", command, PATIENCE).await?;
+    let text = ask("systemctl", "list-unit-files", command, TIMEOUT).await?;
     Ok(text.lines().filter_map(|line| Some(line.split_ascii_whitespace().next()?.to_owned())).collect())
 }
 
@@ -179,12 +179,12 @@ pub async fn services() -> Result<Vec<String>, SystemctlError> {
 pub async fn all_units() -> Result<Vec<String>, SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["list-units", "--all", "--plain", "--no-legend", "--no-pager", "--full"]);
-    let loaded = ask("systemctl", "list-units", command, PATIENCE).await?;
+    let loaded = ask("systemctl", "list-units", command, TIMEOUT).await?;
     let mut names: BTreeSet<String> = first_words(&loaded).collect();
     // `list-unit-files` would also find out of each whether it is enabled, which takes seconds on a busy machine.
     let mut command = Command::new("systemctl");
     command.args(["show", "--no-pager", "--property", "UnitPath", "--value"]);
-    let folders = ask("systemctl", "show", command, PATIENCE).await?;
+    let folders = ask("systemctl", "show", command, TIMEOUT).await?;
     for folder in folders.split_ascii_whitespace() {
         // Most of them are not there.
         let files = list_folder(Path::new(folder)).unwrap_or_default();
@@ -230,7 +230,7 @@ pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, Sys
     let properties = more.iter().fold(PROPERTIES.to_owned(), |all, one| format!("{all},{one}"));
     let mut command = Command::new("systemctl");
     command.args(["show", "--no-pager", "--property", &properties, "--"]).args(units);
-    Ok(read(&ask("systemctl", "show", command, PATIENCE).await?))
+    Ok(read(&ask("systemctl", "show", command, TIMEOUT).await?))
 }
 
 /// Blocks of `Name=value` with an empty line between; a value may hold `=`. What is told more than once, such as each
@@ -279,7 +279,7 @@ async fn lines_of(of: String, since: Option<String>, most: usize) -> Result<Vec<
     // The newest first: of what is too long for an answer, the oldest is left out.
     command.args(["--quiet", "--no-pager", "--output=cat", "--reverse", "--lines"]).arg(most.to_string());
     command.args(since).arg(of);
-    Ok(plain_lines(&ask("journalctl", "read", command, PATIENCE).await?, most))
+    Ok(plain_lines(&ask("journalctl", "read", command, TIMEOUT).await?, most))
 }
 
 /// Of lines that come newest first.
@@ -321,7 +321,7 @@ pub async fn told_of(invocation: &str) -> Result<Option<Told>, SystemctlError> {
         "_PID=1",
     ]);
     command.arg(format!("INVOCATION_ID={invocation}"));
-    Ok(told(&ask("journalctl", "read", command, PATIENCE).await?))
+    Ok(told(&ask("journalctl", "read", command, TIMEOUT).await?))
 }
 
 /// The last run of a unit that systemd told the journal of, where that was not before an instant, in microseconds since
@@ -335,7 +335,7 @@ pub async fn last_run_since(unit: &str, since_us: i64) -> Result<Option<String>,
     command.args(["--quiet", "--no-pager", "--output=json", "--lines=1"]);
     command.arg("--output-fields=INVOCATION_ID,_SOURCE_REALTIME_TIMESTAMP").arg("_PID=1");
     command.arg(format!("UNIT={unit}"));
-    Ok(run_told(&ask("journalctl", "read", command, PATIENCE).await?, since_us))
+    Ok(run_told(&ask("journalctl", "read", command, TIMEOUT).await?, since_us))
 }
 
 /// Of an entry of the journal as JSON; all values are texts.
@@ -400,7 +400,7 @@ async fn ask(
 async fn bounded(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<String> {
     let Some(mut pipe) = pipe else { return Ok(String::new()) };
     let mut kept = Vec::new();
-    (&mut pipe).take(MOST_OUTPUT).read_to_end(&mut kept).await?;
+    (&mut pipe).take(MAX_OUTPUT).read_to_end(&mut kept).await?;
     let mut rest = [0; 4096];
     while pipe.read(&mut rest).await? > 0 {}
     Ok(String::from_utf8_lossy(&kept).into_owned())

@@ -4,7 +4,7 @@
 //! stands in that command line, which only root can write. It reads no environment, no settings and no library: the unit's
 //! own `Environment=` and `EnvironmentFile=`, which the unit's user may be able to write, come to a root process here.
 //!
-//! Promises: a full permit is decided from its file alone; nothing else waits for longer than [`PATIENCE`]; SIGTERM ends it
+//! Promises: a full permit is decided from its file alone; nothing else waits for longer than [`TIMEOUT`]; SIGTERM ends it
 //! with a refusal; whatever is unusual is a refusal. What it writes is one empty file, through no link. Rust's runtime looks
 //! at no variable before `main` and at one (`RUST_BACKTRACE`) in a panic, which would end it with a refusal all the same;
 //! the C library looks at the switches of its own memory and processor code (`GLIBC_TUNABLES`) and loads nothing.
@@ -31,10 +31,10 @@ use std::time::Duration;
 const REFUSED: u8 = 75;
 
 /// The longest wait for the agent, from the connection to the last byte of its answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The longest wait to write the one line that says what was decided.
-const LINE_PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const LINE_TIMEOUT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -181,7 +181,7 @@ fn decide(question: &Question) -> Decision {
     }
     // Also where the file refuses: what the agent itself refuses, it starts again when the permit is back.
     let path = format!("/v1/permits/{}/take", question.resource.file_name());
-    let answer = agent::ask(&question.runtime_dir.join("control.sock"), &path, &question.unit, PATIENCE);
+    let answer = agent::ask(&question.runtime_dir.join("control.sock"), &path, &question.unit, TIMEOUT);
     // Asking takes its time, and the permit may be another one meanwhile.
     let permit = question.permit();
     let decision = together(&permit, by_file(question.resource, &permit, &now()), &answer);
@@ -210,7 +210,7 @@ fn refuse_on_sigterm() {
 fn say(line: &str) {
     let out = std::io::stdout();
     let mut ready = [PollFd::new(&out, PollFlags::OUT)];
-    if poll(&mut ready, Some(&LINE_PATIENCE)).is_ok_and(|ready| ready > 0) {
+    if poll(&mut ready, Some(&LINE_TIMEOUT)).is_ok_and(|ready| ready > 0) {
         rustix::io::write(&out, format!("{line}\n").as_bytes()).ok();
     }
 }

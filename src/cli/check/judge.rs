@@ -9,13 +9,13 @@ use svm_core::subscription::{DeviceStatus, Permit, Phase};
 use svm_core::text::clean_start;
 
 /// Longer texts are cut: a host keeps 4 to 8 KiB of a whole answer.
-const MOST_CHARS: usize = 300;
+const MAX_CHARS: usize = 300;
 
 /// So many destinations have performance data and lines of their own.
-const MOST_DESTINATIONS: usize = 10;
+const MAX_DESTINATIONS: usize = 10;
 
 /// So many lines of long output.
-const MOST_LINES: usize = 20;
+const MAX_LINES: usize = 20;
 
 /// States in the order in which one outweighs another; UNKNOWN comes alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ impl Verdict {
         let lines = findings.iter().map(|(state, line)| format!("{}: {}", word(*state), clean(line)));
         let lines =
             lines.filter(|_| self.state != State::Unknown).chain(self.facts.iter().map(|fact| clean(fact)));
-        for line in lines.take(MOST_LINES) {
+        for line in lines.take(MAX_LINES) {
             writeln!(text, "{line}").ok();
         }
         text
@@ -117,7 +117,7 @@ fn word(state: State) -> &'static str {
 
 /// One line that a host cannot take for anything else: cleaned, and without `|`, which begins performance data.
 fn clean(text: &str) -> String {
-    clean_start(&text.replace(['\n', '\t'], " ").replace('|', "/"), MOST_CHARS)
+    clean_start(&text.replace(['\n', '\t'], " ").replace('|', "/"), MAX_CHARS)
 }
 
 /// What the status comes to.
@@ -202,7 +202,7 @@ fn subscription(verdict: &mut Verdict, status: &Status, limits: &Limits) {
 
 fn delivery(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     let [warning, critical] = &limits.backlog;
-    for (name, destination) in status.destinations.iter().take(MOST_DESTINATIONS) {
+    for (name, destination) in status.destinations.iter().take(MAX_DESTINATIONS) {
         #[expect(clippy::cast_precision_loss, reason = "a count for people")]
         let waiting = destination.waiting as f64;
         let state = verdict.measure(&format!("{name}_waiting"), waiting, [Some(warning), Some(critical)], "");
@@ -224,7 +224,7 @@ fn delivery(verdict: &mut Verdict, status: &Status, limits: &Limits) {
             destination.health.last_delivered_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
         verdict.facts.push(format!("{name}: {} events wait, last taken {last}", destination.waiting));
     }
-    let more = status.destinations.iter().skip(MOST_DESTINATIONS);
+    let more = status.destinations.iter().skip(MAX_DESTINATIONS);
     let ill = more.clone().filter(|(_, d)| {
         #[expect(clippy::cast_precision_loss, reason = "a count for people")]
         let waiting = d.waiting as f64;

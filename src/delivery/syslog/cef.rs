@@ -6,7 +6,7 @@
 //! `docs/reference/syslog.md`.
 
 use super::facts::{Cut, Facts, Kept, clean, fitted};
-use super::rfc5424::{LONGEST, MOST_TEXT, MOST_VALUE, header};
+use super::rfc5424::{LONGEST, MAX_TEXT, MAX_VALUE, header};
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
         ("type", &facts.type_name),
         ("name", &facts.display_name),
     ] {
-        let (value, whole) = fitted(value, MOST_VALUE, |out, c| {
+        let (value, whole) = fitted(value, MAX_VALUE, |out, c| {
             if matches!(c, '|' | '\\') {
                 out.push('\\');
             }
@@ -51,14 +51,14 @@ pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
         ("cs3", facts.version),
         ("cs3Label", "ProductVersion".to_owned()),
     ];
-    let others = facts.others.iter().map(|(name, value)| (key(name), value, MOST_VALUE));
+    let others = facts.others.iter().map(|(name, value)| (key(name), value, MAX_VALUE));
     let own =
         facts.parameters.iter().enumerate().map(|(n, value)| (format!("svmP{}", n + 1), value, LONGEST));
     let mut first = true;
     let all = named
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), value, MOST_VALUE))
-        .chain([("msg".to_owned(), &facts.description, MOST_TEXT)])
+        .map(|(name, value)| ((*name).to_owned(), value, MAX_VALUE))
+        .chain([("msg".to_owned(), &facts.description, MAX_TEXT)])
         .chain(others)
         .chain(own);
     for (name, value, most) in all.filter(|(_, value, _)| !value.is_empty()) {

@@ -11,13 +11,13 @@ use std::net::IpAddr;
 pub(crate) const LONGEST: usize = 8000;
 
 /// Bytes of the sentence for people.
-pub(super) const MOST_TEXT: usize = 2000;
+pub(super) const MAX_TEXT: usize = 2000;
 
 /// Bytes of a value that is not one of the event's own fields.
-pub(super) const MOST_VALUE: usize = 255;
+pub(super) const MAX_VALUE: usize = 255;
 
 /// Bytes of the element that is ours, without parameters that found no place in KSC's.
-const MOST_OURS: usize = 2500;
+const MAX_OURS: usize = 2500;
 
 /// What a parameter takes beside its name and value: a space, `=` and two quotes.
 const BESIDE: usize = 4;
@@ -30,7 +30,7 @@ pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
     let facts = Facts::of(kept);
     let mut cut = Cut::default();
 
-    let (text, whole) = fitted(&facts.description, MOST_TEXT, |out, c| out.push(clean(c)));
+    let (text, whole) = fitted(&facts.description, MAX_TEXT, |out, c| out.push(clean(c)));
     if !whole {
         cut.note("text");
     }
@@ -48,15 +48,15 @@ pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
         ("hip", &ip),
         ("gn", ""),
     ] {
-        if !parameter(&mut named, name, value, MOST_VALUE) {
+        if !parameter(&mut named, name, value, MAX_VALUE) {
             cut.note(name);
         }
     }
     let mut ours = String::new();
     for (name, value) in &facts.others {
         let name = sd_name(name);
-        let whole = match MOST_OURS.checked_sub(ours.len() + name.len() + BESIDE) {
-            Some(room) => parameter(&mut ours, &name, value, MOST_VALUE.min(room)),
+        let whole = match MAX_OURS.checked_sub(ours.len() + name.len() + BESIDE) {
+            Some(room) => parameter(&mut ours, &name, value, MAX_VALUE.min(room)),
             None => false,
         };
         if !whole {

@@ -31,10 +31,10 @@ use tokio_rustls::TlsConnector;
 const CHUNK: usize = 16 * 1024;
 
 /// A receiver says nothing. One that says more than this is something else.
-const MOST_SAID: usize = 16 * 1024;
+const MAX_SAID: usize = 16 * 1024;
 
 /// Addresses of a name that are tried.
-const MOST_ADDRESSES: usize = 8;
+const MAX_ADDRESSES: usize = 8;
 
 pub(super) async fn send(
     settings: &SyslogSettings,
@@ -94,7 +94,7 @@ async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream,
     let found = tokio::net::lookup_host((host, settings.port));
     let found = within(until, settings, "looking up its name", found).await?;
     let found = found.map_err(|e| again("unreachable", format!("cannot look up {host}: {e}")))?;
-    let addresses: Vec<SocketAddr> = found.take(MOST_ADDRESSES).collect();
+    let addresses: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
     let share = settings.timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut problem = "the name has no address".to_owned();
     for address in addresses {
@@ -160,7 +160,7 @@ async fn hear_the_end<S: AsyncRead + Unpin>(
     let hearing = async {
         let mut said = 0;
         let mut buffer = [0; 512];
-        while said <= MOST_SAID {
+        while said <= MAX_SAID {
             match stream.read(&mut buffer).await {
                 Ok(0) => return acknowledged(tcp(stream)).await.map_err(|e| broken(settings, &e)),
                 // Many close TCP without a word of TLS. Whether it was in order is seen all the same.

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use units::Begun;
 
 /// The gateway closes its connections within moments; longer than this is a failure.
-const GATEWAY_PATIENCE: Duration = Duration::from_secs(10);
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After a failure: again after so long, doubling.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LAST_RETRY);
@@ -140,7 +140,7 @@ impl Keeper {
         let Some(gateway) = &self.gateway else { return outcome };
         let mut in_force = gateway.in_force();
         let follows = in_force.wait_for(|carried_out| *carried_out == verdict);
-        match (tokio::time::timeout(GATEWAY_PATIENCE, follows).await, gateway.health().problem) {
+        match (tokio::time::timeout(GATEWAY_TIMEOUT, follows).await, gateway.health().problem) {
             (Ok(Ok(_)), None) => outcome.by.push("the gateway".to_owned()),
             (_, Some(problem)) => outcome.problems.push(format!("the gateway: {problem}")),
             _ => outcome.problems.push("the gateway does not follow".to_owned()),

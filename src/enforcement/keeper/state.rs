@@ -14,7 +14,7 @@ use svm_core::subscription::Resource;
 use tokio::sync::{mpsc, watch};
 
 /// The engine answers in milliseconds, or hangs.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(5);
+const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After a failure: again after so long, doubling.
 pub(super) const LAST_RETRY: Duration = Duration::from_secs(60);
@@ -55,6 +55,6 @@ pub(super) struct Outcome {
 impl Keeper {
     /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
     pub(super) async fn command(&self, order: Command) -> bool {
-        tokio::time::timeout(ENGINE_PATIENCE, self.engine.command(order)).await.is_ok_and(|kept| kept.is_ok())
+        tokio::time::timeout(ENGINE_TIMEOUT, self.engine.command(order)).await.is_ok_and(|kept| kept.is_ok())
     }
 }

@@ -156,7 +156,7 @@ impl Keeper {
                     outcome.problems.push(error.to_string());
                     return outcome;
                 }
-            } else if began.elapsed() >= patience + systemctl::PATIENCE {
+            } else if began.elapsed() >= patience + systemctl::TIMEOUT {
                 outcome.problems.push(format!("{} does not stop, not even killed", running.join(", ")));
                 return outcome;
             }
@@ -212,7 +212,7 @@ impl Keeper {
     async fn start(&self, unit: &str, shown: &[UnitState]) -> Result<(), String> {
         if self.settings.updates.scheduled_unit(self.resource) == Some(unit) {
             let asked = ask(&self.updates, |reply| reply);
-            match tokio::time::timeout(systemctl::PATIENCE, asked).await {
+            match tokio::time::timeout(systemctl::TIMEOUT, asked).await {
                 Ok(Some(RunAnswer::Started { .. })) => return Ok(()),
                 // It is still on its way to its end: systemd starts it after that.
                 Ok(Some(RunAnswer::AlreadyRuns { .. })) => {}

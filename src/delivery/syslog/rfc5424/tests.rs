@@ -154,7 +154,7 @@ fn what_is_too_long_is_cut_and_named() {
     assert!(message.len() <= LONGEST && message.len() > LONGEST - 300, "{}", message.len());
     let read = Read::of(&message);
     assert_eq!(read.get("svm@32473", "cut"), Some("text hdn p1 p2"));
-    assert!(read.text.starts_with("]\u{1f600}]") && read.text.len() <= MOST_TEXT);
+    assert!(read.text.starts_with("]\u{1f600}]") && read.text.len() <= MAX_TEXT);
     assert_eq!(read.host.len(), 255);
 }
 
