@@ -2,7 +2,7 @@
 
 use super::engine::{Command, Handle};
 use crate::config::MAX_LINE_FILE;
-use crate::log::say;
+use crate::log::log_event;
 use std::path::{Path, PathBuf};
 use svm_core::files;
 
@@ -34,7 +34,7 @@ impl DevicesFile {
             }
             Err(error) if self.problem.as_ref() == Some(&error) => {}
             Err(error) => {
-                say!(DEVICES_UNREADABLE, file = %file.display(), %error, "the number of protected devices cannot be read from {}: {error}; the last one stands", file.display());
+                log_event!(DEVICES_UNREADABLE, file = %file.display(), %error, "the number of protected devices cannot be read from {}: {error}; the last one stands", file.display());
                 self.problem = Some(error);
             }
         }

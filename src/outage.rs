@@ -150,7 +150,7 @@ impl Outage {
     pub fn resumed(&self, destination: &str) {
         let Self { code, since, times, message, .. } = self;
         let since = whole(*since);
-        crate::log::say!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
+        crate::log::log_event!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
     }
 
     /// It works again.

@@ -12,7 +12,7 @@ use super::engine::{AgentReport, Command, Handle, Offered};
 use super::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use super::health::{Answered, HealthRegistry, PendingActivation};
 use crate::config::Settings;
-use crate::log::say;
+use crate::log::log_event;
 use crate::storage::{Commit, Store, StoreError, read_note};
 use pending::{Pending, Waiting};
 use std::sync::Arc;
@@ -177,7 +177,7 @@ impl Activations {
                     }
                     Some(false) if added => {
                         if let Err(error) = self.end(waiting, &[role], "replaced").await {
-                            say!(ACTIVATION_NOT_DROPPED, %error, "a pending activation was not dropped; it will be refused: {error}");
+                            log_event!(ACTIVATION_NOT_DROPPED, %error, "a pending activation was not dropped; it will be refused: {error}");
                         }
                     }
                     _ => {}
@@ -268,7 +268,7 @@ impl Activations {
                 }
             },
         };
-        say!(
+        log_event!(
             ACTIVATION_WAITS,
             code = failure.code,
             role = role.as_str(),
@@ -302,7 +302,7 @@ impl Activations {
         let note = serde_json::to_string(waiting).unwrap_or_default();
         let commit = Commit { notes: vec![(NOTE, note)], ..Commit::default() };
         if let Err(error) = self.store.commit(commit).await {
-            say!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
+            log_event!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::config::{Settings, WhenDown};
 use crate::control::client::{ask, ask_within};
 use crate::control::{SocketKind, turn_away};
 use crate::daemon;
-use crate::log::say;
+use crate::log::log_event;
 use crate::permits::owed;
 use crate::permits::permit_file;
 use crate::permits::permit_file::Decision;
@@ -81,11 +81,11 @@ async fn serve(
                 _ = hangup.recv() => hung_up.send_modify(|n| *n += 1),
             }
         }
-        say!(AGENT_STOPPING, "stopping; permits stay good until their own end");
+        log_event!(AGENT_STOPPING, "stopping; permits stay good until their own end");
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     };
     let ready = || {
-        say!(AGENT_READY, version = env!("CARGO_PKG_VERSION"), "ready");
+        log_event!(AGENT_READY, version = env!("CARGO_PKG_VERSION"), "ready");
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     };
     Ok(daemon::run(settings, Clock::system(), reread, ready, reload, stop).await?)

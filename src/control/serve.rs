@@ -5,7 +5,7 @@ use super::peer::Peer;
 use super::refused::RefusedConnections;
 use super::sockets::SocketKind;
 use super::{client, routes};
-use crate::log::say;
+use crate::log::log_event;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -46,7 +46,7 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
                 // Such as no file descriptors left: the listener itself stands.
                 if !std::mem::replace(&mut fails, true) {
                     let socket = door.file_name();
-                    say!(SOCKET_ACCEPT of socket, socket, %error, "a connection to {socket} could not be accepted: {error}");
+                    log_event!(SOCKET_ACCEPT of socket, socket, %error, "a connection to {socket} could not be accepted: {error}");
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
@@ -83,10 +83,10 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
             match tokio::time::timeout(LIFE, served).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
+                    log_event!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
                 }
                 Err(error) => {
-                    say!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: its answer was not taken in time");
+                    log_event!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: its answer was not taken in time");
                 }
             }
             drop(place);

@@ -5,7 +5,7 @@ use crate::config::{Destination, Settings};
 use crate::gates::drop_ins::Gate;
 use crate::gates::units;
 use crate::identity;
-use crate::log::say;
+use crate::log::log_event;
 use crate::storage::{Opened, Plan, Route, Store};
 use svm_core::clock::Clock;
 
@@ -28,12 +28,12 @@ pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<(Store, Opened)
 pub(super) fn log(settings: &Settings, opened: &Opened) {
     let Opened { id, new_id, changed, rebuilt, recovery_damaged, left, .. } = opened;
     if *new_id {
-        say!(IDENTITY_NEW, id, "this SVM has a new id: {id}");
+        log_event!(IDENTITY_NEW, id, "this SVM has a new id: {id}");
     }
     if let Some(changed) = changed {
         let (old_id, why) = (&changed.old_id, changed.why.as_str());
         let because = svm_core::events::new_id_because(why);
-        say!(
+        log_event!(
             IDENTITY_TAKEN,
             id,
             old_id,
@@ -43,14 +43,14 @@ pub(super) fn log(settings: &Settings, opened: &Opened) {
     }
     if let Some(rebuilt) = rebuilt {
         if rebuilt.lost {
-            say!(
+            log_event!(
                 STATE_LOST,
                 set_aside = rebuilt.set_aside,
                 "what this SVM held is lost: {}",
                 rebuilt.problem
             );
         } else {
-            say!(
+            log_event!(
                 STORE_REBUILT,
                 set_aside = rebuilt.set_aside,
                 "the database was rebuilt: {}",
@@ -59,14 +59,14 @@ pub(super) fn log(settings: &Settings, opened: &Opened) {
         }
     }
     if let Some((problem, set_aside)) = recovery_damaged {
-        say!(
+        log_event!(
             RECOVERY_DAMAGED,
             set_aside,
             "the recovery file was damaged and is made again from the database: {problem}; the damaged one is kept as {set_aside}"
         );
     }
     for (name, events) in left {
-        say!(
+        log_event!(
             DESTINATION_LEFT of name,
             destination = name,
             events,
@@ -74,12 +74,12 @@ pub(super) fn log(settings: &Settings, opened: &Opened) {
         );
     }
     if settings.destinations.is_empty() {
-        say!(DESTINATION_NONE, "no destination is configured: no console hears of this SVM");
+        log_event!(DESTINATION_NONE, "no destination is configured: no console hears of this SVM");
     }
     // Where they cannot be listed, each keeper says so.
     let gates = units::installed(&settings.enforcement.gates_dir).unwrap_or_default();
     for unit in gates.into_iter().filter(Gate::is_outdated).map(|gate| gate.unit) {
-        say!(
+        log_event!(
             GATE_OUTDATED of unit,
             unit,
             "the gate of {unit} was installed by an older svm-agent and obeys the environment of the unit: svm-agent gate install {unit}"

@@ -4,7 +4,7 @@
 use super::session::Session;
 use crate::config::Settings;
 use crate::control::reload::{Refused, Reloaded};
-use crate::log::say;
+use crate::log::log_event;
 use std::sync::Arc;
 use svm_core::logging;
 use svm_core::settings::{Change, SettingsError, changes};
@@ -29,16 +29,16 @@ pub(super) fn plan(
         Err(refused) => {
             // One line, however many faults.
             let faults = refused.to_string().replace(":\n", ": ").replace('\n', "; ");
-            say!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {faults}");
+            log_event!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {faults}");
         }
         Ok(Plan { reloaded, next }) => {
             for Change { key, old, new } in &reloaded.changes {
                 let none = || "not set".to_owned();
                 let (old, new) = (old.clone().unwrap_or_else(none), new.clone().unwrap_or_else(none));
-                say!(SETTING_CHANGED of key, key, old, new, "setting {key}: {new} (was {old})");
+                log_event!(SETTING_CHANGED of key, key, old, new, "setting {key}: {new} (was {old})");
             }
             for key in &reloaded.at_restart {
-                say!(
+                log_event!(
                     SETTING_AT_RESTART of key,
                     key,
                     "setting {key} counts from the next restart only: systemctl restart svm-agent"
@@ -49,7 +49,7 @@ pub(super) fn plan(
                 0 if next.is_none() => ", and say what they said".to_owned(),
                 n => format!(", with {n} changed"),
             };
-            say!(
+            log_event!(
                 SETTINGS_TAKEN,
                 changed,
                 "the settings were reloaded{so}; every destination is tried and every permit carried out anew"

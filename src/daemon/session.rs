@@ -16,7 +16,7 @@ use crate::engine::{Engine, EngineParts, Handle, StartReason};
 use crate::gateway;
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
-use crate::log::say;
+use crate::log::log_event;
 use crate::reserve::ReserveWatch;
 use crate::source::poller::Poller;
 use crate::spread::spread_of;
@@ -131,7 +131,7 @@ impl Session {
         devices.check().await;
         tasks.start("clock", async move {
             if let Err(error) = clock.watch_steps().await {
-                say!(CLOCK_STEPS, %error, "steps of the clock are not told by the kernel: {error}; they are noticed within an hour");
+                log_event!(CLOCK_STEPS, %error, "steps of the clock are not told by the kernel: {error}; they are noticed within an hour");
             }
         });
         for (name, destination) in &settings.destinations {

@@ -19,7 +19,7 @@ use super::engine::{Command, Handle, reverts};
 use super::health::{DestinationHealth, HealthRegistry};
 use super::outage::{FailureKind, Outage};
 use crate::config::Destination;
-use crate::log::say;
+use crate::log::log_event;
 use crate::storage::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
 use answer::Outcome;
 use batch::BATCH_BYTES;
@@ -148,7 +148,7 @@ impl Delivery {
             if let Outcome::Delivered { upto } = outcome {
                 retry = Retry::default();
                 self.note_delivered();
-                say!(
+                log_event!(
                     DELIVERED,
                     destination = self.name,
                     upto,

@@ -1,7 +1,7 @@
 //! What a store that fails could not take: inputs that nobody waits for, in order, and when to try again.
 
 use super::pending_input::PendingInput;
-use crate::log::say;
+use crate::log::log_event;
 use crate::storage::StoreError;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
@@ -68,7 +68,7 @@ impl Backlog {
     pub(super) fn recovered(&mut self) {
         self.retry = None;
         if let Some(problem) = self.problem.take() {
-            say!(STORE_WORKS, was = problem, "the store works again; what was held back is kept now");
+            log_event!(STORE_WORKS, was = problem, "the store works again; what was held back is kept now");
         }
     }
 
@@ -85,7 +85,7 @@ impl Backlog {
             self.retry = Some(Retry { at: at.unwrap_or(now), failures: earlier.saturating_add(1) });
         }
         if self.problem.is_none() {
-            say!(STORE_FAILS, %error, "nothing can be kept: {error}; no event is told and nothing is given back until the store works; what must stop is stopped");
+            log_event!(STORE_FAILS, %error, "nothing can be kept: {error}; no event is told and nothing is given back until the store works; what must stop is stopped");
         }
         self.problem = Some(error.to_string());
     }

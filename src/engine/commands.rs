@@ -3,7 +3,7 @@
 use super::handle::{AgentReport, Command, Offered, Outcome, Run, StatusReport};
 use super::pending_input::PendingInput;
 use super::state::Engine;
-use crate::log::say;
+use crate::log::log_event;
 use crate::permits::budget;
 use crate::storage::{Quarantined, StoreError};
 use svm_core::events::{Operational, QUARANTINED, Refused};
@@ -101,7 +101,7 @@ impl Engine {
     async fn quarantine(&mut self, refused: Vec<(Quarantined, String)>) -> Result<Outcome, StoreError> {
         let reported = |(refused, r#type): &(Quarantined, String)| {
             let Quarantined { destination, sequence, id, code, answer, .. } = refused;
-            say!(
+            log_event!(
                 EVENT_REFUSED of destination,
                 destination,
                 sequence,

@@ -1,6 +1,6 @@
 //! Verification of a document against the signers that are trusted now.
 
-use crate::log::say;
+use crate::log::log_event;
 use std::path::Path;
 use svm_core::documents::{Document, Expect, TrustStore, verify};
 use svm_core::error_chain::Chain;
@@ -23,7 +23,7 @@ pub fn verify_now(
             for problem in &loaded.problems {
                 let problem = Chain(problem).to_string();
                 if !told.contains(&problem) {
-                    say!(SIGNER_USELESS of problem, "{problem}");
+                    log_event!(SIGNER_USELESS of problem, "{problem}");
                 }
                 wrong.push(problem);
             }
@@ -32,7 +32,7 @@ pub fn verify_now(
         Err(error) => {
             let error = Chain(&error).to_string();
             if !told.contains(&error) {
-                say!(SIGNERS_UNREADABLE, "{error}");
+                log_event!(SIGNERS_UNREADABLE, "{error}");
             }
             wrong.push(error);
             TrustStore::default()

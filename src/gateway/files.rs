@@ -1,6 +1,6 @@
 //! Open files: each connection takes two.
 
-use crate::log::say;
+use crate::log::log_event;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What the rest of the process may have open.
@@ -22,7 +22,7 @@ pub(crate) fn make_room(connections: usize) -> usize {
     }
     let room = room(connections, now);
     if room < connections {
-        say!(
+        log_event!(
             GATEWAY_SMALL,
             connections = room,
             wanted = connections,

@@ -1,6 +1,6 @@
 //! The door: a listening socket that is there as soon as its port is free, and that is not overrun.
 
-use crate::log::say;
+use crate::log::log_event;
 use crate::outage::{FailureKind, Outage};
 use std::future::poll_fn;
 use std::io;
@@ -72,7 +72,7 @@ impl Listener {
                 self.listener = Some(listener);
                 self.failures = 0;
                 Outage::over(&mut self.outage, FailureKind::Port(&self.name));
-                say!(GATEWAY_LISTENS, listen = %self.listen, "the gateway for KSN listens on {}", self.listen);
+                log_event!(GATEWAY_LISTENS, listen = %self.listen, "the gateway for KSN listens on {}", self.listen);
                 true
             }
             Err(error) => {

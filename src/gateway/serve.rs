@@ -4,7 +4,7 @@ use crate::config::GatewaySettings;
 use crate::gateway::connections::{Bounds, Client, refuse};
 use crate::gateway::listener::{Coming, Listener};
 use crate::gateway::shared::Shared;
-use crate::log::say;
+use crate::log::log_event;
 use crate::permits::budget;
 use crate::permits::permit_file::{PermitFile, last_written};
 use jiff::Timestamp;
@@ -118,14 +118,14 @@ impl Server {
             self.tasks.shutdown().await;
             self.shared.closed_by_permit.fetch_add(closed, Relaxed);
             if before != verdict {
-                say!(
+                log_event!(
                     GATEWAY_SHUT,
                     closed,
                     "the gateway refuses look-ups: their permit is over or stopped; {closed} connections were closed"
                 );
             }
         } else if before != verdict {
-            say!(
+            log_event!(
                 GATEWAY_OPEN,
                 permit = verdict.as_str(),
                 "the gateway lets look-ups through: {}",

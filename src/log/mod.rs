@@ -21,13 +21,13 @@ use svm_core::logging::LogLevel;
 use svm_core::subscription::Severity;
 use tracing::Level;
 
-/// Writes a line of the [`catalogue`], fields first and then the sentence: `say!(AGENT_READY, version, "ready")`. A line that
-/// is about one of several names it: `say!(EVENT_REFUSED of destination, …)` is counted for each destination.
-macro_rules! say {
+/// Writes a line of the [`catalogue`], fields first and then the sentence: `log_event!(AGENT_READY, version, "ready")`. A line that
+/// is about one of several names it: `log_event!(EVENT_REFUSED of destination, …)` is counted for each destination.
+macro_rules! log_event {
     ($line:ident of $object:expr, $($told:tt)+) => {
-        $crate::log::say!(@ $line, Some(::std::convert::AsRef::<str>::as_ref(&$object)), $($told)+)
+        $crate::log::log_event!(@ $line, Some(::std::convert::AsRef::<str>::as_ref(&$object)), $($told)+)
     };
-    ($line:ident, $($told:tt)+) => { $crate::log::say!(@ $line, None, $($told)+) };
+    ($line:ident, $($told:tt)+) => { $crate::log::log_event!(@ $line, None, $($told)+) };
     (@ $line:ident, $object:expr, $($told:tt)+) => {
         if $crate::log::may(
             $crate::log::catalogue::$line.id,
@@ -42,7 +42,7 @@ macro_rules! say {
         }
     };
 }
-pub(crate) use say;
+pub(crate) use log_event;
 
 /// So many lines of one name are written in [`WINDOW`] about one object, such as a destination.
 pub const MOST: u32 = 60;

@@ -49,11 +49,11 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
                 || path.ends_with("log/message.rs")
                 || path.ends_with("log/catalogue.rs")
                 || !code.contains("tracing"),
-            "{}: use log::say",
+            "{}: use log::log_event",
             path.display()
         );
-        for (at, _) in code.match_indices("say!(") {
-            let rest = code[at + 5..].trim_start();
+        for (at, _) in code.match_indices("log_event!(") {
+            let rest = code[at + 11..].trim_start();
             written
                 .insert(rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect::<String>());
         }
@@ -156,8 +156,8 @@ fn a_line_about_one_of_several_is_counted_for_each() {
     let of_one = ["destination", "action", "address", "note", "key", "unit"];
     for path in files(&Path::new(ROOT).join("src")) {
         let code = std::fs::read_to_string(&path).unwrap();
-        for (at, _) in code.match_indices("say!(") {
-            let rest = code[at + 5..].trim_start();
+        for (at, _) in code.match_indices("log_event!(") {
+            let rest = code[at + 11..].trim_start();
             let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
             let constant = |id: &str| id.to_owned();
             let table = include_str!("catalogue.rs");

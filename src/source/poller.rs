@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::engine::{Command, Handle, Published};
 use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use crate::health::HealthRegistry;
-use crate::log::say;
+use crate::log::log_event;
 use crate::outage::{FailureKind, Outage};
 use crate::storage::{Commit, SOURCE_NOTE, Store, read_note};
 use jiff::{SignedDuration, Timestamp};
@@ -118,7 +118,7 @@ impl Memory {
     /// What is published now is what is held: a refusal stands no more.
     fn accepted(&mut self) {
         if let Some((_, code, _)) = self.refused.take() {
-            say!(DOCUMENT_GOOD, code, "the published document is good again");
+            log_event!(DOCUMENT_GOOD, code, "the published document is good again");
         }
     }
 }
@@ -269,7 +269,7 @@ impl Poller {
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
         if let Err(error) = self.store.commit(commit).await {
-            say!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
+            log_event!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::certificates::Certificates;
 use crate::devices::DevicesFile;
 use crate::engine::{Command, Outcome, StatusReport};
 use crate::identity::hostname;
-use crate::log::say;
+use crate::log::log_event;
 use crate::spread::next_on_grid;
 use crate::storage::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -178,7 +178,7 @@ impl Reporter {
         if renamed {
             let old = std::mem::replace(&mut self.hostname, new);
             let new = &self.hostname;
-            say!(HOST_RENAMED, new, old, "this machine is called {new} now; until now it was {old}");
+            log_event!(HOST_RENAMED, new, old, "this machine is called {new} now; until now it was {old}");
         }
         renamed
     }

@@ -2,7 +2,7 @@
 //! untold.
 
 use crate::config::Retention;
-use crate::log::say;
+use crate::log::log_event;
 use crate::storage::notes::DROPS_NOTE;
 use crate::storage::sql;
 use crate::storage::types::Commit;
@@ -42,7 +42,7 @@ pub(crate) fn apply(
         match serde_json::from_str(&untold) {
             Ok(counted) => drops = counted,
             Err(error) => {
-                say!(DROPS_UNREADABLE, %error, "how much was dropped before cannot be read, and is counted anew: {error}");
+                log_event!(DROPS_UNREADABLE, %error, "how much was dropped before cannot be read, and is counted anew: {error}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What parts of the agent remember under a name.
 
-use crate::log::say;
+use crate::log::log_event;
 use serde::de::DeserializeOwned;
 
 /// Name of the note with how many changes were kept.
@@ -29,7 +29,7 @@ pub fn read_note<T: DeserializeOwned>(name: &str, text: Option<String>) -> Optio
         .inspect_err(|error| {
             // Not what stands there: a note may hold a secret.
             let place = format!("line {} column {}", error.line(), error.column());
-            say!(
+            log_event!(
                 NOTE_UNREADABLE of name,
                 note = name,
                 "the note {name} in the database cannot be read and is begun anew: it is damaged at {place}"

@@ -5,7 +5,7 @@
 //! taken for an absent one; what can still be read of it is used.
 
 use crate::identity::Bond;
-use crate::log::say;
+use crate::log::log_event;
 use crate::storage::error::StoreError;
 use crate::storage::notes::TIME_NOTE;
 use crate::storage::types::{Commit, StoredDocument};
@@ -144,10 +144,10 @@ impl Recovery {
         let missed_before = std::mem::replace(&mut lock(shared).missed, written.is_err());
         match written {
             Err(error) if !missed_before => {
-                say!(RECOVERY_FAILS, path = %path.display(), %error, "the recovery file {} was not written: {error}; each change tries again", path.display());
+                log_event!(RECOVERY_FAILS, path = %path.display(), %error, "the recovery file {} was not written: {error}; each change tries again", path.display());
             }
             Ok(()) if missed_before => {
-                say!(RECOVERY_WORKS, path = %path.display(), "the recovery file is written again");
+                log_event!(RECOVERY_WORKS, path = %path.display(), "the recovery file is written again");
             }
             _ => {}
         }

@@ -6,7 +6,7 @@
 
 use crate::gates::drop_ins::PROGRAM;
 use crate::gates::protection::{Guard, GuardError};
-use crate::log::say;
+use crate::log::log_event;
 use crate::permits::permit_file::PermitFile;
 use crate::systemd::systemctl;
 use crate::systemd::systemctl::{SystemctlError, Told, UnitState};
@@ -319,7 +319,7 @@ pub async fn follow(
                 Some(End::Forgotten) => break forgotten(&run).await,
             },
             Err(error) => {
-                say!(UPDATE_UNSEEN, unit = run.unit, %error, "{} cannot be looked at: {error}", run.unit)
+                log_event!(UPDATE_UNSEEN, unit = run.unit, %error, "{} cannot be looked at: {error}", run.unit)
             }
         }
         if Instant::now() >= deadline {
@@ -327,7 +327,7 @@ pub async fn follow(
                 kills += 1;
                 guard.kill(&units).await
             } else {
-                say!(
+                log_event!(
                     UPDATE_LONG of run.unit,
                     unit = run.unit,
                     "the update lasts longer than updates.timeout and is stopped: {}",
@@ -336,7 +336,7 @@ pub async fn follow(
                 guard.stop(&run.unit).await
             };
             if let Err(error) = done {
-                say!(UPDATE_UNENDED of run.unit, unit = run.unit, %error, "the update cannot be ended: {error}");
+                log_event!(UPDATE_UNENDED of run.unit, unit = run.unit, %error, "the update cannot be ended: {error}");
             }
             if kills > KILLS {
                 let mut failure = late();
@@ -374,7 +374,7 @@ async fn last_lines(run: &Underway) -> Vec<String> {
             Ok(lines) if lines.is_empty() => {}
             Ok(lines) => return lines,
             Err(error) => {
-                say!(UPDATE_JOURNAL of run.unit, unit = run.unit, %error, "the journal of the update cannot be read: {error}; is svm-agent in the group systemd-journal?");
+                log_event!(UPDATE_JOURNAL of run.unit, unit = run.unit, %error, "the journal of the update cannot be read: {error}; is svm-agent in the group systemd-journal?");
                 return Vec::new();
             }
         }

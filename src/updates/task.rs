@@ -4,7 +4,7 @@ use crate::config::{Missed, Settings, Updates as Config};
 use crate::engine::Handle;
 use crate::gates::protection::Guard;
 use crate::health::{Failed, HealthRegistry, Outdated, UpdatesHealth};
-use crate::log::say;
+use crate::log::log_event;
 use crate::updates::age;
 use crate::updates::age::Limits;
 use crate::updates::driver;
@@ -135,7 +135,7 @@ impl Task {
         let since = self.memory.underway.as_ref().map(|underway| underway.started_at.to_string());
         match self.memory.underway.clone() {
             Some(underway) if !underway.invocation.is_empty() => {
-                say!(
+                log_event!(
                     UPDATE_UNDER_WAY of underway.unit,
                     unit = underway.unit,
                     since,
@@ -205,11 +205,11 @@ impl Task {
         let (unit, slot) = (self.config().unit.clone(), due.slot);
         if self.run.is_some() || self.delayed.is_some() {
             self.memory.waiting = self.delayed.map(|delayed| delayed.due);
-            say!(UPDATE_OVERLAPS of unit, unit, %slot, "a database update is due while the one before goes on; it is skipped");
+            log_event!(UPDATE_OVERLAPS of unit, unit, %slot, "a database update is due while the one before goes on; it is skipped");
             return;
         }
         if due.missed {
-            say!(UPDATE_MISSED of unit, unit, %slot, "the database update of {slot} was missed and is made up for");
+            log_event!(UPDATE_MISSED of unit, unit, %slot, "the database update of {slot} was missed and is made up for");
         }
         let delay = self.config().random_delay.unsigned_abs();
         if delay.is_zero() {
@@ -240,9 +240,9 @@ impl Task {
                 let message = format!("database updates have no permit: {why}");
                 reply.send(RunAnswer::Refused { code: "no_permit".to_owned(), message }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
-                say!(UPDATE_NO_PERMIT of unit, unit, "database updates are skipped until they have a permit: {why}");
+                log_event!(UPDATE_NO_PERMIT of unit, unit, "database updates are skipped until they have a permit: {why}");
             } else {
-                say!(UPDATE_SKIPPED, unit, "a database update is skipped: {why}");
+                log_event!(UPDATE_SKIPPED, unit, "a database update is skipped: {why}");
             }
             return;
         }
@@ -292,7 +292,7 @@ impl Task {
             Next::MayBegin(Err(NoStart::Runs)) => match reply {
                 Some(reply) => drop(reply.send(RunAnswer::AlreadyRuns { unit })),
                 None => {
-                    say!(
+                    log_event!(
                         UPDATE_FOREIGN of unit,
                         unit,
                         slot,
@@ -302,7 +302,7 @@ impl Task {
             },
             Next::MayBegin(Err(NoStart::Failed(failure))) => self.failed(now, failure, reply),
             Next::Began(Ok(invocation)) => {
-                say!(UPDATE_BEGAN of unit, unit, slot, invocation, "a database update began: {unit}");
+                log_event!(UPDATE_BEGAN of unit, unit, slot, invocation, "a database update began: {unit}");
                 if let Some(reply) = reply {
                     reply.send(RunAnswer::Started { unit }).ok();
                 }
@@ -334,10 +334,10 @@ impl Task {
                 self.unreported.push(Operational::UpdatesSucceeded { unit, took_seconds });
             }
             Outcome::Refused => {
-                say!(UPDATE_GATED of unit, unit, "the gate of {unit} refused the update")
+                log_event!(UPDATE_GATED of unit, unit, "the gate of {unit} refused the update")
             }
             Outcome::WithPermit => {
-                say!(UPDATE_STOPPED of unit, unit, "the database update was stopped with its permit")
+                log_event!(UPDATE_STOPPED of unit, unit, "the database update was stopped with its permit")
             }
             Outcome::Failed(failure) => self.failed(now, failure, reply),
         }
@@ -352,7 +352,7 @@ impl Task {
                 .ok();
         }
         if !lines.is_empty() {
-            say!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
+            log_event!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
         }
         self.memory.last_failed = Some(Failed { at, code: code.to_owned(), message: message.clone() });
         self.unreported.push(Operational::UpdatesFailed { unit, code, message, lines });
@@ -365,7 +365,7 @@ impl Task {
         if let (Some(file), Some(problem)) = (file, &problem)
             && self.databases.problem.as_ref() != Some(problem)
         {
-            say!(DATABASES_UNSEEN, file = %file.display(), "the time of the databases cannot be seen in {}: {problem}", file.display());
+            log_event!(DATABASES_UNSEEN, file = %file.display(), "the time of the databases cannot be seen in {}: {problem}", file.display());
         }
         self.databases = Databases { of, problem };
         let outdated = self.limits().judge(of, now);

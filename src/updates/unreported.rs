@@ -2,7 +2,7 @@
 
 use crate::engine::{AgentReport, Command, Handle};
 use crate::health::Outdated;
-use crate::log::say;
+use crate::log::log_event;
 use crate::updates::memory;
 use crate::updates::memory::Memory;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Unreported {
             Ok(_) => *self = Self { condition: false, ..Self::new(note) },
             // The engine logs why nothing can be stored.
             Err(error) => {
-                say!(UPDATE_NOT_KEPT, %error, "what database updates came to is not kept yet: {error}");
+                log_event!(UPDATE_NOT_KEPT, %error, "what database updates came to is not kept yet: {error}");
                 self.retry_at = Some(Instant::now() + RETRY_AFTER);
             }
         }

@@ -4,7 +4,7 @@ use super::state::{Keeper, LAST_RETRY, Outcome};
 use crate::engine::Command;
 use crate::gates::protection::{Guard, GuardError, RELATIONS};
 use crate::gates::units;
-use crate::log::say;
+use crate::log::log_event;
 use crate::permits::owed;
 use crate::systemd::systemctl;
 use crate::systemd::systemctl::UnitState;
@@ -151,7 +151,7 @@ impl Keeper {
             if began.elapsed() >= patience && !killed {
                 killed = true;
                 let units = running.join(" ");
-                say!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
+                log_event!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
                 if let Err(error) = self.guard().kill(&running).await {
                     outcome.problems.push(error.to_string());
                     return outcome;
@@ -183,7 +183,7 @@ impl Keeper {
             }
             match self.start(unit, &shown).await {
                 Ok(()) => {
-                    say!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
+                    log_event!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
                     self.dues.started(unit);
                     owed::forget(&self.settings.runtime_dir, std::slice::from_ref(unit));
                 }
