@@ -580,11 +580,21 @@ fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
     // Whatever is wrong with the file, the tokens stay and the log says it once.
     let wrong = "the token file is wrong";
     type Break<'a> = &'a dyn Fn();
-    let breaks: [(&str, Break<'_>); 3] = [
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap()
+    };
+    let open_file = format!("everybody may change {}: chmod", file.display());
+    let open_folder = format!("everybody may change {}: chmod", dir.path().display());
+    let breaks: [(&str, Break<'_>); 4] = [
         ("line 2 of the token file", &|| write(&format!("{first_line}\nplain\n"))),
-        ("can be written by others", &|| {
+        (&open_file, &|| {
             write(&first_line);
-            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+            mode(&file, 0o606);
+        }),
+        // Whoever may write the folder can put another file there.
+        (&open_folder, &|| {
+            mode(dir.path(), 0o707);
+            mode(&file, 0o601);
         }),
         ("cannot read the token file", &|| std::fs::remove_file(&file).unwrap()),
     ];
@@ -602,7 +612,8 @@ fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
         assert_eq!(collector.logged(wrong), before + 2);
     }
     write(&format!("{first_line}\n"));
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    mode(&file, 0o600);
+    mode(dir.path(), 0o700);
     eventually("the first token", || (status(&first, "a"), status(&second, "b")) == (200, 401));
     let log = collector.log.lock().unwrap();
     assert!(!log.contains(&first) && !log.contains(&first_line) && !log.contains(&second_line), "{log}");

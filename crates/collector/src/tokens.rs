@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq;
 use svm_core::files::read_text_bounded;
 use svm_core::hex;
+use svm_core::root_only::{Exposed, only_root_may_change};
 use svm_core::text::trim_pasted;
 
 /// Bytes of a token file: about 100,000 lines.
@@ -26,9 +27,9 @@ pub enum TokensError {
     /// It cannot be read.
     #[error("cannot read the token file {}; make a line for it with `svm-collector token`", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    /// Others may write it, and so let in whom they like.
-    #[error("the token file {} can be written by others than its owner: chmod go-w it", .0.display())]
-    Writable(PathBuf),
+    /// Somebody else than root may change it, and so let in whom they like.
+    #[error("the token file {} is not used: others can change it", path.display())]
+    Exposed { path: PathBuf, source: Exposed },
     /// A line cannot be used.
     #[error("line {line} of the token file {} {problem}", path.display())]
     Line {
@@ -78,13 +79,10 @@ impl Tokens {
     /// Reads the file: a hash a line, then perhaps `source=…`; what else follows is a note. Empty lines and `#` are
     /// skipped.
     pub(super) fn read(path: &Path) -> Result<Self, TokensError> {
-        use std::os::unix::fs::PermissionsExt;
-        let failed = |source| TokensError::Read { path: path.to_owned(), source };
-        let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode();
-        if mode & 0o022 != 0 {
-            return Err(TokensError::Writable(path.to_owned()));
-        }
-        let text = read_text_bounded(path, MAX_FILE).map_err(failed)?;
+        let text = read_text_bounded(path, MAX_FILE)
+            .map_err(|source| TokensError::Read { path: path.to_owned(), source })?;
+        only_root_may_change(path)
+            .map_err(|source| TokensError::Exposed { path: path.to_owned(), source })?;
         Self::parse(&text).map_err(|BadLine { line, problem }| TokensError::Line {
             path: path.to_owned(),
             line,
