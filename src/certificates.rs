@@ -1,14 +1,13 @@
 //! Expiry of the certificates with which this SVM identifies itself to destinations: reported days before.
 
-use super::engine::{AgentReport, Command, Handle};
-use crate::config::Settings;
-use crate::storage::{CERTIFICATES_NOTE, Store, read_note};
+use super::engine::{AgentReport, Command};
+use crate::config::Destination;
+use crate::context::Context;
+use crate::storage::{CERTIFICATES_NOTE, read_note};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use svm_core::clock::Clock;
 use svm_core::events::Operational;
 use svm_core::subscription::{DeviceStatus, Reason, days_left};
 use svm_core::tls;
@@ -46,25 +45,24 @@ fn ends_at(file: &Path) -> Option<Timestamp> {
 
 /// Checks the certificates, and has the engine report each that ends soon.
 pub struct Certificates {
-    settings: Arc<Settings>,
-    clock: Clock,
-    engine: Handle,
+    destinations: BTreeMap<String, Destination>,
+    context: Context,
     told: Told,
 }
 
 impl Certificates {
     /// Goes on from the store's note of what was reported.
-    pub async fn new(settings: Arc<Settings>, clock: Clock, engine: Handle, store: &Store) -> Self {
-        let note = store.note(CERTIFICATES_NOTE).await.ok().flatten();
+    pub async fn new(destinations: BTreeMap<String, Destination>, context: Context) -> Self {
+        let note = context.store.note(CERTIFICATES_NOTE).await.ok().flatten();
         let told = read_note(CERTIFICATES_NOTE, note).unwrap_or_default();
-        Self { settings, clock, engine, told }
+        Self { destinations, context, told }
     }
 
     /// Reads all certificates. What cannot be stored is reported at the next check.
     pub async fn check(&mut self) {
-        let (now, mut told, mut events) = (self.clock.now(), self.told.clone(), Vec::new());
+        let (now, mut told, mut events) = (self.context.clock.now(), self.told.clone(), Vec::new());
         let mut soon = false;
-        for (destination, settings) in &self.settings.destinations {
+        for (destination, settings) in &self.destinations {
             let Some(file) = settings.certificate_file() else { continue };
             let Some(ends_at) = ends_at(file) else { continue };
             let days_left = days_left(now, ends_at);
@@ -74,15 +72,16 @@ impl Certificates {
                 events.push(Operational::CertificateExpiring { destination, file, ends_at, days_left });
             }
         }
-        told.0.retain(|destination, _| self.settings.destinations.contains_key(destination));
-        let warned = self.engine.picture.borrow().state.conditions.contains_key(&Reason::CertificateExpiring);
+        told.0.retain(|destination, _| self.destinations.contains_key(destination));
+        let warned =
+            self.context.engine.picture.borrow().state.conditions.contains_key(&Reason::CertificateExpiring);
         if events.is_empty() && soon == warned {
             return;
         }
         let condition = Some((Reason::CertificateExpiring, soon.then_some(DeviceStatus::Warning)));
         let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&told).unwrap_or_default())];
         let tell = AgentReport { events, condition, notes };
-        if self.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok() {
+        if self.context.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok() {
             self.told = told;
         }
     }

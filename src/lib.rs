@@ -7,6 +7,7 @@ pub mod activation;
 pub mod certificates;
 pub mod cli;
 pub mod config;
+pub mod context;
 pub mod control;
 pub mod daemon;
 pub mod delivery;

@@ -3,21 +3,19 @@
 //! It is looked at when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
 //! SVM's own. Told once, also over restarts; so is that it is good again. Must not know: how events are sent.
 
-use super::engine::{AgentReport, Command, Handle};
+use super::context::Context;
+use super::engine::{AgentReport, Command};
 use super::fetch::verify_now;
 use super::spread::next_on_grid;
-use crate::config::Settings;
-use crate::health::HealthRegistry;
-use crate::storage::{Store, StoredDocument, read_note};
+use crate::storage::{StoredDocument, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
-use svm_core::clock::Clock;
 use svm_core::documents::{Expect, Sub};
 use svm_core::events::Operational;
-use svm_core::subscription::{DeviceStatus, Held, Reason, State, Unusable};
+use svm_core::subscription::{DeviceStatus, Held, Reason, Settings as Rules, State, Unusable};
 
 /// Name of the store's note of what was told.
 const NOTE: &str = "reserve";
@@ -43,16 +41,12 @@ struct Problem {
 
 /// The watch.
 pub struct ReserveWatch {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// The engine.
-    pub engine: Handle,
-    /// The store, for its own note.
-    pub store: Store,
-    /// Where it writes how the reserve is.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
+    /// The folder of the trusted signers.
+    pub trust_dir: PathBuf,
+    /// What the rules of the life cycle take from the settings.
+    pub rules: Rules,
     /// The SVM's place in an interval, 0 to 1.
     pub spread: f64,
 }
@@ -73,17 +67,17 @@ fn signers(folder: &Path) -> Signers {
 impl ReserveWatch {
     /// Works until the engine is gone.
     pub async fn run(mut self) {
-        let note = self.store.note(NOTE).await.ok().flatten();
+        let note = self.context.store.note(NOTE).await.ok().flatten();
         let mut told: Option<Told> = read_note(NOTE, note);
         let mut seen: Option<(Arc<StoredDocument>, Signers)> = None;
         let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
         loop {
             let (state, paper) = {
-                let picture = self.engine.picture.borrow_and_update();
+                let picture = self.context.engine.picture.borrow_and_update();
                 (picture.state.clone(), picture.reserve.clone())
             };
-            let now = self.clock.now();
-            let looked_at = paper.map(|paper| (paper, signers(&self.settings.trust_dir)));
+            let now = self.context.clock.now();
+            let looked_at = paper.map(|paper| (paper, signers(&self.trust_dir)));
             if looked_at != seen || now >= next {
                 let paper = looked_at.as_ref().map(|(paper, _)| paper.as_ref());
                 let held = state.reserve.as_ref().zip(paper);
@@ -94,9 +88,9 @@ impl ReserveWatch {
                     next = now.checked_add(AGAIN).unwrap_or(Timestamp::MAX);
                 }
             }
-            let (clock, due) = (self.clock, next);
+            let (clock, due) = (self.context.clock, next);
             tokio::select! {
-                changed = self.engine.picture.changed() => if changed.is_err() { return },
+                changed = self.context.engine.picture.changed() => if changed.is_err() { return },
                 () = clock.sleep_until(due) => {}
             }
         }
@@ -112,12 +106,12 @@ impl ReserveWatch {
     ) -> Option<Problem> {
         let sub: Option<Sub> = paper.sub.parse().ok();
         let expect = Expect { sub: sub.as_ref(), issuer: Some(&paper.issuer) };
-        if let Err(refusal) = verify_now(&paper.jws, &self.settings.trust_dir, expect, problems) {
+        if let Err(refusal) = verify_now(&paper.jws, &self.trust_dir, expect, problems) {
             return Some(Problem { why: refusal.code.as_str().to_owned(), message: refusal.message });
         }
         let first_active = state.first_active(&held.statement);
-        let rules = &self.settings.rules;
-        let unusable = held.unusable_at(first_active, rules, self.clock.now())?;
+        let rules = &self.rules;
+        let unusable = held.unusable_at(first_active, rules, self.context.clock.now())?;
         let vendor = held.statement.vendor_name();
         let message = match &unusable {
             Unusable::Blocked { since } => {
@@ -142,7 +136,10 @@ impl ReserveWatch {
         held: Option<&Held>,
         problem: Option<Problem>,
     ) -> bool {
-        self.health.reserve_problem().clone_from(&problem.as_ref().map(|problem| problem.message.clone()));
+        self.context
+            .health
+            .reserve_problem()
+            .clone_from(&problem.as_ref().map(|problem| problem.message.clone()));
         let key = held.map(|held| held.statement.key.to_string());
         let new = key.clone().zip(problem.as_ref()).map(|(key, p)| Told { key, why: p.why.clone() });
         // Where the note was lost with the database, the reason of the device status was not.
@@ -164,7 +161,7 @@ impl ReserveWatch {
         let note = new.as_ref().map(|told| serde_json::to_string(told).unwrap_or_default());
         let notes = vec![(NOTE, note.unwrap_or_default())];
         let tell = AgentReport { events: event.into_iter().collect(), condition, notes };
-        let kept = self.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok();
+        let kept = self.context.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok();
         if kept {
             *told = new;
         }

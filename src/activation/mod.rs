@@ -8,14 +8,14 @@ pub(crate) mod pending;
 
 pub use pending::Failure;
 
-use super::engine::{AgentReport, Command, Handle, Offered};
-use super::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
+use super::context::Context;
+use super::engine::{AgentReport, Command, Offered};
+use super::fetch::{Answer, DocumentSource, SourceError, after_failure, fetch, verify_now};
 use super::health::{Answered, HealthRegistry, PendingActivation};
-use crate::config::Settings;
+use crate::config::SourceSettings;
 use crate::log::log_event;
-use crate::storage::{Commit, Store, StoreError, read_note};
+use crate::storage::{Commit, StoreError, read_note};
 use pending::{Pending, Waiting};
-use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::documents::{Expect, Sub, text_digest};
 use svm_core::events::Operational;
@@ -60,15 +60,15 @@ pub struct Keep {
 /// # Errors
 /// [`SourceError`]: no document came.
 pub async fn ask_vendor(
-    settings: &Settings,
+    documents: &DocumentSource,
     clock: &Clock,
     health: &HealthRegistry,
     sub: &Sub,
 ) -> Result<Offered, SourceError> {
-    match fetch(&settings.source, sub, None, clock).await? {
+    match fetch(&documents.source, sub, None, clock).await? {
         Answer::Document { text, .. } => {
             let expect = Expect { sub: Some(sub), issuer: None };
-            let offered = verify_now(&text, &settings.trust_dir, expect, &mut Vec::new());
+            let offered = verify_now(&text, &documents.trust_dir, expect, &mut Vec::new());
             let digest = offered.as_ref().ok().map(|document| text_digest(&document.text));
             health.note_answer(Answered { sub: sub.clone(), digest, at: clock.now() });
             Ok(offered)
@@ -88,8 +88,8 @@ pub fn order(role: Role, offered: Offered) -> Command {
 
 impl Failure {
     /// Why the vendor gave no document for a code, with the way out.
-    pub fn of(error: &SourceError, settings: &Settings) -> Self {
-        let url = settings.source.url.as_deref().and_then(|url| svm_core::http::Target::parse(url).ok());
+    pub fn of(error: &SourceError, source: &SourceSettings) -> Self {
+        let url = source.url.as_deref().and_then(|url| svm_core::http::Target::parse(url).ok());
         let host = url.as_ref().map_or("the vendor", |url| url.name());
         let message = match error {
             SourceError::NotFound => format!(
@@ -111,27 +111,21 @@ impl Failure {
 
 /// The part that keeps what is pending, and tries it again.
 pub struct Activations {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// The engine.
-    pub engine: Handle,
-    /// The store, for its own note.
-    pub store: Store,
-    /// Where it writes how it is.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
+    /// Where documents come from and whose signatures count.
+    pub documents: DocumentSource,
 }
 
 impl Activations {
     /// Works until whoever may wish anything is gone.
     pub async fn run(self, mut wishes: mpsc::Receiver<ActivationRequest>) {
-        let note = self.store.note(NOTE).await.ok().flatten();
+        let note = self.context.store.note(NOTE).await.ok().flatten();
         let mut waiting: Waiting = read_note(NOTE, note).unwrap_or_default();
         loop {
             self.show(&waiting);
-            let due = waiting.first().map(|pending| pending.due(self.clock.now()));
-            let clock = self.clock;
+            let due = waiting.first().map(|pending| pending.due(self.context.clock.now()));
+            let clock = self.context.clock;
             tokio::select! {
                 wish = wishes.recv() => match wish {
                     None => return,
@@ -144,9 +138,8 @@ impl Activations {
                         continue;
                     }
                     // Whoever wishes something is not kept waiting for the vendor.
-                    let settings = self.settings.clone();
                     tokio::select! {
-                        asked = ask_vendor(&settings, &clock, &self.health, &pending.sub) => {
+                        asked = ask_vendor(&self.documents, &clock, &self.context.health, &pending.sub) => {
                             self.answered(&mut waiting, pending, asked).await;
                         }
                         wish = wishes.recv() => match wish {
@@ -160,7 +153,7 @@ impl Activations {
     }
 
     fn show(&self, waiting: &Waiting) {
-        *self.health.activations() = waiting.shown();
+        *self.context.health.activations() = waiting.shown();
     }
 
     async fn grant(&self, waiting: &mut Waiting, wish: ActivationRequest) {
@@ -188,7 +181,7 @@ impl Activations {
 
     async fn keep(&self, waiting: &mut Waiting, keep: Keep) -> Result<(PendingActivation, bool), StoreError> {
         let Keep { sub, role, failure } = keep;
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let mut next = waiting.clone();
         let known = next.of(role).take_if(|pending| pending.sub == sub);
         let (again, replaces) = (known.is_some(), next.of(role).is_some());
@@ -243,9 +236,9 @@ impl Activations {
     }
 
     fn put_off(&self, pending: &mut Pending, failure: Failure) {
-        let most = self.settings.source.interval;
+        let most = self.documents.source.interval;
         let wait = after_failure(pending.tries, failure.retry_after, most);
-        pending.failed(self.clock.now(), failure, wait);
+        pending.failed(self.context.clock.now(), failure, wait);
     }
 
     async fn answered(
@@ -256,8 +249,8 @@ impl Activations {
     ) {
         let role = pending.role;
         let failure = match asked {
-            Err(error) => Failure::of(&error, &self.settings),
-            Ok(offered) => match self.engine.command(order(role, offered)).await {
+            Err(error) => Failure::of(&error, &self.documents.source),
+            Ok(offered) => match self.context.engine.command(order(role, offered)).await {
                 // Taken or refused: the engine has told it.
                 Ok(_) => {
                     *waiting.of(role) = None;
@@ -276,7 +269,7 @@ impl Activations {
             failure.code
         );
         self.put_off(&mut pending, failure);
-        if pending.is_hopeless(self.clock.now()) {
+        if pending.is_hopeless(self.context.clock.now()) {
             let PendingActivation { since, code, message, .. } = pending.shown();
             let mut next = waiting.clone();
             *next.of(role) = None;
@@ -294,14 +287,14 @@ impl Activations {
     async fn tell(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
         let note = serde_json::to_string(waiting).unwrap_or_default();
         let tell = AgentReport { events, condition: None, notes: vec![(NOTE, note)] };
-        self.engine.command(Command::AgentReport(Box::new(tell))).await.map(drop)
+        self.context.engine.command(Command::AgentReport(Box::new(tell))).await.map(drop)
     }
 
     /// Keeps what waits. Where that fails, the next start tries what is over once more, and nothing comes of it.
     async fn note(&self, waiting: &Waiting) {
         let note = serde_json::to_string(waiting).unwrap_or_default();
         let commit = Commit { notes: vec![(NOTE, note)], ..Commit::default() };
-        if let Err(error) = self.store.commit(commit).await {
+        if let Err(error) = self.context.store.commit(commit).await {
             log_event!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct Devices {
 
 pub(super) async fn devices(call: Call<'_>) -> Result<Answer, Fault> {
     let Devices { count } = read(call.body).await?;
-    Ok(carried_out(call.api.status.engine.command(Command::Devices(count)).await?)?.into())
+    Ok(carried_out(call.api.status.context.engine.command(Command::Devices(count)).await?)?.into())
 }
 
 pub(super) async fn report(call: Call<'_>) -> Result<Answer, Fault> {
@@ -44,8 +44,8 @@ pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
 pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
     match call.peer.user {
         Some(0) => {
-            carried_out(call.api.status.engine.command(Command::ResetClock).await?)?;
-            Ok(json!(call.api.status.clock.standing()).into())
+            carried_out(call.api.status.context.engine.command(Command::ResetClock).await?)?;
+            Ok(json!(call.api.status.context.clock.standing()).into())
         }
         _ => Err(Fault::new(
             StatusCode::FORBIDDEN,

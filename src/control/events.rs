@@ -15,7 +15,7 @@ pub(crate) struct Retry {
 }
 
 pub(super) async fn list(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(json!({"events": call.api.status.store.events(listing(call.query)?).await?}).into())
+    Ok(json!({"events": call.api.status.context.store.events(listing(call.query)?).await?}).into())
 }
 
 pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
@@ -45,7 +45,7 @@ pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
     let gone = "no event of this id is kept here; `svm-agent events list` shows those that are";
-    let found = call.api.status.store.event(&call.part.to_lowercase()).await?;
+    let found = call.api.status.context.store.event(&call.part.to_lowercase()).await?;
     found
         .map(|event| json!(event).into())
         .ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "unknown_event", gone))
@@ -57,11 +57,11 @@ pub(super) async fn retry(call: Call<'_>) -> Result<Answer, Fault> {
     let Retry { id } = read(body).await?;
     let id = id.map(|id| id.to_lowercase());
     let one = id.is_some();
-    let again = api.status.store.requeue(id).await?;
+    let again = api.status.context.store.requeue(id).await?;
     if one && again == 0 {
         let none = "no event of this id is in quarantine; `svm-agent events list --quarantined` shows those that are";
         return Err(Fault::new(StatusCode::NOT_FOUND, "not_quarantined", none));
     }
-    api.status.engine.look_into_outbox();
+    api.status.context.engine.look_into_outbox();
     Ok(json!({"again": again}).into())
 }

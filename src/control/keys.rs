@@ -5,6 +5,7 @@ use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
 use crate::activation::{ActivationRequest, Failure, Keep, ask_vendor, order};
 use crate::engine::{Command, Offered};
+use crate::fetch::DocumentSource;
 use crate::fetch::{SourceError, verify_now};
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -39,7 +40,14 @@ pub(super) async fn add(call: Call<'_>) -> Result<Answer, Fault> {
             let code = ActivationCode::parse(code.expose_secret())
                 .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
             let sub = code.sub();
-            match ask_vendor(&api.status.settings, &api.status.clock, &api.status.health, &sub).await {
+            match ask_vendor(
+                &DocumentSource::of(&api.status.settings),
+                &api.status.context.clock,
+                &api.status.context.health,
+                &sub,
+            )
+            .await
+            {
                 Ok(offered) => take(api, role, offered, Some(sub)).await,
                 Err(error) => unanswered(api, role, sub, asked.until_published, &error).await,
             }
@@ -63,7 +71,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
     let kind = document.map(|d| d.statement.kind());
     let key = document.map(|d| d.statement.key.clone());
     let sub = document.map(|d| d.sub.clone()).or(sub);
-    let turn = api.status.engine.command(order(role, offered)).await?;
+    let turn = api.status.context.engine.command(order(role, offered)).await?;
     if let Some(sub) = sub {
         let added = turn.refusal().is_none();
         api.requests
@@ -79,7 +87,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
         }
         fault
     })?;
-    let state = api.status.engine.picture.borrow().state.clone();
+    let state = api.status.context.engine.picture.borrow().state.clone();
     let held = key.as_ref().and_then(|key| state.held(key)).map(|(_, held)| held);
     if let (Some(held), Some(done)) = (held, done.as_object_mut()) {
         done.insert("remark".to_owned(), json!(remark(&state, held, at)));
@@ -124,7 +132,7 @@ async fn unanswered(
     until_published: bool,
     error: &SourceError,
 ) -> Result<Answer, Fault> {
-    let mut failure = Failure::of(error, &api.status.settings);
+    let mut failure = Failure::of(error, &api.status.settings.source);
     let status = match error {
         SourceError::NotFound if !until_published => Some(StatusCode::NOT_FOUND),
         SourceError::Withdrawn => Some(StatusCode::GONE),
@@ -144,7 +152,7 @@ async fn unanswered(
 }
 
 pub(super) async fn remove(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(carried_out(call.api.status.engine.command(Command::RemoveKey(call.part)).await?)?.into())
+    Ok(carried_out(call.api.status.context.engine.command(Command::RemoveKey(call.part)).await?)?.into())
 }
 
 /// Drops the pending activations of a role; of both without one.

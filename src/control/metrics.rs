@@ -21,7 +21,10 @@ pub(super) struct Process {
 
 impl Process {
     fn of(source: &StatusSource) -> Self {
-        Self { started: source.health.started(), dropped: source.engine.picture.borrow().dropped }
+        Self {
+            started: source.context.health.started(),
+            dropped: source.context.engine.picture.borrow().dropped,
+        }
     }
 }
 

@@ -19,21 +19,21 @@ const TOGETHER: Duration = Duration::from_secs(10);
 pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
     let every = every.unsigned_abs();
     let mut outage = None;
-    let mut picture = status.engine.picture.clone();
+    let mut picture = status.context.engine.picture.clone();
     loop {
         picture.mark_unchanged();
         match write(&path, metrics::now(&status).await.as_bytes()) {
             Ok(()) => Outage::over(&mut outage, FailureKind::MetricsFile),
             Err(error) => {
                 let message = format!("{}: {error}; svm-agent doctor says what to do", path.display());
-                let now = status.clock.now();
+                let now = status.context.clock.now();
                 Outage::note(&mut outage, now, FailureKind::MetricsFile, "metrics_not_written", message);
             }
         }
-        status.clock.sleep(TOGETHER.min(every)).await;
+        status.context.clock.sleep(TOGETHER.min(every)).await;
         tokio::select! {
             changed = picture.changed() => if changed.is_err() { return },
-            () = status.clock.sleep(every.saturating_sub(TOGETHER)) => {}
+            () = status.context.clock.sleep(every.saturating_sub(TOGETHER)) => {}
         }
     }
 }

@@ -28,26 +28,29 @@ fn resource(name: &str) -> Result<Resource, Fault> {
 
 /// The permit as it was last written; whoever asks here need not be able to read the file.
 fn decision(api: &Api, resource: Resource) -> Decision {
-    let permits = api.status.engine.permits.borrow();
+    let permits = api.status.context.engine.permits.borrow();
     let mut decision = match permits.iter().find(|permit| permit.resource == resource) {
-        Some(permit) => permit.clone().decide_now(&api.status.clock),
+        Some(permit) => permit.clone().decide_now(&api.status.context.clock),
         None => permit_file::decision(
             &permit_file::folder(&api.status.settings.runtime_dir),
             resource,
-            &api.status.clock,
+            &api.status.context.clock,
         ),
     };
     let limited = decision.permit.as_ref().filter(|permit| permit.verdict == Permit::Limited);
     if let Some(rate) = limited.and_then(|permit| permit.rate) {
-        let spent = api.status.engine.picture.borrow().state.enforcement.spent.get(&resource).copied();
-        decision.spent_until = budget::take(spent, rate, resource.period(), api.status.clock.now()).err();
+        let spent =
+            api.status.context.engine.picture.borrow().state.enforcement.spent.get(&resource).copied();
+        decision.spent_until =
+            budget::take(spent, rate, resource.period(), api.status.context.clock.now()).err();
     }
     decision
 }
 
 fn note_asked(api: &Api, resource: Resource, by: &str, decision: &Decision) {
-    let asked = PermitQuery { at: api.status.clock.now(), by: by.to_owned(), allowed: decision.allowed };
-    api.status.health.enforcement().entry(resource).or_default().asked = Some(asked);
+    let asked =
+        PermitQuery { at: api.status.context.clock.now(), by: by.to_owned(), allowed: decision.allowed };
+    api.status.context.health.enforcement().entry(resource).or_default().asked = Some(asked);
 }
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
@@ -68,7 +71,7 @@ pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
             )
         })?;
     }
-    let turn = api.status.engine.command(Command::Take(resource, unit.clone())).await?;
+    let turn = api.status.context.engine.command(Command::Take(resource, unit.clone())).await?;
     let mut decision = decision(api, resource);
     match turn.run {
         Some(Run::Granted) => {}
@@ -84,7 +87,7 @@ pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
     note_asked(api, resource, unit.as_deref().unwrap_or(&peer.name), &decision);
     if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
         // Over by a clock that the engine does not go by.
-        api.status.engine.command(Command::Owed(vec![unit])).await?;
+        api.status.context.engine.command(Command::Owed(vec![unit])).await?;
     }
     Ok(json!(decision).into())
 }

@@ -7,12 +7,14 @@ use super::{opening, watchdog};
 use crate::activation::Activations;
 use crate::certificates::Certificates;
 use crate::config::{GatewaySettings, Settings};
+use crate::context::Context;
 use crate::control::reload::Reload;
 use crate::control::{self, Api, Requests};
 use crate::delivery::Delivery;
 use crate::devices::DevicesFile;
-use crate::enforcement::keeper::{Dues, Keeper};
+use crate::enforcement::keeper::{Dues, Keeper, Means};
 use crate::engine::{Engine, EngineParts, Handle, StartReason};
+use crate::fetch::DocumentSource;
 use crate::gateway;
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
@@ -122,10 +124,11 @@ impl Session {
         };
         engine.begin(begin).await;
 
+        let context = Context { clock, engine: handle.clone(), store: store.clone(), health };
         let mut tasks = Tasks::default();
         tasks.start("engine", async move { engine.run().await });
         // The first checks come before all other parts, so that ready means that they are reported.
-        let mut certificates = Certificates::new(settings.clone(), clock, handle.clone(), &store).await;
+        let mut certificates = Certificates::new(settings.destinations.clone(), context.clone()).await;
         certificates.check().await;
         let mut devices = DevicesFile::new(settings.devices_count_file.clone(), handle.clone());
         devices.check().await;
@@ -138,50 +141,31 @@ impl Session {
             let delivery = Delivery {
                 name: name.clone(),
                 settings: destination.clone(),
-                store: store.clone(),
-                engine: handle.clone(),
-                clock,
-                health: health.clone(),
+                context: context.clone(),
                 nudge: nudged.clone(),
             };
             tasks.start("delivery", async move { delivery.run().await });
         }
         let (refresh, refresh_asked) = mpsc::channel(8);
-        let poller = Poller {
-            settings: settings.clone(),
-            clock,
-            engine: handle.clone(),
-            store: store.clone(),
-            health: health.clone(),
-            spread: spread_of(&id),
-        };
+        let documents = DocumentSource::of(&settings);
+        let poller =
+            Poller { context: context.clone(), documents: documents.clone(), spread: spread_of(&id) };
         tasks.start("poller", async move { poller.run(source_note, refresh_asked).await });
         let watch_reserve = ReserveWatch {
-            settings: settings.clone(),
-            clock,
-            engine: handle.clone(),
-            store: store.clone(),
-            health: health.clone(),
+            context: context.clone(),
+            trust_dir: settings.trust_dir.clone(),
+            rules: settings.rules.clone(),
             spread: spread_of(&id),
         };
         tasks.start("reserve", async move { watch_reserve.run().await });
         let (wishes, wished) = mpsc::channel(8);
-        let activations = Activations {
-            settings: settings.clone(),
-            clock,
-            engine: handle.clone(),
-            store: store.clone(),
-            health: health.clone(),
-        };
+        let activations = Activations { context: context.clone(), documents };
         tasks.start("activations", async move { activations.run(wished).await });
         let gateway = next_gateway(settings.gateway.as_ref(), gateway, clock, &handle)?;
         let id: Arc<str> = id.into();
         let status = StatusSource {
             settings: settings.clone(),
-            clock,
-            engine: handle.clone(),
-            store: store.clone(),
-            health: health.clone(),
+            context: context.clone(),
             gateway: gateway.as_ref().map(|(_, running)| running.clone()),
             id: id.clone(),
         };
@@ -196,13 +180,17 @@ impl Session {
             std::future::pending().await
         });
         let (run_now, run_asked) = mpsc::channel(8);
+        let means = Means {
+            runtime_dir: settings.runtime_dir.clone(),
+            enforcement: settings.enforcement.clone(),
+            updates: settings.updates.clone(),
+            actions: settings.actions.clone(),
+        };
         for resource in Resource::ALL {
             let keeper = Keeper {
                 resource,
-                settings: settings.clone(),
-                clock,
-                engine: handle.clone(),
-                health: health.clone(),
+                context: context.clone(),
+                means: means.clone(),
                 gateway: gateway
                     .as_ref()
                     .filter(|_| resource == Resource::Ksn)
@@ -216,11 +204,9 @@ impl Session {
             tasks.start("keeper", async move { keeper.run().await });
         }
         let updates = Updates {
-            settings: settings.clone(),
-            clock,
-            engine: handle.clone(),
-            store: store.clone(),
-            health: health.clone(),
+            context: context.clone(),
+            config: settings.updates.clone(),
+            enforcement: settings.enforcement.clone(),
             asked: run_asked,
         };
         tasks.start("updates", async move { updates.run().await });

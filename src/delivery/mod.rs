@@ -15,22 +15,21 @@ pub mod syslog;
 
 pub use probe::probe;
 
-use super::engine::{Command, Handle, reverts};
-use super::health::{DestinationHealth, HealthRegistry};
+use super::context::Context;
+use super::engine::{Command, reverts};
+use super::health::DestinationHealth;
 use super::outage::{FailureKind, Outage};
 use crate::config::Destination;
 use crate::log::log_event;
-use crate::storage::{Outgoing, Quarantined, Reading, Store, StoreError, read_note};
+use crate::storage::{Outgoing, Quarantined, Reading, StoreError, read_note};
 use answer::Outcome;
 use batch::BATCH_BYTES;
 use jiff::{SignedDuration, Timestamp};
 use refusal_isolator::RefusalIsolator;
 use sender::{Encoder, Prepared, Sender};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::Duration;
 use svm_core::backoff::{Backoff, jitter};
-use svm_core::clock::Clock;
 use tokio::sync::watch;
 
 /// A connection that carries nothing is kept so long.
@@ -51,14 +50,8 @@ pub struct Delivery {
     pub name: String,
     /// Where and how.
     pub settings: Destination,
-    /// Where the events wait.
-    pub store: Store,
-    /// Who keeps what was refused.
-    pub engine: Handle,
-    /// The time.
-    pub clock: Clock,
-    /// Where it writes how it is.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
     /// Changes when somebody wants it tried now.
     pub nudge: watch::Receiver<u64>,
 }
@@ -78,7 +71,7 @@ pub(crate) struct Retry {
 impl Delivery {
     /// Delivers until the engine ends.
     pub async fn run(mut self) {
-        let mut sender = Sender::new(&self.settings.speaks, self.clock);
+        let mut sender = Sender::new(&self.settings.speaks, self.context.clock);
         let mut isolator = RefusalIsolator::new(sender.encoder.most());
         let mut retry = match self.resume().await {
             Ok(retry) => retry,
@@ -86,7 +79,7 @@ impl Delivery {
         };
         let (mut ready, mut coming) = (None, None);
         loop {
-            self.engine.outbox.mark_unchanged();
+            self.context.engine.outbox.mark_unchanged();
             let prepared = match ready.take() {
                 Some(prepared) => prepared,
                 None => match self.read(&mut sender, &isolator).await {
@@ -170,17 +163,17 @@ impl Delivery {
     async fn resume(&mut self) -> Result<Retry, StoreError> {
         let address = self.settings.address();
         let mut health = DestinationHealth { url: address, ..DestinationHealth::default() };
-        let kept = match self.store.retry(&self.name).await {
+        let kept = match self.context.store.retry(&self.name).await {
             Err(StoreError::Closed) => return Err(StoreError::Closed),
             kept => read_note::<Retry>(&format!("retry of {}", self.name), kept.ok().flatten()),
         };
         let retry = kept.unwrap_or_default();
         health.outage.clone_from(&retry.outage);
-        self.health.destinations().insert(self.name.clone(), health);
+        self.context.health.destinations().insert(self.name.clone(), health);
         if let Some(outage) = &retry.outage {
             outage.resumed(&self.name);
         }
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         if let Some(until) = retry.until
             && !retry.held
             && until.duration_since(now) < LONGEST_WAIT
@@ -194,7 +187,7 @@ impl Delivery {
     async fn read(&self, sender: &mut Sender, isolator: &RefusalIsolator) -> Result<Prepared, Outcome> {
         let reading =
             Reading { after: isolator.after(), received: 0, most: isolator.limit(), bytes: BATCH_BYTES };
-        match self.store.next(&self.name, reading).await {
+        match self.context.store.next(&self.name, reading).await {
             Ok(events) => Ok(sender.encoder.prepare(events)),
             Err(error) => Err(Outcome::again("store", error.to_string())),
         }
@@ -210,7 +203,7 @@ impl Delivery {
         most: usize,
     ) -> Option<Prepared> {
         let read = |after| {
-            let (store, name) = (self.store.clone(), self.name.clone());
+            let (store, name) = (self.context.store.clone(), self.name.clone());
             let reading = Reading { after, received: after, most, bytes: BATCH_BYTES };
             tokio::spawn(async move { store.next(&name, reading).await })
         };
@@ -226,7 +219,7 @@ impl Delivery {
     /// does not refuse everything. Asked where so many are refused in a row that looking further among those that
     /// wait would be to hand it everything to refuse.
     async fn takes_what_it_has(&self, sender: &mut Sender) -> bool {
-        let Ok(Some(event)) = self.store.last_delivered(&self.name).await else { return false };
+        let Ok(Some(event)) = self.context.store.last_delivered(&self.name).await else { return false };
         let prepared = sender.encoder.prepare(vec![event]);
         matches!(sender.transport.send(&prepared).await, Outcome::Delivered { .. })
     }
@@ -234,7 +227,7 @@ impl Delivery {
     /// The receiver has everything up to a number: what it refused before that goes into quarantine first.
     async fn settle(&self, isolator: &mut RefusalIsolator, upto: u64) -> Outcome {
         if !isolator.suspects().is_empty() {
-            let at = self.clock.now();
+            let at = self.context.clock.now();
             let refused = isolator.suspects().iter().map(|suspect| {
                 let suspect = suspect.clone();
                 let refused = Quarantined {
@@ -247,12 +240,12 @@ impl Delivery {
                 };
                 (refused, suspect.type_name)
             });
-            if let Err(error) = self.engine.command(Command::Quarantine(refused.collect())).await {
+            if let Err(error) = self.context.engine.command(Command::Quarantine(refused.collect())).await {
                 return Outcome::again("store", error.to_string());
             }
         }
         // Where this fails it will be sent again, under the same ids.
-        match self.store.delivered(&self.name, upto).await {
+        match self.context.store.delivered(&self.name, upto).await {
             Err(error) => Outcome::again("store", error.to_string()),
             Ok(()) => {
                 isolator.taken();
@@ -267,12 +260,12 @@ impl Delivery {
     /// The outcome: that cannot be kept, or is done too often.
     async fn go_on_above(&self, sequence: u64, highest: u64) -> Result<(), Outcome> {
         let destination = self.name.clone();
-        let last = self.store.last_sequence(&destination).await;
+        let last = self.context.store.last_sequence(&destination).await;
         let last = last.map_err(|error| Outcome::again("store", error.to_string()))?;
         if !reverts::may_follow(highest, last) {
             return Err(answer::too_far_ahead(highest, last));
         }
-        match self.engine.command(Command::GoOnAbove { destination, sequence, highest }).await {
+        match self.context.engine.command(Command::GoOnAbove { destination, sequence, highest }).await {
             Ok(turn) if turn.taken => Ok(()),
             Ok(_) => Err(answer::another_machine()),
             Err(error) => Err(Outcome::again("store", error.to_string())),
@@ -284,9 +277,9 @@ impl Delivery {
     }
 
     fn note_delivered(&self) {
-        if let Some(health) = self.health.destinations().get_mut(&self.name) {
+        if let Some(health) = self.context.health.destinations().get_mut(&self.name) {
             Outage::over(&mut health.outage, self.trouble());
-            health.last_delivered_at = Some(self.clock.now());
+            health.last_delivered_at = Some(self.context.clock.now());
         }
     }
 
@@ -302,8 +295,8 @@ impl Delivery {
     ) -> Result<(), watch::error::RecvError> {
         if !isolator.suspects().is_empty() {
             let until = self.note_failure(all_refused(isolator), retry).await;
-            let wait = left(self.clock.now(), until);
-            let Self { clock, engine, nudge, .. } = self;
+            let wait = left(self.context.clock.now(), until);
+            let Self { context: Context { clock, engine, .. }, nudge, .. } = self;
             return tokio::select! {
                 more = engine.outbox.changed() => more,
                 () = clock.sleep(wait) => Ok(()),
@@ -312,12 +305,12 @@ impl Delivery {
         }
         if sender.transport.is_open() {
             // A connection, and the certificates that it trusts, are kept for a while and no longer.
-            match tokio::time::timeout(KEPT, self.engine.outbox.changed()).await {
+            match tokio::time::timeout(KEPT, self.context.engine.outbox.changed()).await {
                 Ok(more) => return more,
                 Err(_) => sender.rest(),
             }
         }
-        self.engine.outbox.changed().await
+        self.context.engine.outbox.changed().await
     }
 
     async fn wait_after(&mut self, outcome: Outcome, retry: &mut Retry) {
@@ -326,8 +319,8 @@ impl Delivery {
     }
 
     async fn sleep(&mut self, until: Timestamp) {
-        let wait = left(self.clock.now(), until);
-        let Self { clock, nudge, .. } = self;
+        let wait = left(self.context.clock.now(), until);
+        let Self { context: Context { clock, .. }, nudge, .. } = self;
         tokio::select! {
             () = clock.sleep(wait) => {}
             Ok(()) = nudge.changed() => {}
@@ -337,7 +330,7 @@ impl Delivery {
     /// Notes a failure in the health, the log and the store; answers when to try again.
     async fn note_failure(&self, outcome: Outcome, retry: &mut Retry) -> Timestamp {
         let (code, message, wait, held) = match outcome {
-            Outcome::Delivered { .. } | Outcome::Conflict { .. } => return self.clock.now(),
+            Outcome::Delivered { .. } | Outcome::Conflict { .. } => return self.context.clock.now(),
             Outcome::Refused { code, answer } => (code, answer, Duration::ZERO, true),
             Outcome::Hold { code, message, wait } => (code, message, wait + jitter(wait / 10), true),
             Outcome::Again { code, message, retry_after } => {
@@ -345,11 +338,11 @@ impl Delivery {
                 (code, message, retry_after.map_or(jittered, |asked| asked + jittered), false)
             }
         };
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let until = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
         let until = until.unwrap_or(now);
         let outage = {
-            let mut destinations = self.health.destinations();
+            let mut destinations = self.context.health.destinations();
             let outage = &mut destinations.entry(self.name.clone()).or_default().outage;
             Outage::note(outage, now, self.trouble(), &code, message);
             outage.clone()
@@ -357,7 +350,7 @@ impl Delivery {
         *retry = Retry { failures: retry.failures.saturating_add(1), until: Some(until), held, outage };
         if let Ok(text) = serde_json::to_string(retry) {
             // Where it cannot be kept, a restart tries at once.
-            self.store.set_retry(&self.name, text).await.ok();
+            self.context.store.set_retry(&self.name, text).await.ok();
         }
         until
     }

@@ -11,8 +11,9 @@ mod verify;
 pub use retry::after_failure;
 pub use verify::verify_now;
 
-use crate::config::SourceSettings;
+use crate::config::{Settings, SourceSettings};
 use hyper::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use std::path::PathBuf;
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::documents::{MAX_DOCUMENT_BYTES, Sub, published_path};
@@ -107,6 +108,22 @@ impl SourceError {
             Self::Status { .. } => "http_status",
             Self::Encoded { .. } | Self::NotADocument { .. } => "not_a_document",
         }
+    }
+}
+
+/// Where documents come from and whose signatures count.
+#[derive(Clone, Debug)]
+pub struct DocumentSource {
+    /// The address, and how it is asked.
+    pub source: SourceSettings,
+    /// The folder of the trusted signers.
+    pub trust_dir: PathBuf,
+}
+
+impl DocumentSource {
+    /// The sections of the settings that it is made of.
+    pub fn of(settings: &Settings) -> Self {
+        Self { source: settings.source.clone(), trust_dir: settings.trust_dir.clone() }
     }
 }
 

@@ -5,18 +5,17 @@
 //! was held then: where another one is held, they say nothing, and a key that was just added is looked for at once.
 
 use super::schedule::{self, Facts};
-use crate::config::Settings;
-use crate::engine::{Command, Handle, Published};
+use crate::context::Context;
+use crate::engine::{Command, Published};
+use crate::fetch::DocumentSource;
 use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use crate::health::HealthRegistry;
 use crate::log::log_event;
 use crate::outage::{FailureKind, Outage};
-use crate::storage::{Commit, SOURCE_NOTE, Store, read_note};
+use crate::storage::{Commit, SOURCE_NOTE, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::Duration;
-use svm_core::clock::Clock;
 use svm_core::clock::trust::Suspicion;
 use svm_core::documents::{Expect, text_digest};
 use svm_core::subscription::Held;
@@ -147,16 +146,10 @@ impl Doubt {
 
 /// The poller's parts.
 pub struct Poller {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// The engine.
-    pub engine: Handle,
-    /// The store, for the poller's own note.
-    pub store: Store,
-    /// Where it writes how it is.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
+    /// Where documents come from and whose signatures count.
+    pub documents: DocumentSource,
     /// The SVM's place in an interval, 0 to 1.
     pub spread: f64,
 }
@@ -167,28 +160,30 @@ impl Poller {
         let mut memory: Memory = read_note(SOURCE_NOTE, note).unwrap_or_default();
         let mut doubt = Doubt::default();
         loop {
-            let picture = self.engine.picture.borrow_and_update().clone();
+            let picture = self.context.engine.picture.borrow_and_update().clone();
             let active = picture.active.as_ref().zip(picture.state.active.as_ref());
             if let Some((active, held)) = active
-                && memory.go_by(active, held, &self.health)
+                && memory.go_by(active, held, &self.context.health)
             {
                 self.keep(&memory).await;
             }
-            let due = active.filter(|_| self.settings.source.url.is_some()).map(|(_, held)| {
-                let now = self.clock.now();
+            let due = active.filter(|_| self.documents.source.url.is_some()).map(|(_, held)| {
+                let now = self.context.clock.now();
                 let facts = Facts::of(&picture.state, now, self.spread);
                 // An instant that lies ahead was noted under another clock.
                 let last = memory.last_look.unwrap_or(now).min(now);
-                let next = schedule::next_look(&self.settings.source, &facts, last);
+                let next = schedule::next_look(&self.documents.source, &facts, last);
                 let next = memory.first_look(held, self.spread).map_or(next, |at| at.min(next));
                 let longest = now.checked_add(SignedDuration::from_hours(2)).unwrap_or(now);
                 let next = memory.not_before.filter(|at| *at <= longest).unwrap_or(next);
-                doubt.look_at(self.clock.suspicion(), now, self.spread).map_or(next, |at| at.min(next))
+                doubt
+                    .look_at(self.context.clock.suspicion(), now, self.spread)
+                    .map_or(next, |at| at.min(next))
             });
             self.show(&memory, due);
             let mut asked = None;
             tokio::select! {
-                changed = self.engine.picture.changed() => {
+                changed = self.context.engine.picture.changed() => {
                     if changed.is_err() { return }
                     continue;
                 }
@@ -196,9 +191,9 @@ impl Poller {
                     None => return,
                     Some(reply) => asked = Some(reply),
                 },
-                () = self.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {
+                () = self.context.clock.sleep_until(due.unwrap_or(Timestamp::MAX)) => {
                     // A long wait is cut into hours.
-                    if due.is_none_or(|due| self.clock.now() < due) {
+                    if due.is_none_or(|due| self.context.clock.now() < due) {
                         continue;
                     }
                 }
@@ -218,37 +213,38 @@ impl Poller {
     }
 
     async fn look(&self, memory: &mut Memory, active: &Published, full: bool) -> PollOutcome {
-        let now = self.clock.now();
+        let now = self.context.clock.now();
         let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
         let etag = memory.etag.clone().filter(|_| !full && !old);
         memory.last_look = Some(now);
-        let looked = match fetch(&self.settings.source, &active.sub, etag.as_deref(), &self.clock).await {
-            Err(error @ SourceError::NotConfigured) => {
-                return PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() };
-            }
-            Ok(Answer::NotChanged) => {
-                // What was refused is published no more.
-                memory.accepted();
-                PollOutcome::NotChanged
-            }
-            Ok(Answer::Document { text, etag }) => {
-                let looked = self.offer(memory, &text, active).await;
-                if matches!(looked, PollOutcome::NotChanged | PollOutcome::Taken) {
-                    memory.etag = etag;
-                    memory.last_full = Some(now);
+        let looked =
+            match fetch(&self.documents.source, &active.sub, etag.as_deref(), &self.context.clock).await {
+                Err(error @ SourceError::NotConfigured) => {
+                    return PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() };
                 }
-                looked
-            }
-            Err(error) => {
-                let retry_after = match &error {
-                    SourceError::Status { retry_after, .. } => *retry_after,
-                    _ => None,
-                };
-                memory.not_before = Some(self.later(now, memory.failures, retry_after));
-                memory.failures = memory.failures.saturating_add(1);
-                PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
-            }
-        };
+                Ok(Answer::NotChanged) => {
+                    // What was refused is published no more.
+                    memory.accepted();
+                    PollOutcome::NotChanged
+                }
+                Ok(Answer::Document { text, etag }) => {
+                    let looked = self.offer(memory, &text, active).await;
+                    if matches!(looked, PollOutcome::NotChanged | PollOutcome::Taken) {
+                        memory.etag = etag;
+                        memory.last_full = Some(now);
+                    }
+                    looked
+                }
+                Err(error) => {
+                    let retry_after = match &error {
+                        SourceError::Status { retry_after, .. } => *retry_after,
+                        _ => None,
+                    };
+                    memory.not_before = Some(self.later(now, memory.failures, retry_after));
+                    memory.failures = memory.failures.saturating_add(1);
+                    PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
+                }
+            };
         match &looked {
             PollOutcome::Failed { code, message } => {
                 if memory.not_before.is_none_or(|at| at <= now) {
@@ -268,25 +264,25 @@ impl Poller {
     async fn keep(&self, memory: &Memory) {
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
-        if let Err(error) = self.store.commit(commit).await {
+        if let Err(error) = self.context.store.commit(commit).await {
             log_event!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
         }
     }
 
     fn later(&self, now: Timestamp, failures: u32, retry_after: Option<Duration>) -> Timestamp {
-        let wait = after_failure(failures, retry_after, self.settings.source.interval);
+        let wait = after_failure(failures, retry_after, self.documents.source.interval);
         SignedDuration::try_from(wait).ok().and_then(|w| now.checked_add(w).ok()).unwrap_or(now)
     }
 
     async fn offer(&self, memory: &mut Memory, text: &str, active: &Published) -> PollOutcome {
         // The key may have left while the answer was under way, as where a reserve key takes over: what is published of it
         // is not for this SVM any more, and no fault of the vendor's.
-        if self.engine.picture.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
+        if self.context.engine.picture.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
             return PollOutcome::NotChanged;
         }
         let digest = text_digest(text);
         let expect = Expect { sub: Some(&active.sub), issuer: Some(&active.issuer) };
-        let offered = verify_now(text, &self.settings.trust_dir, expect, &mut memory.told_of_signers);
+        let offered = verify_now(text, &self.documents.trust_dir, expect, &mut memory.told_of_signers);
         if let Some((known, code, message)) = &memory.refused
             && *known == digest
             && offered.as_ref().err().is_none_or(|refusal| refusal.code.as_str() == code)
@@ -296,7 +292,7 @@ impl Poller {
             return PollOutcome::Refused { code: code.clone(), message: message.clone() };
         }
         let document = offered.as_ref().ok().map(|document| text_digest(&document.text));
-        match self.engine.command(Command::Publish(Box::new(offered))).await {
+        match self.context.engine.command(Command::Publish(Box::new(offered))).await {
             Err(error) => PollOutcome::Failed { code: "store".to_owned(), message: error.to_string() },
             Ok(turn) => match turn.refusal() {
                 Some(refusal) => {
@@ -318,8 +314,8 @@ impl Poller {
     }
 
     fn show(&self, memory: &Memory, due: Option<Timestamp>) {
-        let mut source = self.health.source();
-        source.configured = self.settings.source.url.is_some();
+        let mut source = self.context.health.source();
+        source.configured = self.documents.source.url.is_some();
         source.last_heard_at = memory.last_heard;
         source.next_look_at = due;
         source.outage.clone_from(&memory.outage);

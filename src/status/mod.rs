@@ -14,6 +14,7 @@ use super::health::{
 use super::identity::hostname;
 use super::outage::Outage;
 use crate::config::WhenDown;
+use crate::context::Context;
 use crate::permits::budget;
 use crate::storage::Waiting;
 use jiff::{SignedDuration, Timestamp};
@@ -146,9 +147,9 @@ impl StatusSource {
 
     /// The status now, and the state that it shows.
     pub(super) async fn status_and_state(&self) -> (Status, Arc<State>) {
-        let waiting = self.store.waiting().await.unwrap_or_default();
+        let waiting = self.context.store.waiting().await.unwrap_or_default();
         let gateway = self.gateway.as_ref().map(|gateway| gateway.health());
-        let picture = self.engine.picture.borrow();
+        let picture = self.context.engine.picture.borrow();
         let observed = Observed { source: self, picture: &picture, waiting, gateway, hostname: hostname() };
         (Status::of(observed), picture.state.clone())
     }
@@ -157,7 +158,7 @@ impl StatusSource {
 impl Status {
     fn of(observed: Observed<'_>) -> Self {
         let Observed { source, picture, waiting, gateway, hostname } = observed;
-        let StatusSource { settings, clock, health, id, .. } = source;
+        let StatusSource { settings, context: Context { clock, health, .. }, id, .. } = source;
         let (state, now) = (&picture.state, clock.now());
         let told = &state.told;
         let course = state.course();

@@ -75,7 +75,7 @@ impl Reporter {
         spread: f64,
     ) -> (Self, ReporterHandle) {
         let (handle, requests) = mpsc::channel(8);
-        let seen = source.engine.picture.borrow().state.clone();
+        let seen = source.context.engine.picture.borrow().state.clone();
         let mut reporter = Self {
             source,
             devices,
@@ -94,9 +94,9 @@ impl Reporter {
     pub async fn run(mut self) {
         loop {
             self.notice_change();
-            let (clock, report_at) = (self.source.clock, self.report_at);
+            let (clock, report_at) = (self.source.context.clock, self.report_at);
             tokio::select! {
-                changed = self.source.engine.picture.changed() => if changed.is_err() { return },
+                changed = self.source.context.engine.picture.changed() => if changed.is_err() { return },
                 request = self.requests.recv() => match request {
                     None => return,
                     // The one who asked may have gone.
@@ -118,13 +118,15 @@ impl Reporter {
 
     fn plan(&mut self) {
         self.report_at =
-            next_on_grid(self.source.clock.now(), self.source.settings.report_every, self.spread);
+            next_on_grid(self.source.context.clock.now(), self.source.settings.report_every, self.spread);
     }
 
     /// Brings the next report forward if keys or devices changed, or the clock was set back.
     fn notice_change(&mut self) {
-        let (now, after) =
-            (self.source.clock.now(), self.source.engine.picture.borrow_and_update().state.clone());
+        let (now, after) = (
+            self.source.context.clock.now(),
+            self.source.context.engine.picture.borrow_and_update().state.clone(),
+        );
         if self.report_at.duration_since(now) > self.source.settings.report_every {
             self.plan();
         }
@@ -142,7 +144,7 @@ impl Reporter {
         self.certificates.check().await;
         if self.report().await.is_err() {
             // The engine logs why.
-            let again = self.source.clock.now().checked_add(REPORT_AGAIN);
+            let again = self.source.context.clock.now().checked_add(REPORT_AGAIN);
             self.report_at = again.unwrap_or(Timestamp::MAX);
         }
     }
@@ -161,7 +163,7 @@ impl Reporter {
             let (status, of) = self.source.status_and_state().await;
             let status = serde_json::to_value(&status).unwrap_or_default();
             let report = StatusReport { of: of.clone(), hostname: self.hostname.clone(), status };
-            let turn = self.source.engine.command(Command::StatusReport(Box::new(report))).await?;
+            let turn = self.source.context.engine.command(Command::StatusReport(Box::new(report))).await?;
             // Otherwise the state changed since it was shown, and this report would come after newer events.
             if turn.taken {
                 self.seen = of;

@@ -1,26 +1,20 @@
 //! Where a status comes from: the engine's state, and what the other parts publish of themselves.
 
 use crate::config::Settings;
-use crate::engine::{EngineSnapshot, Handle};
+use crate::context::Context;
+use crate::engine::EngineSnapshot;
 use crate::gateway::Gateway;
-use crate::health::{GatewayHealth, HealthRegistry};
-use crate::storage::{Store, Waiting};
+use crate::health::GatewayHealth;
+use crate::storage::Waiting;
 use std::sync::Arc;
-use svm_core::clock::Clock;
 
 /// Builds the status for sockets, metrics and reports.
 #[derive(Clone)]
 pub struct StatusSource {
     /// The settings in force.
     pub settings: Arc<Settings>,
-    /// The time that the agent trusts.
-    pub clock: Clock,
-    /// The engine, for its snapshot.
-    pub engine: Handle,
-    /// The store, for the events that wait.
-    pub store: Store,
-    /// What the parts publish.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
     /// The gateway, if the settings have one: it counts on its own thread, so it is asked.
     pub gateway: Option<Arc<Gateway>>,
     /// The SVM's id.

@@ -17,29 +17,22 @@ mod unreported;
 pub use memory::Memory;
 pub use request::{RunAnswer, RunRequest};
 
-use crate::config::Settings;
-use crate::engine::Handle;
-use crate::health::HealthRegistry;
-use crate::storage::{Store, read_note};
+use crate::config::{Enforcement, Updates as Config};
+use crate::context::Context;
+use crate::storage::read_note;
 use driver::{Due, Jobs, ScheduleTracker};
 use jiff::Timestamp;
-use std::sync::Arc;
-use svm_core::clock::Clock;
-use task::{Context, Following, Task};
+use task::{Following, Setup, Task};
 use tokio::sync::mpsc;
 
 /// The parts of the update task.
 pub struct Updates {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// The engine.
-    pub engine: Handle,
-    /// The store, for the note.
-    pub store: Store,
-    /// Where it writes how it is.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
+    /// When updates run, and which unit they are.
+    pub config: Config,
+    /// What must not stop with that unit.
+    pub enforcement: Enforcement,
     /// Who asks for a run.
     pub asked: mpsc::Receiver<RunRequest>,
 }
@@ -47,15 +40,15 @@ pub struct Updates {
 impl Updates {
     /// Works until whoever may ask is gone.
     pub async fn run(self) {
-        let Self { settings, clock, engine, store, health, mut asked } = self;
-        let note = store.note(memory::NOTE).await.ok().flatten();
+        let Self { context, config, enforcement, mut asked } = self;
+        let note = context.store.note(memory::NOTE).await.ok().flatten();
         let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
         let stored = memory.to_note();
         let (told, mut due) = mpsc::channel(8);
-        let following = follow(&mut memory, &settings, clock.now(), told).await;
+        let following = follow(&mut memory, &config, context.clock.now(), told).await;
         let waiting = memory.waiting.filter(|_| following.is_some());
-        let context = Context { settings, clock, engine, health };
-        let mut task = Task::new(context, memory, stored, following);
+        let setup = Setup { context, config, enforcement };
+        let mut task = Task::new(setup, memory, stored, following);
         task.resume(waiting);
         loop {
             task.look().await;
@@ -76,12 +69,11 @@ impl Updates {
 /// Follows the schedule from where it was followed before, if there is one; `told` is sent what is due.
 async fn follow(
     memory: &mut Memory,
-    settings: &Settings,
+    config: &Config,
     now: Timestamp,
     told: mpsc::Sender<Due>,
 ) -> Option<Following> {
     let before = memory.followed.take();
-    let config = &settings.updates;
     if config.schedule.is_empty() {
         return None;
     }

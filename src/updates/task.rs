@@ -1,9 +1,10 @@
 //! The task of database updates: what is due, what goes on, and what came of it.
 
-use crate::config::{Missed, Settings, Updates as Config};
-use crate::engine::Handle;
+use crate::config::Enforcement;
+use crate::config::{Missed, Updates as Config};
+use crate::context::Context;
 use crate::gates::protection::Guard;
-use crate::health::{Failed, HealthRegistry, Outdated, UpdatesHealth};
+use crate::health::{Failed, Outdated, UpdatesHealth};
 use crate::log::log_event;
 use crate::updates::age;
 use crate::updates::age::Limits;
@@ -16,10 +17,9 @@ use crate::updates::run::{Failure, NoStart, Outcome, Patience, Underway};
 use crate::updates::unreported::Unreported;
 use jiff::{SignedDuration, Timestamp};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 use svm_core::backoff::jitter;
-use svm_core::clock::{self, Clock};
+use svm_core::clock::{self};
 use svm_core::events::Operational;
 use tokio::time::Instant;
 
@@ -45,11 +45,10 @@ pub(crate) struct OnItsWay {
 }
 
 /// What the task works with.
-pub(crate) struct Context {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) clock: Clock,
-    pub(crate) engine: Handle,
-    pub(crate) health: Arc<HealthRegistry>,
+pub(crate) struct Setup {
+    pub(crate) context: Context,
+    pub(crate) config: Config,
+    pub(crate) enforcement: Enforcement,
 }
 
 /// A schedule that is followed, and the jobs that are run for it.
@@ -75,7 +74,7 @@ struct Databases {
 
 /// The update task.
 pub(crate) struct Task {
-    context: Context,
+    setup: Setup,
     memory: Memory,
     following: Option<Following>,
     delayed: Option<Delayed>,
@@ -104,14 +103,9 @@ pub(crate) async fn wait_until(at: Option<Instant>) {
 
 impl Task {
     /// A task that has not looked yet; `stored` is the text of its note.
-    pub(crate) fn new(
-        context: Context,
-        memory: Memory,
-        stored: String,
-        following: Option<Following>,
-    ) -> Self {
+    pub(crate) fn new(setup: Setup, memory: Memory, stored: String, following: Option<Following>) -> Self {
         Self {
-            context,
+            setup,
             memory,
             following,
             delayed: None,
@@ -123,7 +117,7 @@ impl Task {
     }
 
     fn config(&self) -> &Config {
-        &self.context.settings.updates
+        &self.setup.config
     }
 
     fn limits(&self) -> Limits {
@@ -151,7 +145,7 @@ impl Task {
             None => {}
         }
         let longest = driver::LATE.saturating_add(self.config().random_delay);
-        let fresh = |due: &Due| self.context.clock.now().duration_since(due.slot).abs() <= longest;
+        let fresh = |due: &Due| self.setup.context.clock.now().duration_since(due.slot).abs() <= longest;
         match waiting {
             Some(due) if self.run.is_none() && (fresh(&due) || self.config().missed == Missed::RunOnce) => {
                 self.due(due);
@@ -162,7 +156,7 @@ impl Task {
 
     /// What the time brings.
     pub(crate) async fn look(&mut self) {
-        let now = self.context.clock.now();
+        let now = self.setup.context.clock.now();
         if let Some(Following { tracker, jobs }) = &mut self.following {
             let before = tracker.followed().clone();
             if let Some((due, line)) = tracker.look(now) {
@@ -177,16 +171,16 @@ impl Task {
             self.start(Some(due), None);
         }
         self.look_at_age(now);
-        self.unreported.report(&self.context.engine, &self.memory).await;
+        self.unreported.report(&self.setup.context.engine, &self.memory).await;
         self.show(now);
     }
 
     /// When to look again, if ever.
     pub(crate) fn wait(&self) -> Option<Instant> {
-        let now = self.context.clock.now();
+        let now = self.setup.context.clock.now();
         let world = |until: Timestamp| {
             let left = until.duration_since(now).max(SignedDuration::ZERO).unsigned_abs();
-            self.context.clock.world(left).saturating_add(Duration::from_millis(1))
+            self.setup.context.clock.world(left).saturating_add(Duration::from_millis(1))
         };
         let next = self.following.as_ref().map(|following| following.tracker.next());
         let slot = next.map(|next| next.map_or(LOOK, world).min(LOOK));
@@ -215,7 +209,8 @@ impl Task {
         if delay.is_zero() {
             return self.start(Some(due), None);
         }
-        self.delayed = Some(Delayed { until: Instant::now() + self.context.clock.world(jitter(delay)), due });
+        self.delayed =
+            Some(Delayed { until: Instant::now() + self.setup.context.clock.world(jitter(delay)), due });
         self.memory.waiting = Some(due);
     }
 
@@ -232,7 +227,7 @@ impl Task {
     }
 
     fn start(&mut self, due: Option<Due>, reply: Option<RunRequest>) {
-        let (permitted, why) = run::permitted(&self.context.engine.permits, &self.context.clock);
+        let (permitted, why) = run::permitted(&self.setup.context.engine.permits, &self.setup.context.clock);
         let unit = self.config().unit.clone();
         if !permitted {
             self.memory.waiting = None;
@@ -252,9 +247,9 @@ impl Task {
     }
 
     fn follow(&mut self, underway: Underway, due: Option<Due>) {
-        let enforcement = &self.context.settings.enforcement;
+        let enforcement = &self.setup.enforcement;
         let patience = Patience { run: self.config().timeout, stop: enforcement.stop_timeout };
-        let (clock, permits) = (self.context.clock, self.context.engine.permits.clone());
+        let (clock, permits) = (self.setup.context.clock, self.setup.context.engine.permits.clone());
         let guard = Guard::new(enforcement);
         let next =
             Box::pin(
@@ -266,7 +261,7 @@ impl Task {
     /// A run got on.
     pub(crate) async fn next(&mut self, next: Next) {
         let Some(OnItsWay { reply, due, .. }) = self.run.take() else { return };
-        let (unit, now) = (self.config().unit.clone(), self.context.clock.now());
+        let (unit, now) = (self.config().unit.clone(), self.setup.context.clock.now());
         let slot = due.map(|due| due.slot.to_string());
         if matches!(next, Next::MayBegin(_)) {
             self.memory.waiting = None;
@@ -284,7 +279,7 @@ impl Task {
                 };
                 // Kept before it is begun: `begin` is not looked at until then.
                 self.memory.underway = Some(underway);
-                let guard = Guard::new(&self.context.settings.enforcement);
+                let guard = Guard::new(&self.setup.enforcement);
                 let next =
                     Box::pin(async move { Next::Began(run::begin(&guard, &unit, &before, now).await) });
                 self.run = Some(OnItsWay { next, reply, due });
@@ -360,8 +355,12 @@ impl Task {
 
     fn look_at_age(&mut self, now: Timestamp) {
         let file = self.config().databases_file.as_deref();
-        let (of, problem) =
-            age::databases_of(file, self.memory.last_succeeded_at, now, self.context.clock.wall_is_behind());
+        let (of, problem) = age::databases_of(
+            file,
+            self.memory.last_succeeded_at,
+            now,
+            self.setup.context.clock.wall_is_behind(),
+        );
         if let (Some(file), Some(problem)) = (file, &problem)
             && self.databases.problem.as_ref() != Some(problem)
         {
@@ -383,10 +382,10 @@ impl Task {
     fn show(&self, now: Timestamp) {
         let config = self.config();
         let waits = self.delayed.and_then(|Delayed { until, .. }| {
-            let left = self.context.clock.span(until.saturating_duration_since(Instant::now()));
+            let left = self.setup.context.clock.span(until.saturating_duration_since(Instant::now()));
             now.checked_add(SignedDuration::try_from(left).ok()?).ok()
         });
-        *self.context.health.updates() = UpdatesHealth {
+        *self.setup.context.health.updates() = UpdatesHealth {
             unit: config.unit.clone(),
             schedule: config.schedule.lines().iter().map(|line| line.as_str().to_owned()).collect(),
             time_zone: config.schedule.zone().to_owned(),

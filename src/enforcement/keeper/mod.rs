@@ -9,7 +9,7 @@ mod state;
 mod units;
 
 pub use dues::Dues;
-pub use state::Keeper;
+pub use state::{Keeper, Means};
 
 use super::actions::{Looked, Running};
 use crate::engine::{AgentReport, Command};
@@ -42,17 +42,17 @@ impl Keeper {
     /// Keeps for as long as the program runs.
     pub async fn run(mut self) {
         let now = Instant::now();
-        let mine = self.settings.actions.iter().filter(|(_, action)| action.resource == self.resource);
-        let guard = Guard::new(&self.settings.enforcement);
+        let mine = self.means.actions.iter().filter(|(_, action)| action.resource == self.resource);
+        let guard = Guard::new(&self.means.enforcement);
         let mut actions: Vec<Running> =
             mine.map(|(name, action)| Running::new(name, action, guard.clone(), now)).collect();
         let mut failures = 0_u32;
-        let mut permits = self.engine.permits.clone();
+        let mut permits = self.context.engine.permits.clone();
         loop {
             self.look.mark_unchanged();
             // What is read here is seen: each later permit is carried out, also one that comes to the same.
-            let permit = permit_file::last_written(&mut permits, self.resource, &self.clock).await;
-            let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.clock));
+            let permit = permit_file::last_written(&mut permits, self.resource, &self.context.clock).await;
+            let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.context.clock));
             let begun = self.begin(verdict).await;
             let outcome = tokio::select! {
                 outcome = self.finish(verdict, begun, &mut actions) => outcome,
@@ -77,18 +77,18 @@ impl Keeper {
 
     /// What the permit comes to now: one that is over allows nothing.
     fn verdict(&self) -> Permit {
-        self.permit().map_or(Permit::Stopped, |permit| permit.in_force(&self.clock))
+        self.permit().map_or(Permit::Stopped, |permit| permit.in_force(&self.context.clock))
     }
 
     fn permit(&self) -> Option<PermitFile> {
-        self.engine.permits.borrow().iter().find(|p| p.resource == self.resource).cloned()
+        self.context.engine.permits.borrow().iter().find(|p| p.resource == self.resource).cloned()
     }
 
     /// Waits until the permit comes to anything else than `verdict`.
     async fn other_than(&self, verdict: Permit) {
-        let mut permits = self.engine.permits.clone();
+        let mut permits = self.context.engine.permits.clone();
         while self.verdict() == verdict {
-            let left = self.permit().map_or(Duration::MAX, |permit| permit.left(&self.clock));
+            let left = self.permit().map_or(Duration::MAX, |permit| permit.left(&self.context.clock));
             tokio::select! {
                 changed = permits.changed() => if changed.is_err() { return std::future::pending().await },
                 // Stopped does not end by itself; a wall clock may be stepped meanwhile.
@@ -123,8 +123,9 @@ impl Keeper {
 
     /// Whether who reads the permit's file is told the same.
     fn see_file(&self, verdict: Permit) -> Outcome {
-        let folder = permit_file::folder(&self.settings.runtime_dir);
-        let says = PermitFile::read(&folder, self.resource).map(|permit| permit.in_force(&self.clock));
+        let folder = permit_file::folder(&self.means.runtime_dir);
+        let says =
+            PermitFile::read(&folder, self.resource).map(|permit| permit.in_force(&self.context.clock));
         let problem = match says {
             Ok(says) if says == verdict => None,
             // Nobody is allowed anything then.
@@ -150,7 +151,7 @@ impl Keeper {
 
     /// Publishes what came of it.
     fn show(&self, verdict: Permit, outcome: &Outcome, actions: &[Running]) {
-        let mut shown = self.health.enforcement();
+        let mut shown = self.context.health.enforcement();
         let shown = shown.entry(self.resource).or_default();
         shown.verdict = Some(verdict);
         shown.enforced_by.clone_from(&outcome.by);
@@ -169,14 +170,14 @@ impl Keeper {
             [] if an_actions && failing > 0 => {}
             [] => Outage::over(&mut shown.outage, trouble),
             problems => {
-                Outage::note(&mut shown.outage, self.clock.now(), trouble, code, problems.join("; "));
+                Outage::note(&mut shown.outage, self.context.clock.now(), trouble, code, problems.join("; "));
             }
         }
     }
 
     /// Tells what is not told yet. What cannot be kept stays, until the store works again.
     async fn settle(&mut self, verdict: Permit, done: Option<&[String]>) {
-        if self.engine.picture.borrow().store_problem.is_some() {
+        if self.context.engine.picture.borrow().store_problem.is_some() {
             return;
         }
         while let Some(event) = self.untold.first().cloned() {
@@ -189,7 +190,7 @@ impl Keeper {
             self.told(tell).await;
         }
         let awaited = {
-            let state = &self.engine.picture.borrow().state;
+            let state = &self.context.engine.picture.borrow().state;
             let standing = state.enforcement.progress.get(&self.resource);
             state.told.permit(self.resource) == verdict && standing.is_some_and(|s| s.told.is_some())
         };
@@ -205,15 +206,15 @@ impl Keeper {
 
     /// Reasons for the device status, over both resources.
     fn conditions(&self) -> Vec<AgentReport> {
-        let shown = self.health.enforcement();
+        let shown = self.context.health.enforcement();
         // Right after a start, what the other keeper will find is not known: what was told before stands.
         if shown.values().filter(|e| e.verdict.is_some()).count() < Resource::ALL.len() {
             return Vec::new();
         }
-        let governed = |resource: &Resource| self.settings.enforcement.governs.contains(resource);
+        let governed = |resource: &Resource| self.means.enforcement.governs.contains(resource);
         let unheld = shown.iter().any(|(r, e)| governed(r) && e.outage.is_none() && e.enforced_by.is_empty());
         let failing = shown.values().any(|e| e.outage.is_some());
-        let known = self.engine.picture.borrow().state.clone();
+        let known = self.context.engine.picture.borrow().state.clone();
         [(Reason::NotEnforced, unheld), (Reason::EnforcementFailed, failing)]
             .into_iter()
             .filter(|(name, holds)| known.conditions.contains_key(name) != *holds)
@@ -234,7 +235,7 @@ impl Keeper {
         permits: &mut watch::Receiver<Vec<PermitFile>>,
     ) {
         let again = retry.map(|after| Instant::now() + after);
-        let (mut look, mut picture) = (self.look.clone(), self.engine.picture.clone());
+        let (mut look, mut picture) = (self.look.clone(), self.context.engine.picture.clone());
         loop {
             picture.mark_unchanged();
             self.settle(verdict, done).await;
@@ -289,7 +290,7 @@ impl Keeper {
         };
         let what = format!("the action {name}");
         {
-            let mut shown = self.health.enforcement();
+            let mut shown = self.context.health.enforcement();
             let shown = shown.entry(resource).or_default();
             match &problem {
                 Some(problem) => {
@@ -304,7 +305,7 @@ impl Keeper {
                     if code == ACTION_FAILED {
                         self.failing = Some(name.clone());
                     }
-                    Outage::note(&mut shown.outage, self.clock.now(), trouble, code, problem.clone());
+                    Outage::note(&mut shown.outage, self.context.clock.now(), trouble, code, problem.clone());
                 }
                 None => {
                     if !shown.enforced_by.contains(&what) {

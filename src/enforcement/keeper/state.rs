@@ -1,14 +1,15 @@
 //! A keeper: what it is made of, and what all its parts use.
 
 use super::dues::Dues;
-use crate::config::Settings;
-use crate::engine::{Command, Handle};
+use crate::config::{Action, Enforcement, Updates};
+use crate::context::Context;
+use crate::engine::Command;
 use crate::gateway::Gateway;
-use crate::health::HealthRegistry;
 use crate::updates::RunRequest;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use svm_core::clock::Clock;
 use svm_core::events::Operational;
 use svm_core::subscription::Resource;
 use tokio::sync::{mpsc, watch};
@@ -19,18 +20,27 @@ const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After a failure: again after so long, doubling.
 pub(super) const LAST_RETRY: Duration = Duration::from_secs(60);
 
+/// What a keeper takes from the settings.
+#[derive(Clone)]
+pub struct Means {
+    /// Where the permit files and the notes of refused units are.
+    pub runtime_dir: PathBuf,
+    /// The gates, and how long a unit may take to stop.
+    pub enforcement: Enforcement,
+    /// The unit that the schedule of updates starts.
+    pub updates: Updates,
+    /// The actions of both resources, by name.
+    pub actions: BTreeMap<String, Action>,
+}
+
 /// The keeper of one resource.
 pub struct Keeper {
     /// Which.
     pub resource: Resource,
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// The time.
-    pub clock: Clock,
-    /// Whose permits are carried out.
-    pub engine: Handle,
-    /// Where it is shown.
-    pub health: Arc<HealthRegistry>,
+    /// What all tasks share.
+    pub context: Context,
+    /// What holds it to its permit.
+    pub means: Means,
     /// The gateway, where there is one for this resource.
     pub gateway: Option<Arc<Gateway>>,
     /// Asks for a database update.
@@ -55,6 +65,8 @@ pub(super) struct Outcome {
 impl Keeper {
     /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
     pub(super) async fn command(&self, order: Command) -> bool {
-        tokio::time::timeout(ENGINE_TIMEOUT, self.engine.command(order)).await.is_ok_and(|kept| kept.is_ok())
+        tokio::time::timeout(ENGINE_TIMEOUT, self.context.engine.command(order))
+            .await
+            .is_ok_and(|kept| kept.is_ok())
     }
 }

@@ -51,17 +51,17 @@ pub(super) struct Governed {
 impl Keeper {
     /// What is governed, here and for the other resource: units with a gate, and the one that the schedule starts.
     fn units(&self) -> Result<Governed, String> {
-        let folder = &self.settings.enforcement.gates_dir;
+        let folder = &self.means.enforcement.gates_dir;
         let found = units::installed(folder)
             .map_err(|e| format!("the gates in {} cannot be read: {e}", folder.display()))?;
         let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
-            self.settings.updates.scheduled_unit(resource).map(|unit| (resource, unit.to_owned()))
+            self.means.updates.scheduled_unit(resource).map(|unit| (resource, unit.to_owned()))
         });
         // One that `svm-agent updates run` started, without a schedule.
-        let unit = &self.settings.updates.unit;
-        let by_hand = self.health.updates().running_since.is_some()
-            || self.engine.picture.borrow().state.enforcement.pending_starts.contains(unit);
+        let unit = &self.means.updates.unit;
+        let by_hand = self.context.health.updates().running_since.is_some()
+            || self.context.engine.picture.borrow().state.enforcement.pending_starts.contains(unit);
         let by_hand = by_hand.then(|| (Resource::DatabaseUpdates, unit.clone()));
         let mut governed = Governed::default();
         for (resource, unit) in gated.chain(scheduled).chain(by_hand) {
@@ -93,7 +93,7 @@ impl Keeper {
     }
 
     fn guard(&self) -> Guard {
-        Guard::new(&self.settings.enforcement)
+        Guard::new(&self.means.enforcement)
     }
 
     /// Has units stopped, and remembers that they ran. One with which the protection would stop runs on. Answers which
@@ -106,7 +106,7 @@ impl Keeper {
         if units.is_empty() {
             return (Vec::new(), None);
         }
-        let known = self.engine.picture.borrow().state.clone();
+        let known = self.context.engine.picture.borrow().state.clone();
         let guard = self.guard();
         let (units, harm) = guard.may_stop(units, shown).await;
         let new = self.dues.stopped(&units, &known.enforcement.pending_starts);
@@ -123,7 +123,7 @@ impl Keeper {
     /// Waits until none of the units runs; one that does not stop is killed.
     pub(super) async fn see_stopped(&self, units: &[String], mut told: Vec<String>) -> Outcome {
         let mut outcome = Outcome::default();
-        let patience = self.clock.world(self.settings.enforcement.stop_timeout.unsigned_abs());
+        let patience = self.context.clock.world(self.means.enforcement.stop_timeout.unsigned_abs());
         let began = Instant::now();
         let mut pauses = STOPPING_LOOK.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
         let mut killed = false;
@@ -175,8 +175,8 @@ impl Keeper {
                 return outcome;
             }
         };
-        let known = self.engine.picture.borrow().state.clone();
-        let noted = owed::noted(&self.settings.runtime_dir);
+        let known = self.context.engine.picture.borrow().state.clone();
+        let noted = owed::noted(&self.means.runtime_dir);
         for unit in shown.iter().filter(|unit| unit.load == "loaded").map(|unit| &unit.id) {
             if !self.dues.is_owed(unit, &known.enforcement.pending_starts) && !noted.contains(unit) {
                 continue;
@@ -185,7 +185,7 @@ impl Keeper {
                 Ok(()) => {
                     log_event!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
                     self.dues.started(unit);
-                    owed::forget(&self.settings.runtime_dir, std::slice::from_ref(unit));
+                    owed::forget(&self.means.runtime_dir, std::slice::from_ref(unit));
                 }
                 Err(problem) => outcome.problems.push(problem),
             }
@@ -203,14 +203,14 @@ impl Keeper {
 
     /// Whether a question left a note for a unit of ours.
     pub(super) fn is_noted(&self) -> bool {
-        let noted = owed::noted(&self.settings.runtime_dir);
+        let noted = owed::noted(&self.means.runtime_dir);
         !noted.is_empty()
             && self.units().is_ok_and(|governed| noted.iter().any(|unit| governed.here.contains(unit)))
     }
 
     /// Starts a unit that waited. A run of the schedule's unit is watched by those who watch its others.
     async fn start(&self, unit: &str, shown: &[UnitState]) -> Result<(), String> {
-        if self.settings.updates.scheduled_unit(self.resource) == Some(unit) {
+        if self.means.updates.scheduled_unit(self.resource) == Some(unit) {
             let asked = ask(&self.updates, |reply| reply);
             match tokio::time::timeout(systemctl::TIMEOUT, asked).await {
                 Ok(Some(RunAnswer::Started { .. })) => return Ok(()),

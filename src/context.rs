@@ -1,0 +1,21 @@
+//! What the tasks of the daemon share.
+
+use crate::engine::Handle;
+use crate::health::HealthRegistry;
+use crate::storage::Store;
+use std::sync::Arc;
+use svm_core::clock::Clock;
+
+/// Beside it a task has its own section of the settings, and nothing else. A clone is cheap, and follows the engine's
+/// snapshots by itself.
+#[derive(Clone)]
+pub struct Context {
+    /// The time that the agent trusts.
+    pub clock: Clock,
+    /// Takes commands, and shows the state as it is stored.
+    pub engine: Handle,
+    /// The database: a task reads it, and writes its own note.
+    pub store: Store,
+    /// Where a task publishes how it is.
+    pub health: Arc<HealthRegistry>,
+}
