@@ -81,7 +81,7 @@ impl Machine {
             .env("LC_ALL", "ru_RU.UTF-8")
             .env("STATE_DIRECTORY", self.at("state"))
             .env("SVM_AGENT__PATHS__RUNTIME_DIR", self.at("run"))
-            .env("SVM_ACTION_TIMEOUT", "1")
+            .env("SVM_ACTION_PATIENCE", "1")
             .env("KESL", self.at("kesl"))
             .env("KESL_MODE", self.mode)
             .output()
