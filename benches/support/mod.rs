@@ -100,9 +100,10 @@ pub fn sized<T>(measured: T, quick: T) -> T {
     if args().quick { quick } else { measured }
 }
 
-/// After the last request, until the connections are closed and the agent is at rest.
+/// After the last request, until the agent is at rest: the whole status is reported a minute after the last change, and its
+/// connection is closed 20 s later.
 pub fn settle() -> Duration {
-    Duration::from_secs(sized(45, 2))
+    Duration::from_secs(sized(90, 2))
 }
 
 /// How long an agent at rest is watched.
