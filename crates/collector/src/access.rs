@@ -93,7 +93,7 @@ fn sender(app: &App, headers: &HeaderMap, asked: Option<&Authority>) -> Result<O
 fn reader(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<IpAddr, Refusal> {
     let own = owner(address);
     if app.readers.as_ref().is_some_and(|readers| readers.known(headers).is_some()) {
-        // Whoever holds a reading token says whom it asks for: the last address is what it added itself.
+        // The holder of a reading token names the client it asks for. The last address is the one that it added.
         return Ok(forwarded_for(headers).map_or(own, owner));
     }
     match app.settings.page.open_to {

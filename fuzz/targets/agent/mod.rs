@@ -16,30 +16,30 @@
 )]
 
 mod answers;
-#[path = "../shared/bytes.rs"]
+#[path = "../common/bytes.rs"]
 mod bytes;
 mod control;
 mod documents;
-#[path = "../shared/files.rs"]
+#[path = "../common/files.rs"]
 mod files;
 mod life;
 mod notes;
-#[path = "../shared/reading.rs"]
+#[path = "../common/reading.rs"]
 mod reading;
 mod scenario;
 mod schedule;
 mod settings;
-#[path = "../shared/signer.rs"]
+#[path = "../common/signer.rs"]
 mod signer;
 mod store;
 mod syslog;
 mod systemd;
-#[path = "../shared/target.rs"]
+#[path = "../common/target.rs"]
 mod target;
 mod time;
 
 #[cfg(test)]
-#[path = "../shared/corpus.rs"]
+#[path = "../common/corpus.rs"]
 mod corpus;
 
 pub use target::Target;

@@ -15,21 +15,21 @@
     reason = "it is a test"
 )]
 
-#[path = "../shared/bytes.rs"]
+#[path = "../common/bytes.rs"]
 mod bytes;
-#[path = "../shared/files.rs"]
+#[path = "../common/files.rs"]
 mod files;
 mod notes;
 mod page;
 mod parsers;
-#[path = "../shared/reading.rs"]
+#[path = "../common/reading.rs"]
 mod reading;
 mod settings;
-#[path = "../shared/target.rs"]
+#[path = "../common/target.rs"]
 mod target;
 
 #[cfg(test)]
-#[path = "../shared/corpus.rs"]
+#[path = "../common/corpus.rs"]
 mod corpus;
 
 pub use target::Target;

@@ -15,16 +15,16 @@
     reason = "it is a test"
 )]
 
-#[path = "../shared/bytes.rs"]
+#[path = "../common/bytes.rs"]
 mod bytes;
 mod ledger;
-#[path = "../shared/signer.rs"]
+#[path = "../common/signer.rs"]
 mod signer;
-#[path = "../shared/target.rs"]
+#[path = "../common/target.rs"]
 mod target;
 
 #[cfg(test)]
-#[path = "../shared/corpus.rs"]
+#[path = "../common/corpus.rs"]
 mod corpus;
 
 pub use target::Target;

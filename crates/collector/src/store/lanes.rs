@@ -48,7 +48,7 @@ impl Drop for Waiter {
     }
 }
 
-/// Works on the questions of a lane until there will be no more.
+/// Answers the questions of a lane until its senders are dropped.
 fn answer_questions(db: &Connection, questions: &Mutex<mpsc::Receiver<Question>>) {
     loop {
         let next = lock(questions).blocking_recv();

@@ -20,7 +20,7 @@ pub enum Operational {
     /// The database was damaged or missing, and was made anew from the files beside it; `lost`: without the keys, which
     /// none of them had.
     StoreRebuilt { problem: String, set_aside: Option<String>, lost: bool },
-    /// The SVM has a new id, and this is the first that is told under it.
+    /// The SVM has a new id. This is the first event under it.
     IdentityChanged { old_id: String, new_id: String, why: &'static str },
     /// The machine was reverted to an earlier state, or copied: a destination had its next number from another event,
     /// and the numbers go on above all that are known there.
@@ -43,7 +43,7 @@ pub enum Operational {
     ActivationPending { role: Role, since: Timestamp, code: String, message: String, replaces: bool },
     /// A pending activation was dropped: `why` is `cancelled` (by command) or `replaced` (by another key).
     ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
-    /// A pending activation lasted too long, and is tried no more.
+    /// A pending activation lasted too long and is no longer retried.
     ActivationFailed { role: Role, since: Timestamp, code: String, message: String },
     /// The reserve key would be of no use if it took over now.
     ReserveUnusable { key: String, why: String, message: String },

@@ -35,7 +35,7 @@ pub struct Record {
     pub type_name: &'static str,
     /// How much it matters.
     pub severity: Severity,
-    /// When it is told.
+    /// When the event is emitted.
     pub time: Timestamp,
     /// The key it is about.
     pub subject: Option<String>,
@@ -91,7 +91,7 @@ pub fn push_with_sequence(text: &mut String, body: &str, sequence: u64, skipped_
 pub struct Renderer<'a> {
     /// Of whom the events are.
     pub origin: &'a Origin,
-    /// When it is told.
+    /// When the event is emitted.
     pub time: Timestamp,
     /// What holds afterwards.
     pub view: &'a View,

@@ -6,7 +6,7 @@ use crate::subscription::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// The key, its dates and what is allowed, as of an event: whoever has the newest event knows the SVM.
+/// The key, its dates and the permits at the time of an event. The newest event describes the whole SVM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of `docs/reference/delivery.md`")]
 pub struct Snapshot {
