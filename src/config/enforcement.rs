@@ -1,4 +1,4 @@
-//! `[enforcement]`: how resources are held to their permits. Rules: `docs/guide/enforcement.md`.
+//! `[enforcement]`: how resources are held to their permits. Rules: `docs/reference/enforcement.md`.
 
 use crate::config::check::Check;
 use crate::config::unit_name::service_name;

@@ -1,6 +1,6 @@
 //! Metrics as Prometheus reads them, from the status: nothing is counted twice.
 //!
-//! Promises: the names and labels of `docs/guide/monitoring.md`; labels take their values from closed sets, from the settings,
+//! Promises: the names and labels of `docs/reference/metrics.md`; labels take their values from closed sets, from the settings,
 //! or from the two keys that are held. What does not exist has no sample. No secret.
 
 mod gateway;

@@ -1,7 +1,7 @@
 //! Actions: what else is set when a permit changes, by instances of one unit, `svm-agent-action@NAME.service`.
 //!
 //! Promises: an action is run at each change and looked at now and then; what somebody undid is set again, but never more
-//! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/guide/enforcement.md`.
+//! than so many times an hour: then people are to decide. What the unit's exit code says is in `docs/reference/enforcement.md`.
 
 use crate::config::{Action, action_program};
 use crate::gates::protection::{Guard, GuardError};

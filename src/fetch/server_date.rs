@@ -1,7 +1,7 @@
 //! What the vendor's own host says of the time: the `Date` of its answers over verified TLS.
 //!
 //! Promises: an answer that says anything else than what is known counts only once it was asked for past all caches; one
-//! that took long, or came over plain HTTP, never does. `docs/guide/time-and-identity.md` has the rules.
+//! that took long, or came over plain HTTP, never does. `docs/reference/clock.md` has the rules.
 
 use hyper::header::CACHE_CONTROL;
 use jiff::Timestamp;

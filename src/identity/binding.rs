@@ -110,7 +110,7 @@ mod tests {
         Binding { machine_id: mark(machine_id), product_uuid: mark(product_uuid) }
     }
 
-    /// The table of `docs/guide/time-and-identity.md`: what is kept, what is seen, what follows, what is kept then.
+    /// The table of `docs/reference/identity.md`: what is kept, what is seen, what follows, what is kept then.
     #[test]
     fn each_row_of_the_table() {
         let rows = [

@@ -2,7 +2,7 @@
 //!
 //! Promises: two machines that can be told apart do not share an id for longer than until the next start; what cannot
 //! be read, or says nothing, never counts as a difference; no machine-id or product UUID is kept or told, only digests
-//! of them. Must not know: the database, networks. `docs/guide/time-and-identity.md` has the table.
+//! of them. Must not know: the database, networks. `docs/reference/identity.md` has the table.
 
 mod binding;
 mod handover;

@@ -2,7 +2,7 @@
 //!
 //! Promises: a file is whole or absent; a permit ends by itself, by the boot clock, which nobody sets, so that one given
 //! before the agent died is over on time all the same. Where the boot is another one, the wall clock is all there is.
-//! `docs/guide/enforcement.md` has the form.
+//! `docs/reference/enforcement.md` has the form.
 
 use crate::config::WhenDown;
 use crate::permits::permit_text;

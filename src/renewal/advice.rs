@@ -75,7 +75,7 @@ pub struct Letter {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/guide/renewal.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/renewal.md")]
 pub struct Advice {
     pub lang: Lang,
     pub channel: Option<Channel>,

@@ -2,7 +2,7 @@
 //!
 //! Promises: what is said follows from tables (`sellers.rs`), in English and in Russian alike; nothing is guessed
 //! silently: what is unsure is said to be. It goes by public pages, which are about home and small-office products,
-//! and says so. Must not know: sockets, files, clocks. `docs/guide/renewal.md` is for people.
+//! and says so. Must not know: sockets, files, clocks. `docs/reference/renewal.md` is for people.
 
 mod advice;
 mod order_number;

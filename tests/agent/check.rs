@@ -249,7 +249,7 @@ fn negate_reads_states_and_texts() {
 #[test]
 fn nagios_takes_the_command_of_the_page() {
     let Some(nagios) = unpacked("nagios4") else { return };
-    let page = include_str!("../../docs/guide/monitoring.md");
+    let page = include_str!("../../docs/guide/monitor.md");
     let (_, after) = page.split_once("<!-- nagios -->\n```\n").unwrap();
     let (command, _) = after.split_once("```").unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -187,7 +187,7 @@ fn a_copy_on_another_machine_takes_a_new_id_and_keeps_the_keys() {
     assert_eq!(world.svm(&old)["conflicts"]["count"], 0);
 }
 
-/// The rows of the table in `docs/guide/time-and-identity.md`, each with the agent itself.
+/// The rows of the table in `docs/reference/identity.md`, each with the agent itself.
 #[test]
 fn each_row_of_the_table_of_differences() {
     const SWAPPED: &str = "1A2B3D4C-5E6F-798A-9BAC-BDCEDFE0F102\n";

@@ -102,15 +102,15 @@ fn what_the_agent_says_is_as_prometheus_wants_it_and_as_the_page_names_it() {
     assert!(!text.contains(sub.as_str()) && !text.contains(&vendor.code));
 
     // The page names each family, and no other; the rules use no other.
-    let page = std::fs::read_to_string(root().join("docs/guide/monitoring.md")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/reference/metrics.md")).unwrap();
     let (said, on_page) = (families(&text), named(&page));
     let missing: Vec<_> = said.iter().filter(|name| !on_page.contains(*name)).collect();
-    assert!(missing.is_empty(), "not in docs/guide/monitoring.md: {missing:?}");
+    assert!(missing.is_empty(), "not in docs/reference/metrics.md: {missing:?}");
     let source = ["metrics.rs", "metrics/gateway.rs"]
         .map(|file| std::fs::read_to_string(root().join("src/control").join(file)).unwrap());
     let all = named(&source.concat());
     let unknown: Vec<_> = on_page.iter().filter(|name| !all.contains(*name)).collect();
-    assert!(unknown.is_empty(), "only in docs/guide/monitoring.md: {unknown:?}");
+    assert!(unknown.is_empty(), "only in docs/reference/metrics.md: {unknown:?}");
     let rules = std::fs::read_to_string(root().join("monitoring/svm-agent.rules.yml")).unwrap();
     let unknown: Vec<_> = named(&rules).into_iter().filter(|name| !all.contains(name)).collect();
     assert!(unknown.is_empty(), "the rules name what is not: {unknown:?}");
@@ -148,9 +148,9 @@ fn each_alert_fires_where_it_should_and_nowhere_else() {
     };
     let all = alerts("monitoring/svm-agent.rules.yml", "- alert:");
     assert_eq!(alerts("monitoring/svm-agent.rules.test.yml", "- alertname:"), all, "each has its test");
-    let page = std::fs::read_to_string(root().join("docs/guide/monitoring.md")).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/reference/metrics.md")).unwrap();
     let missing: Vec<_> = all.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
-    assert!(missing.is_empty(), "not in docs/guide/monitoring.md: {missing:?}");
+    assert!(missing.is_empty(), "not in docs/reference/metrics.md: {missing:?}");
 }
 
 #[test]

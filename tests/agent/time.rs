@@ -1,4 +1,4 @@
-//! Trusted time on the real agent, whose wall clock libfaketime sets: what the table in `docs/guide/time-and-identity.md` says
+//! Trusted time on the real agent, whose wall clock libfaketime sets: what the table in `docs/reference/clock.md` says
 //! of steps, restarts, boots and suspends, of documents and of the vendor's host.
 
 use crate::support;

@@ -237,7 +237,7 @@ fn the_sandbox_is_as_tight_as_documented() {
         println!("{message}");
         return;
     }
-    // As docs/guide/install.md says; in tenths.
+    // As docs/reference/files.md says; in tenths.
     for (unit, most) in [("svm-agent.service", "13"), ("svm-collector.service", "11")] {
         let threshold = format!("--threshold={most}");
         let output = analyze(unit, &["security", "--no-pager", "--offline=true", &threshold]).unwrap();

@@ -9,7 +9,7 @@ use std::io;
 const CONFIGURATION: &str = include_str!("../../../docs/reference/configuration.md");
 
 /// Where the paths of agent and collector stand, a column each.
-const INSTALL: &str = include_str!("../../../docs/guide/install.md");
+const PATHS: &str = include_str!("../../../docs/reference/files.md");
 
 /// What a page has beside the command line.
 pub(crate) struct Page {
@@ -31,7 +31,7 @@ pub(crate) const AGENT: Page = Page {
     description: "The service follows the signed word of the subscription's provider, stops database updates and the \
         use of KSN when a grace period has lapsed and gives them back on renewal, and tells a console every change. \
         Protection itself is never stopped. Its log is the journal: journalctl -u svm-agent.",
-    files: (INSTALL, 1),
+    files: (PATHS, 1),
     see: &[("svm-agent.toml", 5), ("systemctl", 1), ("journalctl", 1)],
     exit_codes: CONFIGURATION,
 };
@@ -42,7 +42,7 @@ pub(crate) const COLLECTOR: Page = Page {
     about: "takes the events of security virtual machines, keeps them and shows the fleet",
     description: "The receiving end of svm-agent. It listens on one address in plain HTTP; TLS and login are the \
         business of a web server in front of it. Its log is the journal: journalctl -u svm-collector.",
-    files: (INSTALL, 2),
+    files: (PATHS, 2),
     see: &[("svm-collector.toml", 5), ("svm-agent", 8), ("systemctl", 1), ("journalctl", 1)],
     exit_codes: "### Exit codes\n\n|||\n|||\n| 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n| 78 | the settings are wrong |\n",
 };

@@ -3,7 +3,7 @@
 //! Promises: pure; everything is told by readings of the wall clock and the boot clock. Each clock says when this boot
 //! began; where the wall clock says what was held so far, it is obeyed, and where it says anything else it has to be
 //! explained first. The time that comes out never goes back, but where a wrong clock was obeyed and is put right.
-//! `docs/guide/time-and-identity.md` has the rules as a table. Must not know: files, networks, the life cycle.
+//! `docs/reference/clock.md` has the rules as a table. Must not know: files, networks, the life cycle.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Each row of the table in `docs/guide/time-and-identity.md`, by its number.
+//! Each row of the table in `docs/reference/clock.md`, by its number.
 
 use super::*;
 use proptest::prelude::*;
