@@ -307,7 +307,7 @@ struct Drain {
     /// its first byte to its last, the receiver's look at it.
     turn: f64,
     way: f64,
-    looked: f64,
+    checked: f64,
     /// CPU of each thread for an event, in µs.
     threads: Vec<(String, f64)>,
     requests: usize,
@@ -338,7 +338,7 @@ impl Drain {
             disk_mb,
             turn: each(|r| r.turn.as_secs_f64() * 1e6),
             way: each(|r| (r.last - r.first).as_secs_f64() * 1e6),
-            looked: each(|r| r.looked.as_secs_f64() * 1e6),
+            checked: each(|r| r.checked.as_secs_f64() * 1e6),
             threads: threads.collect(),
             requests: all.len(),
             wire_per_event: each(|r| r.wire as f64),
@@ -355,7 +355,7 @@ impl Drain {
             1e6 / self.events_per_s,
             self.turn,
             self.way,
-            self.looked,
+            self.checked,
             self.requests,
             self.wire_per_event,
             self.body_per_event,

@@ -49,7 +49,7 @@ fn steps(figures: &mut Figures) {
     }
     figures.insert("steps_per_s", json!(percentile(&mut rates, 0.5).round()));
     figures.insert("steps_per_s_ten_years", json!(ten_years_of_steps().round()));
-    figures.insert("looks_per_s", json!(looks().round()));
+    figures.insert("looks_per_s", json!(polls().round()));
 }
 
 /// What ten years of marks cost each step.
@@ -60,7 +60,7 @@ fn ten_years_of_steps() -> f64 {
 }
 
 /// A look at which nothing changes, which is what an agent does most.
-fn looks() -> f64 {
+fn polls() -> f64 {
     let (inputs, settings) = (life::inputs(start_of_life(), 10), life::settings());
     let mut state = Some(life::live(inputs, &settings).0);
     let now = start_of_life() + jiff::SignedDuration::from_hours(24 * 11);

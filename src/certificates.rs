@@ -20,9 +20,9 @@ const WARNING_DAYS: u64 = 7;
 
 /// What was told of each destination's certificate: its end and the nearest mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Told(BTreeMap<String, (Timestamp, u64)>);
+pub(crate) struct ReportedMarks(BTreeMap<String, (Timestamp, u64)>);
 
-impl Told {
+impl ReportedMarks {
     /// Whether it is to be told now that a certificate ends: each mark once, of several that were passed the
     /// nearest. Another end begins anew.
     pub(crate) fn is_due(&mut self, destination: &str, ends_at: Timestamp, now: Timestamp) -> bool {
@@ -32,7 +32,7 @@ impl Told {
             return false;
         };
         match self.0.insert(destination.to_owned(), (ends_at, mark)) {
-            Some((end, told)) => end != ends_at || mark < told,
+            Some((end, reported)) => end != ends_at || mark < reported,
             None => true,
         }
     }
@@ -47,42 +47,42 @@ fn ends_at(file: &Path) -> Option<Timestamp> {
 pub struct Certificates {
     destinations: BTreeMap<String, Destination>,
     context: Context,
-    told: Told,
+    reported: ReportedMarks,
 }
 
 impl Certificates {
     /// Goes on from the store's note of what was reported.
     pub async fn new(destinations: BTreeMap<String, Destination>, context: Context) -> Self {
         let note = context.store.note(CERTIFICATES_NOTE).await.ok().flatten();
-        let told = read_note(CERTIFICATES_NOTE, note).unwrap_or_default();
-        Self { destinations, context, told }
+        let reported = read_note(CERTIFICATES_NOTE, note).unwrap_or_default();
+        Self { destinations, context, reported }
     }
 
     /// Reads all certificates. What cannot be stored is reported at the next check.
     pub async fn check(&mut self) {
-        let (now, mut told, mut events) = (self.context.clock.now(), self.told.clone(), Vec::new());
+        let (now, mut reported, mut events) = (self.context.clock.now(), self.reported.clone(), Vec::new());
         let mut soon = false;
         for (destination, settings) in &self.destinations {
             let Some(file) = settings.certificate_file() else { continue };
             let Some(ends_at) = ends_at(file) else { continue };
             let days_left = days_left(now, ends_at);
             soon |= days_left <= WARNING_DAYS;
-            if told.is_due(destination, ends_at, now) {
+            if reported.is_due(destination, ends_at, now) {
                 let (destination, file) = (destination.clone(), file.display().to_string());
                 events.push(Operational::CertificateExpiring { destination, file, ends_at, days_left });
             }
         }
-        told.0.retain(|destination, _| self.destinations.contains_key(destination));
+        reported.0.retain(|destination, _| self.destinations.contains_key(destination));
         let warned =
             self.context.engine.picture.borrow().state.conditions.contains_key(&Reason::CertificateExpiring);
         if events.is_empty() && soon == warned {
             return;
         }
         let condition = Some((Reason::CertificateExpiring, soon.then_some(DeviceStatus::Warning)));
-        let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&told).unwrap_or_default())];
-        let tell = AgentReport { events, condition, notes };
-        if self.context.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok() {
-            self.told = told;
+        let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&reported).unwrap_or_default())];
+        let report = AgentReport { events, condition, notes };
+        if self.context.engine.command(Command::AgentReport(Box::new(report))).await.is_ok() {
+            self.reported = reported;
         }
     }
 }
@@ -95,9 +95,10 @@ mod tests {
     #[test]
     fn each_mark_is_told_once_and_a_new_certificate_begins_anew() {
         let end: Timestamp = "2027-01-31T00:00:00Z".parse().unwrap();
-        let mut told = Told::default();
-        let mut at =
-            |days: i64, end: Timestamp| told.is_due("a", end, end - SignedDuration::from_hours(24 * days));
+        let mut reported = ReportedMarks::default();
+        let mut at = |days: i64, end: Timestamp| {
+            reported.is_due("a", end, end - SignedDuration::from_hours(24 * days))
+        };
         assert!(!at(40, end));
         assert!(at(30, end) && !at(29, end) && !at(15, end));
         assert!(at(5, end), "of several that were passed the nearest");

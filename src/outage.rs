@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use svm_core::subscription::{Permit, Resource};
 
 /// A failure that lasts this long is told a second time, as an error.
-const LASTS: SignedDuration = SignedDuration::from_mins(10);
+const STILL_FAILING_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What can fail for a while.
 #[derive(Clone, Copy, Debug)]
@@ -98,28 +98,23 @@ pub struct Outage {
     pub times: u32,
     /// Whether it was told that it lasts.
     #[serde(default)]
-    told_lasting: bool,
+    #[serde(rename = "told_lasting")]
+    logged_lasting: bool,
 }
 
 impl Outage {
     /// One more failure, with a log line where one is due. Another code begins another outage.
-    pub fn note(
-        now: &mut Option<Self>,
-        at: Timestamp,
-        trouble: FailureKind<'_>,
-        code: &str,
-        message: String,
-    ) {
-        let [begins, lasts, _] = trouble.lines();
-        let Fields { destination, resource, action, address } = trouble.fields();
-        let what = trouble.what();
+    pub fn note(now: &mut Option<Self>, at: Timestamp, kind: FailureKind<'_>, code: &str, message: String) {
+        let [begins, lasts, _] = kind.lines();
+        let Fields { destination, resource, action, address } = kind.fields();
+        let what = kind.what();
         let object = destination.or(resource).or(action).or(address);
         match now {
             Some(outage) if outage.code == code => {
                 outage.times = outage.times.saturating_add(1);
                 outage.message = message;
-                if !outage.told_lasting && at.duration_since(outage.since) >= LASTS {
-                    outage.told_lasting = true;
+                if !outage.logged_lasting && at.duration_since(outage.since) >= STILL_FAILING_AFTER {
+                    outage.logged_lasting = true;
                     let Self { since, times, message, .. } = outage;
                     let (since, message) = (whole(*since), bare(message, &what));
                     if may(lasts.id, lasts.level, object) {
@@ -141,7 +136,7 @@ impl Outage {
                     );
                 }
                 *now =
-                    Some(Self { code: code.to_owned(), message, since: at, times: 1, told_lasting: false });
+                    Some(Self { code: code.to_owned(), message, since: at, times: 1, logged_lasting: false });
             }
         }
     }
@@ -154,11 +149,11 @@ impl Outage {
     }
 
     /// It works again.
-    pub fn over(now: &mut Option<Self>, trouble: FailureKind<'_>) {
+    pub fn over(now: &mut Option<Self>, kind: FailureKind<'_>) {
         let Some(Self { code, since, times, .. }) = now.take() else { return };
-        let [_, _, over] = trouble.lines();
-        let Fields { destination, resource, action, address } = trouble.fields();
-        let (what, since) = (trouble.what(), whole(since));
+        let [_, _, over] = kind.lines();
+        let Fields { destination, resource, action, address } = kind.fields();
+        let (what, since) = (kind.what(), whole(since));
         if may(over.id, over.level, destination.or(resource).or(action).or(address)) {
             tracing::info!(event = over.id, code, destination, resource, action, address, %since, times, "{what} works again; it failed since {since}");
         }
@@ -183,9 +178,9 @@ mod tests {
 
     /// Level and name of each line.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<Vec<String>>>);
+    struct Lines(Arc<Mutex<Vec<String>>>);
 
-    impl<S: tracing::Subscriber> Layer<S> for Told {
+    impl<S: tracing::Subscriber> Layer<S> for Lines {
         fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
             struct Name(String);
             impl tracing::field::Visit for Name {
@@ -204,7 +199,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_trouble_is_told_three_times_a_day_of_it() {
-        let troubles = [
+        let kinds = [
             (FailureKind::Delivery("x"), "delivery"),
             (FailureKind::Source, "source"),
             (FailureKind::Permits, "permits"),
@@ -213,20 +208,20 @@ mod tests {
             (FailureKind::Port("x"), "gateway_port"),
             (FailureKind::Upstream("x"), "ksn_upstream"),
         ];
-        for (trouble, name) in troubles {
-            let told = Told::default();
-            let subscriber = tracing_subscriber::registry().with(told.clone());
+        for (kind, name) in kinds {
+            let lines_logged = Lines::default();
+            let subscriber = tracing_subscriber::registry().with(lines_logged.clone());
             tracing::subscriber::with_default(subscriber, || {
                 let (start, mut now) = (Timestamp::UNIX_EPOCH, None);
                 for second in 0..86_400 {
                     let at = start + SignedDuration::from_secs(second);
-                    Outage::note(&mut now, at, trouble, "code", "why".to_owned());
+                    Outage::note(&mut now, at, kind, "code", "why".to_owned());
                 }
-                Outage::over(&mut now, trouble);
+                Outage::over(&mut now, kind);
             });
             let wanted = [("WARN", "fails"), ("ERROR", "still_fails"), ("INFO", "works")]
                 .map(|(level, line)| format!("{level} {name}.{line}"));
-            assert_eq!(*told.0.lock().unwrap(), wanted);
+            assert_eq!(*lines_logged.0.lock().unwrap(), wanted);
         }
     }
 }

@@ -28,7 +28,7 @@ const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was told and still holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
+struct ReportedProblem {
     key: String,
     why: String,
 }
@@ -68,22 +68,23 @@ impl ReserveWatch {
     /// Works until the engine is gone.
     pub async fn run(mut self) {
         let note = self.context.store.note(NOTE).await.ok().flatten();
-        let mut told: Option<Told> = read_note(NOTE, note);
+        let mut reported: Option<ReportedProblem> = read_note(NOTE, note);
         let mut seen: Option<(Arc<StoredDocument>, Signers)> = None;
         let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
         loop {
-            let (state, paper) = {
+            let (state, document) = {
                 let picture = self.context.engine.picture.borrow_and_update();
                 (picture.state.clone(), picture.reserve.clone())
             };
             let now = self.context.clock.now();
-            let looked_at = paper.map(|paper| (paper, signers(&self.trust_dir)));
-            if looked_at != seen || now >= next {
-                let paper = looked_at.as_ref().map(|(paper, _)| paper.as_ref());
-                let held = state.reserve.as_ref().zip(paper);
-                let problem = held.and_then(|(held, paper)| self.problem(&state, held, paper, &mut problems));
-                if self.tell(&state, &mut told, held.map(|(held, _)| held), problem).await {
-                    (seen, next) = (looked_at, next_on_grid(now, EVERY, self.spread));
+            let checked = document.map(|document| (document, signers(&self.trust_dir)));
+            if checked != seen || now >= next {
+                let document = checked.as_ref().map(|(document, _)| document.as_ref());
+                let held = state.reserve.as_ref().zip(document);
+                let problem =
+                    held.and_then(|(held, document)| self.problem(&state, held, document, &mut problems));
+                if self.report(&state, &mut reported, held.map(|(held, _)| held), problem).await {
+                    (seen, next) = (checked, next_on_grid(now, EVERY, self.spread));
                 } else {
                     next = now.checked_add(AGAIN).unwrap_or(Timestamp::MAX);
                 }
@@ -101,12 +102,12 @@ impl ReserveWatch {
         &self,
         state: &State,
         held: &Held,
-        paper: &StoredDocument,
+        document: &StoredDocument,
         problems: &mut Vec<String>,
     ) -> Option<Problem> {
-        let sub: Option<Sub> = paper.sub.parse().ok();
-        let expect = Expect { sub: sub.as_ref(), issuer: Some(&paper.issuer) };
-        if let Err(refusal) = verify_now(&paper.jws, &self.trust_dir, expect, problems) {
+        let sub: Option<Sub> = document.sub.parse().ok();
+        let expect = Expect { sub: sub.as_ref(), issuer: Some(&document.issuer) };
+        if let Err(refusal) = verify_now(&document.jws, &self.trust_dir, expect, problems) {
             return Some(Problem { why: refusal.code.as_str().to_owned(), message: refusal.message });
         }
         let first_active = state.first_active(&held.statement);
@@ -129,10 +130,10 @@ impl ReserveWatch {
     }
 
     /// Tells what changed since it was last told. Answers whether that is kept, or nothing had to be.
-    async fn tell(
+    async fn report(
         &self,
         state: &State,
-        told: &mut Option<Told>,
+        reported: &mut Option<ReportedProblem>,
         held: Option<&Held>,
         problem: Option<Problem>,
     ) -> bool {
@@ -141,30 +142,31 @@ impl ReserveWatch {
             .reserve_problem()
             .clone_from(&problem.as_ref().map(|problem| problem.message.clone()));
         let key = held.map(|held| held.statement.key.to_string());
-        let new = key.clone().zip(problem.as_ref()).map(|(key, p)| Told { key, why: p.why.clone() });
+        let new =
+            key.clone().zip(problem.as_ref()).map(|(key, p)| ReportedProblem { key, why: p.why.clone() });
         // Where the note was lost with the database, the reason of the device status was not.
         let stands = state.conditions.contains_key(&Reason::ReserveUnusable);
-        if new == *told && stands == new.is_some() {
+        if new == *reported && stands == new.is_some() {
             return true;
         }
         let event = match (&new, problem, key) {
-            (Some(Told { key, why }), Some(Problem { message, .. }), _) if new != *told => {
+            (Some(ReportedProblem { key, why }), Some(Problem { message, .. }), _) if new != *reported => {
                 Some(Operational::ReserveUnusable { key: key.clone(), why: why.clone(), message })
             }
             // Of another key, or of none, nothing was told that has to be taken back.
-            (None, None, Some(key)) if told.as_ref().is_none_or(|told| told.key == key) => {
+            (None, None, Some(key)) if reported.as_ref().is_none_or(|reported| reported.key == key) => {
                 Some(Operational::ReserveUsable { key })
             }
             _ => None,
         };
         let condition = Some((Reason::ReserveUnusable, new.as_ref().map(|_| DeviceStatus::Warning)));
-        let note = new.as_ref().map(|told| serde_json::to_string(told).unwrap_or_default());
+        let note = new.as_ref().map(|reported| serde_json::to_string(reported).unwrap_or_default());
         let notes = vec![(NOTE, note.unwrap_or_default())];
-        let tell = AgentReport { events: event.into_iter().collect(), condition, notes };
-        let kept = self.context.engine.command(Command::AgentReport(Box::new(tell))).await.is_ok();
-        if kept {
-            *told = new;
+        let report = AgentReport { events: event.into_iter().collect(), condition, notes };
+        let stored = self.context.engine.command(Command::AgentReport(Box::new(report))).await.is_ok();
+        if stored {
+            *reported = new;
         }
-        kept
+        stored
     }
 }

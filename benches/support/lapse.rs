@@ -87,9 +87,9 @@ fn worked(what: &str, since: i128) -> Option<i128> {
     (at > since).then_some(at)
 }
 
-fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+fn wait<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     for _ in 0..20_000 {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -151,7 +151,7 @@ pub fn inside(lapses: usize) -> ! {
             assert!(Command::new("systemctl").args(["start", "worker"]).status().unwrap().success());
         }
         wait("the worker", || worked("began", began));
-        let mut look_up = wait("the gateway", || {
+        let mut client = wait("the gateway", || {
             let mut stream = TcpStream::connect("127.0.0.1:13111").ok()?;
             stream.write_all(b"a").ok()?;
             let mut byte = [0];
@@ -160,7 +160,7 @@ pub fn inside(lapses: usize) -> ! {
         let deadline = ends_at.as_nanosecond();
         let closed = std::thread::spawn(move || {
             let mut byte = [0];
-            assert!(!look_up.read(&mut byte).is_ok_and(|n| n > 0));
+            assert!(!client.read(&mut byte).is_ok_and(|n| n > 0));
             now_ns()
         });
         while now_ns() < deadline - 5_000_000 {

@@ -14,43 +14,44 @@ fn key_count() -> u64 {
 pub fn measure(figures: &mut Figures) {
     // On a disk, which `/tmp` may not be.
     let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-    let desk = Desk { binary: super::build_program("svm-vendor"), folder: folder.path().to_owned() };
-    desk.run(&["keygen", "--iss", "provider.example", "--name", "Example ISP"]);
+    let publisher =
+        Publisher { binary: super::build_program("svm-vendor"), folder: folder.path().to_owned() };
+    publisher.run(&["keygen", "--iss", "provider.example", "--name", "Example ISP"]);
     let many = key_count().to_string();
     let terms = ["--days=365", "--devices=250", "--grace-days=14", "--channel=isp", "--auto-renew"];
     let issue = [&["issue", "--count", &many, "--codes-to", "codes"], terms.as_slice()].concat();
-    figures.insert("issue_100k_s", rounded(desk.run(&issue).1));
+    figures.insert("issue_100k_s", rounded(publisher.run(&issue).1));
 
     let publish = |figures: &mut Figures, name, written: u64| {
-        let (answer, seconds) = desk.run(&["publish", "www"]);
+        let (answer, seconds) = publisher.run(&["publish", "www"]);
         assert_eq!(answer["written"], written, "{answer}");
         figures.insert(name, rounded(seconds));
     };
     publish(figures, "publish_100k_s", key_count());
     publish(figures, "publish_unchanged_100k_s", 0);
-    let codes = std::fs::read_to_string(desk.folder.join("codes")).unwrap();
+    let codes = std::fs::read_to_string(publisher.folder.join("codes")).unwrap();
     let id =
         codes.lines().nth(usize::try_from(key_count()).unwrap() / 2).unwrap().split_once('\t').unwrap().1;
-    figures.insert("change_one_of_100k_s", rounded(desk.run(&["pause", id]).1));
+    figures.insert("change_one_of_100k_s", rounded(publisher.run(&["pause", id]).1));
     publish(figures, "publish_one_of_100k_s", 1);
-    figures.insert("list_100k_s", rounded(desk.run(&["list", "--expiring-within=30"]).1));
-    figures.insert("resign_100k_s", rounded(desk.run(&["resign", "--all", "--why=x"]).1));
+    figures.insert("list_100k_s", rounded(publisher.run(&["list", "--expiring-within=30"]).1));
+    figures.insert("resign_100k_s", rounded(publisher.run(&["resign", "--all", "--why=x"]).1));
 
     // The peer copies the same files to an empty folder and waits for the disk as we do.
     let has_rsync = Command::new("rsync").arg("--version").output().is_ok();
     let copy: &[&str] =
         if has_rsync { &["rsync", "-a", "www/", "peer"] } else { &["cp", "-aT", "www", "peer"] };
     println!("beside {}", copy.join(" "));
-    figures.insert("peer_copy_100k_s", rounded(desk.peer(copy)));
-    figures.insert("peer_copy_unchanged_100k_s", rounded(desk.peer(copy)));
+    figures.insert("peer_copy_100k_s", rounded(publisher.peer(copy)));
+    figures.insert("peer_copy_unchanged_100k_s", rounded(publisher.peer(copy)));
 }
 
-struct Desk {
+struct Publisher {
     binary: PathBuf,
     folder: PathBuf,
 }
 
-impl Desk {
+impl Publisher {
     /// What it answers, and after how many seconds.
     fn run(&self, args: &[&str]) -> (Value, f64) {
         let mut command = Command::new(&self.binary);

@@ -22,7 +22,7 @@ pub struct Received {
     /// How long the sender took to begin, since the last answer; nothing at first.
     pub turn: Duration,
     /// How long it took to look at.
-    pub looked: Duration,
+    pub checked: Duration,
     /// On the wire, and after decoding.
     pub wire: usize,
     pub body: usize,
@@ -215,7 +215,7 @@ fn serve_http(mut connection: TcpStream, order: &Mutex<Order>, report: &mpsc::Se
         drop(order);
         let turn = answered.map_or(Duration::ZERO, |answered| first.duration_since(answered));
         let (wire, body) = (end, plain.len());
-        report.send(Received { first, last, upto, turn, looked: last.elapsed(), wire, body }).ok();
+        report.send(Received { first, last, upto, turn, checked: last.elapsed(), wire, body }).ok();
         let answer = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{receipt}",
             receipt.len()
@@ -246,7 +246,7 @@ fn serve_lines(mut connection: TcpStream, order: &Mutex<Order>, report: &mpsc::S
         drop(order);
         buffer.copy_within(end + 1..filled, 0);
         filled -= end + 1;
-        let (turn, looked) = (Duration::ZERO, first.elapsed());
-        report.send(Received { first, last: first, upto, turn, looked, wire: length, body: length }).ok();
+        let (turn, checked) = (Duration::ZERO, first.elapsed());
+        report.send(Received { first, last: first, upto, turn, checked, wire: length, body: length }).ok();
     }
 }

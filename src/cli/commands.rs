@@ -12,9 +12,9 @@ use crate::control::client::{ask, ask_within};
 use crate::control::{SocketKind, turn_away};
 use crate::daemon;
 use crate::log::log_event;
-use crate::permits::owed;
 use crate::permits::permit_file;
 use crate::permits::permit_file::Decision;
+use crate::permits::start_notes;
 use crate::status::Status;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -144,7 +144,7 @@ fn ask_permit(
     let unit = take.and_then(|take| take.get("unit")).and_then(Value::as_str);
     if let Some(unit) = unit.filter(|_| !decision.allowed && !refused_there) {
         // Where that fails, the unit comes at its own next time.
-        owed::note(dir, unit).ok();
+        start_notes::note(dir, unit).ok();
     }
     Ok(decision)
 }

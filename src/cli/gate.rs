@@ -9,7 +9,7 @@ use crate::config::{RUNTIME_DIR, Settings};
 use crate::control::SocketKind;
 use crate::control::client::{AskError, ask};
 use crate::gates::check;
-use crate::gates::check::{Standing, protection_drop_ins, standings};
+use crate::gates::check::{GateState, gate_states, protection_drop_ins};
 use crate::gates::drop_ins::{Asks, Gate};
 use crate::gates::install::{Files, GateFilesError, Places};
 use crate::gates::protection::{Act, Guard, all_relations};
@@ -28,7 +28,7 @@ use svm_core::error_chain::Chain;
 use svm_core::subscription::Resource;
 
 /// The agent looks in a moment, or is not well.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl From<GateRefusal> for CliError {
     fn from(refusal: GateRefusal) -> Self {
@@ -117,7 +117,7 @@ async fn install(
     out: &mut Out,
 ) -> Result<u8, CliError> {
     let guard = Guard::new(&settings.enforcement);
-    let unit = look_at(wanted.unit, &guard).await?;
+    let unit = inspect_unit(wanted.unit, &guard).await?;
     let runtime_dir = settings.runtime_dir.as_path();
     if !drop_ins::is_plain(runtime_dir) {
         return Err(GateRefusal::RuntimeDir(runtime_dir.display().to_string()).into());
@@ -157,7 +157,7 @@ async fn install(
     let changed = written || !in_force;
     let mut remarks = Vec::new();
     if changed {
-        remarks.extend(tell_the_agent(&settings.runtime_dir).await);
+        remarks.extend(request_check(&settings.runtime_dir).await);
     }
     let polkit = systemctl::show(&["polkit.service".to_owned()], &[]).await?;
     if polkit.iter().all(|polkit| polkit.load != "loaded") {
@@ -175,7 +175,7 @@ async fn install(
         true => format!("{} is gated: it runs with a permit for {}", gate.unit, what(&gate)),
         false => format!("nothing changed: {} is gated already", gate.unit),
     })?;
-    tell(&remarks, out)?;
+    print_remarks(&remarks, out)?;
     Ok(0)
 }
 
@@ -184,12 +184,12 @@ fn what(gate: &Gate) -> String {
     format!("{}{only}", gate.resource.file_name())
 }
 
-fn tell(remarks: &[String], out: &mut Out) -> std::io::Result<()> {
+fn print_remarks(remarks: &[String], out: &mut Out) -> std::io::Result<()> {
     remarks.iter().try_for_each(|remark| out.line(format!("but: {remark}")))
 }
 
 /// The unit as systemd knows it, where it may be gated.
-async fn look_at(name: &str, guard: &Guard) -> Result<UnitState, CliError> {
+async fn inspect_unit(name: &str, guard: &Guard) -> Result<UnitState, CliError> {
     if let Err(GateRefusal::NotAService { unit, .. }) = rules::name(name) {
         let found = systemctl::show(std::slice::from_ref(&unit), &["Triggers"]).await?;
         let mut services: Vec<String> = found.iter().flat_map(|unit| unit.words("Triggers")).collect();
@@ -258,9 +258,9 @@ fn not_listening(unit: &UnitState, known: bool) -> Result<(), CliError> {
 }
 
 /// Has a running agent look at the gates; answers what people should know.
-async fn tell_the_agent(runtime_dir: &Path) -> Option<String> {
-    let look = ask::<Value>(runtime_dir, SocketKind::Control, Method::POST, "v1/enforcement/look", None);
-    match tokio::time::timeout(LOOK_TIMEOUT, look).await {
+async fn request_check(runtime_dir: &Path) -> Option<String> {
+    let check = ask::<Value>(runtime_dir, SocketKind::Control, Method::POST, "v1/enforcement/look", None);
+    match tokio::time::timeout(CHECK_TIMEOUT, check).await {
         // It looks when it starts.
         Ok(Ok(_) | Err(AskError::Unreachable { .. })) => None,
         Ok(Err(error)) => Some(format!("the agent did not look at it: {error}; systemctl restart svm-agent")),
@@ -297,7 +297,7 @@ async fn remove(
         if Path::new("/run/systemd/system").is_dir() {
             told.extend(systemctl::reload().await.err().map(|error| error.to_string()));
         }
-        remarks.extend(tell_the_agent(runtime_dir).await);
+        remarks.extend(request_check(runtime_dir).await);
     }
     if !told.is_empty() {
         let done =
@@ -314,7 +314,7 @@ async fn remove(
     for unit in removed {
         out.line(format!("{unit} is gated no more"))?;
     }
-    tell(&remarks, out)?;
+    print_remarks(&remarks, out)?;
     Ok(0)
 }
 
@@ -376,18 +376,18 @@ async fn list(places: &Places, runtime_dir: &Path, guard: &Guard, out: &mut Out)
     let gates = installed(&places.systemd_dir).map_err(|error| {
         CliError::given("cannot_read", format!("cannot list {}: {error}", places.systemd_dir.display()))
     })?;
-    let standings = standings(&gates, places, runtime_dir, guard).await;
+    let gate_states = gate_states(&gates, places, runtime_dir, guard).await;
     let rows: Vec<_> = gates
         .into_iter()
-        .zip(standings)
-        .map(|(gate, standing)| (standing, places.has_rule(&gate.unit), gate))
+        .zip(gate_states)
+        .map(|(gate, state)| (state, places.has_rule(&gate.unit), gate))
         .collect();
     if out.json() {
-        let row = |(standing, rule, gate): &(Standing, Option<bool>, Gate)| {
-            let (in_force, why) = match standing {
-                Standing::InForce => (Some(true), None),
-                Standing::Not(why) => (Some(false), Some(why)),
-                Standing::Unknown => (None, None),
+        let row = |(state, rule, gate): &(GateState, Option<bool>, Gate)| {
+            let (in_force, why) = match state {
+                GateState::InForce => (Some(true), None),
+                GateState::Not(why) => (Some(false), Some(why)),
+                GateState::Unknown => (None, None),
             };
             json!({"unit": gate.unit, "resource": gate.resource.file_name(), "ksn": gate.ksn_only,
                 "in_force": in_force, "why": why, "rule": rule})
@@ -398,11 +398,11 @@ async fn list(places: &Places, runtime_dir: &Path, guard: &Guard, out: &mut Out)
     if rows.is_empty() {
         out.line("no unit is gated; gate one: svm-agent gate install UNIT")?;
     }
-    for (standing, rule, gate) in rows {
-        let force = match standing {
-            Standing::Unknown => "systemd cannot be asked".to_owned(),
-            Standing::InForce => "in force".to_owned(),
-            Standing::Not(why) => format!("NOT IN FORCE: {why}"),
+    for (state, rule, gate) in rows {
+        let force = match state {
+            GateState::Unknown => "systemd cannot be asked".to_owned(),
+            GateState::InForce => "in force".to_owned(),
+            GateState::Not(why) => format!("NOT IN FORCE: {why}"),
         };
         let rule = match rule {
             Some(true) => "",

@@ -182,7 +182,7 @@ impl Field {
 
 /// A line that was read.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct CronLine {
     cron: Cron,
     /// As it was written.
     text: String,
@@ -191,7 +191,7 @@ pub struct Line {
     at_fixed_hours: bool,
 }
 
-impl Line {
+impl CronLine {
     /// Reads a line.
     ///
     /// # Errors
@@ -356,11 +356,11 @@ mod tests {
             ("+0 3 * * *", "the minute `+0` takes"),
             ("@reboot", "has 1 fields"),
         ] {
-            let said = Line::parse(text).map(drop).unwrap_err().to_string();
+            let said = CronLine::parse(text).map(drop).unwrap_err().to_string();
             assert!(said.contains(says), "{text}: {said}");
         }
         for text in ["* * * * *", "0 3 31 2 1", "0 3 29 2 *", "0,30 8-18/2 * jan-MAR sun,fri-sun", "@daily"] {
-            Line::parse(text).unwrap();
+            CronLine::parse(text).unwrap();
         }
     }
 
@@ -368,7 +368,7 @@ mod tests {
     fn weekdays(text: &str) -> Vec<i64> {
         // 2026-11-29 is a Sunday.
         let (start, week) = (1_795_910_400, 7 * 86_400);
-        let line = Line::parse(text).unwrap();
+        let line = CronLine::parse(text).unwrap();
         let slots = std::iter::successors(line.next(start, true), |slot| line.next(*slot, false));
         let days = slots.take_while(|slot| *slot < start + 2 * week).map(|slot| (slot - start) / 86_400);
         let days: Vec<i64> = days.collect();
@@ -410,7 +410,7 @@ mod tests {
             assert_eq!(weekdays(&format!("0 3 * * {}", single.join(","))), days, "{weekday}");
         }
         for backwards in ["7-2", "sat-mon", "tue-mon"] {
-            let said = Line::parse(&format!("0 3 * * {backwards}")).map(drop).unwrap_err().to_string();
+            let said = CronLine::parse(&format!("0 3 * * {backwards}")).map(drop).unwrap_err().to_string();
             assert!(said.contains("goes backwards"), "{said}");
         }
     }
@@ -419,7 +419,7 @@ mod tests {
     fn a_day_and_a_weekday_are_joined_as_crontab_has_it() {
         // November 2026: the 2nd is a Monday.
         let days = |text: &str| -> Vec<i64> {
-            let (start, line) = (1_793_491_200, Line::parse(text).unwrap());
+            let (start, line) = (1_793_491_200, CronLine::parse(text).unwrap());
             let slots = std::iter::successors(line.next(start, true), |slot| line.next(*slot, false));
             slots
                 .take_while(|slot| *slot < start + 30 * 86_400)
@@ -435,14 +435,14 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_ends_the_program(text in "[-*/,@#0-9a-zA-Z+?\\PC ]{0,40}") {
-            if let Ok(line) = Line::parse(&text) {
+            if let Ok(line) = CronLine::parse(&text) {
                 line.next(1_700_000_000, false);
             }
         }
 
         #[test]
         fn what_is_taken_comes(text in "(\\*|\\*/[0-9]{1,2}|[0-9]{1,2}(-[0-9]{1,2})?) (\\*|\\*/[0-9]|[0-9]{1,2}) (\\*|[0-9]{1,2}) (\\*|[0-9]{1,2}|feb) (\\*|[0-7])") {
-            if let Ok(line) = Line::parse(&text) {
+            if let Ok(line) = CronLine::parse(&text) {
                 proptest::prop_assert!(line.next(1_700_000_000, false).is_some());
             }
         }

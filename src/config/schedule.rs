@@ -5,7 +5,7 @@
 //! is a pace goes on by real time. `croner` finds civil times that match; which instants these are is found here, by the
 //! system's zones (`tzdata`): its own search loses the second pass of a repeated hour.
 
-use crate::config::cron_line::{Line, LineError};
+use crate::config::cron_line::{CronLine, LineError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,7 +20,7 @@ const MARGIN: i64 = 3 * 86_400;
 pub enum ScheduleError {
     /// A line.
     #[error(transparent)]
-    Line(#[from] LineError),
+    CronLine(#[from] LineError),
     /// Too many.
     #[error(
         "there are {0} lines, more than {MAX_LINES}; lists and steps such as \"0 2-6/2 * * *\" take less"
@@ -39,7 +39,7 @@ pub enum ScheduleError {
 /// Cron lines in a time zone.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    lines: Vec<Line>,
+    lines: Vec<CronLine>,
     zone: TimeZone,
     name: String,
 }
@@ -55,7 +55,7 @@ impl Schedule {
         if lines.len() > MAX_LINES {
             return Err(ScheduleError::TooMany(lines.len()));
         }
-        let lines = lines.iter().map(|line| Line::parse(line)).collect::<Result<_, _>>()?;
+        let lines = lines.iter().map(|line| CronLine::parse(line)).collect::<Result<_, _>>()?;
         Ok(Self { lines, zone, name })
     }
 
@@ -65,7 +65,7 @@ impl Schedule {
     }
 
     /// The lines.
-    pub fn lines(&self) -> &[Line] {
+    pub fn lines(&self) -> &[CronLine] {
         &self.lines
     }
 
@@ -111,7 +111,7 @@ impl Schedule {
 
     /// The first slot of a line after an instant. Between two changes of its clocks a place's time is its offset away
     /// from UTC: each such stretch is searched by civil time, until one holds a match.
-    fn next_of(&self, line: &Line, after: Timestamp) -> Option<Timestamp> {
+    fn next_of(&self, line: &CronLine, after: Timestamp) -> Option<Timestamp> {
         let mut from = after.as_second();
         if after.subsec_nanosecond() < 0 {
             from -= 1;

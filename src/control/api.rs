@@ -30,7 +30,7 @@ pub struct Requests {
     /// Keeps and drops pending activations.
     pub activations: mpsc::Sender<ActivationRequest>,
     /// Has every permit carried out anew.
-    pub look: watch::Sender<u64>,
+    pub check_enforcement: watch::Sender<u64>,
     /// Asks for a database update.
     pub run_now: mpsc::Sender<RunRequest>,
     /// Has the settings read again.

@@ -26,17 +26,17 @@ pub(super) async fn report(call: Call<'_>) -> Result<Answer, Fault> {
 }
 
 /// Has every permit carried out anew.
-pub(super) async fn look(call: Call<'_>) -> Result<Answer, Fault> {
-    call.api.requests.look.send_modify(|n| *n += 1);
+pub(super) async fn check_enforcement(call: Call<'_>) -> Result<Answer, Fault> {
+    call.api.requests.check_enforcement.send_modify(|n| *n += 1);
     Ok(json!({"looking": true}).into())
 }
 
 pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
-    let looked = ask(&call.api.requests.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
-    match looked {
+    let outcome = ask(&call.api.requests.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
+    match outcome {
         PollOutcome::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
         PollOutcome::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
-        PollOutcome::Taken | PollOutcome::NotChanged => Ok(json!(looked).into()),
+        PollOutcome::Taken | PollOutcome::NotChanged => Ok(json!(outcome).into()),
     }
 }
 

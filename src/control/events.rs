@@ -62,6 +62,6 @@ pub(super) async fn retry(call: Call<'_>) -> Result<Answer, Fault> {
         let none = "no event of this id is in quarantine; `svm-agent events list --quarantined` shows those that are";
         return Err(Fault::new(StatusCode::NOT_FOUND, "not_quarantined", none));
     }
-    api.status.context.engine.look_into_outbox();
+    api.status.context.engine.check_outbox();
     Ok(json!({"again": again}).into())
 }

@@ -87,7 +87,7 @@ pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
     note_asked(api, resource, unit.as_deref().unwrap_or(&peer.name), &decision);
     if let (Some(Run::Granted), false, Some(unit)) = (turn.run, decision.allowed, unit) {
         // Over by a clock that the engine does not go by.
-        api.status.context.engine.command(Command::Owed(vec![unit])).await?;
+        api.status.context.engine.command(Command::StartsPending(vec![unit])).await?;
     }
     Ok(json!(decision).into())
 }

@@ -18,49 +18,49 @@ use svm_core::subscription::Role;
 type Handler = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + 'a>>;
 
 /// What is open at the query socket is open at the control socket too.
-type Line = Route<SocketKind, Handler>;
+type AgentRoute = Route<SocketKind, Handler>;
 
-const fn line(method: Method, path: &'static str, access: SocketKind, handler: Handler) -> Line {
+const fn route(method: Method, path: &'static str, access: SocketKind, handler: Handler) -> AgentRoute {
     Route { method, path, access, handler }
 }
 
-static TABLE: &[Line] = &[
-    line(Method::GET, "metrics", Query, |call| Box::pin(metrics::show(call))),
-    line(Method::GET, "v1/status", Query, |call| Box::pin(status::show(call))),
-    line(Method::GET, "v1/identity", Query, |call| Box::pin(status::identity(call))),
-    line(Method::GET, "v1/updates", Query, |call| Box::pin(status::updates(call))),
-    line(Method::GET, "v1/clock", Query, |call| Box::pin(status::clock(call))),
-    line(Method::GET, "v1/forecast", Query, |call| Box::pin(status::forecast(call))),
-    line(Method::GET, "v1/permits/*", Query, |call| Box::pin(permits::show(call))),
-    line(Method::POST, "v1/permits/*/take", Control, |call| Box::pin(permits::take(call))),
-    line(Method::POST, "v1/keys", Control, |call| Box::pin(keys::add(call))),
-    line(Method::DELETE, "v1/keys/*", Control, |call| Box::pin(keys::remove(call))),
-    line(Method::DELETE, "v1/activations", Control, |call| Box::pin(keys::cancel(call, None))),
-    line(Method::DELETE, "v1/activations/active", Control, |call| {
+static TABLE: &[AgentRoute] = &[
+    route(Method::GET, "metrics", Query, |call| Box::pin(metrics::show(call))),
+    route(Method::GET, "v1/status", Query, |call| Box::pin(status::show(call))),
+    route(Method::GET, "v1/identity", Query, |call| Box::pin(status::identity(call))),
+    route(Method::GET, "v1/updates", Query, |call| Box::pin(status::updates(call))),
+    route(Method::GET, "v1/clock", Query, |call| Box::pin(status::clock(call))),
+    route(Method::GET, "v1/forecast", Query, |call| Box::pin(status::forecast(call))),
+    route(Method::GET, "v1/permits/*", Query, |call| Box::pin(permits::show(call))),
+    route(Method::POST, "v1/permits/*/take", Control, |call| Box::pin(permits::take(call))),
+    route(Method::POST, "v1/keys", Control, |call| Box::pin(keys::add(call))),
+    route(Method::DELETE, "v1/keys/*", Control, |call| Box::pin(keys::remove(call))),
+    route(Method::DELETE, "v1/activations", Control, |call| Box::pin(keys::cancel(call, None))),
+    route(Method::DELETE, "v1/activations/active", Control, |call| {
         Box::pin(keys::cancel(call, Some(Role::Active)))
     }),
-    line(Method::DELETE, "v1/activations/reserve", Control, |call| {
+    route(Method::DELETE, "v1/activations/reserve", Control, |call| {
         Box::pin(keys::cancel(call, Some(Role::Reserve)))
     }),
-    line(Method::POST, "v1/enforcement/look", Control, |call| Box::pin(commands::look(call))),
-    line(Method::POST, "v1/clock/reset", Control, |call| Box::pin(commands::reset_clock(call))),
-    line(Method::POST, "v1/reload", Control, |call| Box::pin(commands::reload(call))),
-    line(Method::POST, "v1/refresh", Control, |call| Box::pin(commands::refresh(call))),
-    line(Method::POST, "v1/updates/run", Control, |call| Box::pin(commands::run_updates(call))),
-    line(Method::PUT, "v1/devices", Control, |call| Box::pin(commands::devices(call))),
-    line(Method::POST, "v1/report", Control, |call| Box::pin(commands::report(call))),
-    line(Method::GET, "v1/events", Control, |call| Box::pin(events::list(call))),
-    line(Method::GET, "v1/events/*", Control, |call| Box::pin(events::show(call))),
-    line(Method::POST, "v1/events/retry", Control, |call| Box::pin(events::retry(call))),
+    route(Method::POST, "v1/enforcement/look", Control, |call| Box::pin(commands::check_enforcement(call))),
+    route(Method::POST, "v1/clock/reset", Control, |call| Box::pin(commands::reset_clock(call))),
+    route(Method::POST, "v1/reload", Control, |call| Box::pin(commands::reload(call))),
+    route(Method::POST, "v1/refresh", Control, |call| Box::pin(commands::refresh(call))),
+    route(Method::POST, "v1/updates/run", Control, |call| Box::pin(commands::run_updates(call))),
+    route(Method::PUT, "v1/devices", Control, |call| Box::pin(commands::devices(call))),
+    route(Method::POST, "v1/report", Control, |call| Box::pin(commands::report(call))),
+    route(Method::GET, "v1/events", Control, |call| Box::pin(events::list(call))),
+    route(Method::GET, "v1/events/*", Control, |call| Box::pin(events::show(call))),
+    route(Method::POST, "v1/events/retry", Control, |call| Box::pin(events::retry(call))),
 ];
 
 /// The table without its handlers: method, path (`*` stands for one part) and the socket that it takes at least.
 pub fn listed() -> impl Iterator<Item = (&'static Method, &'static str, SocketKind)> {
-    TABLE.iter().map(|line| (&line.method, line.path, line.access))
+    TABLE.iter().map(|route| (&route.method, route.path, route.access))
 }
 
-fn find(door: SocketKind, method: &Method, path: &str) -> Result<(&'static Line, String), NoRoute> {
-    access::find(TABLE, |access| *access == Query || door == Control, method, path)
+fn find(socket: SocketKind, method: &Method, path: &str) -> Result<(&'static AgentRoute, String), NoRoute> {
+    access::find(TABLE, |access| *access == Query || socket == Control, method, path)
 }
 
 impl From<NoRoute> for Fault {
@@ -85,12 +85,12 @@ impl From<NoRoute> for Fault {
 /// Answers a request that came through `door`.
 pub(super) async fn answer(
     api: &Api,
-    door: SocketKind,
+    socket: SocketKind,
     peer: &Peer,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let answer = match find(door, &head.method, head.uri.path()) {
+    let answer = match find(socket, &head.method, head.uri.path()) {
         Ok((route, part)) => {
             let query = head.uri.query().unwrap_or_default();
             (route.handler)(Call { api, peer, part, query, body }).await
@@ -129,10 +129,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// The line's path and the part, or the status and `Allow`.
-    fn outcome(door: SocketKind, method: &str, path: &str) -> String {
+    fn outcome(socket: SocketKind, method: &str, path: &str) -> String {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        match find(door, &method, path) {
-            Ok((line, part)) => format!("{} {part}", line.path),
+        match find(socket, &method, path) {
+            Ok((route, part)) => format!("{} {part}", route.path),
             Err(why) => {
                 let Fault { status, allow, .. } = why.into();
                 format!("{} {}", status.as_u16(), allow.unwrap_or_default())
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_not_answered_follows_from_the_table() {
-        for (door, method, path, expected) in [
+        for (socket, method, path, expected) in [
             (Query, "GET", "/v1/status", "v1/status "),
             (Query, "HEAD", "/v1/status", "v1/status "),
             (Query, "HEAD", "/metrics", "metrics "),
@@ -167,7 +167,7 @@ mod tests {
             (Control, "PATCH", "/v1/events/retry", "405 GET, POST, HEAD"),
             (Control, "GET", "/v1/status", "v1/status "),
         ] {
-            assert_eq!(outcome(door, method, path), expected, "{method} {path} at {door:?}");
+            assert_eq!(outcome(socket, method, path), expected, "{method} {path} at {socket:?}");
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
             let asked = format!("/{path}").replace('*', "ksn");
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
                 let as_listed = if method == "HEAD" { "GET" } else { method };
-                let mut lines = TABLE.iter().filter(|line| line.path == *path && line.method == as_listed);
+                let mut lines = TABLE.iter().filter(|route| route.path == *path && route.method == as_listed);
                 let answer = outcome(Control, method, &asked);
                 // `v1/events/retry` is also an event's path.
                 if lines.next().is_none() && !answer.starts_with("v1/events/* ") {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_path_that_is_not_listed_is_not_there() {
-        let listed: BTreeSet<&str> = TABLE.iter().map(|line| line.path).collect();
+        let listed: BTreeSet<&str> = TABLE.iter().map(|route| route.path).collect();
         for path in &listed {
             let parts: Vec<&str> = path.split('/').collect();
             let mut near =
@@ -210,9 +210,10 @@ mod tests {
             // `*` takes any one part.
             near.retain(|path| !listed.contains(path.as_str()) && !listed.iter().any(|l| fits(l, path)));
             for path in near {
-                for (door, method) in [(Query, "GET"), (Query, "POST"), (Control, "GET"), (Control, "DELETE")]
+                for (socket, method) in
+                    [(Query, "GET"), (Query, "POST"), (Control, "GET"), (Control, "DELETE")]
                 {
-                    assert_eq!(outcome(door, method, &format!("/{path}")), "404 ", "{method} {path}");
+                    assert_eq!(outcome(socket, method, &format!("/{path}")), "404 ", "{method} {path}");
                 }
             }
         }

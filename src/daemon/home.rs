@@ -4,9 +4,9 @@
 use super::error::RunError;
 use crate::config::Settings;
 use crate::control::{self, SocketKind};
-use crate::permits::owed;
 use crate::permits::permit_file;
 use crate::permits::permit_file::PermitFile;
+use crate::permits::start_notes;
 use std::fs::File;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -33,7 +33,7 @@ impl HostResources {
         folder(&settings.state_dir, 0o700)?;
         folder(&settings.runtime_dir, 0o755)?;
         folder(&permit_file::folder(&settings.runtime_dir), 0o755)?;
-        folder(&owed::folder(&settings.runtime_dir), 0o755)?;
+        folder(&start_notes::folder(&settings.runtime_dir), 0o755)?;
         let lock = lock(&settings.state_dir)?;
         let listeners = control::open(&settings.runtime_dir)?;
         let listeners = listeners.into_iter().map(|(door, listener)| (door, Arc::new(listener))).collect();

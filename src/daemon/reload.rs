@@ -24,7 +24,7 @@ pub(super) fn plan(
     session: &mut Session,
     reread: impl Fn() -> Result<Settings, SettingsError>,
 ) -> Result<Plan, Refused> {
-    let planned = look(session, reread);
+    let planned = diff_settings(session, reread);
     match &planned {
         Err(refused) => {
             // One line, however many faults.
@@ -59,7 +59,7 @@ pub(super) fn plan(
     planned
 }
 
-fn look(
+fn diff_settings(
     session: &mut Session,
     reread: impl Fn() -> Result<Settings, SettingsError>,
 ) -> Result<Plan, Refused> {

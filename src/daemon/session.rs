@@ -12,7 +12,7 @@ use crate::control::reload::Reload;
 use crate::control::{self, Api, Requests};
 use crate::delivery::Delivery;
 use crate::devices::DevicesFile;
-use crate::enforcement::keeper::{Dues, Keeper, Means};
+use crate::enforcement::keeper::{Keeper, Means, PendingStarts};
 use crate::engine::{Engine, EngineParts, Handle, StartReason};
 use crate::fetch::DocumentSource;
 use crate::gateway;
@@ -171,11 +171,11 @@ impl Session {
         };
         let (reporter, reports) = Reporter::new(status.clone(), devices, certificates, spread_of(&id));
         tasks.start("reporter", async move { reporter.run().await });
-        let (look, look_asked) = watch::channel(0);
-        let (look_too, mut nudged) = (look.clone(), nudged);
+        let (check_enforcement, check_requests) = watch::channel(0);
+        let (check_too, mut nudged) = (check_enforcement.clone(), nudged);
         tasks.start("nudge", async move {
             while nudged.changed().await.is_ok() {
-                look_too.send_modify(|n| *n += 1);
+                check_too.send_modify(|n| *n += 1);
             }
             std::future::pending().await
         });
@@ -196,9 +196,9 @@ impl Session {
                     .filter(|_| resource == Resource::Ksn)
                     .map(|(_, running)| running.clone()),
                 updates: run_now.clone(),
-                look: look_asked.clone(),
-                dues: Dues::default(),
-                untold: Vec::new(),
+                check_requests: check_requests.clone(),
+                pending_starts: PendingStarts::default(),
+                unreported: Vec::new(),
                 failing: None,
             };
             tasks.start("keeper", async move { keeper.run().await });
@@ -214,8 +214,14 @@ impl Session {
             let written = control::keep_metrics_file(path, settings.metrics.every, status.clone());
             tasks.start("metrics file", written);
         }
-        let requests =
-            Requests { reporter: reports.clone(), refresh, activations: wishes, look, run_now, reload };
+        let requests = Requests {
+            reporter: reports.clone(),
+            refresh,
+            activations: wishes,
+            check_enforcement,
+            run_now,
+            reload,
+        };
         let api = Api { status, bond: Arc::new(bond), requests };
         for (door, listener) in &home.listeners {
             let (api, door, listener) = (api.clone(), *door, listener.clone());

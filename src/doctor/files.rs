@@ -16,7 +16,7 @@ use svm_core::error_chain::Chain;
 use svm_core::files::list_folder;
 use svm_core::root_only::{Exposed, Who, only_root_may_change};
 
-pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let settings = &context.settings;
     let mut found = Findings::of(Area::Files);
     state_folder(&mut found, &settings.state_dir);
@@ -62,9 +62,9 @@ fn state_folder(found: &mut Findings, folder: &Path) {
         );
     }
     if mode(&about) & 0o077 != 0 {
-        let told =
+        let text =
             format!("others may look into it (mode {:04o}); it has keys and secret names", mode(&about));
-        found.warn(&name, told, format!("chmod 700 {name}"));
+        found.warn(&name, text, format!("chmod 700 {name}"));
     }
     if let Some(problem) = not_writable(folder, &about) {
         return found.fail(&name, problem, remount(folder));
@@ -133,15 +133,15 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
             found.fail(&name, problem, remount(folder));
         }
         Ok(about) if mode(&about) & 0o022 != 0 => {
-            let told = format!("others may write there (mode {:04o}), and so make permits", mode(&about));
-            found.fail(&name, told, format!("chmod 755 {name}"));
+            let text = format!("others may write there (mode {:04o}), and so make permits", mode(&about));
+            found.fail(&name, text, format!("chmod 755 {name}"));
         }
         Ok(about) if mode(&about) & 0o005 != 0o005 => {
-            let told = format!(
+            let text = format!(
                 "not everyone may look into it (mode {:04o}): units cannot read permits",
                 mode(&about)
             );
-            found.warn(&name, told, format!("chmod 755 {name}"));
+            found.warn(&name, text, format!("chmod 755 {name}"));
         }
         Ok(about) => found.ok(&name, format!("mode {:04o}", mode(&about))),
         Err(_) => return found.note(name, "is not there: the agent makes it when it starts"),
@@ -156,14 +156,14 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
                 found.fail(&name, "is no socket", format!("rm {name}, then: {restart}"));
             }
             Ok(about) if mode(&about) & closed != 0 => {
-                let told = format!("anyone may change things (mode {:04o})", mode(&about));
-                found.fail(&name, told, format!("chmod 660 {name}; see svm-agent.socket (SocketMode=)"));
+                let text = format!("anyone may change things (mode {:04o})", mode(&about));
+                found.fail(&name, text, format!("chmod 660 {name}; see svm-agent.socket (SocketMode=)"));
             }
             Ok(about) if mode(&about) & 0o777 != wanted => {
-                let told = format!("has mode {:04o}, not {wanted:04o}", mode(&about));
+                let text = format!("has mode {:04o}, not {wanted:04o}", mode(&about));
                 found.warn(
                     &name,
-                    told,
+                    text,
                     format!("chmod {wanted:o} {name}; see the socket's unit (SocketMode=)"),
                 );
             }
@@ -185,8 +185,8 @@ fn governing(found: &mut Findings, settings: &Settings) {
                 found.note(name, format!("{what}: cannot find out who may change it: {problem}"));
             }
             Err(exposed) => {
-                let told = format!("{what}: others may change it");
-                found.fail(name, told, exposed.to_string());
+                let text = format!("{what}: others may change it");
+                found.fail(name, text, exposed.to_string());
             }
         }
     }
@@ -250,13 +250,13 @@ fn room(found: &mut Findings, settings: &Settings, used: u64) {
     let there = settings.state_dir.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
     let Some(there) = there else { return found.note("room", "cannot be seen") };
     if there.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-        let told = "the file system is mounted read-only: nothing can be stored";
-        return found.fail("room", told, remount(&settings.state_dir));
+        let text = "the file system is mounted read-only: nothing can be stored";
+        return found.fail("room", text, remount(&settings.state_dir));
     }
     let free = there.f_bavail.saturating_mul(there.f_frsize);
     let wanted = settings.outbox.bytes.saturating_sub(used);
     let megabytes = |bytes: u64| bytes / 1_000_000;
-    let told = format!(
+    let text = format!(
         "{} MB are free; the outbox may grow by {} MB (outbox.max_megabytes)",
         megabytes(free),
         megabytes(wanted)
@@ -266,15 +266,15 @@ fn room(found: &mut Findings, settings: &Settings, used: u64) {
         settings.state_dir.display()
     );
     match free {
-        ..4_194_304 => found.fail("room", told, make_room),
-        _ if free < wanted => found.warn("room", told, make_room),
-        _ => found.ok("room", told),
+        ..4_194_304 => found.fail("room", text, make_room),
+        _ if free < wanted => found.warn("room", text, make_room),
+        _ => found.ok("room", text),
     }
     // File systems that count none say 0 of 0.
     if there.f_files > 0 && there.f_favail < 1000 {
-        let told = format!("{} files more can be made", there.f_favail);
+        let text = format!("{} files more can be made", there.f_favail);
         let grade = if there.f_favail < 10 { Grade::Failure } else { Grade::Warning };
-        found.add(grade, "inodes", told, Some("delete small files on that disk: df -i names it".to_owned()));
+        found.add(grade, "inodes", text, Some("delete small files on that disk: df -i names it".to_owned()));
     }
 }
 

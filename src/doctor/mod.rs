@@ -25,45 +25,45 @@ use svm_core::settings::SettingsError;
 /// All looks together end by then.
 const ALL: Duration = Duration::from_secs(9);
 
-type Look = fn(&DoctorContext) -> Vec<Finding>;
+type Check = fn(&DoctorContext) -> Vec<Finding>;
 
 /// Looks at everything. `files` are the layers of settings, `read` what became of them.
 pub fn examine(files: &[PathBuf], read: Result<Settings, SettingsError>) -> Vec<Finding> {
-    let mut found = settings::look(files, &read);
+    let mut found = settings::check(files, &read);
     let settings_are_right = read.is_ok();
     let Some(settings) = read.ok().or_else(|| settings::places_of(files)) else { return found };
     let spent = svm_core::clock::stopwatch();
     let asleep = system::asleep(&settings);
     let runs = !asleep && files::listens(&settings);
     let context = Arc::new(DoctorContext { settings, settings_are_right, asleep, runs });
-    let looks: [(Area, &str, Look); 4] = [
-        (Area::Service, "the agent", running::look),
-        (Area::Service, "systemd", system::look),
-        (Area::Files, "files", files::look),
-        (Area::Delivery, "the network", network::look),
+    let checks: [(Area, &str, Check); 4] = [
+        (Area::Service, "the agent", running::check),
+        (Area::Service, "systemd", system::check),
+        (Area::Files, "files", files::check),
+        (Area::Delivery, "the network", network::check),
     ];
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     let mut open: Vec<(usize, Area, &str)> = Vec::new();
-    for (number, (area, name, look)) in looks.into_iter().enumerate() {
-        let tell = tell.clone();
+    for (number, (area, name, check)) in checks.into_iter().enumerate() {
+        let sender = sender.clone();
         open.push((number, area, name));
         let context = context.clone();
-        std::thread::spawn(move || tell.send((number, look(&context))).ok());
+        std::thread::spawn(move || sender.send((number, check(&context))).ok());
     }
-    drop(tell);
-    let mut looked = Vec::new();
+    drop(sender);
+    let mut checked = Vec::new();
     while !open.is_empty() {
-        match told.recv_timeout(ALL.saturating_sub(spent())) {
+        match receiver.recv_timeout(ALL.saturating_sub(spent())) {
             Ok((number, of)) => {
                 open.retain(|(open, ..)| *open != number);
-                looked.push((number, of));
+                checked.push((number, of));
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }
     }
     // Whichever was the first to end.
-    looked.sort_by_key(|(number, _)| *number);
-    found.extend(looked.into_iter().flat_map(|(_, found)| found));
+    checked.sort_by_key(|(number, _)| *number);
+    found.extend(checked.into_iter().flat_map(|(_, found)| found));
     for (_, area, name) in open {
         let mut late = Findings::of(area);
         let message = format!("no answer within {} s", ALL.as_secs());

@@ -45,7 +45,7 @@ impl Place {
     }
 }
 
-pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let settings = &context.settings;
     if !context.settings_are_right {
         let mut none = Findings::of(Area::Delivery);
@@ -54,18 +54,18 @@ pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
     }
     let papers = held_papers(&settings.state_dir, context.runs).unwrap_or_default();
     let found = wait(async {
-        let mut looks = tokio::task::JoinSet::new();
+        let mut checks = tokio::task::JoinSet::new();
         let (of_source, all) = (settings.clone(), papers);
-        looks.spawn(async move { source(&of_source, &all).await });
+        checks.spawn(async move { source(&of_source, &all).await });
         for (name, destination) in &settings.destinations {
             let (name, destination) = (name.clone(), destination.clone());
-            looks.spawn(async move { one_destination(&name, &destination).await });
+            checks.spawn(async move { one_destination(&name, &destination).await });
         }
         for upstream in settings.gateway.iter().flat_map(|gateway| &gateway.upstreams) {
             let place = upstream.to_string();
-            looks.spawn(async move { one_upstream(&place).await });
+            checks.spawn(async move { one_upstream(&place).await });
         }
-        looks.join_all().await
+        checks.join_all().await
     });
     let mut found = found.unwrap_or_default().concat();
     if settings.destinations.is_empty() {
@@ -103,8 +103,8 @@ async fn source(settings: &Settings, papers: &[StoredDocument]) -> Vec<Finding> 
     for paper in papers {
         let about = format!("published document of {}", paper.key);
         let Ok(sub) = paper.sub.parse() else { continue };
-        let looked = timeout(ONE, fetch(&settings.source, &sub, None, &Clock::system())).await;
-        let text = match looked {
+        let fetched = timeout(ONE, fetch(&settings.source, &sub, None, &Clock::system())).await;
+        let text = match fetched {
             Err(_) => {
                 found.warn(
                     about,
@@ -123,11 +123,11 @@ async fn source(settings: &Settings, papers: &[StoredDocument]) -> Vec<Finding> 
                     }
                     _ => "see `source.url`, the proxy and the vendor's server; then: svm-agent refresh",
                 };
-                let told = match &error {
+                let text = match &error {
                     SourceError::NotFound => "the vendor publishes it no more (404)".to_owned(),
                     error => error.to_string(),
                 };
-                found.warn(about, told, remedy);
+                found.warn(about, text, remedy);
                 continue;
             }
             Ok(Ok(Answer::NotChanged)) => continue,
@@ -220,8 +220,8 @@ async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
             return false;
         }
         Err(_) => {
-            let told = format!("DNS gave no answer within {} s", ONE.as_secs());
-            found.fail(about, told, "see whether the servers in /etc/resolv.conf can be reached");
+            let text = format!("DNS gave no answer within {} s", ONE.as_secs());
+            found.fail(about, text, "see whether the servers in /etc/resolv.conf can be reached");
             return false;
         }
     };
@@ -266,18 +266,18 @@ async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
             return false;
         }
         Err(_) => {
-            let told = format!("connected, but no handshake of TLS within {} s", ONE.as_secs());
-            found.fail(about, told, "is it a port for TLS?");
+            let text = format!("connected, but no handshake of TLS within {} s", ONE.as_secs());
+            found.fail(about, text, "is it a port for TLS?");
             return false;
         }
     };
     let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
     match chain.first().map(tls::shown) {
         Some(Ok(shown)) => {
-            let told = format!("its certificate is good until {}, issued by {}", shown.ends_at, shown.issuer);
+            let text = format!("its certificate is good until {}, issued by {}", shown.ends_at, shown.issuer);
             match shown.ends_at.duration_since(Clock::system().now()) < SOON {
-                true => found.warn(about, told, "whoever runs that server must renew it soon"),
-                false => found.ok(about, told),
+                true => found.warn(about, text, "whoever runs that server must renew it soon"),
+                false => found.ok(about, text),
             }
         }
         Some(Err(problem)) => found.note(about, format!("speaks TLS; {problem}")),

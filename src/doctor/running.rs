@@ -13,12 +13,12 @@ use svm_core::subscription::{DeviceStatus, Permit, Phase};
 
 const START: &str = "systemctl start svm-agent; if it does not stay: journalctl -u svm-agent -n 20";
 
-pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let dir = &context.settings.runtime_dir;
     let mut service = Findings::of(Area::Service);
     if context.asleep {
-        let told = "does not run; systemd starts it once somebody asks it something";
-        service.fail("agent", told, START);
+        let text = "does not run; systemd starts it once somebody asks it something";
+        service.fail("agent", text, START);
         return service.found;
     }
     let asked = wait(async {
@@ -112,8 +112,8 @@ fn source(status: &Status) -> Vec<Finding> {
     match (&source.outage, source.last_heard_at) {
         _ if !source.configured => {}
         (Some(outage), _) => {
-            let told = format!("fails since {} ({} times): {}", outage.since, outage.times, outage.message);
-            found.warn("agent's last look", told, "see the lines of `source` here, then: svm-agent refresh");
+            let text = format!("fails since {} ({} times): {}", outage.since, outage.times, outage.message);
+            found.warn("agent's last look", text, "see the lines of `source` here, then: svm-agent refresh");
         }
         (None, Some(at)) => found.ok("agent's last look", format!("heard the vendor at {at}")),
         (None, None) => found.note("agent's last look", "it looks once a key is held"),
@@ -202,8 +202,8 @@ fn updates(status: &Status) -> Vec<Finding> {
     let updates = &status.updates;
     let failed = updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
     if let Some(failed) = failed {
-        let told = format!("failed at {}: {}", failed.at, failed.message);
-        found.warn("last run", told, format!("journalctl -u {}; then: svm-agent updates run", updates.unit));
+        let text = format!("failed at {}: {}", failed.at, failed.message);
+        found.warn("last run", text, format!("journalctl -u {}; then: svm-agent updates run", updates.unit));
     } else if let Some(at) = updates.last_succeeded_at {
         found.ok("last run", format!("went through at {at}"));
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use svm_core::environment;
 use svm_core::settings::{MAX_FILE, SettingsError};
 
-pub(super) fn look(files: &[PathBuf], read: &Result<Settings, SettingsError>) -> Vec<Finding> {
+pub(super) fn check(files: &[PathBuf], read: &Result<Settings, SettingsError>) -> Vec<Finding> {
     let mut found = Findings::of(Area::Settings);
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let ours = format!("{PREFIX}__");

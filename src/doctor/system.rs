@@ -3,7 +3,7 @@
 use super::context::{DoctorContext, ONE, wait};
 use super::finding::{Area, Finding, Findings};
 use crate::config::{RUNTIME_DIR, Settings};
-use crate::gates::check::{Standing, standings};
+use crate::gates::check::{GateState, gate_states};
 use crate::gates::drop_ins::{Asks, Gate};
 use crate::gates::install::Places;
 use crate::gates::protection::Guard;
@@ -47,7 +47,7 @@ fn booted() -> bool {
     svm_core::files::is_there(Path::new("/run/systemd/system"))
 }
 
-pub(super) fn look(context: &DoctorContext) -> Vec<Finding> {
+pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let settings = &context.settings;
     let mut service = Findings::of(Area::Service);
     if !booted() {
@@ -187,22 +187,22 @@ async fn gates(settings: &Settings) -> Vec<Finding> {
         }
     };
     let guard = Guard::new(&settings.enforcement);
-    let standings = standings(&gates, &places, &settings.runtime_dir, &guard).await;
-    for (gate, standing) in gates.iter().zip(standings) {
+    let gate_states = gate_states(&gates, &places, &settings.runtime_dir, &guard).await;
+    for (gate, state) in gates.iter().zip(gate_states) {
         let name = format!("gate of {}", gate.unit);
-        match (standing, places.has_rule(&gate.unit)) {
-            (Standing::Unknown, _) => found.note(name, "systemd cannot be asked"),
-            (Standing::Not(why), _) => found.fail(
+        match (state, places.has_rule(&gate.unit)) {
+            (GateState::Unknown, _) => found.note(name, "systemd cannot be asked"),
+            (GateState::Not(why), _) => found.fail(
                 name,
                 format!("is not in force: {why}"),
                 format!("sudo svm-agent gate install {0}; or sudo svm-agent gate remove {0}", gate.unit),
             ),
-            (Standing::InForce, Some(false)) => found.warn(
+            (GateState::InForce, Some(false)) => found.warn(
                 name,
                 "its polkit rule is missing: the agent can neither stop nor start it",
                 format!("sudo svm-agent gate install {}", gate.unit),
             ),
-            (Standing::InForce, _) => found.ok(name, "is in force"),
+            (GateState::InForce, _) => found.ok(name, "is in force"),
         }
     }
     found.found

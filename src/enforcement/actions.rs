@@ -28,7 +28,7 @@ const ENDS: &str = "/run/svm-agent-actions";
 const ENDED: &str = "ended";
 
 /// So often, with so long between, its end is looked for.
-const ENDED_LOOKS: u32 = 50;
+const ENDED_POLLS: u32 = 50;
 const ENDED_PAUSE: Duration = Duration::from_millis(20);
 
 /// An action that runs already is waited for, and run again, so often.
@@ -50,7 +50,7 @@ pub enum Found {
 
 /// What is to be told after a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum CheckOutcome {
     /// All is as it should be, or was told before.
     Well,
     /// Somebody had changed it, and it was set again: the first time.
@@ -65,10 +65,10 @@ pub struct Running {
     name: String,
     settings: Action,
     guard: Guard,
-    look_at: Instant,
+    next_check: Instant,
     /// When it was set again, in the last hour.
     repairs: VecDeque<Instant>,
-    told: bool,
+    reported: bool,
     fails: bool,
     /// The permit that it was last run for.
     applied: Option<Permit>,
@@ -85,9 +85,9 @@ impl Running {
             name: name.to_owned(),
             settings,
             guard,
-            look_at: now,
+            next_check: now,
             repairs: VecDeque::new(),
-            told: false,
+            reported: false,
             fails: false,
             applied: None,
         }
@@ -99,8 +99,8 @@ impl Running {
     }
 
     /// When to look at it again.
-    pub fn look_at(&self) -> Instant {
-        self.look_at
+    pub fn next_check(&self) -> Instant {
+        self.next_check
     }
 
     /// Whether it failed when it was last looked at, or is contested.
@@ -124,7 +124,7 @@ impl Running {
         }
         self.applied = Some(verdict);
         let found = run(&self.guard, &self.name).await;
-        self.look_at = Instant::now() + self.settings.look_every.unsigned_abs();
+        self.next_check = Instant::now() + self.settings.look_every.unsigned_abs();
         self.fails = found.is_err();
         found.map(drop)
     }
@@ -133,34 +133,34 @@ impl Running {
     ///
     /// # Errors
     /// As above.
-    pub async fn look(&mut self) -> Result<Looked, String> {
+    pub async fn check(&mut self) -> Result<CheckOutcome, String> {
         let now = Instant::now();
-        self.look_at = now + self.settings.look_every.unsigned_abs();
+        self.next_check = now + self.settings.look_every.unsigned_abs();
         if self.is_contested(now) {
-            return Ok(Looked::Well);
+            return Ok(CheckOutcome::Well);
         }
         let found = run(&self.guard, &self.name).await;
         self.fails = found.is_err();
         if self.fails {
-            self.look_at = self.look_at.min(Instant::now() + AGAIN);
+            self.next_check = self.next_check.min(Instant::now() + AGAIN);
         }
-        let looked = self.after(found?, Instant::now());
-        self.fails = looked == Looked::Contested;
-        Ok(looked)
+        let outcome = self.after(found?, Instant::now());
+        self.fails = outcome == CheckOutcome::Contested;
+        Ok(outcome)
     }
 
     /// What a look comes to.
-    fn after(&mut self, found: Found, now: Instant) -> Looked {
+    fn after(&mut self, found: Found, now: Instant) -> CheckOutcome {
         self.repairs.retain(|at| now.duration_since(*at) < HOUR);
         if found == Found::Stood {
-            self.told &= !self.repairs.is_empty();
-            return Looked::Well;
+            self.reported &= !self.repairs.is_empty();
+            return CheckOutcome::Well;
         }
         self.repairs.push_back(now);
         if self.is_contested(now) {
-            return Looked::Contested;
+            return CheckOutcome::Contested;
         }
-        if std::mem::replace(&mut self.told, true) { Looked::Well } else { Looked::Repaired }
+        if std::mem::replace(&mut self.reported, true) { CheckOutcome::Well } else { CheckOutcome::Repaired }
     }
 }
 
@@ -188,7 +188,7 @@ async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
         }
     }
     // Written when it ends; a unit that was edited may not write it.
-    for _ in 0..ENDED_LOOKS {
+    for _ in 0..ENDED_POLLS {
         match ended(Path::new(ENDS), name) {
             Some(now) if before.as_ref().is_none_or(|before| before.invocation != now.invocation) => {
                 return Ok(if now.exit == SET { Found::Set } else { Found::Stood });
@@ -256,13 +256,13 @@ mod tests {
         let start = Instant::now();
         let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
         let mut action = Running::new("a", &settings, Guard::of(&[]), start);
-        assert_eq!(action.after(Found::Stood, at(0)), Looked::Well);
-        assert_eq!(action.after(Found::Set, at(15)), Looked::Repaired);
-        assert_eq!(action.after(Found::Set, at(30)), Looked::Well, "told once");
+        assert_eq!(action.after(Found::Stood, at(0)), CheckOutcome::Well);
+        assert_eq!(action.after(Found::Set, at(15)), CheckOutcome::Repaired);
+        assert_eq!(action.after(Found::Set, at(30)), CheckOutcome::Well, "told once");
         assert!(!action.is_contested(at(30)));
-        assert_eq!(action.after(Found::Set, at(45)), Looked::Contested);
+        assert_eq!(action.after(Found::Set, at(45)), CheckOutcome::Contested);
         assert!(action.is_contested(at(74)) && !action.is_contested(at(75)), "an hour after the first");
-        assert_eq!(action.after(Found::Stood, at(106)), Looked::Well);
-        assert_eq!(action.after(Found::Set, at(120)), Looked::Repaired, "another fight");
+        assert_eq!(action.after(Found::Stood, at(106)), CheckOutcome::Well);
+        assert_eq!(action.after(Found::Set, at(120)), CheckOutcome::Repaired, "another fight");
     }
 }

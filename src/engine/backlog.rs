@@ -97,7 +97,7 @@ impl Backlog {
             Input::Look | Input::Condition(..) => {
                 coming.quarantined.is_empty()
                     && coming.renumber_above.is_none()
-                    && coming.operational_events.iter().any(Operational::is_told_once)
+                    && coming.operational_events.iter().any(Operational::is_reported_once)
             }
             Input::Publish(offer) => offer.is_ok() && !self.held.iter().any(|h| h.input == coming.input),
             _ => false,

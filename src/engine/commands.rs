@@ -27,13 +27,13 @@ impl Engine {
                 let taken = self.go_on_above(destination, sequence, highest).await?;
                 return Ok(Outcome { taken, ..self.nothing() });
             }
-            Command::AgentReport(tell) => return self.tell(*tell).await,
+            Command::AgentReport(report) => return self.agent_report(*report).await,
             Command::Take(resource, unit) => return self.take(resource, unit).await,
-            Command::Owed(units) => return self.owe(units).await,
+            Command::StartsPending(units) => return self.start_pending(units).await,
             Command::RemoveKey(key) => Input::RemoveKey(key),
             Command::Devices(count) => Input::ProtectedDevices(count),
             Command::Enforced(resource, permit, by) => Input::Enforced(resource, permit, by),
-            Command::Paid(units) => Input::StartSettled(units),
+            Command::StartsSettled(units) => Input::StartSettled(units),
         };
         self.turn(PendingInput::new(input)).await
     }
@@ -57,14 +57,14 @@ impl Engine {
         Ok(Outcome { taken: true, ..turn })
     }
 
-    async fn tell(&mut self, tell: AgentReport) -> Result<Outcome, StoreError> {
-        let AgentReport { events: operational_events, condition, notes } = tell;
+    async fn agent_report(&mut self, report: AgentReport) -> Result<Outcome, StoreError> {
+        let AgentReport { events: operational_events, condition, notes } = report;
         let condition = condition.map(|(reason, status)| Input::Condition(reason, status));
         let input = condition.unwrap_or(Input::Look);
         self.turn(PendingInput { operational_events, notes, ..PendingInput::new(input) }).await
     }
 
-    async fn owe(&mut self, units: Vec<String>) -> Result<Outcome, StoreError> {
+    async fn start_pending(&mut self, units: Vec<String>) -> Result<Outcome, StoreError> {
         let mut last = self.turn(PendingInput::new(Input::Look)).await?;
         for unit in units {
             last = self.turn(PendingInput::new(Input::StartPending(unit))).await?;

@@ -52,9 +52,9 @@ pub enum Command {
     /// Go by the wall clock, whatever is held against it.
     ResetClock,
     /// These units wait for their permit no more.
-    Paid(Vec<String>),
+    StartsSettled(Vec<String>),
     /// These units were stopped for want of a permit.
-    Owed(Vec<String>),
+    StartsPending(Vec<String>),
 }
 
 /// A report of the whole status.
@@ -167,7 +167,7 @@ pub struct Handle {
 
 impl Handle {
     /// There may be more to send, though the engine kept nothing new.
-    pub fn look_into_outbox(&self) {
+    pub fn check_outbox(&self) {
         self.outbox_changed.send_modify(|n| *n += 1);
     }
 

@@ -39,7 +39,7 @@ impl Engine {
             self.publisher.outbox.send_modify(|n| *n += 1);
         }
         for record in &stored {
-            crate::log::kept(record);
+            crate::log::stored_event(record);
         }
         outcome
     }

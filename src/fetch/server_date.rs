@@ -24,35 +24,37 @@ pub(super) async fn observe_server_date(
     if !http::is_secure(url) || took > PROMPT {
         return;
     }
-    let differs = |told: Timestamp| {
-        let off = |from: Timestamp| told.duration_since(from).abs() > SLACK;
+    let differs = |date: Timestamp| {
+        let off = |from: Timestamp| date.duration_since(from).abs() > SLACK;
         off(clock.now()) || off(clock.standing().wall)
     };
-    match http::told_time(&answer.headers) {
+    match http::server_time(&answer.headers) {
         // A cache may have kept it, and not every cache says for how long.
-        Some(told) if differs(told) => {
+        Some(date) if differs(date) => {
             let asked = svm_core::clock::stopwatch();
             let answer = client.request(Method::HEAD).header(CACHE_CONTROL, "no-cache").send().await;
-            let told =
-                answer.ok().and_then(|answer| http::told_time(&answer.headers)).filter(|_| asked() <= PROMPT);
-            if let Some(told) = told {
-                accept(told, good.get(), clock);
+            let date = answer
+                .ok()
+                .and_then(|answer| http::server_time(&answer.headers))
+                .filter(|_| asked() <= PROMPT);
+            if let Some(date) = date {
+                accept(date, good.get(), clock);
             }
         }
-        Some(told) => accept(told, good.get(), clock),
+        Some(date) => accept(date, good.get(), clock),
         None => {}
     }
 }
 
-fn accept(told: Timestamp, good: Good, clock: &Clock) {
+fn accept(date: Timestamp, good: Good, clock: &Clock) {
     match good {
-        Good::Now => clock.confirm(told, false),
+        Good::Now => clock.confirm(date, false),
         // It has just begun, so it is not earlier; an old one that was stolen would say no more.
-        Good::Later => clock.confirm(told, true),
+        Good::Later => clock.confirm(date, true),
         // One that has ended by the time that is gone by says nothing alone. The wall clock is the second witness.
         Good::ByWallClock => {
-            if told.duration_since(clock.standing().wall).abs() <= SLACK {
-                clock.confirm(told, false);
+            if date.duration_since(clock.standing().wall).abs() <= SLACK {
+                clock.confirm(date, false);
             }
         }
     }

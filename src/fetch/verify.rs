@@ -15,14 +15,14 @@ pub fn verify_now(
     text: &str,
     trust_dir: &Path,
     expect: Expect<'_>,
-    told: &mut Vec<String>,
+    logged: &mut Vec<String>,
 ) -> Result<Document, Refusal> {
     let mut wrong = Vec::new();
     let store = match TrustStore::load(trust_dir) {
         Ok(loaded) => {
             for problem in &loaded.problems {
                 let problem = Chain(problem).to_string();
-                if !told.contains(&problem) {
+                if !logged.contains(&problem) {
                     log_event!(SIGNER_USELESS of problem, "{problem}");
                 }
                 wrong.push(problem);
@@ -31,13 +31,13 @@ pub fn verify_now(
         }
         Err(error) => {
             let error = Chain(&error).to_string();
-            if !told.contains(&error) {
+            if !logged.contains(&error) {
                 log_event!(SIGNERS_UNREADABLE, "{error}");
             }
             wrong.push(error);
             TrustStore::default()
         }
     };
-    *told = wrong;
+    *logged = wrong;
     Ok(verify(text, &store, expect)?)
 }

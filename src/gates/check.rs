@@ -16,7 +16,7 @@ use svm_core::root_only::{Who, only_root_may_change};
 
 /// How a gate stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum GateState {
     /// Its unit asks for a permit at each start.
     InForce,
     /// It does not, or the gate must not be there; one sentence.
@@ -26,7 +26,12 @@ pub enum Standing {
 }
 
 /// How each of the gates stands. `runtime_dir` is where the agent writes permits.
-pub async fn standings(gates: &[Gate], places: &Places, runtime_dir: &Path, guard: &Guard) -> Vec<Standing> {
+pub async fn gate_states(
+    gates: &[Gate],
+    places: &Places,
+    runtime_dir: &Path,
+    guard: &Guard,
+) -> Vec<GateState> {
     if gates.is_empty() {
         return Vec::new();
     }
@@ -34,20 +39,20 @@ pub async fn standings(gates: &[Gate], places: &Places, runtime_dir: &Path, guar
     let drop_ins = protection_drop_ins(guard).await.unwrap_or_default();
     let mut relations = match relations {
         Ok(relations) => relations,
-        Err(_) => return vec![Standing::Unknown; gates.len()],
+        Err(_) => return vec![GateState::Unknown; gates.len()],
     };
-    let mut standings = Vec::new();
+    let mut gate_states = Vec::new();
     for gate in gates {
-        standings.push(match standing(gate, places, runtime_dir, guard, &mut relations, &drop_ins).await {
-            Ok(Ok(())) => Standing::InForce,
-            Ok(Err(why)) => Standing::Not(why),
-            Err(_) => Standing::Unknown,
+        gate_states.push(match state(gate, places, runtime_dir, guard, &mut relations, &drop_ins).await {
+            Ok(Ok(())) => GateState::InForce,
+            Ok(Err(why)) => GateState::Not(why),
+            Err(_) => GateState::Unknown,
         });
     }
-    standings
+    gate_states
 }
 
-async fn standing(
+async fn state(
     gate: &Gate,
     places: &Places,
     runtime_dir: &Path,

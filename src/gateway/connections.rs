@@ -3,7 +3,7 @@
 //! Promises: however it ends, what was open is closed: with an end that was passed on in both directions, or else with
 //! a reset, so that no peer takes what it got for the whole.
 
-use crate::gateway::relay::Way;
+use crate::gateway::relay::Direction;
 use crate::gateway::shared::Shared;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -91,7 +91,7 @@ impl Client {
     pub(crate) async fn serve(mut self, bounds: Bounds, clock: Clock) {
         let began = Instant::now();
         let shared = self.shared.clone();
-        let mut up = Way::default();
+        let mut up = Direction::default();
         let Ok(first) = up.take_first(&mut self.held.stream).await else { return };
         let connected = shared.targets.connect(bounds.connect_timeout, first, &clock).await;
         let Some((upstream, target)) = connected else {
@@ -115,12 +115,12 @@ enum Ended {
 async fn relay(
     client: &mut Held,
     mut upstream: Held,
-    mut up: Way,
+    mut up: Direction,
     shared: &Shared,
     bounds: Bounds,
     began: Instant,
 ) {
-    let mut down = Way::default();
+    let mut down = Direction::default();
     let ends = began + bounds.max_age;
     let mut active = Instant::now();
     // Rings at the earliest instant at which there may be something to close; what happens meanwhile puts that off,

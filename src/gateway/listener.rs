@@ -97,7 +97,7 @@ impl Listener {
             Some(listener) => listener.accept().await,
             None => std::future::pending().await,
         };
-        self.look_at(taken)
+        self.check_accepted(taken)
     }
 
     /// Another connection, where one is there already.
@@ -105,12 +105,12 @@ impl Listener {
         let listener = self.listener.as_ref()?;
         let taken = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await;
         match taken {
-            Poll::Ready(taken) => self.look_at(taken),
+            Poll::Ready(taken) => self.check_accepted(taken),
             Poll::Pending => None,
         }
     }
 
-    fn look_at(&mut self, taken: io::Result<Coming>) -> Option<Coming> {
+    fn check_accepted(&mut self, taken: io::Result<Coming>) -> Option<Coming> {
         match taken {
             Ok(coming) => {
                 if self.outage.is_some() {

@@ -55,7 +55,7 @@ pub fn start(
 ) -> std::io::Result<Gateway> {
     let connections = files::make_room(settings.max_connections);
     let shared = Arc::new(Shared::new(&settings, connections));
-    let (told, in_force) = watch::channel(Permit::Stopped);
+    let (applied, in_force) = watch::channel(Permit::Stopped);
     let (end, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -63,7 +63,7 @@ pub fn start(
         .thread_stack_size(STACK_BYTES)
         .max_blocking_threads(LOOKUPS)
         .build()?;
-    let server = Server::new(settings, connections, clock, shared.clone(), told);
+    let server = Server::new(settings, connections, clock, shared.clone(), applied);
     let thread =
         std::thread::Builder::new().name("gateway".into()).stack_size(STACK_BYTES).spawn(move || {
             runtime.block_on(server.run(permits, ended));

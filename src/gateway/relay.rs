@@ -34,7 +34,7 @@ thread_local! {
 
 /// One way of a connection.
 #[derive(Default)]
-pub(crate) struct Way {
+pub(crate) struct Direction {
     /// What the other side did not take yet, from `written` on.
     held: Vec<u8>,
     written: usize,
@@ -48,7 +48,7 @@ pub(crate) struct Way {
     over: bool,
 }
 
-impl Way {
+impl Direction {
     /// Since when the receiver takes nothing of what waits for it.
     pub(crate) fn stuck(&self) -> Option<Instant> {
         self.stuck
@@ -174,7 +174,7 @@ impl Way {
     }
 }
 
-impl Drop for Way {
+impl Drop for Direction {
     fn drop(&mut self) {
         self.hold(&[]);
     }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// The clocks are looked at so often at least while something is allowed: the wall clock may have been set forward,
 /// and a timer does not count while the machine is suspended.
-const LOOK: Duration = Duration::from_secs(240);
+const CHECK_INTERVAL: Duration = Duration::from_secs(240);
 
 /// So many connections are taken in a row before other things have their turn.
 const TURN: usize = 16;
@@ -39,10 +39,10 @@ pub(crate) struct Server {
     bounds: Bounds,
     /// So many at a time.
     most: u64,
-    door: Listener,
+    listener: Listener,
     tasks: JoinSet<()>,
     in_force: InForce,
-    told: watch::Sender<Permit>,
+    applied: watch::Sender<Permit>,
     /// What is spent of a rate.
     spent: Option<Timestamp>,
 }
@@ -53,7 +53,7 @@ impl Server {
         connections: usize,
         clock: Clock,
         shared: Arc<Shared>,
-        told: watch::Sender<Permit>,
+        applied: watch::Sender<Permit>,
     ) -> Self {
         let GatewaySettings { listen, connect_timeout, idle_timeout, max_age, .. } = settings;
         Self {
@@ -61,10 +61,10 @@ impl Server {
             clock,
             bounds: Bounds { connect_timeout, idle_timeout, max_age },
             most: u64::try_from(connections).unwrap_or(u64::MAX),
-            door: Listener::new(listen, clock),
+            listener: Listener::new(listen, clock),
             tasks: JoinSet::new(),
             in_force: InForce { verdict: Permit::Stopped, rate: 0, permit: None },
-            told,
+            applied,
             spent: None,
         }
     }
@@ -79,11 +79,11 @@ impl Server {
         let mut followed = true;
         self.follow(&mut permits).await;
         loop {
-            let closed_until = self.door.closed_until.filter(|at| *at > Instant::now());
-            self.door.closed_until = closed_until;
-            let open = closed_until.is_none() && self.door.open();
-            self.tell_problem();
-            let look = self.next_look();
+            let closed_until = self.listener.closed_until.filter(|at| *at > Instant::now());
+            self.listener.closed_until = closed_until;
+            let open = closed_until.is_none() && self.listener.open();
+            self.publish_problem();
+            let check_at = self.next_check();
             tokio::select! {
                 biased;
                 _ = &mut ended => break,
@@ -91,10 +91,10 @@ impl Server {
                     followed = changed.is_ok();
                     self.follow(&mut permits).await;
                 }
-                () = at(look), if look.is_some() => self.follow(&mut permits).await,
-                () = at(self.door.closed_until), if !open => {}
-                () = shared.sweep.notified() => while self.tasks.try_join_next().is_some() {},
-                client = self.door.take(), if open => self.let_in_all(client).await,
+                () = at(check_at), if check_at.is_some() => self.follow(&mut permits).await,
+                () = at(self.listener.closed_until), if !open => {}
+                () = shared.reap.notified() => while self.tasks.try_join_next().is_some() {},
+                client = self.listener.take(), if open => self.let_in_all(client).await,
             }
         }
         self.tasks.shutdown().await;
@@ -103,11 +103,11 @@ impl Server {
     /// Takes over the permit for KSN as it is told now, and carries it out.
     async fn follow(&mut self, permits: &mut watch::Receiver<Vec<PermitFile>>) {
         self.in_force.permit = last_written(permits, Resource::Ksn, &self.clock).await;
-        self.look().await;
+        self.apply().await;
     }
 
     /// Carries out what the permit comes to now, and tells it after.
-    async fn look(&mut self) {
+    async fn apply(&mut self) {
         let permit = self.in_force.permit.as_ref();
         let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.clock));
         let rate = permit.and_then(|permit| permit.rate);
@@ -132,13 +132,13 @@ impl Server {
                 verdict.as_str()
             );
         }
-        self.told.send_if_modified(|told| std::mem::replace(told, verdict) != verdict);
+        self.applied.send_if_modified(|applied| std::mem::replace(applied, verdict) != verdict);
     }
 
     /// When the permit is over by itself, or is to be looked at again.
-    fn next_look(&self) -> Option<Instant> {
+    fn next_check(&self) -> Option<Instant> {
         let permit = self.in_force.permit.as_ref().filter(|_| self.in_force.verdict != Permit::Stopped)?;
-        let left = permit.left(&self.clock).min(LOOK);
+        let left = permit.left(&self.clock).min(CHECK_INTERVAL);
         Some(Instant::now() + left)
     }
 
@@ -153,10 +153,10 @@ impl Server {
         for _ in 0..TURN {
             let Some(one) = client else { return };
             self.let_in(one).await;
-            if self.door.closed_until.is_some() {
+            if self.listener.closed_until.is_some() {
                 return;
             }
-            client = self.door.take_next().await;
+            client = self.listener.take_next().await;
         }
         if let Some(one) = client {
             self.let_in(one).await;
@@ -181,7 +181,7 @@ impl Server {
         };
         refused.fetch_add(1, Relaxed);
         refuse(client);
-        self.door.refused();
+        self.listener.refused();
     }
 
     /// Takes one look-up of the rate, where one is left.
@@ -195,11 +195,11 @@ impl Server {
         }
     }
 
-    fn tell_problem(&self) {
-        let mut told = lock(&self.shared.problem);
-        let now = self.door.problem();
-        if *told != now {
-            *told = now;
+    fn publish_problem(&self) {
+        let mut applied = lock(&self.shared.problem);
+        let now = self.listener.problem();
+        if *applied != now {
+            *applied = now;
         }
     }
 }

@@ -11,7 +11,7 @@ use svm_core::subscription::Permit;
 use tokio::sync::Notify;
 
 /// What is left of so many tasks that ended is cleared away together; each takes about 1 kB.
-const SWEEP: u64 = 64;
+const REAP_EVERY: u64 = 64;
 
 /// Counted by the thread, read by whoever asks.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) upstream_failed: AtomicU64,
     closed: AtomicU64,
     /// Rings when tasks are to be cleared away.
-    pub(crate) sweep: Notify,
+    pub(crate) reap: Notify,
 }
 
 impl Shared {
@@ -56,15 +56,15 @@ impl Shared {
             closed_age: zero(),
             upstream_failed: zero(),
             closed: zero(),
-            sweep: Notify::new(),
+            reap: Notify::new(),
         }
     }
 
     /// Counts a connection that is open no more. What is left of its task is cleared away with that of others.
     pub(crate) fn closed_one(&self) {
         self.open.fetch_sub(1, Relaxed);
-        if self.closed.fetch_add(1, Relaxed) % SWEEP == SWEEP - 1 {
-            self.sweep.notify_one();
+        if self.closed.fetch_add(1, Relaxed) % REAP_EVERY == REAP_EVERY - 1 {
+            self.reap.notify_one();
         }
     }
 

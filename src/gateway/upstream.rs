@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_secs(60));
 
 /// What a name was looked up to is good for so long.
-const NAME_LASTS: Duration = Duration::from_secs(60);
+const NAME_TTL: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 enum Place {
@@ -145,7 +145,7 @@ impl Target {
     ) -> io::Result<Vec<SocketAddr>> {
         let mut known = known.lock().await;
         if let Some((addresses, at)) = &*known
-            && at.elapsed() < NAME_LASTS
+            && at.elapsed() < NAME_TTL
         {
             return Ok(addresses.clone());
         }

@@ -45,7 +45,7 @@ struct Handed {
 /// # Errors
 /// A folder that is not there or is a link, or a file that cannot be written.
 pub fn hand_over(settings: &IdentitySettings, runtime_dir: &Path) -> Result<(), HandOverError> {
-    let handed = Handed { boot_id: boot_id().to_owned(), binding: machine::look(settings) };
+    let handed = Handed { boot_id: boot_id().to_owned(), binding: machine::read_machine_identity(settings) };
     let text = serde_json::to_vec(&handed).map_err(std::io::Error::other);
     text.and_then(|text| write(runtime_dir, &text))
         .map_err(|source| HandOverError { folder: runtime_dir.to_owned(), source })
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(taken(run), None);
         hand_over(&settings, run).unwrap();
         hand_over(&settings, run).unwrap();
-        assert_eq!(taken(run), Some(machine::look(&settings)));
+        assert_eq!(taken(run), Some(machine::read_machine_identity(&settings)));
         let file = run.join(NAME);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o440);
         let text = std::fs::read_to_string(&file).unwrap();

@@ -26,7 +26,7 @@ const PLACEHOLDERS: [Uuid; 4] = [
 const MOST: u64 = 4096;
 
 /// What can be read of this machine, by whoever reads.
-pub(super) fn look(settings: &IdentitySettings) -> Binding {
+pub(super) fn read_machine_identity(settings: &IdentitySettings) -> Binding {
     let text = |file: &Option<_>| file.as_deref().and_then(read);
     Binding {
         machine_id: text(&settings.machine_id_file).and_then(|text| machine_id(&text)),
@@ -129,10 +129,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("machine-id");
         let settings = IdentitySettings { machine_id_file: Some(file.clone()), product_uuid_file: None };
-        assert_eq!(look(&settings), Binding::default());
+        assert_eq!(read_machine_identity(&settings), Binding::default());
         std::fs::write(&file, [0xff; 33]).unwrap();
-        assert_eq!(look(&settings), Binding::default());
+        assert_eq!(read_machine_identity(&settings), Binding::default());
         std::fs::write(&file, "3d1219c7c4c5404aaa1f6d2a48adfda4\n").unwrap();
-        assert_eq!(look(&settings).names(), ["machine_id"]);
+        assert_eq!(read_machine_identity(&settings).names(), ["machine_id"]);
     }
 }

@@ -22,7 +22,7 @@ pub fn hostname() -> String {
 /// What can be seen of this machine now: what root handed over at this service's start, else what can be read.
 pub fn of_this_machine(settings: &IdentitySettings, runtime_dir: &Path) -> Binding {
     let handed = handover::taken(runtime_dir).unwrap_or_default();
-    let seen = machine::look(settings);
+    let seen = machine::read_machine_identity(settings);
     // The machine-id is everyone's to read, and what it is now counts; the product UUID is root's alone.
     Binding {
         machine_id: seen.machine_id.or(handed.machine_id),

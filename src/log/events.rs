@@ -2,7 +2,7 @@
 
 /// The line of an event. Its level follows the event's severity, its sentence is the event's `description`.
 #[derive(Clone, Copy, Debug)]
-pub struct EventLine {
+pub struct EventMessage {
     /// The type, such as `subscription.expired`.
     pub id: &'static str,
     /// What it means.
@@ -14,7 +14,7 @@ pub struct EventLine {
 macro_rules! events {
     ($($id:literal, $means:literal, $todo:literal;)+) => {
         /// All types.
-        pub const ALL: &[EventLine] = &[$(EventLine { id: $id, means: $means, todo: $todo }),+];
+        pub const ALL: &[EventMessage] = &[$(EventMessage { id: $id, means: $means, todo: $todo }),+];
     };
 }
 

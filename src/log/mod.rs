@@ -60,7 +60,7 @@ struct Count {
 
 /// What is to be done with one more line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Admission {
     Write,
     /// Write, and say before how many were left out.
     WriteAfter(u32),
@@ -70,17 +70,17 @@ enum Told {
 }
 
 impl Count {
-    fn one_more(&mut self, now: Duration) -> Told {
+    fn one_more(&mut self, now: Duration) -> Admission {
         let left_out = self.came.saturating_sub(MOST);
         if self.came == 0 || now.saturating_sub(self.began) >= WINDOW {
             *self = Self { began: now, came: 1 };
-            return if left_out == 0 { Told::Write } else { Told::WriteAfter(left_out) };
+            return if left_out == 0 { Admission::Write } else { Admission::WriteAfter(left_out) };
         }
         self.came = self.came.saturating_add(1);
         match self.came.saturating_sub(MOST) {
-            0 => Told::Write,
-            1 => Told::HoldBack,
-            _ => Told::Count,
+            0 => Admission::Write,
+            1 => Admission::HoldBack,
+            _ => Admission::Count,
         }
     }
 }
@@ -96,7 +96,7 @@ impl Counts {
         Self(BTreeMap::new())
     }
 
-    fn one_more(&mut self, id: &'static str, object: Option<&str>, now: Duration) -> Told {
+    fn one_more(&mut self, id: &'static str, object: Option<&str>, now: Duration) -> Admission {
         let mut key = (id, object.map_or(0, digest));
         let of_id = (id, TOGETHER + 1)..=(id, u64::MAX);
         if key.1 > TOGETHER && !self.0.contains_key(&key) && self.0.range(of_id.clone()).count() >= OBJECTS {
@@ -126,15 +126,15 @@ pub fn may(id: &'static str, level: Level, object: Option<&str>) -> bool {
     if level == Level::DEBUG || svm_core::logging::level() == LogLevel::Debug {
         return true;
     }
-    let told = {
+    let admission = {
         let mut counts = lock(&COUNTS);
         counts.one_more(id, object, boot_time())
     };
     let of = object.map(|object| format!(" of {object}")).unwrap_or_default();
-    match told {
-        Told::Write => true,
-        Told::Count => false,
-        Told::HoldBack => {
+    match admission {
+        Admission::Write => true,
+        Admission::Count => false,
+        Admission::HoldBack => {
             let line = catalogue::LOG_HELD_BACK;
             tracing::warn!(
                 event = line.id,
@@ -144,7 +144,7 @@ pub fn may(id: &'static str, level: Level, object: Option<&str>) -> bool {
             );
             false
         }
-        Told::WriteAfter(count) => {
+        Admission::WriteAfter(count) => {
             let line = catalogue::LOG_LEFT_OUT;
             tracing::warn!(
                 event = line.id,
@@ -159,7 +159,7 @@ pub fn may(id: &'static str, level: Level, object: Option<&str>) -> bool {
 }
 
 /// The line of an event that was kept.
-pub fn kept(record: &Record) {
+pub fn stored_event(record: &Record) {
     let Record { id, type_name: event, subject, object, description, .. } = record;
     let key = subject.as_deref();
     let level = match record.severity {

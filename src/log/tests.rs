@@ -117,15 +117,15 @@ fn a_kind_of_line_is_written_so_often_an_hour_and_counted_beyond_that() {
     let mut count = Count::default();
     let minute = |n: u64| Duration::from_secs(60 * n);
     for _ in 0..MOST {
-        assert_eq!(count.one_more(minute(1)), Told::Write);
+        assert_eq!(count.one_more(minute(1)), Admission::Write);
     }
-    assert_eq!(count.one_more(minute(2)), Told::HoldBack);
+    assert_eq!(count.one_more(minute(2)), Admission::HoldBack);
     for _ in 0..9 {
-        assert_eq!(count.one_more(minute(60)), Told::Count);
+        assert_eq!(count.one_more(minute(60)), Admission::Count);
     }
-    assert_eq!(count.one_more(minute(61)), Told::WriteAfter(10));
-    assert_eq!(count.one_more(minute(62)), Told::Write);
-    assert_eq!(count.one_more(minute(200)), Told::Write);
+    assert_eq!(count.one_more(minute(61)), Admission::WriteAfter(10));
+    assert_eq!(count.one_more(minute(62)), Admission::Write);
+    assert_eq!(count.one_more(minute(200)), Admission::Write);
 }
 
 #[test]
@@ -134,20 +134,20 @@ fn one_that_flaps_hides_no_other_and_memory_is_bounded() {
     for _ in 0..1000 {
         counts.one_more("delivery.fails", Some("flapping"), minute(1));
     }
-    assert_eq!(counts.one_more("delivery.fails", Some("flapping"), minute(2)), Told::Count);
-    assert_eq!(counts.one_more("delivery.fails", Some("steady"), minute(2)), Told::Write);
-    assert_eq!(counts.one_more("delivery.fails", None, minute(2)), Told::Write);
-    assert_eq!(counts.one_more("source.fails", Some("flapping"), minute(2)), Told::Write);
+    assert_eq!(counts.one_more("delivery.fails", Some("flapping"), minute(2)), Admission::Count);
+    assert_eq!(counts.one_more("delivery.fails", Some("steady"), minute(2)), Admission::Write);
+    assert_eq!(counts.one_more("delivery.fails", None, minute(2)), Admission::Write);
+    assert_eq!(counts.one_more("source.fails", Some("flapping"), minute(2)), Admission::Write);
     // More objects than are counted each for itself share what one may have.
     let written = (0..10_000)
         .filter(|n| {
-            let told = counts.one_more("unit.started", Some(&format!("{n}.service")), minute(3));
-            matches!(told, Told::Write)
+            let admission = counts.one_more("unit.started", Some(&format!("{n}.service")), minute(3));
+            matches!(admission, Admission::Write)
         })
         .count();
     assert_eq!((written, counts.0.len()), (OBJECTS + MOST as usize, OBJECTS + 5));
     // After the hour another takes the place of one that is quiet.
-    assert_eq!(counts.one_more("unit.started", Some("new.service"), minute(70)), Told::Write);
+    assert_eq!(counts.one_more("unit.started", Some("new.service"), minute(70)), Admission::Write);
     assert_eq!(counts.0.len(), OBJECTS + 5);
 }
 
@@ -211,7 +211,7 @@ fn the_tables_in_the_documentation_are_those_of_the_code() {
             .unwrap();
     }
     let mut kept = "| `event` | means | what to do |\n|---|---|---|\n".to_owned();
-    for events::EventLine { id, means, todo } in events::ALL {
+    for events::EventMessage { id, means, todo } in events::ALL {
         writeln!(kept, "| `{id}` | {means} | {} |", if todo.is_empty() { "nothing" } else { todo }).unwrap();
     }
     let path = Path::new(ROOT).join("docs/reference/logs.md");

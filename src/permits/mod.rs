@@ -2,6 +2,6 @@
 //! reduced rate; and the units that were refused and wait.
 
 pub mod budget;
-pub mod owed;
 pub mod permit_file;
 pub mod permit_text;
+pub mod start_notes;

@@ -22,7 +22,7 @@ use svm_core::subscription::Held;
 use tokio::sync::{mpsc, oneshot};
 
 /// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
-const FULL_LOOK: SignedDuration = SignedDuration::from_hours(24);
+const FULL_POLL_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 
 /// After a take-over, which many SVMs have at one instant, the look is spread over so long.
 const TAKE_OVER_SPREAD: SignedDuration = SignedDuration::from_secs(60);
@@ -65,7 +65,8 @@ pub(crate) struct Memory {
     /// Digest of the document that was held when `etag` and `refused` were noted; `None` in the note of an older agent.
     held: Option<String>,
     etag: Option<String>,
-    last_look: Option<Timestamp>,
+    #[serde(rename = "last_look")]
+    last_poll: Option<Timestamp>,
     last_heard: Option<Timestamp>,
     last_full: Option<Timestamp>,
     failures: u32,
@@ -75,7 +76,7 @@ pub(crate) struct Memory {
     outage: Option<Outage>,
     /// What is wrong with the signers' files, and was told.
     #[serde(skip)]
-    told_of_signers: Vec<String>,
+    logged_problems: Vec<String>,
 }
 
 impl Memory {
@@ -96,22 +97,22 @@ impl Memory {
         if let Some(answered) = health.answered(&active.sub) {
             self.last_heard = self.last_heard.max(Some(answered.at));
             if answered.digest.as_ref() == Some(&active.digest) {
-                self.last_look = self.last_look.max(Some(held.role_since));
+                self.last_poll = self.last_poll.max(Some(held.role_since));
             }
         }
         true
     }
 
     /// When to look for a key that was not looked for since it has its role.
-    fn first_look(&self, held: &Held, spread: f64) -> Option<Timestamp> {
-        let looked = self.last_look.is_some_and(|last| last >= held.role_since);
+    fn first_poll(&self, held: &Held, spread: f64) -> Option<Timestamp> {
+        let outcome = self.last_poll.is_some_and(|last| last >= held.role_since);
         let took_over = held.role_since != held.added_at;
         let wait = SignedDuration::from_secs_f64(if took_over {
             TAKE_OVER_SPREAD.as_secs_f64() * spread
         } else {
             0.0
         });
-        (!looked).then(|| held.role_since.checked_add(wait).unwrap_or(held.role_since))
+        (!outcome).then(|| held.role_since.checked_add(wait).unwrap_or(held.role_since))
     }
 
     /// What is published now is what is held: a refusal stands no more.
@@ -124,23 +125,23 @@ impl Memory {
 
 /// A doubt of the clock: the vendor's host is asked once for each, and all SVMs of a host that woke up within a minute.
 #[derive(Default)]
-struct Doubt {
+struct ClockSuspicion {
     of: Option<Suspicion>,
-    look_at: Option<Timestamp>,
+    poll_at: Option<Timestamp>,
 }
 
-impl Doubt {
+impl ClockSuspicion {
     /// When to look for its sake.
-    fn look_at(&mut self, is: Option<Suspicion>, now: Timestamp, spread: f64) -> Option<Timestamp> {
+    fn poll_at(&mut self, is: Option<Suspicion>, now: Timestamp, spread: f64) -> Option<Timestamp> {
         if self.of != is {
             let wait = SignedDuration::from_secs_f64(60.0 * spread);
-            *self = Self { of: is, look_at: is.and_then(|_| now.checked_add(wait).ok()) };
+            *self = Self { of: is, poll_at: is.and_then(|_| now.checked_add(wait).ok()) };
         }
-        self.look_at
+        self.poll_at
     }
 
     fn asked(&mut self) {
-        self.look_at = None;
+        self.poll_at = None;
     }
 }
 
@@ -158,26 +159,26 @@ impl Poller {
     /// Works until whoever may ask for a refresh is gone.
     pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
         let mut memory: Memory = read_note(SOURCE_NOTE, note).unwrap_or_default();
-        let mut doubt = Doubt::default();
+        let mut suspicion = ClockSuspicion::default();
         loop {
             let picture = self.context.engine.picture.borrow_and_update().clone();
             let active = picture.active.as_ref().zip(picture.state.active.as_ref());
             if let Some((active, held)) = active
                 && memory.go_by(active, held, &self.context.health)
             {
-                self.keep(&memory).await;
+                self.store(&memory).await;
             }
             let due = active.filter(|_| self.documents.source.url.is_some()).map(|(_, held)| {
                 let now = self.context.clock.now();
                 let facts = Facts::of(&picture.state, now, self.spread);
                 // An instant that lies ahead was noted under another clock.
-                let last = memory.last_look.unwrap_or(now).min(now);
-                let next = schedule::next_look(&self.documents.source, &facts, last);
-                let next = memory.first_look(held, self.spread).map_or(next, |at| at.min(next));
+                let last = memory.last_poll.unwrap_or(now).min(now);
+                let next = schedule::next_poll(&self.documents.source, &facts, last);
+                let next = memory.first_poll(held, self.spread).map_or(next, |at| at.min(next));
                 let longest = now.checked_add(SignedDuration::from_hours(2)).unwrap_or(now);
                 let next = memory.not_before.filter(|at| *at <= longest).unwrap_or(next);
-                doubt
-                    .look_at(self.context.clock.suspicion(), now, self.spread)
+                suspicion
+                    .poll_at(self.context.clock.suspicion(), now, self.spread)
                     .map_or(next, |at| at.min(next))
             });
             self.show(&memory, due);
@@ -198,26 +199,26 @@ impl Poller {
                     }
                 }
             }
-            doubt.asked();
-            let looked = match &picture.active {
-                Some(active) => self.look(&mut memory, active, asked.is_some()).await,
+            suspicion.asked();
+            let outcome = match &picture.active {
+                Some(active) => self.poll(&mut memory, active, asked.is_some()).await,
                 None => PollOutcome::Failed {
                     code: "not_activated".to_owned(),
                     message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
                 },
             };
             if let Some(reply) = asked {
-                reply.send(looked).ok();
+                reply.send(outcome).ok();
             }
         }
     }
 
-    async fn look(&self, memory: &mut Memory, active: &Published, full: bool) -> PollOutcome {
+    async fn poll(&self, memory: &mut Memory, active: &Published, full: bool) -> PollOutcome {
         let now = self.context.clock.now();
-        let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_LOOK);
+        let old = memory.last_full.is_none_or(|at| now.duration_since(at).abs() >= FULL_POLL_INTERVAL);
         let etag = memory.etag.clone().filter(|_| !full && !old);
-        memory.last_look = Some(now);
-        let looked =
+        memory.last_poll = Some(now);
+        let outcome =
             match fetch(&self.documents.source, &active.sub, etag.as_deref(), &self.context.clock).await {
                 Err(error @ SourceError::NotConfigured) => {
                     return PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() };
@@ -228,12 +229,12 @@ impl Poller {
                     PollOutcome::NotChanged
                 }
                 Ok(Answer::Document { text, etag }) => {
-                    let looked = self.offer(memory, &text, active).await;
-                    if matches!(looked, PollOutcome::NotChanged | PollOutcome::Taken) {
+                    let outcome = self.offer(memory, &text, active).await;
+                    if matches!(outcome, PollOutcome::NotChanged | PollOutcome::Taken) {
                         memory.etag = etag;
                         memory.last_full = Some(now);
                     }
-                    looked
+                    outcome
                 }
                 Err(error) => {
                     let retry_after = match &error {
@@ -245,7 +246,7 @@ impl Poller {
                     PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
                 }
             };
-        match &looked {
+        match &outcome {
             PollOutcome::Failed { code, message } => {
                 if memory.not_before.is_none_or(|at| at <= now) {
                     memory.not_before = Some(self.later(now, memory.failures, None));
@@ -257,11 +258,11 @@ impl Poller {
                 (memory.failures, memory.not_before, memory.last_heard) = (0, None, Some(now));
             }
         }
-        self.keep(memory).await;
-        looked
+        self.store(memory).await;
+        outcome
     }
 
-    async fn keep(&self, memory: &Memory) {
+    async fn store(&self, memory: &Memory) {
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
         if let Err(error) = self.context.store.commit(commit).await {
@@ -282,7 +283,7 @@ impl Poller {
         }
         let digest = text_digest(text);
         let expect = Expect { sub: Some(&active.sub), issuer: Some(&active.issuer) };
-        let offered = verify_now(text, &self.documents.trust_dir, expect, &mut memory.told_of_signers);
+        let offered = verify_now(text, &self.documents.trust_dir, expect, &mut memory.logged_problems);
         if let Some((known, code, message)) = &memory.refused
             && *known == digest
             && offered.as_ref().err().is_none_or(|refusal| refusal.code.as_str() == code)

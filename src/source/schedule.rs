@@ -42,7 +42,7 @@ impl Facts {
 }
 
 /// When to look next, where the last look was at `last` and did not fail.
-pub fn next_look(settings: &SourceSettings, facts: &Facts, last: Timestamp) -> Timestamp {
+pub fn next_poll(settings: &SourceSettings, facts: &Facts, last: Timestamp) -> Timestamp {
     let last_day = facts.term_ends.map(|end| (sub_days(end, 1), end));
     let urgent_now = matches!(facts.phase, Phase::Grace | Phase::Restricted)
         || last_day.is_some_and(|(from, until)| (from..until).contains(&last));
@@ -86,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn usual_looks_keep_the_svm_s_own_phase() {
+    fn usual_polls_keep_the_svm_s_own_phase() {
         let facts = Facts { phase: Phase::Active, term_ends: None, deadline: None, spread: 0.5 };
-        let next = next_look(&settings(), &facts, at("2026-01-01T00:10:00Z"));
+        let next = next_poll(&settings(), &facts, at("2026-01-01T00:10:00Z"));
         assert_eq!(next, at("2026-01-01T03:00:00Z"));
-        assert_eq!(next_look(&settings(), &facts, next), at("2026-01-01T09:00:00Z"));
+        assert_eq!(next_poll(&settings(), &facts, next), at("2026-01-01T09:00:00Z"));
     }
 
     #[test]
@@ -98,34 +98,34 @@ mod tests {
         for phase in [Phase::Grace, Phase::Restricted] {
             let facts = Facts { phase, term_ends: None, deadline: None, spread: 0.9 };
             let last = at("2026-01-01T00:10:00Z");
-            let wait = next_look(&settings(), &facts, last).duration_since(last);
+            let wait = next_poll(&settings(), &facts, last).duration_since(last);
             assert!(wait > SignedDuration::ZERO && wait <= SignedDuration::from_mins(15));
         }
         let end = at("2026-01-03T00:00:00Z");
         let facts = Facts { phase: Phase::Active, term_ends: Some(end), deadline: Some(end), spread: 0.99 };
-        let (mut last, mut looks) = (at("2026-01-01T23:00:00Z"), 0);
+        let (mut last, mut polls) = (at("2026-01-01T23:00:00Z"), 0);
         loop {
-            let next = next_look(&settings(), &facts, last);
+            let next = next_poll(&settings(), &facts, last);
             if next > end {
                 break;
             }
             if last >= sub_days(end, 1) {
                 assert!(next.duration_since(last) <= SignedDuration::from_mins(15));
             }
-            (last, looks) = (next, looks + 1);
+            (last, polls) = (next, polls + 1);
         }
-        assert!((95..=99).contains(&looks), "{looks}");
+        assert!((95..=99).contains(&polls), "{polls}");
     }
 
     #[test]
-    fn one_look_comes_in_the_hour_before_a_deadline() {
+    fn one_poll_comes_in_the_hour_before_a_deadline() {
         let deadline = at("2026-01-01T12:30:00Z");
         for spread in [0.0, 0.3, 1.0] {
             let facts = Facts { phase: Phase::Active, term_ends: None, deadline: Some(deadline), spread };
             let mut last = at("2026-01-01T00:00:00Z");
             let mut within = 0;
             while last < deadline {
-                last = next_look(&settings(), &facts, last);
+                last = next_poll(&settings(), &facts, last);
                 let before = deadline.duration_since(last);
                 within +=
                     u32::from(before >= SignedDuration::ZERO && before <= SignedDuration::from_hours(1));

@@ -67,7 +67,7 @@ struct Found {
 }
 
 /// Reads the database. One that knows of less than `changes` changes has lost some, such as with its log.
-fn look(file: &Path, changes: u64) -> Result<Found, StoreError> {
+fn inspect_file(file: &Path, changes: u64) -> Result<Found, StoreError> {
     let db = connect(file)?;
     match sql::schema_version(&db)? {
         0 => return Ok(Found { db, contents: None }),
@@ -116,14 +116,14 @@ impl Store {
             Read::Damaged { salvaged: Some(salvaged), .. } => salvaged.contents.changes,
             _ => 0,
         };
-        let looked = match look(&file, changes) {
+        let inspected = match inspect_file(&file, changes) {
             // What is kept for such a time is given up: a full disk must not keep the service from starting.
             Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
-                look(&file, changes)
+                inspect_file(&file, changes)
             }
-            looked => looked,
+            inspected => inspected,
         };
-        let (found, problem, set_aside) = match looked {
+        let (found, problem, set_aside) = match inspected {
             Ok(found) => {
                 // Where anything is left of an earlier run, this is no first start.
                 let lost = found.contents.is_none() && (!matches!(recovery, Read::Absent) || ran_before);
@@ -132,7 +132,7 @@ impl Store {
             }
             Err(error @ StoreError::Damaged(_)) => {
                 let set_aside = set_aside::database(&file, now)?;
-                (look(&file, 0)?, Some(error.to_string()), Some(set_aside))
+                (inspect_file(&file, 0)?, Some(error.to_string()), Some(set_aside))
             }
             Err(error) => return Err(error),
         };
@@ -163,7 +163,7 @@ impl Store {
             problem
         });
         let ceiling = recovered.as_ref().map_or(0, |r| r.ceiling);
-        let (mut kept, source_note, new_id) = match (contents, recovered) {
+        let (mut contents, source_note, new_id) = match (contents, recovered) {
             (Some((contents, note)), _) => {
                 // The file may be gone, and older than the database.
                 let ceiling = ceiling.max(outbox::highest(&db)?.min(MAX_SEQUENCE));
@@ -172,63 +172,64 @@ impl Store {
             (None, Some(recovered)) => (recovered, None, false),
             (None, None) => (Contents { id: make_id(), ..Contents::default() }, None, true),
         };
-        let kept_bond = kept.bond.clone();
-        let why = if new_id { None } else { kept.bond.ends_on(machine) };
+        let stored_bond = contents.bond.clone();
+        let why = if new_id { None } else { contents.bond.ends_on(machine) };
         let mut changed = None;
         if let Some(why) = why {
             // Nothing was told under an id whose change was not.
-            let untold = if was_there { untold_change(&db)? } else { None };
-            let old_id = untold.map_or_else(|| kept.id.clone(), |untold| untold.old_id);
-            kept = Contents { id: make_id(), bond: Bond::default(), ceiling: 0, ..kept };
-            changed = Some(Changed { old_id, new_id: kept.id.clone(), why });
+            let unreported = if was_there { unreported_change(&db)? } else { None };
+            let old_id = unreported.map_or_else(|| contents.id.clone(), |unreported| unreported.old_id);
+            contents = Contents { id: make_id(), bond: Bond::default(), ceiling: 0, ..contents };
+            changed = Some(Changed { old_id, new_id: contents.id.clone(), why });
         }
-        kept.bond.binding = kept.bond.binding.completed(machine);
-        kept.bond
+        contents.bond.binding = contents.bond.binding.completed(machine);
+        contents
+            .bond
             .since
-            .get_or_insert_with(|| if new_id || why.is_some() { now } else { made(&kept.id, now) });
-        let note = |told: &Changed| serde_json::to_string(told).ok().map(|text| (CHANGED_NOTE, text));
+            .get_or_insert_with(|| if new_id || why.is_some() { now } else { made(&contents.id, now) });
+        let note = |changed: &Changed| serde_json::to_string(changed).ok().map(|text| (CHANGED_NOTE, text));
         let change = changed.as_ref().and_then(note);
         let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling, lost });
         if !was_there {
             // Told with the first events; a note until then, lest a kill in between keeps it untold.
-            let untold = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
+            let unreported = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
             let first = Commit {
-                state: Some(kept.state.clone()),
-                papers: Some(kept.papers.clone()),
+                state: Some(contents.state.clone()),
+                papers: Some(contents.papers.clone()),
                 // Numbers that were used are never used again, whichever destination is configured when.
                 notes: [
-                    (FIRST_NOTE, kept.ceiling.to_string()),
-                    (CHANGES_NOTE, kept.changes.to_string()),
-                    (REBUILT_NOTE, untold.unwrap_or_default()),
+                    (FIRST_NOTE, contents.ceiling.to_string()),
+                    (CHANGES_NOTE, contents.changes.to_string()),
+                    (REBUILT_NOTE, unreported.unwrap_or_default()),
                 ]
                 .into_iter()
                 .chain(change)
                 .collect(),
                 ..Commit::default()
             };
-            sql::create(&db, &kept.id, &kept.bond, &first)?;
+            sql::create(&db, &contents.id, &contents.bond, &first)?;
         } else if changed.is_some() {
-            let first = [(FIRST_NOTE, kept.ceiling.to_string())];
+            let first = [(FIRST_NOTE, contents.ceiling.to_string())];
             let first = Commit { notes: first.into_iter().chain(change).collect(), ..Default::default() };
-            let renew = || sql::renew(&db, &kept.id, &kept.bond, &first).map_err(StoreError::from);
+            let renew = || sql::renew(&db, &contents.id, &contents.bond, &first).map_err(StoreError::from);
             match renew() {
                 Err(StoreError::Full) if std::fs::remove_file(file.with_extension("reserve")).is_ok() => {
                     renew()
                 }
                 renewed => renewed,
             }?;
-        } else if kept.bond != kept_bond {
+        } else if contents.bond != stored_bond {
             // Without room it is left to the next start.
-            sql::set_bond(&db, &kept.bond).ok();
+            sql::set_bond(&db, &contents.bond).ok();
         }
         // A start is a change: where the log of this run is lost, the next one sees that. Without room it is left.
-        let changes = kept.changes.saturating_add(1);
+        let changes = contents.changes.saturating_add(1);
         if sql::set_note(&db, CHANGES_NOTE, &changes.to_string()).is_ok() {
-            kept.changes = changes;
+            contents.changes = changes;
         }
-        let untold = sql::note(&db, REBUILT_NOTE)?;
-        let rebuilt = rebuilt.or_else(|| read_note(REBUILT_NOTE, untold));
-        let changed = changed.map_or_else(|| untold_change(&db), |changed| Ok(Some(changed)))?;
+        let unreported = sql::note(&db, REBUILT_NOTE)?;
+        let rebuilt = rebuilt.or_else(|| read_note(REBUILT_NOTE, unreported));
+        let changed = changed.map_or_else(|| unreported_change(&db), |changed| Ok(Some(changed)))?;
         let first = sql::number(&db, FIRST_NOTE)?;
         let names: Vec<&str> = plan.routes.iter().map(|route| route.name.as_str()).collect();
         let left = outbox::set_destinations(&db, &names, first)?;
@@ -241,7 +242,7 @@ impl Store {
             }
             None => None,
         };
-        let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, kept.clone())));
+        let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, contents.clone())));
         Recovery::write(&recovery);
         let sweep = bounds::TrimCursor::default();
         let store = Self {
@@ -250,7 +251,7 @@ impl Store {
             recovery,
             plan: Arc::new(plan),
         };
-        let Contents { id, bond, state, papers, time: time_note, .. } = kept;
+        let Contents { id, bond, state, papers, time: time_note, .. } = contents;
         let opened = Opened {
             id,
             new_id,
@@ -268,7 +269,7 @@ impl Store {
     }
 }
 
-fn untold_change(db: &Connection) -> Result<Option<Changed>, StoreError> {
+fn unreported_change(db: &Connection) -> Result<Option<Changed>, StoreError> {
     Ok(read_note(CHANGED_NOTE, sql::note(db, CHANGED_NOTE)?))
 }
 

@@ -291,7 +291,7 @@ pub(crate) fn plain_lines(text: &str, most: usize) -> Vec<String> {
 
 /// How systemd told that a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum RunEnd {
     /// It went through.
     Finished,
     /// Its `ExecCondition=` skipped it.
@@ -307,7 +307,7 @@ pub enum Told {
 ///
 /// # Errors
 /// [`SystemctlError`].
-pub async fn told_of(invocation: &str) -> Result<Option<Told>, SystemctlError> {
+pub async fn run_end(invocation: &str) -> Result<Option<RunEnd>, SystemctlError> {
     if invocation.is_empty() || !invocation.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(None);
     }
@@ -321,7 +321,7 @@ pub async fn told_of(invocation: &str) -> Result<Option<Told>, SystemctlError> {
         "_PID=1",
     ]);
     command.arg(format!("INVOCATION_ID={invocation}"));
-    Ok(told(&ask("journalctl", "read", command, TIMEOUT).await?))
+    Ok(parse_run_end(&ask("journalctl", "read", command, TIMEOUT).await?))
 }
 
 /// The last run of a unit that systemd told the journal of, where that was not before an instant, in microseconds since
@@ -335,30 +335,30 @@ pub async fn last_run_since(unit: &str, since_us: i64) -> Result<Option<String>,
     command.args(["--quiet", "--no-pager", "--output=json", "--lines=1"]);
     command.arg("--output-fields=INVOCATION_ID,_SOURCE_REALTIME_TIMESTAMP").arg("_PID=1");
     command.arg(format!("UNIT={unit}"));
-    Ok(run_told(&ask("journalctl", "read", command, TIMEOUT).await?, since_us))
+    Ok(parse_last_run(&ask("journalctl", "read", command, TIMEOUT).await?, since_us))
 }
 
 /// Of an entry of the journal as JSON; all values are texts.
-pub(crate) fn run_told(entry: &str, since_us: i64) -> Option<String> {
+pub(crate) fn parse_last_run(entry: &str, since_us: i64) -> Option<String> {
     let entry: BTreeMap<String, serde_json::Value> = serde_json::from_str(entry.lines().next()?).ok()?;
     let field = |name: &str| entry.get(name)?.as_str();
-    let told = field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| field("__REALTIME_TIMESTAMP"))?;
-    let recent = told.parse::<i64>().is_ok_and(|told| told >= since_us);
+    let logged_at = field("_SOURCE_REALTIME_TIMESTAMP").or_else(|| field("__REALTIME_TIMESTAMP"))?;
+    let recent = logged_at.parse::<i64>().is_ok_and(|logged_at| logged_at >= since_us);
     let plain = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     field("INVOCATION_ID").filter(plain).filter(|_| recent).map(str::to_owned)
 }
 
 /// Of the kinds of messages of `sd-messages.h`.
-pub(crate) fn told(kinds: &str) -> Option<Told> {
+pub(crate) fn parse_run_end(kinds: &str) -> Option<RunEnd> {
     let has = |kind: &str| kinds.lines().any(|line| line.trim() == kind);
     if has("0e4284a0caca4bfc81c0bb6786972673") {
-        Some(Told::Skipped)
+        Some(RunEnd::Skipped)
     } else if has("d9b373ed55a64feb8242e02dbe79a49c") || has("be02cf6855d2428ba40df7e9d022f03d") {
-        Some(Told::Failed)
+        Some(RunEnd::Failed)
     } else if has("9d1aaa27d60140bd96365438aad20286") {
-        Some(Told::Stopped)
+        Some(RunEnd::Stopped)
     } else if has("7ad2d189f7e94e70a38c781354912448") {
-        Some(Told::Finished)
+        Some(RunEnd::Finished)
     } else {
         None
     }
@@ -381,17 +381,17 @@ async fn ask(
     let mut child = command.spawn().map_err(not_run)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let answered = async {
-        let (told, complained) = tokio::join!(bounded(stdout), bounded(stderr));
-        Ok::<_, std::io::Error>((child.wait().await?, told?, complained?))
+        let (logged_at, complained) = tokio::join!(bounded(stdout), bounded(stderr));
+        Ok::<_, std::io::Error>((child.wait().await?, logged_at?, complained?))
     };
     let answered = tokio::time::timeout(patience, answered).await;
-    let (status, told, complained) = answered
+    let (status, logged_at, complained) = answered
         .map_err(|_| SystemctlError::TimedOut { program, seconds: patience.as_secs() })?
         .map_err(not_run)?;
     if status.success() {
-        return Ok(told);
+        return Ok(logged_at);
     }
-    let answer = complained.lines().chain(told.lines()).find(|line| !line.trim().is_empty());
+    let answer = complained.lines().chain(logged_at.lines()).find(|line| !line.trim().is_empty());
     let answer = answer.map_or_else(|| status.to_string(), |line| line.trim().chars().take(300).collect());
     Err(SystemctlError::Failed { program, verb, answer })
 }
@@ -448,20 +448,26 @@ mod tests {
     #[test]
     fn the_journal_tells_how_a_run_ended() {
         let (begun, ended) = ("7d4958e842da4a758f6c1cdc7b36dcc5", "7ad2d189f7e94e70a38c781354912448");
-        assert_eq!(told(begun), None);
+        assert_eq!(parse_run_end(begun), None);
         let entry = format!(
             r#"{{"__CURSOR":"s=1","__REALTIME_TIMESTAMP":"12","_SOURCE_REALTIME_TIMESTAMP":"10","INVOCATION_ID":"{begun}"}}"#
         );
-        assert_eq!((run_told(&entry, 10), run_told(&entry, 11)), (Some(begun.to_owned()), None));
-        assert_eq!((run_told("", 0), run_told("{}", 0), run_told("x", 0)), (None, None, None));
+        assert_eq!((parse_last_run(&entry, 10), parse_last_run(&entry, 11)), (Some(begun.to_owned()), None));
         assert_eq!(
-            told(&format!("{begun}\n{ended}\n39f53479d3a045ac8e11786248231fbf\n")),
-            Some(Told::Finished)
+            (parse_last_run("", 0), parse_last_run("{}", 0), parse_last_run("x", 0)),
+            (None, None, None)
         );
-        assert_eq!(told(&format!("{begun}\n0e4284a0caca4bfc81c0bb6786972673\n")), Some(Told::Skipped));
         assert_eq!(
-            told(&format!("{begun}\n{ended}\n9d1aaa27d60140bd96365438aad20286\n")),
-            Some(Told::Stopped)
+            parse_run_end(&format!("{begun}\n{ended}\n39f53479d3a045ac8e11786248231fbf\n")),
+            Some(RunEnd::Finished)
+        );
+        assert_eq!(
+            parse_run_end(&format!("{begun}\n0e4284a0caca4bfc81c0bb6786972673\n")),
+            Some(RunEnd::Skipped)
+        );
+        assert_eq!(
+            parse_run_end(&format!("{begun}\n{ended}\n9d1aaa27d60140bd96365438aad20286\n")),
+            Some(RunEnd::Stopped)
         );
     }
 }

@@ -6,7 +6,7 @@
 //! clock for time that passed. Must not know: permits, units.
 
 use crate::config::Missed;
-use crate::config::cron_line::Line;
+use crate::config::cron_line::CronLine;
 use crate::config::schedule::Schedule;
 use chrono::{DateTime, Utc};
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,7 @@ pub struct Due {
 
 /// How far a schedule was followed; outlasts a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Followed {
+pub struct Progress {
     /// Which schedule: another one missed nothing.
     of: String,
     /// Slots up to here are over.
@@ -47,21 +47,21 @@ pub struct Followed {
 pub struct ScheduleTracker {
     schedule: Schedule,
     missed: Missed,
-    followed: Followed,
+    progress: Progress,
 }
 
 impl ScheduleTracker {
     /// A schedule as it was followed before; one that never was begins at `now`.
-    pub fn new(schedule: Schedule, missed: Missed, before: Option<Followed>, now: Timestamp) -> Self {
-        let lines: Vec<&str> = schedule.lines().iter().map(Line::as_str).collect();
+    pub fn new(schedule: Schedule, missed: Missed, before: Option<Progress>, now: Timestamp) -> Self {
+        let lines: Vec<&str> = schedule.lines().iter().map(CronLine::as_str).collect();
         let of = format!("{} {}", lines.join("; "), schedule.zone());
-        let followed = before.filter(|before| before.of == of);
-        Self { schedule, missed, followed: followed.unwrap_or(Followed { of, up_to: now, last: None }) }
+        let progress = before.filter(|before| before.of == of);
+        Self { schedule, missed, progress: progress.unwrap_or(Progress { of, up_to: now, last: None }) }
     }
 
     /// What is to be remembered.
-    pub fn followed(&self) -> &Followed {
-        &self.followed
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The next slot.
@@ -70,24 +70,24 @@ impl ScheduleTracker {
     }
 
     fn next_line(&self) -> Option<(Timestamp, usize)> {
-        let next = self.schedule.next_line_after(self.followed.up_to)?;
-        if Some(next.0) == self.followed.last { self.schedule.next_line_after(next.0) } else { Some(next) }
+        let next = self.schedule.next_line_after(self.progress.up_to)?;
+        if Some(next.0) == self.progress.last { self.schedule.next_line_after(next.0) } else { Some(next) }
     }
 
     /// What is due at `now`, and by which line.
-    pub fn look(&mut self, now: Timestamp) -> Option<(Due, usize)> {
-        if self.followed.up_to.duration_since(now) > STEP_BACK {
-            self.followed.up_to = now;
+    pub fn poll(&mut self, now: Timestamp) -> Option<(Due, usize)> {
+        if self.progress.up_to.duration_since(now) > STEP_BACK {
+            self.progress.up_to = now;
         }
         let (first, line) = self.next_line().filter(|(first, _)| *first <= now)?;
         // Of several, the last one tells whether it is late.
         let slot = self.schedule.last_at_or_before(now, first).unwrap_or(first);
-        self.followed.up_to = slot;
+        self.progress.up_to = slot;
         let missed = now.duration_since(slot) > LATE;
         if missed && self.missed == Missed::Skip {
             return None;
         }
-        self.followed.last = Some(slot);
+        self.progress.last = Some(slot);
         Some((Due { slot, missed }, line))
     }
 }
@@ -98,13 +98,13 @@ pub struct Jobs {
     /// checked with the settings, and is followed whatever the library says.
     library: Option<(JobScheduler, Vec<uuid::Uuid>)>,
     due: Arc<Mutex<Option<Due>>>,
-    told: mpsc::Sender<Due>,
+    sender: mpsc::Sender<Due>,
 }
 
 impl Jobs {
     /// Makes the jobs; each tells `told` what is due when it is run.
-    pub async fn new(schedule: &Schedule, told: mpsc::Sender<Due>) -> Self {
-        let mut jobs = Self { library: None, due: Arc::new(Mutex::new(None)), told };
+    pub async fn new(schedule: &Schedule, sender: mpsc::Sender<Due>) -> Self {
+        let mut jobs = Self { library: None, due: Arc::new(Mutex::new(None)), sender };
         jobs.library = jobs.made(schedule).await.ok();
         jobs
     }
@@ -113,11 +113,11 @@ impl Jobs {
         let scheduler = JobScheduler::new().await?;
         let mut ids = Vec::new();
         for line in schedule.lines() {
-            let (due, told) = (self.due.clone(), self.told.clone());
+            let (due, sender) = (self.due.clone(), self.sender.clone());
             let job = JobBuilder::new().with_cron_job_type().with_schedule(line.with_seconds())?;
             let job = job.with_run_async(Box::new(move |_, _| {
-                let (due, told) = (due.clone(), told.clone());
-                Box::pin(async move { tell(&due, &told).await })
+                let (due, sender) = (due.clone(), sender.clone());
+                Box::pin(async move { send_due(&due, &sender).await })
             }));
             ids.push(scheduler.add(job.build()?).await?);
         }
@@ -140,16 +140,16 @@ impl Jobs {
             None => false,
         };
         if !sent {
-            tell(&self.due, &self.told).await;
+            send_due(&self.due, &self.sender).await;
         }
     }
 }
 
-async fn tell(due: &Mutex<Option<Due>>, told: &mpsc::Sender<Due>) {
+async fn send_due(due: &Mutex<Option<Due>>, sender: &mpsc::Sender<Due>) {
     let due = lock(due).take();
     if let Some(due) = due {
         // Whoever waited is gone when the agent stops.
-        told.send(due).await.ok();
+        sender.send(due).await.ok();
     }
 }
 
@@ -169,8 +169,8 @@ mod tests {
         ScheduleTracker::new(schedule(line), missed, None, at(now))
     }
 
-    fn looked(tracker: &mut ScheduleTracker, now: &str) -> Option<(String, bool)> {
-        tracker.look(at(now)).map(|(due, _)| (due.slot.to_string(), due.missed))
+    fn polled(tracker: &mut ScheduleTracker, now: &str) -> Option<(String, bool)> {
+        tracker.poll(at(now)).map(|(due, _)| (due.slot.to_string(), due.missed))
     }
 
     fn due(slot: &str, missed: bool) -> Option<(String, bool)> {
@@ -180,15 +180,15 @@ mod tests {
     #[test]
     fn a_slot_is_due_once_also_where_the_clock_goes_back_over_it() {
         let mut tracker = tracker("0 3 * * *", Missed::RunOnce, "2026-05-05T02:59:00Z");
-        assert_eq!(looked(&mut tracker, "2026-05-05T02:59:59Z"), None);
-        assert_eq!(looked(&mut tracker, "2026-05-05T03:00:00Z"), due("2026-05-05T03:00:00Z", false));
-        assert_eq!(looked(&mut tracker, "2026-05-05T03:00:00Z"), None);
+        assert_eq!(polled(&mut tracker, "2026-05-05T02:59:59Z"), None);
+        assert_eq!(polled(&mut tracker, "2026-05-05T03:00:00Z"), due("2026-05-05T03:00:00Z", false));
+        assert_eq!(polled(&mut tracker, "2026-05-05T03:00:00Z"), None);
         // By a little, and by more than a wrong zone can be.
         for back in ["2026-05-05T02:58:00Z", "2026-05-05T00:58:00Z", "2026-05-04T12:58:00Z"] {
-            assert_eq!(looked(&mut tracker, back), None);
-            assert_eq!(looked(&mut tracker, "2026-05-05T03:00:01Z"), None, "after {back}");
+            assert_eq!(polled(&mut tracker, back), None);
+            assert_eq!(polled(&mut tracker, "2026-05-05T03:00:01Z"), None, "after {back}");
         }
-        assert_eq!(looked(&mut tracker, "2026-05-06T03:00:01Z"), due("2026-05-06T03:00:00Z", false));
+        assert_eq!(polled(&mut tracker, "2026-05-06T03:00:01Z"), due("2026-05-06T03:00:00Z", false));
     }
 
     #[test]
@@ -196,45 +196,45 @@ mod tests {
         for (missed, expected) in [(Missed::RunOnce, due("2026-05-08T03:00:00Z", true)), (Missed::Skip, None)]
         {
             let mut tracker = tracker("0 3 * * *", missed, "2026-05-05T02:00:00Z");
-            assert_eq!(looked(&mut tracker, "2026-05-08T12:00:00Z"), expected);
-            assert_eq!(looked(&mut tracker, "2026-05-08T12:01:00Z"), None);
+            assert_eq!(polled(&mut tracker, "2026-05-08T12:00:00Z"), expected);
+            assert_eq!(polled(&mut tracker, "2026-05-08T12:01:00Z"), None);
             // Over a restart.
-            let kept = serde_json::to_string(tracker.followed()).unwrap();
-            let kept = Some(serde_json::from_str(&kept).unwrap());
+            let stored = serde_json::to_string(tracker.progress()).unwrap();
+            let stored = Some(serde_json::from_str(&stored).unwrap());
             let mut again =
-                ScheduleTracker::new(schedule("0 3 * * *"), missed, kept, at("2026-05-08T13:00:00Z"));
-            assert_eq!(looked(&mut again, "2026-05-08T13:00:00Z"), None);
-            assert_eq!(looked(&mut again, "2026-05-09T03:01:20Z"), due("2026-05-09T03:00:00Z", false));
+                ScheduleTracker::new(schedule("0 3 * * *"), missed, stored, at("2026-05-08T13:00:00Z"));
+            assert_eq!(polled(&mut again, "2026-05-08T13:00:00Z"), None);
+            assert_eq!(polled(&mut again, "2026-05-09T03:01:20Z"), due("2026-05-09T03:00:00Z", false));
             // Many passed, and the last of them is now.
-            assert_eq!(looked(&mut again, "2026-05-19T03:00:00Z"), due("2026-05-19T03:00:00Z", false));
+            assert_eq!(polled(&mut again, "2026-05-19T03:00:00Z"), due("2026-05-19T03:00:00Z", false));
         }
     }
 
     #[test]
     fn a_first_start_and_another_schedule_missed_nothing() {
         let mut first = tracker("0 3 * * *", Missed::RunOnce, "2026-05-05T12:00:00Z");
-        assert_eq!(looked(&mut first, "2026-05-05T12:00:00Z"), None);
-        let kept = Some(first.followed().clone());
+        assert_eq!(polled(&mut first, "2026-05-05T12:00:00Z"), None);
+        let stored = Some(first.progress().clone());
         let now = at("2026-05-07T12:00:00Z");
-        let mut other = ScheduleTracker::new(schedule("0 4 * * *"), Missed::RunOnce, kept, now);
-        assert_eq!(other.look(now), None);
+        let mut other = ScheduleTracker::new(schedule("0 4 * * *"), Missed::RunOnce, stored, now);
+        assert_eq!(other.poll(now), None);
         assert_eq!(other.next(), Some(at("2026-05-08T04:00:00Z")));
     }
 
     #[test]
     fn a_clock_that_was_in_2030_stops_nothing() {
         let mut tracker = tracker("*/15 * * * *", Missed::RunOnce, "2026-05-05T12:01:00Z");
-        assert_eq!(looked(&mut tracker, "2030-01-01T00:07:00Z"), due("2030-01-01T00:00:00Z", true));
-        assert_eq!(looked(&mut tracker, "2026-05-05T12:03:00Z"), None);
+        assert_eq!(polled(&mut tracker, "2030-01-01T00:07:00Z"), due("2030-01-01T00:00:00Z", true));
+        assert_eq!(polled(&mut tracker, "2026-05-05T12:03:00Z"), None);
         assert_eq!(tracker.next(), Some(at("2026-05-05T12:15:00Z")));
-        assert_eq!(looked(&mut tracker, "2026-05-05T12:15:00Z"), due("2026-05-05T12:15:00Z", false));
+        assert_eq!(polled(&mut tracker, "2026-05-05T12:15:00Z"), due("2026-05-05T12:15:00Z", false));
     }
 
     #[tokio::test]
     async fn a_job_tells_what_is_due() {
-        let (told, mut due) = mpsc::channel(4);
+        let (sender, mut due) = mpsc::channel(4);
         let lines = ["0 3 * * *".to_owned(), "0 5 31 2 mon".to_owned()];
-        let jobs = Jobs::new(&Schedule::parse(&lines, "UTC").unwrap(), told).await;
+        let jobs = Jobs::new(&Schedule::parse(&lines, "UTC").unwrap(), sender).await;
         for (line, slot) in
             [(0, "2026-05-05T03:00:00Z"), (1, "2027-02-01T05:00:00Z"), (9, "2027-02-02T05:00:00Z")]
         {

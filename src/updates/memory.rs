@@ -1,7 +1,7 @@
 //! What the update task remembers over a restart.
 
 use crate::health::{Failed, Outdated};
-use crate::updates::driver::{Due, Followed};
+use crate::updates::driver::{Due, Progress};
 use crate::updates::run::Underway;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub(crate) const NOTE: &str = "updates";
 #[serde(default)]
 pub struct Memory {
     /// How far the schedule was followed.
-    pub followed: Option<Followed>,
+    pub followed: Option<Progress>,
     /// A run that waits out its random delay.
     pub waiting: Option<Due>,
     /// A run that goes on.

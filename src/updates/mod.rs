@@ -44,14 +44,14 @@ impl Updates {
         let note = context.store.note(memory::NOTE).await.ok().flatten();
         let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
         let stored = memory.to_note();
-        let (told, mut due) = mpsc::channel(8);
-        let following = follow(&mut memory, &config, context.clock.now(), told).await;
+        let (sender, mut due) = mpsc::channel(8);
+        let following = follow(&mut memory, &config, context.clock.now(), sender).await;
         let waiting = memory.waiting.filter(|_| following.is_some());
         let setup = Setup { context, config, enforcement };
         let mut task = Task::new(setup, memory, stored, following);
         task.resume(waiting);
         loop {
-            task.look().await;
+            task.poll().await;
             let wait = task.wait();
             tokio::select! {
                 reply = asked.recv() => match reply {
@@ -71,14 +71,14 @@ async fn follow(
     memory: &mut Memory,
     config: &Config,
     now: Timestamp,
-    told: mpsc::Sender<Due>,
+    sender: mpsc::Sender<Due>,
 ) -> Option<Following> {
     let before = memory.followed.take();
     if config.schedule.is_empty() {
         return None;
     }
     let tracker = ScheduleTracker::new(config.schedule.clone(), config.missed, before, now);
-    memory.followed = Some(tracker.followed().clone());
-    let jobs = Jobs::new(&config.schedule, told).await;
+    memory.followed = Some(tracker.progress().clone());
+    let jobs = Jobs::new(&config.schedule, sender).await;
     Some(Following { tracker, jobs })
 }

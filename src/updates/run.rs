@@ -9,7 +9,7 @@ use crate::gates::protection::{Guard, GuardError};
 use crate::log::log_event;
 use crate::permits::permit_file::PermitFile;
 use crate::systemd::systemctl;
-use crate::systemd::systemctl::{SystemctlError, Told, UnitState};
+use crate::systemd::systemctl::{RunEnd, SystemctlError, UnitState};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,10 +26,10 @@ const JOURNAL_BEHIND: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2)];
 
 /// Looks at a unit begin after this, and lie twice as far apart each time.
-const FIRST_LOOK: Duration = Duration::from_millis(50);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// But no further.
-const LAST_LOOK: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// What systemd was told to start begins within this, or has a job that waits.
 const BEGINS_WITHIN: Duration = Duration::from_secs(2);
@@ -113,7 +113,7 @@ pub enum Outcome {
 
 /// How long a run may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct RunTimeouts {
     /// Until it is stopped.
     pub run: SignedDuration,
     /// From there until it is killed.
@@ -137,7 +137,7 @@ pub fn permitted(permits: &watch::Receiver<Vec<PermitFile>>, clock: &Clock) -> (
 /// # Errors
 /// It runs, is not there, or has no gate.
 pub async fn may_begin(unit: &str) -> Result<String, NoStart> {
-    let state = look(unit).await.map_err(|error| NoStart::Failed(error.into()))?;
+    let state = inspect(unit).await.map_err(|error| NoStart::Failed(error.into()))?;
     if state.runs() && state.properties.get("SubState").is_none_or(|sub| sub != "exited") {
         return Err(NoStart::Runs);
     }
@@ -175,7 +175,7 @@ fn by_gate(condition: &str) -> bool {
     condition.contains(&format!("argv[]={PROGRAM} "))
 }
 
-async fn look(unit: &str) -> Result<UnitState, SystemctlError> {
+async fn inspect(unit: &str) -> Result<UnitState, SystemctlError> {
     let more = [
         "SubState",
         "ExecMainCode",
@@ -196,15 +196,15 @@ async fn look(unit: &str) -> Result<UnitState, SystemctlError> {
 pub async fn begin(guard: &Guard, unit: &str, before: &str, now: Timestamp) -> Result<String, Outcome> {
     let failed = |failure: Failure| Outcome::Failed(failure);
     guard.start(unit, Vec::new()).await.map_err(|error| failed(error.into()))?;
-    let (asked, mut pace) = (Instant::now(), FIRST_LOOK);
+    let (asked, mut pace) = (Instant::now(), FIRST_PAUSE);
     loop {
-        let state = look(unit).await.map_err(|error| failed(error.into()))?;
+        let state = inspect(unit).await.map_err(|error| failed(error.into()))?;
         if !state.invocation.is_empty() && state.invocation != before {
             return Ok(state.invocation);
         }
         let waits = state.properties.get("Job").is_some_and(|job| !matches!(job.as_str(), "" | "0"));
         if !waits && asked.elapsed() >= BEGINS_WITHIN {
-            if let Some(invocation) = told_to_the_journal(unit, before, now).await {
+            if let Some(invocation) = find_in_journal(unit, before, now).await {
                 return Ok(invocation);
             }
             return Err(failed(match state.result.as_str() {
@@ -221,26 +221,26 @@ pub async fn begin(guard: &Guard, unit: &str, before: &str, now: Timestamp) -> R
             }));
         }
         tokio::time::sleep(pace).await;
-        pace = (pace * 2).min(if waits { LAST_LOOK } else { BEGINS_WITHIN / 4 });
+        pace = (pace * 2).min(if waits { MAX_PAUSE } else { BEGINS_WITHIN / 4 });
     }
 }
 
 /// The run that was begun since an instant, where there is one: it is there, or was over at once and forgotten.
 pub async fn find(unit: &str, before: &str, since: Timestamp) -> Option<String> {
-    let state = look(unit).await.ok()?;
+    let state = inspect(unit).await.ok()?;
     if !state.invocation.is_empty() && state.invocation != before {
         return Some(state.invocation);
     }
-    told_to_the_journal(unit, before, since).await
+    find_in_journal(unit, before, since).await
 }
 
-async fn told_to_the_journal(unit: &str, before: &str, since: Timestamp) -> Option<String> {
-    let told = systemctl::last_run_since(unit, since.as_microsecond()).await.ok().flatten();
-    told.filter(|invocation| invocation != before)
+async fn find_in_journal(unit: &str, before: &str, since: Timestamp) -> Option<String> {
+    let found = systemctl::last_run_since(unit, since.as_microsecond()).await.ok().flatten();
+    found.filter(|invocation| invocation != before)
 }
 
 /// The journal tells of a stop in two lines, right after each other.
-const STOPPED_IS_TOLD: Duration = Duration::from_millis(500);
+const STOP_ENTRY_DELAY: Duration = Duration::from_millis(500);
 
 /// What is seen of a run that has ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -294,17 +294,17 @@ fn judge(state: &UnitState, invocation: &str) -> Option<End> {
 pub async fn follow(
     guard: Guard,
     run: Underway,
-    patience: Patience,
+    timeouts: RunTimeouts,
     clock: Clock,
     permits: watch::Receiver<Vec<PermitFile>>,
 ) -> Outcome {
     let world = |span: SignedDuration| clock.world(span.unsigned_abs());
     let units = [run.unit.clone()];
-    let gone = clock.now().duration_since(run.started_at).max(SignedDuration::ZERO);
-    let mut deadline = Instant::now() + world(patience.run.saturating_sub(gone).max(SignedDuration::ZERO));
-    let (mut pace, mut stopped, mut kills, mut without_permit) = (FIRST_LOOK, false, 0, false);
+    let elapsed = clock.now().duration_since(run.started_at).max(SignedDuration::ZERO);
+    let mut deadline = Instant::now() + world(timeouts.run.saturating_sub(elapsed).max(SignedDuration::ZERO));
+    let (mut pace, mut stopped, mut kills, mut without_permit) = (FIRST_PAUSE, false, 0, false);
     let late = || {
-        let seconds = patience.run.as_secs();
+        let seconds = timeouts.run.as_secs();
         Failure::new(
             "timed_out",
             format!("it lasted longer than {seconds} s (updates.timeout) and was ended"),
@@ -312,7 +312,7 @@ pub async fn follow(
     };
     let mut outcome = loop {
         without_permit |= !permitted(&permits, &clock).0;
-        match look(&run.unit).await {
+        match inspect(&run.unit).await {
             Ok(state) => match judge(&state, &run.invocation) {
                 None => {}
                 Some(End::Known(outcome)) => break outcome,
@@ -345,11 +345,11 @@ pub async fn follow(
                     .push_str(", but is still there: it hangs in the kernel, or may not be killed");
                 break Outcome::Failed(failure);
             }
-            let next = if stopped { Duration::from_secs(2) } else { world(patience.stop) };
-            (stopped, pace, deadline) = (true, FIRST_LOOK, Instant::now() + next);
+            let next = if stopped { Duration::from_secs(2) } else { world(timeouts.stop) };
+            (stopped, pace, deadline) = (true, FIRST_PAUSE, Instant::now() + next);
         }
         tokio::time::sleep_until(deadline.min(Instant::now() + pace)).await;
-        pace = (pace * 2).min(LAST_LOOK);
+        pace = (pace * 2).min(MAX_PAUSE);
     };
     without_permit |= !permitted(&permits, &clock).0;
     outcome = match outcome {
@@ -384,18 +384,18 @@ async fn last_lines(run: &Underway) -> Vec<String> {
 
 /// How a run ended that systemd knows no more: the journal may.
 async fn forgotten(run: &Underway) -> Outcome {
-    let mut told = systemctl::told_of(&run.invocation).await;
-    if matches!(told, Ok(Some(Told::Finished))) {
+    let mut found = systemctl::run_end(&run.invocation).await;
+    if matches!(found, Ok(Some(RunEnd::Finished))) {
         // That it was stopped is told after that it ended well.
-        tokio::time::sleep(STOPPED_IS_TOLD).await;
-        told = systemctl::told_of(&run.invocation).await;
+        tokio::time::sleep(STOP_ENTRY_DELAY).await;
+        found = systemctl::run_end(&run.invocation).await;
     }
     let failed = |code, message: &str| Outcome::Failed(Failure::new(code, message));
-    match told {
-        Ok(Some(Told::Finished)) => Outcome::Succeeded,
-        Ok(Some(Told::Skipped)) => Outcome::Refused,
-        Ok(Some(Told::Stopped)) => failed("stopped", "it was stopped before its end"),
-        Ok(Some(Told::Failed)) => failed("failed", "it failed"),
+    match found {
+        Ok(Some(RunEnd::Finished)) => Outcome::Succeeded,
+        Ok(Some(RunEnd::Skipped)) => Outcome::Refused,
+        Ok(Some(RunEnd::Stopped)) => failed("stopped", "it was stopped before its end"),
+        Ok(Some(RunEnd::Failed)) => failed("failed", "it failed"),
         _ if run.boot != clock::boot_id() => failed("interrupted", "the machine went down while it ran"),
         Ok(None) | Err(_) => failed(
             "not_known",

@@ -13,7 +13,7 @@ use crate::updates::driver::{Due, Jobs, ScheduleTracker};
 use crate::updates::memory::Memory;
 use crate::updates::request::{RunAnswer, RunRequest};
 use crate::updates::run;
-use crate::updates::run::{Failure, NoStart, Outcome, Patience, Underway};
+use crate::updates::run::{Failure, NoStart, Outcome, RunTimeouts, Underway};
 use crate::updates::unreported::Unreported;
 use jiff::{SignedDuration, Timestamp};
 use std::pin::Pin;
@@ -24,10 +24,10 @@ use svm_core::events::Operational;
 use tokio::time::Instant;
 
 /// The clock may be stepped: whoever follows a schedule looks at it so often.
-const LOOK: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The databases' file may be set back: its time is looked at so often.
-const LOOK_AT_AGE: Duration = Duration::from_secs(4 * 3600);
+const AGE_CHECK_INTERVAL: Duration = Duration::from_secs(4 * 3600);
 
 /// What a run came to next.
 pub(crate) enum Next {
@@ -155,22 +155,22 @@ impl Task {
     }
 
     /// What the time brings.
-    pub(crate) async fn look(&mut self) {
+    pub(crate) async fn poll(&mut self) {
         let now = self.setup.context.clock.now();
         if let Some(Following { tracker, jobs }) = &mut self.following {
-            let before = tracker.followed().clone();
-            if let Some((due, line)) = tracker.look(now) {
+            let before = tracker.progress().clone();
+            if let Some((due, line)) = tracker.poll(now) {
                 self.memory.waiting = Some(due);
                 jobs.run(line, due, tracker.next()).await;
             }
-            if *tracker.followed() != before {
-                self.memory.followed = Some(tracker.followed().clone());
+            if *tracker.progress() != before {
+                self.memory.followed = Some(tracker.progress().clone());
             }
         }
         if let Some(Delayed { due, .. }) = self.delayed.take_if(|delayed| Instant::now() >= delayed.until) {
             self.start(Some(due), None);
         }
-        self.look_at_age(now);
+        self.check_age(now);
         self.unreported.report(&self.setup.context.engine, &self.memory).await;
         self.show(now);
     }
@@ -183,11 +183,14 @@ impl Task {
             self.setup.context.clock.world(left).saturating_add(Duration::from_millis(1))
         };
         let next = self.following.as_ref().map(|following| following.tracker.next());
-        let slot = next.map(|next| next.map_or(LOOK, world).min(LOOK));
+        let slot = next.map(|next| next.map_or(POLL_INTERVAL, world).min(POLL_INTERVAL));
         let limits = self.limits();
         let ages = self.databases.of.is_some() || self.config().databases_file.is_some();
         let ages = ages && (limits.warning > 0 || limits.critical > 0);
-        let turn = limits.next_turn(self.databases.of, now).map_or(LOOK_AT_AGE, world).min(LOOK_AT_AGE);
+        let turn = limits
+            .next_turn(self.databases.of, now)
+            .map_or(AGE_CHECK_INTERVAL, world)
+            .min(AGE_CHECK_INTERVAL);
         let spans = slot.into_iter().chain(ages.then_some(turn));
         let instants = spans.map(|span| Instant::now() + span);
         let delay = self.delayed.map(|delayed| delayed.until);
@@ -248,12 +251,12 @@ impl Task {
 
     fn follow(&mut self, underway: Underway, due: Option<Due>) {
         let enforcement = &self.setup.enforcement;
-        let patience = Patience { run: self.config().timeout, stop: enforcement.stop_timeout };
+        let timeouts = RunTimeouts { run: self.config().timeout, stop: enforcement.stop_timeout };
         let (clock, permits) = (self.setup.context.clock, self.setup.context.engine.permits.clone());
         let guard = Guard::new(enforcement);
         let next =
             Box::pin(
-                async move { Next::Ended(run::follow(guard, underway, patience, clock, permits).await) },
+                async move { Next::Ended(run::follow(guard, underway, timeouts, clock, permits).await) },
             );
         self.run = Some(OnItsWay { next, reply: None, due });
     }
@@ -353,7 +356,7 @@ impl Task {
         self.unreported.push(Operational::UpdatesFailed { unit, code, message, lines });
     }
 
-    fn look_at_age(&mut self, now: Timestamp) {
+    fn check_age(&mut self, now: Timestamp) {
         let file = self.config().databases_file.as_deref();
         let (of, problem) = age::databases_of(
             file,

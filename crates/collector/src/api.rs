@@ -61,9 +61,9 @@ pub(crate) struct EventsQuery {
     severity: Option<u8>,
 }
 
-pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type QueryParams<T> = Result<Query<T>, QueryRejection>;
 
-pub(super) fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
+pub(super) fn parse_query<T>(query: QueryParams<T>) -> Result<T, Refusal> {
     query.map(|Query(query)| query).map_err(|error| Refusal::QueryText(error.body_text()))
 }
 
@@ -81,8 +81,11 @@ fn limit(asked: Option<u32>) -> Result<u32, Refusal> {
     }
 }
 
-pub(super) async fn svms(State(app): State<Arc<App>>, query: Asked<FleetQuery>) -> Result<Json, Refusal> {
-    let query = asked(query)?;
+pub(super) async fn svms(
+    State(app): State<Arc<App>>,
+    query: QueryParams<FleetQuery>,
+) -> Result<Json, Refusal> {
+    let query = parse_query(query)?;
     let silent_before = app.silent_before();
     let (limit, offset) = (limit(query.limit)?, query.offset.unwrap_or(0));
     let asked = Svms { filter: query.filter()?, silent_before, offset, limit };
@@ -117,8 +120,11 @@ pub(crate) struct KeysQuery {
     limit: Option<u32>,
 }
 
-pub(super) async fn keys(State(app): State<Arc<App>>, query: Asked<KeysQuery>) -> Result<Json, Refusal> {
-    let query = asked(query)?;
+pub(super) async fn keys(
+    State(app): State<Arc<App>>,
+    query: QueryParams<KeysQuery>,
+) -> Result<Json, Refusal> {
+    let query = parse_query(query)?;
     let limit = limit(query.limit)?;
     let keys = app.store.keys(query.offset, limit).await?;
     let next = (keys.len() == limit as usize).then(|| query.offset.saturating_add(limit));
@@ -129,9 +135,9 @@ pub(super) async fn keys(State(app): State<Arc<App>>, query: Asked<KeysQuery>) -
 pub(super) async fn svm_events(
     State(app): State<Arc<App>>,
     path: Named,
-    query: Asked<EventsQuery>,
+    query: QueryParams<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let (id, query) = (id(path)?, asked(query)?);
+    let (id, query) = (id(path)?, parse_query(query)?);
     if query.source.is_some() {
         return Err(Refusal::Query { field: "source", problem: "is already given by the path" });
     }
@@ -141,9 +147,9 @@ pub(super) async fn svm_events(
 
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    query: Asked<EventsQuery>,
+    query: QueryParams<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let query = asked(query)?;
+    let query = parse_query(query)?;
     let source = query.source.as_deref().map(|source| canonical_source(source).into_owned());
     list(&app, EventsQuery { source, ..query }).await
 }

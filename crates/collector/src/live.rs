@@ -5,7 +5,7 @@
 //! write timeout is cut, and comes back with its `Last-Event-ID`. One address does not take all places.
 
 use super::answer::Refusal;
-use super::api::{self, Asked};
+use super::api::{self, QueryParams};
 use super::app::App;
 use super::connections::Owner;
 use super::fleet::canonical_source;
@@ -52,9 +52,9 @@ pub(super) async fn get(
     State(app): State<Arc<App>>,
     Extension(Owner(owner)): Extension<Owner>,
     headers: HeaderMap,
-    query: Asked<LiveQuery>,
+    query: QueryParams<LiveQuery>,
 ) -> Result<Response, Refusal> {
-    let query = api::asked(query)?;
+    let query = api::parse_query(query)?;
     let source = query.source.map(|source| canonical_source(&source).into_owned());
     let place = app.live.take(owner, false).ok_or(Refusal::Busy)?;
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());

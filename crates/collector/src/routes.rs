@@ -58,36 +58,36 @@ pub struct Address {
 }
 
 /// One line of the table.
-struct Line {
+struct Route {
     address: Address,
     handler: MethodRouter<Arc<App>>,
 }
 
-fn line<H, T>(method: Method, path: &'static str, access: Access, handler: H) -> Line
+fn route<H, T>(method: Method, path: &'static str, access: Access, handler: H) -> Route
 where
     H: Handler<T, Arc<App>>,
     T: 'static,
 {
-    Line { address: Address { method, path, access }, handler: on(method.filter(), handler) }
+    Route { address: Address { method, path, access }, handler: on(method.filter(), handler) }
 }
 
-fn table() -> Vec<Line> {
+fn table() -> Vec<Route> {
     use Access::{Following, Listing, Open, Reading, Sending};
     use Method::{Get, Post};
     vec![
-        line(Get, "/", Reading, page::fleet),
-        line(Get, "/svms/{id}", Reading, page::svm),
-        line(Get, "/v1/svms", Reading, api::svms),
-        line(Get, "/v1/svms/{id}", Reading, api::svm),
-        line(Get, "/v1/svms/{id}/events", Listing, api::svm_events),
-        line(Get, "/v1/keys", Reading, api::keys),
-        line(Get, "/v1/events", Listing, api::events),
-        line(Post, "/v1/events", Sending, ingest::post),
-        line(Get, "/v1/live", Following, live::get),
-        line(Get, "/metrics", Reading, api::metrics),
-        line(Get, "/healthz", Open, api::health),
-        line(Get, "/static/style.css", Open, page::style),
-        line(Get, "/static/app.js", Open, page::script),
+        route(Get, "/", Reading, page::fleet),
+        route(Get, "/svms/{id}", Reading, page::svm),
+        route(Get, "/v1/svms", Reading, api::svms),
+        route(Get, "/v1/svms/{id}", Reading, api::svm),
+        route(Get, "/v1/svms/{id}/events", Listing, api::svm_events),
+        route(Get, "/v1/keys", Reading, api::keys),
+        route(Get, "/v1/events", Listing, api::events),
+        route(Post, "/v1/events", Sending, ingest::post),
+        route(Get, "/v1/live", Following, live::get),
+        route(Get, "/metrics", Reading, api::metrics),
+        route(Get, "/healthz", Open, api::health),
+        route(Get, "/static/style.css", Open, page::style),
+        route(Get, "/static/app.js", Open, page::script),
     ]
 }
 
@@ -100,7 +100,7 @@ pub fn addresses() -> Vec<Address> {
 pub(super) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     let mut methods: BTreeMap<&str, Vec<Method>> = BTreeMap::new();
-    for Line { address: Address { method, path, access }, handler } in table() {
+    for Route { address: Address { method, path, access }, handler } in table() {
         methods.entry(path).or_default().push(method);
         let guard = middleware::from_fn_with_state((Arc::clone(&app), access), guard);
         router = router.route(path, handler.layer(guard));

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_command_and_option_is_in_its_page() {
-        fn look(command: &Command, text: &str) {
+        fn check(command: &Command, text: &str) {
             let options = command.get_arguments().filter_map(clap::Arg::get_long);
             for option in options.filter(|name| !["help", "version"].contains(name)) {
                 assert!(
@@ -91,12 +91,12 @@ mod tests {
                 command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help")
             {
                 assert!(text.contains(below.get_name()), "{}", below.get_name());
-                look(below, text);
+                check(below, text);
             }
         }
         for (page, mut command) in programs() {
             command.build();
-            look(&command, &page.render(&command).unwrap());
+            check(&command, &page.render(&command).unwrap());
         }
     }
 

@@ -470,7 +470,7 @@ impl Examination<'_> {
             ),
         }
         let behind =
-            http::told_time(&answer.headers).map(|date| self.clock.now().duration_since(date).as_secs());
+            http::server_time(&answer.headers).map(|date| self.clock.now().duration_since(date).as_secs());
         match behind {
             None => self.warn(
                 "date",

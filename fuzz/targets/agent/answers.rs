@@ -5,7 +5,7 @@ use crate::delivery::answer::{Outcome, code, receipt, said};
 use crate::delivery::secrets::Secrets;
 use crate::storage::Outgoing;
 use std::time::Duration;
-use svm_core::http::{is_page, retry_after, told_time};
+use svm_core::http::{is_page, retry_after, server_time};
 
 pub(super) fn answers(data: &[u8]) {
     let sent: Vec<Outgoing> = (5..9)
@@ -33,6 +33,6 @@ pub(super) fn answers(data: &[u8]) {
         }
     }
     assert!(retry_after(&headers, now).is_none_or(|wait| wait <= Duration::from_secs(3600)));
-    told_time(&headers);
+    server_time(&headers);
     is_page(data);
 }

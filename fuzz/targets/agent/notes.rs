@@ -62,7 +62,7 @@ pub(super) fn notes(data: &[u8]) {
         3 => {
             let Some(memory) = read::<Memory>(text) else { return };
             let schedule = Schedule::parse(&["*/15 * * * *".to_owned()], "UTC").unwrap();
-            ScheduleTracker::new(schedule, Missed::RunOnce, memory.followed, now).look(now);
+            ScheduleTracker::new(schedule, Missed::RunOnce, memory.followed, now).poll(now);
             let limits = age::Limits { warning: u32::MAX, critical: 7 };
             limits.judge(memory.last_succeeded_at, now);
             limits.next_turn(memory.last_succeeded_at, now);
@@ -73,8 +73,8 @@ pub(super) fn notes(data: &[u8]) {
             retry.until.map(|until| left(now, until));
         }
         5 => {
-            if let Some(mut told) = read::<certificates::Told>(text) {
-                told.is_due("a", now, now);
+            if let Some(mut reported) = read::<certificates::ReportedMarks>(text) {
+                reported.is_due("a", now, now);
             }
             if let Some(reverts) = read::<reverts::Reverts>(text) {
                 reverts.with("a", now);

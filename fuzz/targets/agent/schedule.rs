@@ -2,7 +2,7 @@
 
 use super::bytes::{Bytes, text};
 use crate::config::Missed;
-use crate::config::cron_line::Line;
+use crate::config::cron_line::CronLine;
 use crate::config::schedule::Schedule;
 use crate::updates::driver::ScheduleTracker;
 
@@ -19,7 +19,7 @@ pub(super) fn schedule(data: &[u8]) {
     };
     let rest = text(bytes.rest()).into_owned();
     for line in rest.lines() {
-        match Line::parse(line) {
+        match CronLine::parse(line) {
             Ok(line) => {
                 let civil = at.as_second();
                 assert!(line.next(civil, false).is_none_or(|next| next > civil));
@@ -38,7 +38,7 @@ pub(super) fn schedule(data: &[u8]) {
         assert_eq!(schedule.last_at_or_before(next, at), Some(next));
     }
     let mut tracker = ScheduleTracker::new(schedule, Missed::RunOnce, None, at.min(later));
-    if let Some((due, _)) = tracker.look(at.max(later)) {
+    if let Some((due, _)) = tracker.poll(at.max(later)) {
         assert!(due.slot <= at.max(later));
     }
 }

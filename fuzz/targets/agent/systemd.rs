@@ -4,7 +4,7 @@ use super::bytes::{Bytes, text};
 use crate::gates::drop_ins::{Asks, Gate};
 use crate::gates::protection::Relations;
 use crate::gates::{listening, rules};
-use crate::systemd::systemctl::{plain_lines, read, run_told, told};
+use crate::systemd::systemctl::{parse_last_run, parse_run_end, plain_lines, read};
 use svm_core::subscription::Resource;
 
 pub(super) fn systemd(data: &[u8]) {
@@ -32,8 +32,8 @@ pub(super) fn systemd(data: &[u8]) {
             }
         }
         1 => {
-            told(&text);
-            assert!(run_told(&text, 0).is_none_or(|id| id.len() == 32));
+            parse_run_end(&text);
+            assert!(parse_last_run(&text, 0).is_none_or(|id| id.len() == 32));
             let lines = plain_lines(&text, 20);
             assert!(lines.len() <= 20);
             assert!(

@@ -4,14 +4,14 @@
 //! the permit is told as enforced only when everything that holds the resource to it has followed; what failed is tried
 //! again, and told. What was stopped or skipped is started once when the permit returns.
 
-mod dues;
+mod pending_starts;
 mod state;
 mod units;
 
-pub use dues::Dues;
+pub use pending_starts::PendingStarts;
 pub use state::{Keeper, Means};
 
-use super::actions::{Looked, Running};
+use super::actions::{CheckOutcome, Running};
 use crate::engine::{AgentReport, Command};
 use crate::gates::protection::Guard;
 use crate::outage::{FailureKind, Outage};
@@ -49,7 +49,7 @@ impl Keeper {
         let mut failures = 0_u32;
         let mut permits = self.context.engine.permits.clone();
         loop {
-            self.look.mark_unchanged();
+            self.check_requests.mark_unchanged();
             // What is read here is seen: each later permit is carried out, also one that comes to the same.
             let permit = permit_file::last_written(&mut permits, self.resource, &self.context.clock).await;
             let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.context.clock));
@@ -63,7 +63,7 @@ impl Keeper {
             // Once, and not of what works a second later.
             if failures == 2 {
                 let problems = outcome.problems.clone();
-                self.untold.push(Operational::EnforcementFailed {
+                self.unreported.push(Operational::EnforcementFailed {
                     resource: self.resource,
                     to: verdict,
                     problems,
@@ -102,13 +102,13 @@ impl Keeper {
         let units = async {
             match begun {
                 Begun::Failed(problem) => Outcome { problems: vec![problem], ..Outcome::default() },
-                Begun::Stopped { units, told, problem } => {
-                    let mut seen = self.see_stopped(&units, told).await;
+                Begun::Stopped { units, stop_requested, problem } => {
+                    let mut seen = self.see_stopped(&units, stop_requested).await;
                     let new = problem.filter(|problem| !seen.problems.contains(problem));
                     seen.problems.extend(new);
                     seen
                 }
-                Begun::Allowed(governed) => self.start_owed(governed).await,
+                Begun::Allowed(governed) => self.start_pending(governed).await,
             }
         };
         let (units, gateway, actions) =
@@ -159,7 +159,7 @@ impl Keeper {
         let an_actions = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
         let failing = actions.iter().filter(|action| action.fails()).count();
         // What began with an action goes on as its outage, as long as nothing else fails.
-        let (trouble, code) = match &self.failing {
+        let (failure, code) = match &self.failing {
             Some(action) if an_actions && problems.len() <= failing => {
                 (FailureKind::Action(action), ACTION_FAILED)
             }
@@ -168,9 +168,9 @@ impl Keeper {
         match problems {
             // One that is contested is not over because it is left alone.
             [] if an_actions && failing > 0 => {}
-            [] => Outage::over(&mut shown.outage, trouble),
+            [] => Outage::over(&mut shown.outage, failure),
             problems => {
-                Outage::note(&mut shown.outage, self.context.clock.now(), trouble, code, problems.join("; "));
+                Outage::note(&mut shown.outage, self.context.clock.now(), failure, code, problems.join("; "));
             }
         }
     }
@@ -180,19 +180,19 @@ impl Keeper {
         if self.context.engine.picture.borrow().store_problem.is_some() {
             return;
         }
-        while let Some(event) = self.untold.first().cloned() {
-            if !self.told(AgentReport { events: vec![event], ..AgentReport::default() }).await {
+        while let Some(event) = self.unreported.first().cloned() {
+            if !self.report(AgentReport { events: vec![event], ..AgentReport::default() }).await {
                 return;
             }
-            self.untold.remove(0);
+            self.unreported.remove(0);
         }
-        for tell in self.conditions() {
-            self.told(tell).await;
+        for report in self.conditions() {
+            self.report(report).await;
         }
         let awaited = {
             let state = &self.context.engine.picture.borrow().state;
-            let standing = state.enforcement.progress.get(&self.resource);
-            state.told.permit(self.resource) == verdict && standing.is_some_and(|s| s.told.is_some())
+            let progress = state.enforcement.progress.get(&self.resource);
+            state.told.permit(self.resource) == verdict && progress.is_some_and(|s| s.told.is_some())
         };
         if let Some(by) = done.filter(|_| awaited) {
             // One that cannot be kept is awaited still.
@@ -200,8 +200,8 @@ impl Keeper {
         }
     }
 
-    async fn told(&self, tell: AgentReport) -> bool {
-        self.command(Command::AgentReport(Box::new(tell))).await
+    async fn report(&self, report: AgentReport) -> bool {
+        self.command(Command::AgentReport(Box::new(report))).await
     }
 
     /// Reasons for the device status, over both resources.
@@ -235,12 +235,13 @@ impl Keeper {
         permits: &mut watch::Receiver<Vec<PermitFile>>,
     ) {
         let again = retry.map(|after| Instant::now() + after);
-        let (mut look, mut picture) = (self.look.clone(), self.context.engine.picture.clone());
+        let (mut check_requests, mut picture) =
+            (self.check_requests.clone(), self.context.engine.picture.clone());
         loop {
             picture.mark_unchanged();
             self.settle(verdict, done).await;
-            let look_at = actions.iter().map(Running::look_at).min();
-            let wake = [again, look_at].into_iter().flatten().min();
+            let next_check = actions.iter().map(Running::next_check).min();
+            let wake = [again, next_check].into_iter().flatten().min();
             let asleep = async {
                 match wake {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -253,7 +254,7 @@ impl Keeper {
                     Ok(()) => return,
                     Err(_) => return std::future::pending().await,
                 },
-                asked = look.changed() => match asked {
+                asked = check_requests.changed() => match asked {
                     Ok(()) => return,
                     Err(_) => return std::future::pending().await,
                 },
@@ -268,21 +269,21 @@ impl Keeper {
             for index in 0..actions.len() {
                 let others_fail = actions.iter().enumerate().any(|(n, other)| n != index && other.fails());
                 if let Some(action) =
-                    actions.get_mut(index).filter(|action| action.look_at() <= Instant::now())
+                    actions.get_mut(index).filter(|action| action.next_check() <= Instant::now())
                 {
-                    self.look_after(action, others_fail, verdict).await;
+                    self.check_action(action, others_fail, verdict).await;
                 }
             }
         }
     }
 
-    async fn look_after(&mut self, action: &mut Running, others_fail: bool, verdict: Permit) {
+    async fn check_action(&mut self, action: &mut Running, others_fail: bool, verdict: Permit) {
         let failed_before = action.fails();
-        let looked = action.look().await;
+        let checked = action.check().await;
         let (resource, name) = (self.resource, action.name().to_owned());
-        let problem = match &looked {
+        let problem = match &checked {
             Err(problem) => Some(problem.clone()),
-            Ok(Looked::Contested) => Some(format!(
+            Ok(CheckOutcome::Contested) => Some(format!(
                 "somebody undoes what the action {name} sets, more often than it may set it again (repairs_per_hour)"
             )),
             Ok(_) if action.is_contested(Instant::now()) => return,
@@ -296,7 +297,7 @@ impl Keeper {
                 Some(problem) => {
                     shown.enforced_by.retain(|by| *by != what);
                     // What began when the permit was carried out is one outage with this.
-                    let (trouble, code) = match &shown.outage {
+                    let (failure, code) = match &shown.outage {
                         Some(outage) if outage.code == FAILED => {
                             (FailureKind::Enforcing(resource, verdict), FAILED)
                         }
@@ -305,7 +306,7 @@ impl Keeper {
                     if code == ACTION_FAILED {
                         self.failing = Some(name.clone());
                     }
-                    Outage::note(&mut shown.outage, self.context.clock.now(), trouble, code, problem.clone());
+                    Outage::note(&mut shown.outage, self.context.clock.now(), failure, code, problem.clone());
                 }
                 None => {
                     if !shown.enforced_by.contains(&what) {
@@ -318,11 +319,13 @@ impl Keeper {
                 }
             }
         }
-        self.untold.extend(match (problem, looked) {
+        self.unreported.extend(match (problem, checked) {
             (Some(problem), _) if !failed_before => {
                 Some(Operational::EnforcementFailed { resource, to: verdict, problems: vec![problem] })
             }
-            (None, Ok(Looked::Repaired)) => Some(Operational::EnforcementRepaired { resource, action: name }),
+            (None, Ok(CheckOutcome::Repaired)) => {
+                Some(Operational::EnforcementRepaired { resource, action: name })
+            }
             _ => None,
         });
     }

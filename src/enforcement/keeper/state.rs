@@ -1,6 +1,6 @@
 //! A keeper: what it is made of, and what all its parts use.
 
-use super::dues::Dues;
+use super::pending_starts::PendingStarts;
 use crate::config::{Action, Enforcement, Updates};
 use crate::context::Context;
 use crate::engine::Command;
@@ -46,11 +46,11 @@ pub struct Keeper {
     /// Asks for a database update.
     pub updates: mpsc::Sender<RunRequest>,
     /// Changes when somebody wants everything looked at.
-    pub look: watch::Receiver<u64>,
+    pub check_requests: watch::Receiver<u64>,
     /// Units that are owed a start.
-    pub dues: Dues,
+    pub pending_starts: PendingStarts,
     /// What happened and is not told yet.
-    pub untold: Vec<Operational>,
+    pub unreported: Vec<Operational>,
     /// The action whose outage is shown, where it is an action's.
     pub failing: Option<String>,
 }

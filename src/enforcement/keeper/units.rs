@@ -5,7 +5,7 @@ use crate::engine::Command;
 use crate::gates::protection::{Guard, GuardError, RELATIONS};
 use crate::gates::units;
 use crate::log::log_event;
-use crate::permits::owed;
+use crate::permits::start_notes;
 use crate::systemd::systemctl;
 use crate::systemd::systemctl::UnitState;
 use crate::updates::RunAnswer;
@@ -16,7 +16,7 @@ use svm_core::subscription::{Permit, Resource};
 use tokio::time::Instant;
 
 /// Between looks at units that are stopping.
-const STOPPING_LOOK: [Duration; 5] = [
+const STOP_POLLS: [Duration; 5] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
     Duration::from_millis(200),
@@ -29,15 +29,15 @@ pub(super) enum Begun {
     /// Nothing: it is not known what is governed, or what runs.
     Failed(String),
     /// None of these is to run; those of them that did were told to stop, and what went wrong with that.
-    Stopped { units: Vec<String>, told: Vec<String>, problem: Option<String> },
+    Stopped { units: Vec<String>, stop_requested: Vec<String>, problem: Option<String> },
     /// What waits may be started.
     Allowed(Governed),
 }
 
 /// What runs of these and was not told to stop. One that asks its gate will be refused, and is skipped then; stopped
 /// meanwhile, systemd would call it failed.
-fn to_stop(shown: &[UnitState], told: &[String]) -> Vec<String> {
-    let runs = |unit: &&UnitState| unit.runs() && !unit.asks() && !told.contains(&unit.id);
+fn to_stop(shown: &[UnitState], stop_requested: &[String]) -> Vec<String> {
+    let runs = |unit: &&UnitState| unit.runs() && !unit.asks() && !stop_requested.contains(&unit.id);
     shown.iter().filter(runs).map(|unit| unit.id.clone()).collect()
 }
 
@@ -88,8 +88,8 @@ impl Keeper {
             Err(error) => return Begun::Failed(error.to_string()),
         };
         let wanted = to_stop(&shown, &[]);
-        let (told, problem) = self.tell_to_stop(&wanted, shown).await;
-        Begun::Stopped { units, told, problem: problem.map(|problem| problem.to_string()) }
+        let (stop_requested, problem) = self.request_stop(&wanted, shown).await;
+        Begun::Stopped { units, stop_requested, problem: problem.map(|problem| problem.to_string()) }
     }
 
     fn guard(&self) -> Guard {
@@ -98,7 +98,7 @@ impl Keeper {
 
     /// Has units stopped, and remembers that they ran. One with which the protection would stop runs on. Answers which
     /// were told to stop.
-    async fn tell_to_stop(
+    async fn request_stop(
         &self,
         units: &[String],
         shown: Vec<UnitState>,
@@ -109,11 +109,11 @@ impl Keeper {
         let known = self.context.engine.picture.borrow().state.clone();
         let guard = self.guard();
         let (units, harm) = guard.may_stop(units, shown).await;
-        let new = self.dues.stopped(&units, &known.enforcement.pending_starts);
+        let new = self.pending_starts.stopped(&units, &known.enforcement.pending_starts);
         let remember = async {
             if !new.is_empty() {
                 // What cannot be kept stays in mind.
-                self.command(Command::Owed(new)).await;
+                self.command(Command::StartsPending(new)).await;
             }
         };
         let (stopped, ()) = tokio::join!(guard.stop_harmless(&units), remember);
@@ -121,11 +121,11 @@ impl Keeper {
     }
 
     /// Waits until none of the units runs; one that does not stop is killed.
-    pub(super) async fn see_stopped(&self, units: &[String], mut told: Vec<String>) -> Outcome {
+    pub(super) async fn see_stopped(&self, units: &[String], mut stop_requested: Vec<String>) -> Outcome {
         let mut outcome = Outcome::default();
-        let patience = self.context.clock.world(self.means.enforcement.stop_timeout.unsigned_abs());
+        let timeout = self.context.clock.world(self.means.enforcement.stop_timeout.unsigned_abs());
         let began = Instant::now();
-        let mut pauses = STOPPING_LOOK.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
+        let mut pauses = STOP_POLLS.into_iter().chain(std::iter::repeat(Duration::from_secs(2)));
         let mut killed = false;
         loop {
             let shown = match systemctl::show(units, &["SubState"]).await {
@@ -136,19 +136,19 @@ impl Keeper {
                 }
             };
             // Let through by its gate while the permit still was.
-            let late = to_stop(&shown, &told);
-            let (late, problem) = self.tell_to_stop(&late, Vec::new()).await;
+            let late = to_stop(&shown, &stop_requested);
+            let (late, problem) = self.request_stop(&late, Vec::new()).await;
             if let Some(problem) = problem {
                 outcome.problems.push(problem.to_string());
                 return outcome;
             }
-            told.extend(late);
+            stop_requested.extend(late);
             let running: Vec<String> = shown.iter().filter(|u| u.runs()).map(|u| u.id.clone()).collect();
             if running.is_empty() {
                 outcome.by.extend(loaded(&shown));
                 return outcome;
             }
-            if began.elapsed() >= patience && !killed {
+            if began.elapsed() >= timeout && !killed {
                 killed = true;
                 let units = running.join(" ");
                 log_event!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
@@ -156,7 +156,7 @@ impl Keeper {
                     outcome.problems.push(error.to_string());
                     return outcome;
                 }
-            } else if began.elapsed() >= patience + systemctl::TIMEOUT {
+            } else if began.elapsed() >= timeout + systemctl::TIMEOUT {
                 outcome.problems.push(format!("{} does not stop, not even killed", running.join(", ")));
                 return outcome;
             }
@@ -165,7 +165,7 @@ impl Keeper {
     }
 
     /// Starts, once, what was stopped or skipped for want of the permit.
-    pub(super) async fn start_owed(&self, governed: Governed) -> Outcome {
+    pub(super) async fn start_pending(&self, governed: Governed) -> Outcome {
         let mut outcome = Outcome::default();
         let units: Vec<String> = governed.here.iter().cloned().collect();
         let shown = match systemctl::show(&units, RELATIONS).await {
@@ -176,16 +176,18 @@ impl Keeper {
             }
         };
         let known = self.context.engine.picture.borrow().state.clone();
-        let noted = owed::noted(&self.means.runtime_dir);
+        let noted = start_notes::noted(&self.means.runtime_dir);
         for unit in shown.iter().filter(|unit| unit.load == "loaded").map(|unit| &unit.id) {
-            if !self.dues.is_owed(unit, &known.enforcement.pending_starts) && !noted.contains(unit) {
+            if !self.pending_starts.is_pending(unit, &known.enforcement.pending_starts)
+                && !noted.contains(unit)
+            {
                 continue;
             }
             match self.start(unit, &shown).await {
                 Ok(()) => {
                     log_event!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
-                    self.dues.started(unit);
-                    owed::forget(&self.means.runtime_dir, std::slice::from_ref(unit));
+                    self.pending_starts.started(unit);
+                    start_notes::forget(&self.means.runtime_dir, std::slice::from_ref(unit));
                 }
                 Err(problem) => outcome.problems.push(problem),
             }
@@ -193,9 +195,9 @@ impl Keeper {
         // Those whose gate was taken away run when they like.
         let is_governed = |unit: &&String| governed.here.contains(*unit) || governed.there.contains(*unit);
         let stale = known.enforcement.pending_starts.iter().filter(|unit| !is_governed(unit)).cloned();
-        let paid: Vec<String> = self.dues.to_pay().into_iter().chain(stale).collect();
-        if !paid.is_empty() && self.command(Command::Paid(paid.clone())).await {
-            self.dues.paid(&paid);
+        let settled: Vec<String> = self.pending_starts.to_settle().into_iter().chain(stale).collect();
+        if !settled.is_empty() && self.command(Command::StartsSettled(settled.clone())).await {
+            self.pending_starts.settled(&settled);
         }
         outcome.by.extend(loaded(&shown));
         outcome
@@ -203,7 +205,7 @@ impl Keeper {
 
     /// Whether a question left a note for a unit of ours.
     pub(super) fn is_noted(&self) -> bool {
-        let noted = owed::noted(&self.means.runtime_dir);
+        let noted = start_notes::noted(&self.means.runtime_dir);
         !noted.is_empty()
             && self.units().is_ok_and(|governed| noted.iter().any(|unit| governed.here.contains(unit)))
     }

@@ -8,7 +8,7 @@ pub(crate) mod svm;
 pub(crate) mod words;
 
 use super::answer::Refusal;
-use super::api::{Asked, FleetQuery, Named, asked, id};
+use super::api::{FleetQuery, Named, QueryParams, id, parse_query};
 use super::app::App;
 use super::fleet::SVM_SOURCE;
 use super::store::{Events, Svms, SvmsPage};
@@ -76,9 +76,9 @@ fn failure(root: &str, refusal: Refusal) -> Response {
     (status, Html(shell("Not shown", root, "", &content).into_string())).into_response()
 }
 
-pub(super) async fn fleet(State(app): State<Arc<App>>, query: Asked<FleetQuery>) -> Response {
+pub(super) async fn fleet(State(app): State<Arc<App>>, query: QueryParams<FleetQuery>) -> Response {
     let shown = async {
-        let query = asked(query)?;
+        let query = parse_query(query)?;
         let filter = query.filter()?;
         let silent_before = app.silent_before();
         let page = query.page.unwrap_or(1).clamp(1, 1_000_000);
@@ -105,9 +105,13 @@ pub(super) struct TimelineQuery {
     before: Option<i64>,
 }
 
-pub(super) async fn svm(State(app): State<Arc<App>>, path: Named, query: Asked<TimelineQuery>) -> Response {
+pub(super) async fn svm(
+    State(app): State<Arc<App>>,
+    path: Named,
+    query: QueryParams<TimelineQuery>,
+) -> Response {
     let shown = async {
-        let before = asked(query)?.before.unwrap_or(i64::MAX);
+        let before = parse_query(query)?.before.unwrap_or(i64::MAX);
         let stored = app.store.svm(id(path)?).await?.ok_or(Refusal::NotFound("such SVM"))?;
         let source = format!("{SVM_SOURCE}{}", stored.svm.id);
         let live = format!("{}v1/live?source={}", svm::ROOT, percent::encode(&source));

@@ -129,7 +129,7 @@ impl Operational {
     }
 
     /// Whether nothing else remembers it: it must be told, if not now then later.
-    pub fn is_told_once(&self) -> bool {
+    pub fn is_reported_once(&self) -> bool {
         matches!(self, Self::AgentStarted { .. } | Self::StoreRebuilt { .. } | Self::IdentityChanged { .. })
     }
 

@@ -21,7 +21,7 @@ pub fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration
 
 /// The time that an answer tells: its `Date`, and the `Age` that a cache adds to it (RFC 9110, section 6.6.1; RFC 9111,
 /// section 5.1).
-pub fn told_time(headers: &HeaderMap) -> Option<jiff::Timestamp> {
+pub fn server_time(headers: &HeaderMap) -> Option<jiff::Timestamp> {
     let header = |name| headers.get(name)?.to_str().ok();
     let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(header(header::DATE)?).ok()?;
     let age = header(header::AGE).map_or(Ok(0), str::parse::<u32>).ok()?;

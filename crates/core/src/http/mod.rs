@@ -11,7 +11,7 @@ mod page;
 
 pub use address::{AddressError, Target};
 pub use failure::{Failure, ProxyRefusal};
-pub use headers::{retry_after, told_time};
+pub use headers::{retry_after, server_time};
 pub use page::is_page;
 
 use crate::clock::Clock;
@@ -110,9 +110,9 @@ pub struct Client {
     idle: Option<Arc<Idle>>,
 }
 
-type Idle = Mutex<Option<(Line, Instant)>>;
+type Idle = Mutex<Option<(HttpConnection, Instant)>>;
 
-struct Line {
+struct HttpConnection {
     sender: http1::SendRequest<Full<Bytes>>,
     meter: Meter,
 }
@@ -166,7 +166,7 @@ impl Client {
     async fn exchange(
         &self,
         mut request: hyper::Request<Full<Bytes>>,
-    ) -> Result<(hyper::Response<Incoming>, Line), Failure> {
+    ) -> Result<(hyper::Response<Incoming>, HttpConnection), Failure> {
         if let Some(mut line) = self.take_idle()
             && line.sender.ready().await.is_ok()
         {
@@ -187,12 +187,12 @@ impl Client {
         let (sender, connection) = made.map_err(|error| Failure::of(&error))?;
         // It ends with the sender and the body of the last answer.
         tokio::spawn(connection);
-        let mut line = Line { sender, meter };
+        let mut line = HttpConnection { sender, meter };
         let answer = line.sender.send_request(request).await.map_err(|error| Failure::of(&error))?;
         Ok((answer, line))
     }
 
-    fn take_idle(&self) -> Option<Line> {
+    fn take_idle(&self) -> Option<HttpConnection> {
         let (line, since) = lock(self.idle.as_ref()?).take()?;
         (since.elapsed() < MAX_IDLE && !line.sender.is_closed()).then_some(line)
     }
@@ -278,7 +278,7 @@ pub struct Answer {
     /// The proxy that may have answered in the place of whom was asked.
     pub proxy: Option<String>,
     body: Incoming,
-    line: Line,
+    line: HttpConnection,
     idle: Option<Arc<Idle>>,
     until: Instant,
 }

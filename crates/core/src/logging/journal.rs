@@ -1,7 +1,7 @@
 //! Lines as entries of systemd's journal, by its native protocol: `systemd.journal-fields(7)`, and
 //! <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
 //!
-//! Promises: whoever logs waits for the journal at most [`PATIENCE`] once, and then no more until it takes entries
+//! Promises: whoever logs waits for the journal at most [`SEND_TIMEOUT`] once, and then no more until it takes entries
 //! again; what it does not take meanwhile is counted. Where there is no journal, a line goes to standard error.
 
 use crate::logging::level::LogLevel;
@@ -20,7 +20,7 @@ use tracing_subscriber::layer::Context;
 /// Where the journal takes entries.
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// A burst is faster than the journal.
-const PATIENCE: Duration = Duration::from_millis(100);
+const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 /// A value is cut here: an entry of all fields fits into one datagram.
 const LONGEST: usize = 8 * 1024;
 
@@ -41,7 +41,7 @@ impl Journal {
 
     fn at(program: &'static str, path: &'static Path) -> std::io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(SEND_TIMEOUT))?;
         Ok(Self { socket, program, path, stuck: AtomicBool::new(false), lost: AtomicU64::new(0) })
     }
 
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use tracing_subscriber::layer::SubscriberExt;
 
-    fn told(what: impl FnOnce()) -> Vec<String> {
+    fn entries_of(what: impl FnOnce()) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let path: &'static Path = Box::leak(folder.path().join("socket").into_boxed_path());
         let journal = UnixDatagram::bind(path).unwrap();
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_entry_has_the_sentence_the_level_the_id_and_each_field() {
-        let entries = told(|| {
+        let entries = entries_of(|| {
             let absent: Option<&str> = None;
             tracing::warn!(event = "delivery.fails", code = "http_500", times = 3, absent, "delivery fails");
         });
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_value_of_several_lines_forges_no_field_and_a_long_one_is_cut() {
-        let entries = told(|| {
+        let entries = entries_of(|| {
             tracing::info!(answer = "a\nMESSAGE_ID=0\u{1b}[31m", "x");
             tracing::info!(answer = "é".repeat(200_000), "y");
         });
@@ -198,7 +198,7 @@ mod tests {
         let layer = Journal::at("svm-agent", path).unwrap();
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || {
-            // Far more than its queue takes: each wait of PATIENCE would make this minutes.
+            // Far more than its queue takes: each wait of SEND_TIMEOUT would make this minutes.
             for n in 0..20_000 {
                 tracing::info!(n, "x");
             }

@@ -181,7 +181,7 @@ impl Step<'_> {
         if let Some(due) = take_over(&self.state).filter(|due| due.at <= self.now) {
             self.promote_reserve(due);
         }
-        self.tell(since);
+        self.emit(since);
         self.origin = None;
     }
 
@@ -201,13 +201,13 @@ impl Step<'_> {
         }
     }
 
-    fn tell(&mut self, since: Since) {
+    fn emit(&mut self, since: Since) {
         let view = View::of(&self.state, self.settings, self.now);
-        self.tell_expiry();
+        self.emit_expiry();
         // Most looks change nothing: those have only marks to look at, and copy nothing.
         if view == self.state.told {
             self.remind(view.phase, view.phase, since);
-            self.tell_stale();
+            self.emit_stale();
             return;
         }
         let told = self.state.told.clone();
@@ -226,7 +226,7 @@ impl Step<'_> {
             self.happened_at(kind, at);
         }
         self.remind(told.phase, view.phase, since);
-        self.tell_stale();
+        self.emit_stale();
         for resource in Resource::ALL {
             let (from, to) = (told.permit(resource), view.permit(resource));
             if from != to {
@@ -234,7 +234,7 @@ impl Step<'_> {
             }
         }
         if view.limit != told.limit {
-            self.tell_limit(told.limit, view.limit);
+            self.emit_limit(told.limit, view.limit);
         }
         if view.device_status != told.device_status {
             let (from, to) = (told.device_status, view.device_status);
@@ -269,7 +269,7 @@ impl Step<'_> {
     }
 
     /// Once for each end date: the term is over, and no reserve took over.
-    fn tell_expiry(&mut self) {
+    fn emit_expiry(&mut self) {
         let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
         let Some(ends_at) = course.expires_at().filter(|end| *end <= self.now) else { return };
         if marks::note(&mut self.state.marks, &held.statement, Deadline::End, ends_at, 0) {
@@ -282,7 +282,7 @@ impl Step<'_> {
         }
     }
 
-    fn tell_stale(&mut self) {
+    fn emit_stale(&mut self) {
         let Some(held) = &self.state.active else { return };
         let Some(fresh_until) = held.statement.fresh_until.filter(|at| *at <= self.now) else { return };
         if marks::note(&mut self.state.marks, &held.statement, Deadline::Fresh, fresh_until, 0) {
@@ -291,7 +291,7 @@ impl Step<'_> {
         }
     }
 
-    fn tell_limit(&mut self, from: LimitLevel, to: LimitLevel) {
+    fn emit_limit(&mut self, from: LimitLevel, to: LimitLevel) {
         let limit = self.state.active.as_ref().and_then(|held| held.statement.devices);
         let at = self.since(|v| v.limit);
         self.happened_at(Kind::DevicesLimit { from, to, count: self.state.protected_devices, limit }, at);
