@@ -32,3 +32,4 @@ pub mod settings;
 pub mod subscription;
 pub mod text;
 pub mod tls;
+pub mod words;

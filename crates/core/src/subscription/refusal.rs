@@ -32,6 +32,26 @@ pub enum RefusalCode {
 }
 
 impl RefusalCode {
+    /// All codes.
+    pub const ALL: [Self; 11] = [
+        Self::BadSignature,
+        Self::UntrustedSigner,
+        Self::InvalidDocument,
+        Self::ProductVersionTooOld,
+        Self::UnknownKey,
+        Self::OlderRevision,
+        Self::SubscriptionKeyCannotBeReserve,
+        Self::NoActiveKey,
+        Self::KeyAlreadyHeld,
+        Self::ReserveKeyExists,
+        Self::ActiveKeyStillValid,
+    ];
+
+    /// The code of a name; `None` for one that only another version knows.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The word used in events and answers.
     pub fn as_str(self) -> &'static str {
         match self {
