@@ -65,10 +65,12 @@ fn install_commands() -> String {
     block(&readme, "install").to_owned()
 }
 
-/// What `docs/guide/install.md` has people do, as functions of a shell: `doc_NAME`; the file that they edit, `doc_file`; and
-/// what it says that they see, `said_NAME`.
+/// What the pages of `docs/guide/` have people do, as functions of a shell: `doc_NAME`; the file that they edit, `doc_file`;
+/// and what `install.md` says that they see, `said_NAME`. A name stands in one page only.
 fn documented() -> String {
-    let document = std::fs::read_to_string(root().join("docs/guide/install.md")).unwrap();
+    let pages = ["install", "maintain"]
+        .map(|page| std::fs::read_to_string(root().join(format!("docs/guide/{page}.md"))).unwrap());
+    let document = pages.concat();
     let names =
         ["collector", "token", "agent", "configure", "activate", "look", "upgrade", "remove", "purge"];
     let steps =
@@ -206,7 +208,7 @@ macro_rules! in_each_system {
 
 in_each_system! {
     the_service_lives_in_a_real_systemd: |system| boot(system, "service.sh");
-    the_commands_of_the_operations_page_work: |system| boot(system, "operations.sh");
+    the_commands_of_the_guide_work: |system| boot(system, "operations.sh");
     the_log_is_in_the_journal_with_its_fields_and_explained: |system| boot_with_faketime(system, "logs.sh");
     gates_hold_units_to_their_permits: |system| boot(system, "gates.sh");
     no_gate_lends_root_or_stops_the_protection: |system| boot(system, "gate_attack.sh");
