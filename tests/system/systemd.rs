@@ -68,13 +68,13 @@ fn install_commands() -> String {
 /// What the pages of `docs/guide/` have people do, as functions of a shell: `doc_NAME`; the file that they edit, `doc_file`;
 /// and what `install.md` says that they see, `said_NAME`. A name stands in one page only.
 fn documented() -> String {
-    let pages = ["install", "maintain"]
+    let pages = ["install", "maintain", "collector"]
         .map(|page| std::fs::read_to_string(root().join(format!("docs/guide/{page}.md"))).unwrap());
     let document = pages.concat();
     let names =
         ["collector", "token", "agent", "configure", "activate", "look", "upgrade", "remove", "purge"];
     let steps =
-        names.map(|name| format!("doc_{name}() {{\n{}}}\n", block(&document, &format!("run: {name}"))));
+        names.map(|name| format!("doc_{name}() (\n{})\n", block(&document, &format!("run: {name}"))));
     let shown = |name: String, text: &str| format!("{name}() {{ cat <<'END'\n{text}END\n}}\n");
     let file = shown("doc_file".to_owned(), block(&document, "file: /etc/svm-agent/agent.toml"));
     let said = ["journal", "status", "stopped", "reload"]
