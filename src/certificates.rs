@@ -3,7 +3,7 @@
 use super::engine::{AgentReport, Command};
 use crate::config::Destination;
 use crate::context::Context;
-use crate::storage::{CERTIFICATES_NOTE, read_note};
+use crate::storage::{NoteName, read_note};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,8 +53,8 @@ pub struct Certificates {
 impl Certificates {
     /// Goes on from the store's note of what was reported.
     pub async fn new(destinations: BTreeMap<String, Destination>, context: Context) -> Self {
-        let note = context.store.note(CERTIFICATES_NOTE).await.ok().flatten();
-        let reported = read_note(CERTIFICATES_NOTE, note).unwrap_or_default();
+        let note = context.store.note(NoteName::Certificates).await.ok().flatten();
+        let reported = read_note(NoteName::Certificates, note).unwrap_or_default();
         Self { destinations, context, reported }
     }
 
@@ -79,7 +79,7 @@ impl Certificates {
             return;
         }
         let condition = Some((Reason::CertificateExpiring, soon.then_some(DeviceStatus::Warning)));
-        let notes = vec![(CERTIFICATES_NOTE, serde_json::to_string(&reported).unwrap_or_default())];
+        let notes = vec![(NoteName::Certificates, serde_json::to_string(&reported).unwrap_or_default())];
         let report = AgentReport { events, condition, notes };
         if self.context.engine.command(Command::AgentReport(Box::new(report))).await.is_ok() {
             self.reported = reported;

@@ -4,6 +4,7 @@ use crate::log::message::LogMessage;
 use crate::log::{catalogue as lines, may};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::{Permit, Resource};
 
 /// A failure that lasts this long is told a second time, as an error.
@@ -89,7 +90,7 @@ struct Fields<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
     /// The short name of the failure.
-    pub code: String,
+    pub code: FailureCode,
     /// One sentence.
     pub message: String,
     /// Since when.
@@ -104,7 +105,13 @@ pub struct Outage {
 
 impl Outage {
     /// One more failure, with a log line where one is due. Another code begins another outage.
-    pub fn note(now: &mut Option<Self>, at: Timestamp, kind: FailureKind<'_>, code: &str, message: String) {
+    pub fn note(
+        now: &mut Option<Self>,
+        at: Timestamp,
+        kind: FailureKind<'_>,
+        code: FailureCode,
+        message: String,
+    ) {
         let [begins, lasts, _] = kind.lines();
         let Fields { destination, resource, action, address } = kind.fields();
         let what = kind.what();
@@ -116,7 +123,7 @@ impl Outage {
                 if !outage.logged_lasting && at.duration_since(outage.since) >= STILL_FAILING_AFTER {
                     outage.logged_lasting = true;
                     let Self { since, times, message, .. } = outage;
-                    let (since, message) = (whole(*since), bare(message, &what));
+                    let (since, message, code) = (whole(*since), bare(message, &what), &*code.code());
                     if may(lasts.id, lasts.level, object) {
                         tracing::error!(event = lasts.id, code, destination, resource, action, address, %since, times, "{what} still fails, since {since}: {message}");
                     }
@@ -124,7 +131,7 @@ impl Outage {
             }
             _ => {
                 if may(begins.id, begins.level, object) {
-                    let message = bare(&message, &what);
+                    let (message, code) = (bare(&message, &what), &*code.code());
                     tracing::warn!(
                         event = begins.id,
                         code,
@@ -135,8 +142,7 @@ impl Outage {
                         "{what} fails: {message}"
                     );
                 }
-                *now =
-                    Some(Self { code: code.to_owned(), message, since: at, times: 1, logged_lasting: false });
+                *now = Some(Self { code, message, since: at, times: 1, logged_lasting: false });
             }
         }
     }
@@ -144,7 +150,7 @@ impl Outage {
     /// A delivery that failed before a restart and was not over: told once more, as it is the beginning of a log.
     pub fn resumed(&self, destination: &str) {
         let Self { code, since, times, message, .. } = self;
-        let since = whole(*since);
+        let (since, code) = (whole(*since), &*code.code());
         crate::log::log_event!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
     }
 
@@ -153,7 +159,7 @@ impl Outage {
         let Some(Self { code, since, times, .. }) = now.take() else { return };
         let [_, _, over] = kind.lines();
         let Fields { destination, resource, action, address } = kind.fields();
-        let (what, since) = (kind.what(), whole(since));
+        let (what, since, code) = (kind.what(), whole(since), &*code.code());
         if may(over.id, over.level, destination.or(resource).or(action).or(address)) {
             tracing::info!(event = over.id, code, destination, resource, action, address, %since, times, "{what} works again; it failed since {since}");
         }
@@ -215,7 +221,7 @@ mod tests {
                 let (start, mut now) = (Timestamp::UNIX_EPOCH, None);
                 for second in 0..86_400 {
                     let at = start + SignedDuration::from_secs(second);
-                    Outage::note(&mut now, at, kind, "code", "why".to_owned());
+                    Outage::note(&mut now, at, kind, FailureCode::Timeout, "why".to_owned());
                 }
                 Outage::over(&mut now, kind);
             });

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::engine::{AgentReport, Command};
 use super::fetch::verify_now;
 use super::spread::next_on_grid;
-use crate::storage::{StoredDocument, read_note};
+use crate::storage::{NoteName, StoredDocument, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -16,9 +16,6 @@ use std::time::SystemTime;
 use svm_core::documents::{Expect, Sub};
 use svm_core::events::Operational;
 use svm_core::subscription::{DeviceStatus, Held, Reason, Settings as Rules, State, Unusable};
-
-/// Name of the store's note of what was told.
-const NOTE: &str = "reserve";
 
 /// How often it is looked at, whatever happens.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -67,8 +64,8 @@ fn signers(folder: &Path) -> Signers {
 impl ReserveWatch {
     /// Works until the engine is gone.
     pub async fn run(mut self) {
-        let note = self.context.store.note(NOTE).await.ok().flatten();
-        let mut reported: Option<ReportedProblem> = read_note(NOTE, note);
+        let note = self.context.store.note(NoteName::Reserve).await.ok().flatten();
+        let mut reported: Option<ReportedProblem> = read_note(NoteName::Reserve, note);
         let mut seen: Option<(Arc<StoredDocument>, Signers)> = None;
         let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
         loop {
@@ -161,7 +158,7 @@ impl ReserveWatch {
         };
         let condition = Some((Reason::ReserveUnusable, new.as_ref().map(|_| DeviceStatus::Warning)));
         let note = new.as_ref().map(|reported| serde_json::to_string(reported).unwrap_or_default());
-        let notes = vec![(NOTE, note.unwrap_or_default())];
+        let notes = vec![(NoteName::Reserve, note.unwrap_or_default())];
         let report = AgentReport { events: event.into_iter().collect(), condition, notes };
         let stored = self.context.engine.command(Command::AgentReport(Box::new(report))).await.is_ok();
         if stored {

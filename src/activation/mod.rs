@@ -14,16 +14,14 @@ use super::fetch::{Answer, DocumentSource, SourceError, after_failure, fetch, ve
 use super::health::{Answered, HealthRegistry, PendingActivation};
 use crate::config::SourceSettings;
 use crate::log::log_event;
-use crate::storage::{Commit, StoreError, read_note};
+use crate::storage::{Commit, NoteName, StoreError, read_note};
 use pending::{Pending, Waiting};
 use svm_core::clock::Clock;
 use svm_core::documents::{Expect, Sub, text_digest};
 use svm_core::events::Operational;
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::Role;
 use tokio::sync::{mpsc, oneshot};
-
-/// Name of the store's note of what waits.
-pub const NOTE: &str = "activation";
 
 /// What is asked of the pending activations.
 #[derive(Debug)]
@@ -105,7 +103,7 @@ impl Failure {
             SourceError::Status { retry_after, .. } => *retry_after,
             _ => None,
         };
-        Self { code: error.code().to_owned(), message, retry_after }
+        Self { code: error.code(), message, retry_after }
     }
 }
 
@@ -120,8 +118,8 @@ pub struct Activations {
 impl Activations {
     /// Works until whoever may wish anything is gone.
     pub async fn run(self, mut wishes: mpsc::Receiver<ActivationRequest>) {
-        let note = self.context.store.note(NOTE).await.ok().flatten();
-        let mut waiting: Waiting = read_note(NOTE, note).unwrap_or_default();
+        let note = self.context.store.note(NoteName::Activation).await.ok().flatten();
+        let mut waiting: Waiting = read_note(NoteName::Activation, note).unwrap_or_default();
         loop {
             self.show(&waiting);
             let due = waiting.first().map(|pending| pending.due(self.context.clock.now()));
@@ -257,13 +255,13 @@ impl Activations {
                     return self.note(waiting).await;
                 }
                 Err(error) => {
-                    Failure { code: "not_kept".to_owned(), message: error.to_string(), retry_after: None }
+                    Failure { code: FailureCode::NotKept, message: error.to_string(), retry_after: None }
                 }
             },
         };
         log_event!(
             ACTIVATION_WAITS,
-            code = failure.code,
+            code = &*failure.code.code(),
             role = role.as_str(),
             "the pending activation waits on: {}",
             failure.code
@@ -286,14 +284,14 @@ impl Activations {
     /// Tells events and keeps what waits in one transaction.
     async fn tell(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
         let note = serde_json::to_string(waiting).unwrap_or_default();
-        let tell = AgentReport { events, condition: None, notes: vec![(NOTE, note)] };
+        let tell = AgentReport { events, condition: None, notes: vec![(NoteName::Activation, note)] };
         self.context.engine.command(Command::AgentReport(Box::new(tell))).await.map(drop)
     }
 
     /// Keeps what waits. Where that fails, the next start tries what is over once more, and nothing comes of it.
     async fn note(&self, waiting: &Waiting) {
         let note = serde_json::to_string(waiting).unwrap_or_default();
-        let commit = Commit { notes: vec![(NOTE, note)], ..Commit::default() };
+        let commit = Commit { notes: vec![(NoteName::Activation, note)], ..Commit::default() };
         if let Err(error) = self.context.store.commit(commit).await {
             log_event!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
         }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 use svm_core::documents::Sub;
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::Role;
 
 /// After so long without a document it has failed.
@@ -17,7 +18,7 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The short name.
-    pub code: String,
+    pub code: FailureCode,
     /// One sentence.
     pub message: String,
     /// How long the server wants to be left alone.
@@ -118,7 +119,7 @@ mod tests {
     fn pending(role: Role) -> Pending {
         let since = at("2026-01-01T00:00:00Z");
         let failure =
-            Failure { code: "timeout".to_owned(), message: "no answer".to_owned(), retry_after: None };
+            Failure { code: FailureCode::Timeout, message: "no answer".to_owned(), retry_after: None };
         let sub = "0123456789abcdef".repeat(4).parse().unwrap();
         Pending { sub, role, since, next_try_at: since, tries: 0, failure }
     }

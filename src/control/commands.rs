@@ -34,7 +34,7 @@ pub(super) async fn check_enforcement(call: Call<'_>) -> Result<Answer, Fault> {
 pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
     let outcome = ask(&call.api.requests.refresh, |reply| reply).await.ok_or_else(Fault::stopping)?;
     match outcome {
-        PollOutcome::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, &code, message)),
+        PollOutcome::Failed { code, message } => Err(Fault::new(StatusCode::BAD_GATEWAY, code, message)),
         PollOutcome::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         PollOutcome::Taken | PollOutcome::NotChanged => Ok(json!(outcome).into()),
     }

@@ -15,8 +15,8 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), allow: None }
+    pub(super) fn new(status: StatusCode, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status, code: code.into(), message: message.into(), allow: None }
     }
 
     /// The task that would answer has ended.

@@ -143,7 +143,7 @@ async fn unanswered(
         if status == StatusCode::NOT_FOUND {
             failure.message.push_str("; to have it waited for: svm-agent activate CODE --until-published");
         }
-        return Err(Fault::new(status, &failure.code, failure.message));
+        return Err(Fault::new(status, failure.code, failure.message));
     }
     let keep = Box::new(Keep { sub, role, failure });
     let kept = ask(&api.requests.activations, |reply| ActivationRequest::Keep(keep, reply)).await;

@@ -11,6 +11,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use svm_core::failure_code::FailureCode;
 
 /// Changes that come together are written together; so often it is written at most.
 const TOGETHER: Duration = Duration::from_secs(10);
@@ -27,7 +28,13 @@ pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
             Err(error) => {
                 let message = format!("{}: {error}; svm-agent doctor says what to do", path.display());
                 let now = status.context.clock.now();
-                Outage::note(&mut outage, now, FailureKind::MetricsFile, "metrics_not_written", message);
+                Outage::note(
+                    &mut outage,
+                    now,
+                    FailureKind::MetricsFile,
+                    FailureCode::MetricsNotWritten,
+                    message,
+                );
             }
         }
         status.context.clock.sleep(TOGETHER.min(every)).await;

@@ -23,7 +23,7 @@ use crate::reserve::ReserveWatch;
 use crate::source::poller::Poller;
 use crate::spread::spread_of;
 use crate::status::{Reporter, ReporterHandle, StatusSource};
-use crate::storage::{Commit, Opened, Store, TIME_NOTE, read_note};
+use crate::storage::{Commit, NoteName, Opened, Store, read_note};
 use crate::updates::Updates;
 use std::sync::Arc;
 use svm_core::clock::Clock;
@@ -101,7 +101,7 @@ impl Session {
     ) -> Result<Self, RunError> {
         let (store, opened) = opening::open(&settings, &clock)?;
         // The clock reads it, and has no log.
-        read_note::<TrustedTime>(TIME_NOTE, opened.time_note.clone());
+        read_note::<TrustedTime>(NoteName::Time, opened.time_note.clone());
         let clock = clock.trusted(opened.time_note.as_deref(), settings.clock_dwell);
         opening::log(&settings, &opened);
         let Opened { id, bond, changed, state, papers, source_note, rebuilt, .. } = opened;
@@ -249,7 +249,7 @@ impl Session {
     pub(super) async fn end(mut self) -> RunningGateway {
         self.tasks.0.shutdown().await;
         // So that the next start knows as well as can be when this one ended; what was kept with the last event will do.
-        let notes = vec![(TIME_NOTE, self.clock.memory())];
+        let notes = vec![(NoteName::Time, self.clock.memory())];
         self.store.commit(Commit { notes, ..Commit::default() }).await.ok();
         self.store.close().await;
         self.gateway

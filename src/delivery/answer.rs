@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
 use svm_core::bounds::MAX_SEQUENCE;
+use svm_core::failure_code::FailureCode;
 use svm_core::http::{self, Answer, Failure};
 use svm_core::settings::Address;
 use svm_core::text::{clean_start, trim_pasted};
@@ -22,13 +23,13 @@ pub(crate) enum Outcome {
     /// The receiver has everything up to this sequence number.
     Delivered { upto: u64 },
     /// It may go better later.
-    Again { code: String, message: String, retry_after: Option<Duration> },
+    Again { code: FailureCode, message: String, retry_after: Option<Duration> },
     /// It has another event under this number, which is the next one, and numbers up to `highest`.
     Conflict { sequence: u64, highest: u64 },
     /// Something in what was sent is refused.
-    Refused { code: String, answer: String },
+    Refused { code: FailureCode, answer: String },
     /// It is a matter of configuration, here or there.
-    Hold { code: String, message: String, wait: Duration },
+    Hold { code: FailureCode, message: String, wait: Duration },
 }
 
 /// What is held is tried again so often.
@@ -38,12 +39,12 @@ const HOLD: Duration = Duration::from_secs(300);
 const GONE: Duration = Duration::from_secs(24 * 3600);
 
 impl Outcome {
-    pub(super) fn again(code: &str, message: impl Into<String>) -> Self {
-        Self::Again { code: code.to_owned(), message: message.into(), retry_after: None }
+    pub(super) fn again(code: FailureCode, message: impl Into<String>) -> Self {
+        Self::Again { code, message: message.into(), retry_after: None }
     }
 
-    pub(super) fn hold(code: &str, message: impl Into<String>) -> Self {
-        Self::Hold { code: code.to_owned(), message: message.into(), wait: HOLD }
+    pub(super) fn hold(code: FailureCode, message: impl Into<String>) -> Self {
+        Self::Hold { code, message: message.into(), wait: HOLD }
     }
 }
 
@@ -66,7 +67,7 @@ struct Conflict {
 /// Why nothing is sent any more to a receiver that has other events under this SVM's numbers.
 pub(super) fn another_machine() -> Outcome {
     Outcome::hold(
-        "sequence_conflict",
+        FailureCode::SequenceConflict,
         "the receiver has other events under this SVM's numbers again and again: another machine uses this SVM's id; on the copy, stop the agent, run `svm-agent identity reset` and start it",
     )
 }
@@ -74,7 +75,7 @@ pub(super) fn another_machine() -> Outcome {
 /// Why nothing is sent any more to a receiver whose numbers are not this SVM's.
 pub(super) fn too_far_ahead(highest: u64, last: u64) -> Outcome {
     Outcome::hold(
-        "sequence_jump",
+        FailureCode::SequenceJump,
         format!(
             "the receiver says that it has this SVM's events up to number {highest}, and the last one here is {last}: its records of this SVM are wrong; remove this SVM there, or give it a new id: stop the agent, run `svm-agent identity reset` and start it"
         ),
@@ -114,12 +115,12 @@ pub(super) async fn read(
     };
     match status {
         200..=299 if http::is_page(&body) => {
-            Outcome::hold("not_a_receiver", "a web page answered: is there a proxy in between?")
+            Outcome::hold(FailureCode::NotAReceiver, "a web page answered: is there a proxy in between?")
         }
         200..=299 => match receiver {
             Receiver::SvmCollector => match (receipt(&body, sent), encoding) {
-                (Outcome::Hold { code, .. }, Some(encoding)) if code == "no_receipt" => Outcome::hold(
-                    &code,
+                (Outcome::Hold { code: FailureCode::NoReceipt, .. }, Some(encoding)) => Outcome::hold(
+                    FailureCode::NoReceipt,
                     format!(
                         "the answer is compressed ({encoding}), though it was asked not to be: is there a proxy in between?"
                     ),
@@ -128,29 +129,29 @@ pub(super) async fn read(
             },
             Receiver::Generic => match sent.last() {
                 Some(last) => Outcome::Delivered { upto: last.sequence },
-                None => Outcome::again("nothing_sent", "nothing was sent"),
+                None => Outcome::again(FailureCode::NothingSent, "nothing was sent"),
             },
         },
         409 if receiver == Receiver::SvmCollector => receipt(&body, sent),
         408 | 425 | 429 | 500..=599 => Outcome::Again {
-            code: format!("http_{status}"),
+            code: FailureCode::Http(status),
             message: format!("{who} answers {status}"),
             retry_after,
         },
         400 | 413 | 415 | 422 => {
-            Outcome::Refused { code: format!("http_{status}"), answer: said(&body, secrets) }
+            Outcome::Refused { code: FailureCode::Http(status), answer: said(&body, secrets) }
         }
         410 => Outcome::Hold {
-            code: "http_410".to_owned(),
+            code: FailureCode::Http(410),
             message: format!("the receiver says that it is gone for good: {}", said(&body, secrets)),
             wait: GONE,
         },
-        403 if code(&body).as_deref() == Some(OF_ANOTHER) => Outcome::hold(
-            OF_ANOTHER,
+        403 if code(&body) == Some(FailureCode::TokenOfAnotherSource) => Outcome::hold(
+            FailureCode::TokenOfAnotherSource,
             "the token belongs to another SVM: has this one a new id since (`svm-agent identity show`)? Give it a token of its own, in token_file",
         ),
         300..=399 => Outcome::hold(
-            &format!("http_{status}"),
+            FailureCode::Http(status),
             match leads.flatten() {
                 Some(to) => format!(
                     "{who} answers {status} and leads to {to}; redirects are not followed: set the url to where it leads"
@@ -159,7 +160,7 @@ pub(super) async fn read(
             },
         ),
         _ => Outcome::hold(
-            &format!("http_{status}"),
+            FailureCode::Http(status),
             format!("{who} answers {status}: {}", said(&body, secrets)),
         ),
     }
@@ -176,7 +177,7 @@ pub(super) fn redirect(secrets: &Secrets<'_>, to: &str) -> Option<String> {
 pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
     let Ok(receipt) = serde_json::from_slice::<Receipt>(body) else {
         return Outcome::hold(
-            "no_receipt",
+            FailureCode::NoReceipt,
             "the answer names no kept ids: is this svm-collector? Else set receiver = \"generic\"",
         );
     };
@@ -197,17 +198,14 @@ pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
                 _ => another_machine(),
             }
         }
-        None => Outcome::again("nothing_kept", "the receiver kept nothing"),
+        None => Outcome::again(FailureCode::NothingKept, "the receiver kept nothing"),
     }
 }
 
-/// The code with which `svm-collector` refuses a token that another source used first.
-const OF_ANOTHER: &str = "token_of_another_source";
-
 /// The code of an error of `svm-collector`.
-pub(crate) fn code(body: &[u8]) -> Option<String> {
+pub(crate) fn code(body: &[u8]) -> Option<FailureCode> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    Some(answer.get("error")?.get("code")?.as_str()?.to_owned())
+    Some(answer.get("error")?.get("code")?.as_str()?.to_owned().into())
 }
 
 /// The beginning of an answer's text, on one line, for a log, and without what only the receiver may know.

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use svm_core::clock::Clock;
 use svm_core::events::{push_with_sequence, with_sequence};
+use svm_core::failure_code::FailureCode;
 use svm_core::http::{self, Client, Method};
 use svm_core::percent;
 use svm_core::secrets::{Plain, SecretFile};
@@ -157,7 +158,7 @@ impl Line {
         }
         let client = http::client(self.settings.url.whole(), &self.settings.connection, true, self.clock);
         let client = client.map_err(|error| {
-            Outcome::hold("connection_settings", svm_core::error_chain::Chain(&error).to_string())
+            Outcome::hold(FailureCode::ConnectionSettings, svm_core::error_chain::Chain(&error).to_string())
         })?;
         let gap = match &self.settings.webhook_origin {
             None => SignedDuration::ZERO,
@@ -181,7 +182,7 @@ impl Line {
             || !allowed.is_some_and(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
         {
             return Err(Outcome::hold(
-                "webhook_not_allowed",
+                FailureCode::WebhookNotAllowed,
                 format!(
                     "the receiver does not allow {origin} to send to it (status {}, WebHook-Allowed-Origin: {}): allow it there, or set webhook_origin to what is allowed",
                     answer.status.as_u16(),
@@ -200,7 +201,7 @@ impl Line {
             return outcome;
         }
         let Some(Connected { client, gap, .. }) = self.connected.as_deref() else {
-            return Outcome::again("unreachable", "there is no connection");
+            return Outcome::again(FailureCode::Unreachable, "there is no connection");
         };
         let gap = *gap;
         let token = match self.token() {
@@ -228,7 +229,7 @@ impl Line {
     }
 
     fn token(&self) -> Result<Option<SecretString>, Outcome> {
-        let unusable = |message| Outcome::hold("token_file", message);
+        let unusable = |message| Outcome::hold(FailureCode::TokenFile, message);
         let Some(file) = &self.settings.token_file else { return Ok(None) };
         let text = SecretFile::read(file, LONGEST_TOKEN_FILE)
             .map_err(|error| unusable(format!("cannot read {}: {error}", file.display())))?;

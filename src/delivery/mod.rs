@@ -30,6 +30,7 @@ use sender::{Encoder, Prepared, Sender};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use svm_core::backoff::{Backoff, jitter};
+use svm_core::failure_code::FailureCode;
 use tokio::sync::watch;
 
 /// A connection that carries nothing is kept so long.
@@ -113,11 +114,11 @@ impl Delivery {
             let outcome = match outcome {
                 Outcome::Delivered { upto } => self.settle(&mut isolator, upto).await,
                 Outcome::Refused { code, answer } => {
-                    let again = if code == "http_415" && prepared.is_compressed() {
+                    let again = if code == FailureCode::Http(415) && prepared.is_compressed() {
                         sender.encoder.leave_uncompressed();
                         true
                     } else {
-                        isolator.refused(&prepared.events, &code, &answer)
+                        isolator.refused(&prepared.events, code, &answer)
                     };
                     if again {
                         continue;
@@ -189,7 +190,7 @@ impl Delivery {
             Reading { after: isolator.after(), received: 0, most: isolator.limit(), bytes: BATCH_BYTES };
         match self.context.store.next(&self.name, reading).await {
             Ok(events) => Ok(sender.encoder.prepare(events)),
-            Err(error) => Err(Outcome::again("store", error.to_string())),
+            Err(error) => Err(Outcome::again(FailureCode::Store, error.to_string())),
         }
     }
 
@@ -241,12 +242,12 @@ impl Delivery {
                 (refused, suspect.type_name)
             });
             if let Err(error) = self.context.engine.command(Command::Quarantine(refused.collect())).await {
-                return Outcome::again("store", error.to_string());
+                return Outcome::again(FailureCode::Store, error.to_string());
             }
         }
         // Where this fails it will be sent again, under the same ids.
         match self.context.store.delivered(&self.name, upto).await {
-            Err(error) => Outcome::again("store", error.to_string()),
+            Err(error) => Outcome::again(FailureCode::Store, error.to_string()),
             Ok(()) => {
                 isolator.taken();
                 Outcome::Delivered { upto }
@@ -261,14 +262,14 @@ impl Delivery {
     async fn go_on_above(&self, sequence: u64, highest: u64) -> Result<(), Outcome> {
         let destination = self.name.clone();
         let last = self.context.store.last_sequence(&destination).await;
-        let last = last.map_err(|error| Outcome::again("store", error.to_string()))?;
+        let last = last.map_err(|error| Outcome::again(FailureCode::Store, error.to_string()))?;
         if !reverts::may_follow(highest, last) {
             return Err(answer::too_far_ahead(highest, last));
         }
         match self.context.engine.command(Command::GoOnAbove { destination, sequence, highest }).await {
             Ok(turn) if turn.taken => Ok(()),
             Ok(_) => Err(answer::another_machine()),
-            Err(error) => Err(Outcome::again("store", error.to_string())),
+            Err(error) => Err(Outcome::again(FailureCode::Store, error.to_string())),
         }
     }
 
@@ -344,7 +345,7 @@ impl Delivery {
         let outage = {
             let mut destinations = self.context.health.destinations();
             let outage = &mut destinations.entry(self.name.clone()).or_default().outage;
-            Outage::note(outage, now, self.trouble(), &code, message);
+            Outage::note(outage, now, self.trouble(), code, message);
             outage.clone()
         };
         *retry = Retry { failures: retry.failures.saturating_add(1), until: Some(until), held, outage };
@@ -363,8 +364,11 @@ pub(crate) fn left(now: Timestamp, until: Timestamp) -> Duration {
 }
 
 fn all_refused(isolator: &RefusalIsolator) -> Outcome {
-    let (code, answer) =
-        isolator.suspects().last().map(|s| (s.code.as_str(), s.answer.as_str())).unwrap_or_default();
+    let (code, answer) = isolator
+        .suspects()
+        .last()
+        .map(|s| (s.code.clone(), s.answer.as_str()))
+        .unwrap_or((FailureCode::NothingKept, ""));
     let count = isolator.suspects().len();
     Outcome::hold(
         code,

@@ -7,6 +7,7 @@
 
 use crate::storage::Outgoing;
 use serde::Deserialize;
+use svm_core::failure_code::FailureCode;
 
 /// After so many events in a row that are refused alone, none that waits is tried any more.
 const MAX_SUSPECTS: usize = 32;
@@ -19,7 +20,7 @@ pub(super) struct Suspect {
     /// Without the `svm.` of the wire.
     pub(super) type_name: String,
     /// Such as `http_400`.
-    pub(super) code: String,
+    pub(super) code: FailureCode,
     /// What the receiver said.
     pub(super) answer: String,
 }
@@ -62,7 +63,7 @@ impl RefusalIsolator {
     }
 
     /// A batch was refused. Answers whether to go on trying at once.
-    pub(super) fn refused(&mut self, sent: &[Outgoing], code: &str, answer: &str) -> bool {
+    pub(super) fn refused(&mut self, sent: &[Outgoing], code: FailureCode, answer: &str) -> bool {
         if let [event] = sent {
             self.limit = 1;
             // It was this event that is too large, and not the batch that it was in.
@@ -71,13 +72,13 @@ impl RefusalIsolator {
                 sequence: event.sequence,
                 id: event.id.clone(),
                 type_name: type_of(&event.body),
-                code: code.to_owned(),
+                code,
                 answer: answer.to_owned(),
             });
             return self.suspects.len() < MAX_SUSPECTS;
         }
         self.limit = (sent.len() / 2).max(1);
-        if code == "http_413" {
+        if code == FailureCode::Http(413) {
             // It is the size of the batch: the next one need not be refused to know that.
             self.most = self.limit;
         }
@@ -133,7 +134,7 @@ mod tests {
                 return (taken, condemned, requests);
             }
             if batch.iter().any(|e| refuses(e.sequence)) {
-                if !isolator.refused(&batch, "http_400", "no") {
+                if !isolator.refused(&batch, FailureCode::Http(400), "no") {
                     return (taken, condemned, requests + 1);
                 }
                 continue;
@@ -172,11 +173,11 @@ mod tests {
     fn batches_that_are_too_large_stay_small_unless_it_was_one_event() {
         let mut isolator = RefusalIsolator::new(8);
         let batch: Vec<Outgoing> = (1..=8).map(event).collect();
-        assert!(isolator.refused(&batch, "http_413", "no"));
+        assert!(isolator.refused(&batch, FailureCode::Http(413), "no"));
         isolator.taken();
         assert_eq!((isolator.limit(), isolator.is_idle()), (4, true));
         for size in [4, 2, 1] {
-            assert!(isolator.refused(&batch[..size], "http_413", "no"));
+            assert!(isolator.refused(&batch[..size], FailureCode::Http(413), "no"));
         }
         for limit in [2, 4, 8] {
             isolator.taken();
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn a_suspect_is_named_by_its_type() {
         let mut isolator = RefusalIsolator::new(1);
-        assert!(isolator.refused(&[event(3)], "http_422", "no"));
+        assert!(isolator.refused(&[event(3)], FailureCode::Http(422), "no"));
         assert_eq!((isolator.suspects()[0].type_name.as_str(), isolator.after()), ("key.added", 3));
         isolator.start_over();
         assert_eq!(isolator.after(), 0);

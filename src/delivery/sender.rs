@@ -6,6 +6,7 @@ use super::syslog::{Kept, Syslog};
 use crate::config::Speaks;
 use crate::storage::Outgoing;
 use svm_core::clock::Clock;
+use svm_core::failure_code::FailureCode;
 
 /// Makes events ready, and sends them. Two halves, so that the next events can be made ready while some are sent.
 pub(super) struct Sender {
@@ -107,7 +108,9 @@ impl Transport {
         let Prepared { events, request } = prepared;
         match (self, request) {
             (Self::CloudEvents(line), Some(request)) => line.send(request, events).await,
-            (Self::CloudEvents(_), None) => Outcome::again("nothing_sent", "nothing was made ready"),
+            (Self::CloudEvents(_), None) => {
+                Outcome::again(FailureCode::NothingSent, "nothing was made ready")
+            }
             (Self::Syslog(syslog), _) => {
                 let kept = events.iter().map(|event| Kept {
                     sequence: event.sequence,

@@ -107,7 +107,7 @@ impl Engine {
                 sequence,
                 id,
                 r#type,
-                code,
+                code = &*code.code(),
                 "{destination} refuses an event, which stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
             );
             let sequence = format_sequence(*sequence);

@@ -1,7 +1,7 @@
 //! What the other parts know of the engine: what can be asked, what comes of it, and what it shows.
 
 use crate::permits::permit_file::PermitFile;
-use crate::storage::{Quarantined, StoreError, StoredDocument};
+use crate::storage::{NoteName, Quarantined, StoreError, StoredDocument};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::ask::ask;
@@ -75,7 +75,7 @@ pub struct AgentReport {
     /// A reason for the device status that begins to hold, or does no more.
     pub condition: Option<(Reason, Option<DeviceStatus>)>,
     /// Named notes, which outlast a restart.
-    pub notes: Vec<(&'static str, String)>,
+    pub notes: Vec<(NoteName, String)>,
 }
 
 /// What an order came to.

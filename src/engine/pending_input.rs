@@ -1,6 +1,6 @@
 //! What one turn of the engine works on.
 
-use crate::storage::{Above, Quarantined};
+use crate::storage::{Above, NoteName, Quarantined};
 use svm_core::documents::Document;
 use svm_core::events::Operational;
 use svm_core::subscription::Input;
@@ -13,7 +13,7 @@ pub(super) struct PendingInput {
     pub(super) operational_events: Vec<Operational>,
     pub(super) renumber_above: Option<Above>,
     pub(super) quarantined: Vec<Quarantined>,
-    pub(super) notes: Vec<(&'static str, String)>,
+    pub(super) notes: Vec<(NoteName, String)>,
 }
 
 impl PendingInput {

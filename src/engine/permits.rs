@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use svm_core::clock::Clock;
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::{Permit, Resource, State, Terms, permit_until};
 use tokio::sync::watch;
 
@@ -102,7 +103,13 @@ impl PermitWriter {
             }
             Err(error) => {
                 let message = format!("{}: {error}", self.folder.display());
-                Outage::note(&mut self.outage, now, FailureKind::Permits, "permit_not_written", message);
+                Outage::note(
+                    &mut self.outage,
+                    now,
+                    FailureKind::Permits,
+                    FailureCode::PermitNotWritten,
+                    message,
+                );
                 WRITE_AGAIN
             }
         };

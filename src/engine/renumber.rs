@@ -3,15 +3,15 @@
 use super::pending_input::PendingInput;
 use super::reverts::may_follow;
 use super::state::{Engine, instance};
-use crate::storage::{Above, REVERTS_NOTE, StoreError, read_note};
+use crate::storage::{Above, NoteName, StoreError, read_note};
 use svm_core::events::Operational;
 use svm_core::sequence::format_sequence;
 use svm_core::subscription::Input;
 
 impl Engine {
     pub(super) async fn recall_reverts(&mut self) {
-        let note = self.store.note(REVERTS_NOTE).await.ok().flatten();
-        self.reverts = read_note(REVERTS_NOTE, note).unwrap_or_default();
+        let note = self.store.note(NoteName::Reverts).await.ok().flatten();
+        self.reverts = read_note(NoteName::Reverts, note).unwrap_or_default();
     }
 
     /// A destination has another event under `sequence`, and `highest` is the highest number that it knows: what waits
@@ -41,7 +41,7 @@ impl Engine {
         let coming = PendingInput {
             operational_events: vec![reported],
             renumber_above: Some(Above { destination, number }),
-            notes: vec![(REVERTS_NOTE, note)],
+            notes: vec![(NoteName::Reverts, note)],
             ..PendingInput::new(Input::Look)
         };
         self.turn(coming).await?;

@@ -6,7 +6,7 @@
 use super::handle::{EngineSnapshot, Outcome, Published};
 use super::pending_input::PendingInput;
 use super::state::Engine;
-use crate::storage::{CHANGED_NOTE, Commit, DROPS_NOTE, REBUILT_NOTE, StoreError, StoredDocument, TIME_NOTE};
+use crate::storage::{Commit, NoteName, StoreError, StoredDocument};
 use jiff::Timestamp;
 use std::sync::Arc;
 use svm_core::documents::Document;
@@ -102,14 +102,14 @@ impl Engine {
     }
 
     /// The notes of a commit: an event that is stored with it clears the note that it is still to be reported.
-    fn notes(&self, coming: &PendingInput) -> Vec<(&'static str, String)> {
+    fn notes(&self, coming: &PendingInput) -> Vec<(NoteName, String)> {
         let reported = coming.operational_events.iter().filter_map(|event| match event {
-            Operational::IdentityChanged { .. } => Some((CHANGED_NOTE, String::new())),
-            Operational::StoreRebuilt { .. } => Some((REBUILT_NOTE, String::new())),
-            Operational::EventsDropped(_) => Some((DROPS_NOTE, String::new())),
+            Operational::IdentityChanged { .. } => Some((NoteName::ChangedIdentity, String::new())),
+            Operational::StoreRebuilt { .. } => Some((NoteName::Rebuilt, String::new())),
+            Operational::EventsDropped(_) => Some((NoteName::Dropped, String::new())),
             _ => None,
         });
-        reported.chain(coming.notes.iter().cloned()).chain([(TIME_NOTE, self.clock.memory())]).collect()
+        reported.chain(coming.notes.iter().cloned()).chain([(NoteName::Time, self.clock.memory())]).collect()
     }
 
     /// Events that are older expire with each report.

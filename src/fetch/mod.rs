@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::documents::{MAX_DOCUMENT_BYTES, Sub, published_path};
+use svm_core::failure_code::FailureCode;
 use svm_core::http::{self, ClientError, Failure, Method, StatusCode};
 use svm_core::text::{clean_start, trim_pasted};
 
@@ -97,16 +98,16 @@ fn about(status: u16) -> &'static str {
 
 impl SourceError {
     /// A short name for logs and status.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> FailureCode {
         match self {
-            Self::NotConfigured => "not_configured",
-            Self::Client(_) => "connection_settings",
+            Self::NotConfigured => FailureCode::NotConfigured,
+            Self::Client(_) => FailureCode::ConnectionSettings,
             Self::Exchange(failure) => failure.code(),
-            Self::NotFound => "not_found",
-            Self::Withdrawn => "withdrawn",
-            Self::Redirect { .. } => "redirect",
-            Self::Status { .. } => "http_status",
-            Self::Encoded { .. } | Self::NotADocument { .. } => "not_a_document",
+            Self::NotFound => FailureCode::NotFound,
+            Self::Withdrawn => FailureCode::Withdrawn,
+            Self::Redirect { .. } => FailureCode::Redirect,
+            Self::Status { .. } => FailureCode::HttpStatus,
+            Self::Encoded { .. } | Self::NotADocument { .. } => FailureCode::NotADocument,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::clock::Clock;
+use svm_core::failure_code::FailureCode;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
@@ -81,7 +82,7 @@ impl Listener {
                     &mut self.outage,
                     self.clock.now(),
                     FailureKind::Port(&self.name),
-                    "listen",
+                    FailureCode::Listen,
                     message,
                 );
                 self.closed_until = Some(Instant::now() + BACKOFF.span(self.failures));
@@ -126,7 +127,7 @@ impl Listener {
                     &mut self.outage,
                     self.clock.now(),
                     FailureKind::Port(&self.name),
-                    "accept",
+                    FailureCode::Accept,
                     message,
                 );
                 self.closed_until = Some(Instant::now() + FAILED);

@@ -14,6 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::clock::Clock;
+use svm_core::failure_code::FailureCode;
 use svm_core::lock::lock;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -111,7 +112,7 @@ impl Target {
                     &mut failing.outage,
                     clock.now(),
                     FailureKind::Upstream(&name),
-                    "unreachable",
+                    FailureCode::Unreachable,
                     message,
                 );
                 if failing.retry.is_none() {

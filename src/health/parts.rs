@@ -3,6 +3,7 @@
 use crate::outage::Outage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::{Permit, Role};
 
 /// How the source is.
@@ -28,7 +29,7 @@ pub struct PendingActivation {
     pub since: Timestamp,
     pub next_try_at: Timestamp,
     pub tries: u32,
-    pub code: String,
+    pub code: FailureCode,
     pub message: String,
 }
 

@@ -12,13 +12,14 @@ use crate::fetch::{Answer, SourceError, after_failure, fetch, verify_now};
 use crate::health::HealthRegistry;
 use crate::log::log_event;
 use crate::outage::{FailureKind, Outage};
-use crate::storage::{Commit, SOURCE_NOTE, read_note};
+use crate::storage::{Commit, NoteName, read_note};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use svm_core::clock::trust::Suspicion;
 use svm_core::documents::{Expect, text_digest};
-use svm_core::subscription::Held;
+use svm_core::failure_code::FailureCode;
+use svm_core::subscription::{Held, RefusalCode};
 use tokio::sync::{mpsc, oneshot};
 
 /// A body is asked for as if it were not known so often, lest a wrong 304 stand for ever.
@@ -28,7 +29,7 @@ const FULL_POLL_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 const TAKE_OVER_SPREAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// Refusals that the administrator can end by trusting a signer.
-const SIGNERS: &[&str] = &["untrusted_signer", "bad_signature"];
+const SIGNERS: &[RefusalCode] = &[RefusalCode::UntrustedSigner, RefusalCode::BadSignature];
 
 /// What a look came to, for whoever asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +48,8 @@ pub enum PollOutcome {
     },
     /// The look failed; nothing changed.
     Failed {
-        /// The short name of the failure.
-        code: String,
+        /// What failed.
+        code: FailureCode,
         /// One sentence.
         message: String,
     },
@@ -158,7 +159,7 @@ pub struct Poller {
 impl Poller {
     /// Works until whoever may ask for a refresh is gone.
     pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
-        let mut memory: Memory = read_note(SOURCE_NOTE, note).unwrap_or_default();
+        let mut memory: Memory = read_note(NoteName::Source, note).unwrap_or_default();
         let mut suspicion = ClockSuspicion::default();
         loop {
             let picture = self.context.engine.picture.borrow_and_update().clone();
@@ -203,7 +204,7 @@ impl Poller {
             let outcome = match &picture.active {
                 Some(active) => self.poll(&mut memory, active, asked.is_some()).await,
                 None => PollOutcome::Failed {
-                    code: "not_activated".to_owned(),
+                    code: FailureCode::NotActivated,
                     message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
                 },
             };
@@ -221,7 +222,7 @@ impl Poller {
         let outcome =
             match fetch(&self.documents.source, &active.sub, etag.as_deref(), &self.context.clock).await {
                 Err(error @ SourceError::NotConfigured) => {
-                    return PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() };
+                    return PollOutcome::Failed { code: error.code(), message: error.to_string() };
                 }
                 Ok(Answer::NotChanged) => {
                     // What was refused is published no more.
@@ -243,7 +244,7 @@ impl Poller {
                     };
                     memory.not_before = Some(self.later(now, memory.failures, retry_after));
                     memory.failures = memory.failures.saturating_add(1);
-                    PollOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
+                    PollOutcome::Failed { code: error.code(), message: error.to_string() }
                 }
             };
         match &outcome {
@@ -251,7 +252,7 @@ impl Poller {
                 if memory.not_before.is_none_or(|at| at <= now) {
                     memory.not_before = Some(self.later(now, memory.failures, None));
                 }
-                Outage::note(&mut memory.outage, now, FailureKind::Source, code, message.clone());
+                Outage::note(&mut memory.outage, now, FailureKind::Source, code.clone(), message.clone());
             }
             _ => {
                 Outage::over(&mut memory.outage, FailureKind::Source);
@@ -264,7 +265,7 @@ impl Poller {
 
     async fn store(&self, memory: &Memory) {
         let note = serde_json::to_string(memory).unwrap_or_default();
-        let commit = Commit { notes: vec![(SOURCE_NOTE, note)], ..Commit::default() };
+        let commit = Commit { notes: vec![(NoteName::Source, note)], ..Commit::default() };
         if let Err(error) = self.context.store.commit(commit).await {
             log_event!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
         }
@@ -286,15 +287,16 @@ impl Poller {
         let offered = verify_now(text, &self.documents.trust_dir, expect, &mut memory.logged_problems);
         if let Some((known, code, message)) = &memory.refused
             && *known == digest
-            && offered.as_ref().err().is_none_or(|refusal| refusal.code.as_str() == code)
-            && !(offered.is_ok() && SIGNERS.contains(&code.as_str()))
+            && let known = RefusalCode::from_name(code)
+            && offered.as_ref().err().is_none_or(|refusal| known == Some(refusal.code))
+            && !(offered.is_ok() && known.is_some_and(|known| SIGNERS.contains(&known)))
         {
             // Told once; it stands until another body is published, or its signer is trusted after all.
             return PollOutcome::Refused { code: code.clone(), message: message.clone() };
         }
         let document = offered.as_ref().ok().map(|document| text_digest(&document.text));
         match self.context.engine.command(Command::Publish(Box::new(offered))).await {
-            Err(error) => PollOutcome::Failed { code: "store".to_owned(), message: error.to_string() },
+            Err(error) => PollOutcome::Failed { code: FailureCode::Store, message: error.to_string() },
             Ok(turn) => match turn.refusal() {
                 Some(refusal) => {
                     let (code, message) = (refusal.code.as_str().to_owned(), refusal.message);

@@ -3,7 +3,7 @@
 
 use crate::config::Retention;
 use crate::log::log_event;
-use crate::storage::notes::DROPS_NOTE;
+use crate::storage::notes::NoteName;
 use crate::storage::sql;
 use crate::storage::types::Commit;
 use rusqlite::{CachedStatement, Connection, Result, params};
@@ -36,7 +36,7 @@ pub(crate) fn apply(
     bounds: Retention,
     sweep: &TrimCursor,
 ) -> Result<Drops> {
-    let untold = sql::note(db, DROPS_NOTE)?.unwrap_or_default();
+    let untold = sql::note(db, NoteName::Dropped)?.unwrap_or_default();
     let mut drops = Drops::default();
     if !untold.is_empty() {
         match serde_json::from_str(&untold) {
@@ -61,7 +61,7 @@ pub(crate) fn apply(
         false => serde_json::to_string(&drops).unwrap_or_default(),
     };
     if text != untold {
-        sql::set_note(db, DROPS_NOTE, &text)?;
+        sql::set_note(db, NoteName::Dropped, &text)?;
     }
     Ok(drops)
 }

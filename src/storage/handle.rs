@@ -3,7 +3,7 @@
 use crate::identity::Bond;
 use crate::storage::error::StoreError;
 use crate::storage::history::{EventRow, EventShown, Listing, Waiting};
-use crate::storage::notes::CHANGES_NOTE;
+use crate::storage::notes::NoteName;
 use crate::storage::outbox::{Outgoing, Reading};
 use crate::storage::recovery::Recovery;
 use crate::storage::types::{Commit, Durability, Plan};
@@ -24,7 +24,7 @@ pub struct Store {
 
 impl Store {
     /// Keeps a commit. What it holds is on the disk when this returns. Answers all that was dropped for want of
-    /// room and not told yet; a commit that writes [`crate::storage::DROPS_NOTE`] tells it.
+    /// room and not told yet; a commit that writes [`crate::storage::NoteName::Dropped`] tells it.
     ///
     /// # Errors
     /// [`StoreError`]: nothing of it was kept.
@@ -40,8 +40,8 @@ impl Store {
             let numbered = outbox::keep(db, &job, &plan.routes)?;
             let mut changes = None;
             if job.changes() {
-                let number = sql::number(db, CHANGES_NOTE)?.saturating_add(1);
-                sql::set_note(db, CHANGES_NOTE, &number.to_string())?;
+                let number = sql::number(db, NoteName::Changes)?.saturating_add(1);
+                sql::set_note(db, NoteName::Changes, &number.to_string())?;
                 changes = Some(number);
             }
             let drops = bounds::apply(db, &job, &numbered.without, plan.bounds, &sweep)?;
@@ -97,7 +97,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn note(&self, name: &'static str) -> Result<Option<String>, StoreError> {
+    pub async fn note(&self, name: NoteName) -> Result<Option<String>, StoreError> {
         self.worker.call(Durability::Later, false, move |db| sql::note(db, name)).await
     }
 
@@ -141,8 +141,8 @@ impl Store {
         let work = move |db: &rusqlite::Connection| {
             sql::forget_events(db)?;
             sql::set_bond(db, &bond)?;
-            let changes = sql::number(db, CHANGES_NOTE)?.saturating_add(1);
-            sql::set_note(db, CHANGES_NOTE, &changes.to_string())?;
+            let changes = sql::number(db, NoteName::Changes)?.saturating_add(1);
+            sql::set_note(db, NoteName::Changes, &changes.to_string())?;
             // An image does not carry along what stood there.
             while bounds::vacuum(db)? {}
             Ok(changes)

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde::{Deserialize, Serialize};
+use svm_core::failure_code::FailureCode;
 
 /// What waits for a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub struct Place {
     /// `waiting`, `delivered` or `quarantined`.
     pub state: String,
     /// Why it was refused.
-    pub code: Option<String>,
+    pub code: Option<FailureCode>,
     /// What the receiver said.
     pub answer: Option<String>,
     /// When it was refused.
@@ -165,7 +166,7 @@ pub(crate) fn show(db: &Connection, id: &str) -> Result<Option<EventShown>> {
             destination: row.get(0)?,
             sequence: row.get::<_, i64>(1)?.cast_unsigned(),
             state: row.get(2)?,
-            code: row.get(3)?,
+            code: row.get::<_, Option<String>>(3)?.map(FailureCode::from),
             answer: row.get(4)?,
             refused_at: row.get(5)?,
         })

@@ -25,10 +25,7 @@ pub use error::{Damage, StoreError};
 pub use handle::Store;
 pub use history::{EventRow, EventShown, Listing, Place, Waiting};
 pub use inspect::{InspectError, Inspection, held_papers, inspect};
-pub use notes::{
-    CERTIFICATES_NOTE, CHANGED_NOTE, DROPS_NOTE, REBUILT_NOTE, REVERTS_NOTE, SOURCE_NOTE, TIME_NOTE,
-    read_note,
-};
+pub use notes::{NoteName, read_note};
 pub use open::{Opened, Rebuilt};
 pub use outbox::{Outgoing, Reading};
 pub use types::{Above, Commit, Plan, Quarantined, Route, StoredDocument};

@@ -2,47 +2,85 @@
 
 use crate::log::log_event;
 use serde::de::DeserializeOwned;
+use std::fmt;
 
-/// Name of the note with how many changes were kept.
-pub(crate) const CHANGES_NOTE: &str = "changes";
+/// What is remembered under a name in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteName {
+    /// The pending activations.
+    Activation,
+    /// Of which machine the database is.
+    Bond,
+    /// What was reported of destinations' certificates.
+    Certificates,
+    /// The id that the SVM had before, until that is reported.
+    ChangedIdentity,
+    /// How many changes were stored.
+    Changes,
+    /// What was dropped, until that is reported.
+    Dropped,
+    /// The sequence number that every destination counts on from.
+    FirstSequence,
+    /// The SVM's id.
+    Id,
+    /// How the database was rebuilt, until that is reported.
+    Rebuilt,
+    /// What was reported of the reserve key.
+    Reserve,
+    /// When which destination's numbers were taken above others.
+    Reverts,
+    /// The poller's memory.
+    Source,
+    /// Where the subscription stands.
+    State,
+    /// What trusted time has to remember.
+    Time,
+    /// How far the schedule of updates was followed.
+    Updates,
+}
 
-/// Name of the note with what trusted time has to remember.
-pub const TIME_NOTE: &str = "time";
+impl NoteName {
+    /// The name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Activation => "activation",
+            Self::Bond => "bond",
+            Self::Certificates => "certificates",
+            Self::ChangedIdentity => "changed_identity",
+            Self::Changes => "changes",
+            Self::Dropped => "dropped",
+            Self::FirstSequence => "first_sequence",
+            Self::Id => "id",
+            Self::Rebuilt => "rebuilt",
+            Self::Reserve => "reserve",
+            Self::Reverts => "reverts",
+            Self::Source => "source",
+            Self::State => "state",
+            Self::Time => "time",
+            Self::Updates => "updates",
+        }
+    }
+}
 
-/// Name of the note that the poller keeps.
-pub const SOURCE_NOTE: &str = "source";
-
-/// Name of the note with when which destination's numbers were taken above others.
-pub const REVERTS_NOTE: &str = "reverts";
-
-/// Name of the note with what was told of destinations' certificates.
-pub const CERTIFICATES_NOTE: &str = "certificates";
-
-/// Name of the note with what was dropped, as long as that was not told.
-pub const DROPS_NOTE: &str = "dropped";
+impl fmt::Display for NoteName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// What a part of the agent remembered under a name. Nothing, and a line in the log, where that cannot be read: a note
 /// that is damaged is not taken for one that is absent.
-pub fn read_note<T: DeserializeOwned>(name: &str, text: Option<String>) -> Option<T> {
+pub fn read_note<T: DeserializeOwned>(name: impl fmt::Display, text: Option<String>) -> Option<T> {
     let text = text.filter(|text| !text.is_empty())?;
     serde_json::from_str(&text)
         .inspect_err(|error| {
             // Not what stands there: a note may hold a secret.
             let place = format!("line {} column {}", error.line(), error.column());
             log_event!(
-                NOTE_UNREADABLE of name,
-                note = name,
+                NOTE_UNREADABLE of name.to_string(),
+                note = %name,
                 "the note {name} in the database cannot be read and is begun anew: it is damaged at {place}"
             );
         })
         .ok()
 }
-
-/// Name of the note with the sequence number that every destination counts on from.
-pub(crate) const FIRST_NOTE: &str = "first_sequence";
-
-/// Name of the note with how the database was rebuilt, as long as that was not told.
-pub const REBUILT_NOTE: &str = "rebuilt";
-
-/// Name of the note with the id that the SVM had before, as long as that was not told.
-pub const CHANGED_NOTE: &str = "changed_identity";

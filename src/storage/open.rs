@@ -5,9 +5,7 @@ use crate::storage::connection::connect;
 use crate::storage::error::{Damage, StoreError};
 use crate::storage::handle::Store;
 use crate::storage::migrations::{MIGRATIONS, OLDEST, migrate};
-use crate::storage::notes::{
-    CHANGED_NOTE, CHANGES_NOTE, FIRST_NOTE, REBUILT_NOTE, SOURCE_NOTE, TIME_NOTE, read_note,
-};
+use crate::storage::notes::{NoteName, read_note};
 use crate::storage::recovery::{Contents, Read, Recovery, Salvaged};
 use crate::storage::types::{Commit, Plan, StoredDocument};
 use crate::storage::worker::Worker;
@@ -79,14 +77,15 @@ fn inspect_file(file: &Path, changes: u64) -> Result<Found, StoreError> {
         return Err(Damage::Found(damage).into());
     }
     migrate(&db, MIGRATIONS)?;
-    let id = sql::note(&db, "id")?.filter(|id| !id.is_empty()).ok_or(Damage::Missing("id"))?;
-    let state = sql::note(&db, "state")?.ok_or(Damage::Missing("state"))?;
+    let id = sql::note(&db, NoteName::Id)?.filter(|id| !id.is_empty()).ok_or(Damage::Missing("id"))?;
+    let state = sql::note(&db, NoteName::State)?.ok_or(Damage::Missing("state"))?;
     let state = serde_json::from_str(&state).map_err(Damage::State)?;
-    let known = sql::number(&db, CHANGES_NOTE)?;
+    let known = sql::number(&db, NoteName::Changes)?;
     if known < changes {
         return Err(Damage::LostChanges(changes - known).into());
     }
-    let (papers, note, time) = (sql::papers(&db)?, sql::note(&db, SOURCE_NOTE)?, sql::note(&db, TIME_NOTE)?);
+    let (papers, note, time) =
+        (sql::papers(&db)?, sql::note(&db, NoteName::Source)?, sql::note(&db, NoteName::Time)?);
     let bond = sql::bond(&db)?.map_err(Damage::Bond)?;
     let contents = Contents { id, bond, state, papers, ceiling: 0, changes: known, time };
     Ok(Found { db, contents: Some((contents, note)) })
@@ -187,7 +186,9 @@ impl Store {
             .bond
             .since
             .get_or_insert_with(|| if new_id || why.is_some() { now } else { made(&contents.id, now) });
-        let note = |changed: &Changed| serde_json::to_string(changed).ok().map(|text| (CHANGED_NOTE, text));
+        let note = |changed: &Changed| {
+            serde_json::to_string(changed).ok().map(|text| (NoteName::ChangedIdentity, text))
+        };
         let change = changed.as_ref().and_then(note);
         let rebuilt = problem.map(|problem| Rebuilt { problem, set_aside, ceiling, lost });
         if !was_there {
@@ -198,9 +199,9 @@ impl Store {
                 papers: Some(contents.papers.clone()),
                 // Numbers that were used are never used again, whichever destination is configured when.
                 notes: [
-                    (FIRST_NOTE, contents.ceiling.to_string()),
-                    (CHANGES_NOTE, contents.changes.to_string()),
-                    (REBUILT_NOTE, unreported.unwrap_or_default()),
+                    (NoteName::FirstSequence, contents.ceiling.to_string()),
+                    (NoteName::Changes, contents.changes.to_string()),
+                    (NoteName::Rebuilt, unreported.unwrap_or_default()),
                 ]
                 .into_iter()
                 .chain(change)
@@ -209,7 +210,7 @@ impl Store {
             };
             sql::create(&db, &contents.id, &contents.bond, &first)?;
         } else if changed.is_some() {
-            let first = [(FIRST_NOTE, contents.ceiling.to_string())];
+            let first = [(NoteName::FirstSequence, contents.ceiling.to_string())];
             let first = Commit { notes: first.into_iter().chain(change).collect(), ..Default::default() };
             let renew = || sql::renew(&db, &contents.id, &contents.bond, &first).map_err(StoreError::from);
             match renew() {
@@ -224,13 +225,13 @@ impl Store {
         }
         // A start is a change: where the log of this run is lost, the next one sees that. Without room it is left.
         let changes = contents.changes.saturating_add(1);
-        if sql::set_note(&db, CHANGES_NOTE, &changes.to_string()).is_ok() {
+        if sql::set_note(&db, NoteName::Changes, &changes.to_string()).is_ok() {
             contents.changes = changes;
         }
-        let unreported = sql::note(&db, REBUILT_NOTE)?;
-        let rebuilt = rebuilt.or_else(|| read_note(REBUILT_NOTE, unreported));
+        let unreported = sql::note(&db, NoteName::Rebuilt)?;
+        let rebuilt = rebuilt.or_else(|| read_note(NoteName::Rebuilt, unreported));
         let changed = changed.map_or_else(|| unreported_change(&db), |changed| Ok(Some(changed)))?;
-        let first = sql::number(&db, FIRST_NOTE)?;
+        let first = sql::number(&db, NoteName::FirstSequence)?;
         let names: Vec<&str> = plan.routes.iter().map(|route| route.name.as_str()).collect();
         let left = outbox::set_destinations(&db, &names, first)?;
         // Only now: killed before this, the next start still sees that there was one.
@@ -270,7 +271,7 @@ impl Store {
 }
 
 fn unreported_change(db: &Connection) -> Result<Option<Changed>, StoreError> {
-    Ok(read_note(CHANGED_NOTE, sql::note(db, CHANGED_NOTE)?))
+    Ok(read_note(NoteName::ChangedIdentity, sql::note(db, NoteName::ChangedIdentity)?))
 }
 
 /// When an id was made, where that stands in it; it was kept by an agent that wrote it nowhere else.

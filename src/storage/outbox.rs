@@ -243,7 +243,7 @@ fn put_aside(db: &Connection, refused: &Quarantined) -> Result<()> {
     db.execute("DELETE FROM outbox WHERE destination = ?1 AND sequence = ?2", place)?;
     let sql = "INSERT INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let at = at.to_string();
-    db.execute(sql, params![destination, sequence.cast_signed(), event, code, answer, at]).map(drop)
+    db.execute(sql, params![destination, sequence.cast_signed(), event, code.code(), answer, at]).map(drop)
 }
 
 /// Puts quarantined events at the end of the outbox again, under new numbers: those of one `id`, or all. Only

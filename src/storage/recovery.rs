@@ -7,7 +7,7 @@
 use crate::identity::Bond;
 use crate::log::log_event;
 use crate::storage::error::StoreError;
-use crate::storage::notes::TIME_NOTE;
+use crate::storage::notes::NoteName;
 use crate::storage::types::{Commit, StoredDocument};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -119,7 +119,7 @@ impl Recovery {
         if let Some(papers) = &commit.papers {
             self.contents.papers.clone_from(papers);
         }
-        let time = commit.notes.iter().find(|(name, _)| *name == TIME_NOTE);
+        let time = commit.notes.iter().find(|(name, _)| *name == NoteName::Time);
         self.contents.time = time.map(|(_, text)| text.clone()).or(self.contents.time.take());
         self.contents.changes = changes.min(MAX_SEQUENCE);
         self.behind = true;

@@ -2,7 +2,7 @@
 //! SQL of what they are named for.
 
 use crate::identity::Bond;
-use crate::storage::notes::{CERTIFICATES_NOTE, DROPS_NOTE, REVERTS_NOTE};
+use crate::storage::notes::NoteName;
 use crate::storage::types::{Commit, StoredDocument};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use svm_core::bounds::MAX_SEQUENCE;
@@ -74,7 +74,7 @@ pub(crate) fn schema_version(db: &Connection) -> Result<i64> {
 pub(crate) fn create(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> Result<()> {
     let transaction = db.unchecked_transaction()?;
     transaction.execute_batch(&format!("{TABLES} {EVENTS} PRAGMA user_version = {SCHEMA_VERSION};"))?;
-    set_note(&transaction, "id", id)?;
+    set_note(&transaction, NoteName::Id, id)?;
     set_bond(&transaction, bond)?;
     keep(&transaction, first)?;
     transaction.commit()
@@ -84,7 +84,7 @@ pub(crate) fn create(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> 
 pub(crate) fn renew(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> Result<()> {
     let transaction = db.unchecked_transaction()?;
     forget_events(&transaction)?;
-    set_note(&transaction, "id", id)?;
+    set_note(&transaction, NoteName::Id, id)?;
     set_bond(&transaction, bond)?;
     keep(&transaction, first)?;
     transaction.commit()
@@ -97,24 +97,21 @@ pub(crate) fn forget_events(db: &Connection) -> Result<()> {
         "DROP TABLE outbox; DROP TABLE quarantine; DROP TABLE destinations; DROP TABLE events; DROP TABLE stored;",
     )?;
     db.execute_batch(EVENTS)?;
-    for name in [DROPS_NOTE, REVERTS_NOTE, CERTIFICATES_NOTE] {
-        db.execute("DELETE FROM notes WHERE name = ?1", [name])?;
+    for name in [NoteName::Dropped, NoteName::Reverts, NoteName::Certificates] {
+        db.execute("DELETE FROM notes WHERE name = ?1", [name.as_str()])?;
     }
     Ok(())
 }
 
-/// Name of the note with what the id is bound to.
-const BOND_NOTE: &str = "bond";
-
 /// To what the id is bound; why not, where that cannot be read.
 pub(crate) fn bond(db: &Connection) -> Result<serde_json::Result<Bond>> {
-    let text = note(db, BOND_NOTE)?.unwrap_or_else(|| "{}".to_owned());
+    let text = note(db, NoteName::Bond)?.unwrap_or_else(|| "{}".to_owned());
     Ok(serde_json::from_str(&text))
 }
 
 /// Writes to what the id is bound.
 pub(crate) fn set_bond(db: &Connection, bond: &Bond) -> Result<()> {
-    set_note(db, BOND_NOTE, &json(bond)?)
+    set_note(db, NoteName::Bond, &json(bond)?)
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -128,20 +125,20 @@ pub(crate) fn damage(db: &Connection) -> Result<Option<String>> {
 }
 
 /// A note by name.
-pub(crate) fn note(db: &Connection, name: &str) -> Result<Option<String>> {
-    db.query_row("SELECT value FROM notes WHERE name = ?1", [name], |row| row.get(0)).optional()
+pub(crate) fn note(db: &Connection, name: NoteName) -> Result<Option<String>> {
+    db.query_row("SELECT value FROM notes WHERE name = ?1", [name.as_str()], |row| row.get(0)).optional()
 }
 
 /// A note that is a number; 0 where there is none, or one that is never used.
-pub(crate) fn number(db: &Connection, name: &str) -> Result<u64> {
+pub(crate) fn number(db: &Connection, name: NoteName) -> Result<u64> {
     let number = note(db, name)?.and_then(|text| text.parse().ok());
     Ok(number.filter(|number| *number <= MAX_SEQUENCE).unwrap_or(0))
 }
 
 /// Writes a note.
-pub(crate) fn set_note(db: &Connection, name: &str, value: &str) -> Result<()> {
+pub(crate) fn set_note(db: &Connection, name: NoteName, value: &str) -> Result<()> {
     let sql = "INSERT INTO notes VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    db.prepare_cached(sql)?.execute([name, value]).map(drop)
+    db.prepare_cached(sql)?.execute([name.as_str(), value]).map(drop)
 }
 
 /// The documents of held keys.
@@ -156,7 +153,7 @@ pub(crate) fn papers(db: &Connection) -> Result<Vec<StoredDocument>> {
 /// Writes the state, the documents and the notes of a commit.
 pub(crate) fn keep(db: &Connection, commit: &Commit) -> Result<()> {
     if let Some(state) = &commit.state {
-        set_note(db, "state", &json(state)?)?;
+        set_note(db, NoteName::State, &json(state)?)?;
     }
     if let Some(papers) = &commit.papers {
         db.execute("DELETE FROM documents", [])?;
@@ -166,7 +163,7 @@ pub(crate) fn keep(db: &Connection, commit: &Commit) -> Result<()> {
         }
     }
     for (name, value) in &commit.notes {
-        set_note(db, name, value)?;
+        set_note(db, *name, value)?;
     }
     Ok(())
 }

@@ -82,7 +82,7 @@ async fn what_is_kept_is_there_after_opening_again() {
         state: Some(state.clone()),
         papers: Some(vec![paper.clone()]),
         records: records(3, 0),
-        notes: vec![(SOURCE_NOTE, "note".into())],
+        notes: vec![(NoteName::Source, "note".into())],
         ..Commit::default()
     };
     store.commit(commit).await.unwrap();
@@ -243,12 +243,12 @@ async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() 
     store.close().await;
     let (store, _) = open_with(folder.path(), Retention { history: 10, bytes: 300_000 });
     assert_eq!(store.commit(keep(vec![])).await.unwrap(), drops);
-    let told = Commit { notes: vec![(DROPS_NOTE, String::new())], ..Commit::default() };
+    let told = Commit { notes: vec![(NoteName::Dropped, String::new())], ..Commit::default() };
     assert!(store.commit(told).await.unwrap().is_empty());
     // Where nothing but Critical is left, the oldest of that goes.
     let mut dropped = Vec::new();
     while sequences(&store, "a").await[0] == 1 {
-        let told = vec![(DROPS_NOTE, String::new())];
+        let told = vec![(NoteName::Dropped, String::new())];
         let commit = Commit { records: critical(), notes: told, ..Commit::default() };
         dropped.extend(store.commit(commit).await.unwrap().dropped.into_iter().map(|d| d.r#type));
     }
@@ -261,10 +261,12 @@ async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() 
 async fn a_count_of_drops_that_cannot_be_read_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
-    let spoilt =
-        Commit { notes: vec![(DROPS_NOTE, "{\"dropped\":[{\"count\":-1".into())], ..Commit::default() };
+    let spoilt = Commit {
+        notes: vec![(NoteName::Dropped, "{\"dropped\":[{\"count\":-1".into())],
+        ..Commit::default()
+    };
     assert!(store.commit(spoilt).await.unwrap().is_empty());
-    assert_eq!(store.note(DROPS_NOTE).await.unwrap().as_deref(), Some(""));
+    assert_eq!(store.note(NoteName::Dropped).await.unwrap().as_deref(), Some(""));
 }
 
 #[tokio::test]
@@ -338,7 +340,7 @@ fn refuse(event: &Outgoing) -> Commit {
         destination: "a".into(),
         sequence: event.sequence,
         id: event.id.clone(),
-        code: "http_400".into(),
+        code: svm_core::failure_code::FailureCode::Http(400),
         answer: "no".into(),
         at: now(),
     };

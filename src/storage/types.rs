@@ -1,9 +1,11 @@
 //! What is written to the store, and how it is set up.
 
 use crate::config::Retention;
+use crate::storage::notes::NoteName;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use svm_core::events::{Filter, Record};
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::State;
 
 /// A verified document of a key that is held, as it was received. Its `Debug` shows neither `sub` nor text.
@@ -53,7 +55,7 @@ pub struct Quarantined {
     /// Its id.
     pub id: String,
     /// Such as `http_400`.
-    pub code: String,
+    pub code: FailureCode,
     /// What the receiver said, bounded.
     pub answer: String,
     /// When.
@@ -70,7 +72,7 @@ pub struct Commit {
     /// What happened.
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
-    pub notes: Vec<(&'static str, String)>,
+    pub notes: Vec<(NoteName, String)>,
     /// A destination whose numbers go on above those that others have used.
     pub above: Option<Above>,
     /// What was refused and leaves the outbox.

@@ -6,9 +6,6 @@ use crate::updates::run::Underway;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Name of the note.
-pub(crate) const NOTE: &str = "updates";
-
 /// The note.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -19,7 +19,7 @@ pub use request::{RunAnswer, RunRequest};
 
 use crate::config::{Enforcement, Updates as Config};
 use crate::context::Context;
-use crate::storage::read_note;
+use crate::storage::{NoteName, read_note};
 use driver::{Due, Jobs, ScheduleTracker};
 use jiff::Timestamp;
 use task::{Following, Setup, Task};
@@ -41,8 +41,8 @@ impl Updates {
     /// Works until whoever may ask is gone.
     pub async fn run(self) {
         let Self { context, config, enforcement, mut asked } = self;
-        let note = context.store.note(memory::NOTE).await.ok().flatten();
-        let mut memory: Memory = read_note(memory::NOTE, note).unwrap_or_default();
+        let note = context.store.note(NoteName::Updates).await.ok().flatten();
+        let mut memory: Memory = read_note(NoteName::Updates, note).unwrap_or_default();
         let stored = memory.to_note();
         let (sender, mut due) = mpsc::channel(8);
         let following = follow(&mut memory, &config, context.clock.now(), sender).await;

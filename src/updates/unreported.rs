@@ -3,7 +3,7 @@
 use crate::engine::{AgentReport, Command, Handle};
 use crate::health::Outdated;
 use crate::log::log_event;
-use crate::updates::memory;
+use crate::storage::NoteName;
 use crate::updates::memory::Memory;
 use std::time::Duration;
 use svm_core::events::Operational;
@@ -60,7 +60,7 @@ impl Unreported {
         let tell = AgentReport {
             events: self.events.clone(),
             condition: self.condition.then_some((Reason::DatabasesOutdated, status)),
-            notes: (note != self.stored).then(|| (memory::NOTE, note.clone())).into_iter().collect(),
+            notes: (note != self.stored).then(|| (NoteName::Updates, note.clone())).into_iter().collect(),
         };
         match engine.command(Command::AgentReport(Box::new(tell))).await {
             Ok(_) => *self = Self { condition: false, ..Self::new(note) },

@@ -47,6 +47,7 @@ const CRATES: &[(&str, &str, Floors)] = &[
                 "bounds",
                 "environment",
                 "error_chain",
+                "failure_code",
                 "files",
                 "hex",
                 "lock",

@@ -12,6 +12,7 @@ use std::time::Duration;
 use svm_agent::config::{Framing, SyslogFormat, SyslogSettings};
 use svm_agent::delivery::syslog::{Failure, Kept, Syslog};
 use svm_core::clock::Clock;
+use svm_core::failure_code::FailureCode;
 use svm_core::tls::TlsFiles;
 
 const LOCAL: &str = "DNS:localhost,IP:127.0.0.1";
@@ -104,7 +105,7 @@ fn send(syslog: &mut Syslog, bodies: &[String]) -> Result<u64, Failure> {
 /// The code of a failure, whether it is held, and that its message has these words.
 fn failed(syslog: &mut Syslog, code: &str, hold: bool, words: &[&str]) {
     let failure = send(syslog, &[event("x", &json!({}))]).expect_err(code);
-    assert_eq!((failure.code, failure.hold), (code, hold), "{failure}");
+    assert_eq!((&*failure.code.code(), failure.hold), (code, hold), "{failure}");
     for word in words {
         assert!(failure.message.contains(word), "{word:?} is not in {failure}");
     }
@@ -374,7 +375,7 @@ fn a_receiver_that_is_killed_loses_nothing_that_it_did_not_read() {
             receiver.program.kill();
             let (sent, returned) = sending.join().unwrap();
             let failure = sent.unwrap_err();
-            assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
+            assert_eq!((&*failure.code.code(), failure.hold), ("connection_cut", false), "{failure}");
             syslog = returned;
             receiver = start();
         }
@@ -431,7 +432,7 @@ fn only_what_was_read_to_its_end_counts() {
     for n in 0..many {
         let failure = send(&mut Syslog::new(settings(partial), Clock::system()), &bodies)
             .expect_err(&format!("part {n}"));
-        assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
+        assert_eq!((&*failure.code.code(), failure.hold), ("connection_cut", false), "{failure}");
     }
     // It closed its side before ours: that it read all the same cannot be known.
     let early = peer(move |stream| {
@@ -441,7 +442,7 @@ fn only_what_was_read_to_its_end_counts() {
     // More than kernels hold: the last is written after the receiver began to read.
     let large = vec![event("x", &json!({"report": "x".repeat(20_000)})); 5000];
     let failure = send(&mut Syslog::new(settings(early), Clock::system()), &large).unwrap_err();
-    assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
+    assert_eq!((&*failure.code.code(), failure.hold), ("connection_cut", false), "{failure}");
 
     let talker = peer(|mut stream| while stream.write_all(&[b'x'; 1000]).is_ok() {});
     failed(
@@ -461,7 +462,7 @@ fn a_receiver_that_does_not_read_is_given_up_in_time() {
     failed(&mut syslog, "timeout", false, &["waiting for the receiver to read to the end"]);
     let large = vec![event("x", &json!({"report": "x".repeat(20_000)})); 5000];
     let failure = send(&mut syslog, &large).unwrap_err();
-    assert_eq!((failure.code, failure.hold), ("timeout", false));
+    assert_eq!((&*failure.code.code(), failure.hold), ("timeout", false));
     assert!(failure.message.contains("stopped while writing"), "{failure}");
     // It never gets to accepting, nor to TLS.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -561,7 +562,11 @@ fn a_certificate_that_is_not_right_is_refused_and_the_way_out_named() {
         Receiver::start(kind, &rsyslog, folder.path(), port, &tls(&good, &authority, false, false));
     let mut trusting = over_tls(port, TlsFiles::default());
     match send(&mut Syslog::new(trusting.clone(), Clock::system()), &[event("x", &json!({}))]) {
-        Err(Failure { code: "tls_refused" | "connection_settings", hold: true, message }) => {
+        Err(Failure {
+            code: FailureCode::TlsRefused | FailureCode::ConnectionSettings,
+            hold: true,
+            message,
+        }) => {
             assert!(message.contains("`ca_file`"), "{message}");
         }
         other => panic!("{other:?}"),
@@ -725,6 +730,6 @@ fn in_a_slow_network() {
         let failure =
             send(&mut Syslog::new(settings(hasty), Clock::system()), &vec![event("x", &json!({})); 20])
                 .unwrap_err();
-        assert_eq!((failure.code, failure.hold), ("connection_cut", false), "{failure}");
+        assert_eq!((&*failure.code.code(), failure.hold), ("connection_cut", false), "{failure}");
     }
 }

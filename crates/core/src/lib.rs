@@ -16,6 +16,7 @@ pub mod documents;
 pub mod environment;
 pub mod error_chain;
 pub mod events;
+pub mod failure_code;
 pub mod files;
 pub mod hex;
 pub mod http;

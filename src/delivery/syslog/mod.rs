@@ -17,6 +17,7 @@ pub use failure::Failure;
 use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::error_chain::Chain;
+use svm_core::failure_code::FailureCode;
 use svm_core::tls::FilesState;
 use tokio_rustls::TlsConnector;
 
@@ -78,7 +79,7 @@ impl Syslog {
             return Ok(connector.clone());
         }
         let mut config = self.settings.tls_files.client_config(self.clock).map_err(|error| Failure {
-            code: "connection_settings",
+            code: FailureCode::ConnectionSettings,
             message: Chain(&error).to_string(),
             hold: true,
         })?;

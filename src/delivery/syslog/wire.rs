@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
+use svm_core::failure_code::FailureCode;
 use svm_core::tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -54,7 +55,7 @@ pub(super) async fn send(
             // A certificate knows nothing of the zone of an IPv6 address.
             let host = bare(&settings.host).split('%').next().unwrap_or_default().to_owned();
             let name = ServerName::try_from(host).map_err(|_| Failure {
-                code: "connection_settings",
+                code: FailureCode::ConnectionSettings,
                 message: format!("`{}` is neither a name nor an address: correct the host", settings.host),
                 hold: true,
             })?;
@@ -83,7 +84,7 @@ async fn within<T>(
     timeout_at(until, future).await.map_err(|_| {
         let place = place(settings);
         let limit = format!("{place} was not done with the whole batch within the time limit");
-        again("timeout", format!("{limit}: stopped while {step}"))
+        again(FailureCode::Timeout, format!("{limit}: stopped while {step}"))
     })
 }
 
@@ -93,7 +94,7 @@ async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream,
     let host = bare(&settings.host);
     let found = tokio::net::lookup_host((host, settings.port));
     let found = within(until, settings, "looking up its name", found).await?;
-    let found = found.map_err(|e| again("unreachable", format!("cannot look up {host}: {e}")))?;
+    let found = found.map_err(|e| again(FailureCode::Unreachable, format!("cannot look up {host}: {e}")))?;
     let addresses: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
     let share = settings.timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut problem = "the name has no address".to_owned();
@@ -104,7 +105,7 @@ async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream,
             Err(_) => problem = format!("{address}: no answer"),
         }
     }
-    Err(again("unreachable", format!("cannot connect to {}: {problem}", place(settings))))
+    Err(again(FailureCode::Unreachable, format!("cannot connect to {}: {problem}", place(settings))))
 }
 
 /// Writes the batch, and closes our side behind it. The inner result is that of the connection.
@@ -172,7 +173,7 @@ async fn hear_the_end<S: AsyncRead + Unpin>(
             }
         }
         Err(Failure {
-            code: "not_a_receiver",
+            code: FailureCode::NotAReceiver,
             message: format!("{} talks, which no syslog receiver does: correct the port", place(settings)),
             hold: true,
         })
@@ -201,7 +202,7 @@ async fn acknowledged(tcp: &TcpStream) -> io::Result<()> {
 fn broken(settings: &SyslogSettings, error: &io::Error) -> Failure {
     match tls::refusal(error) {
         Some(refusal) => Failure {
-            code: "tls_refused",
+            code: FailureCode::TlsRefused,
             message: format!("no TLS with {}: {}", place(settings), tls::explain(refusal)),
             hold: true,
         },
@@ -216,12 +217,12 @@ fn broken(settings: &SyslogSettings, error: &io::Error) -> Failure {
             let place = place(settings);
             let message =
                 format!("{place} broke the connection before it had read everything: {error}{hint}");
-            again("connection_cut", message)
+            again(FailureCode::ConnectionCut, message)
         }
     }
 }
 
-fn again(code: &'static str, message: String) -> Failure {
+fn again(code: FailureCode, message: String) -> Failure {
     Failure { code, message, hold: false }
 }
 

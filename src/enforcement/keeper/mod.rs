@@ -21,6 +21,7 @@ use state::{LAST_RETRY, Outcome};
 use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::events::Operational;
+use svm_core::failure_code::FailureCode;
 use svm_core::subscription::{DeviceStatus, Permit, Reason, Resource};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -31,12 +32,6 @@ const GATEWAY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After a failure: again after so long, doubling.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), LAST_RETRY);
-
-/// Code of an outage: a permit cannot be carried out.
-const FAILED: &str = "enforcement_failed";
-
-/// The code of an outage where an action fails that had worked.
-const ACTION_FAILED: &str = "action_failed";
 
 impl Keeper {
     /// Keeps for as long as the program runs.
@@ -156,14 +151,14 @@ impl Keeper {
         shown.verdict = Some(verdict);
         shown.enforced_by.clone_from(&outcome.by);
         let problems = outcome.problems.as_slice();
-        let an_actions = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
+        let an_actions = shown.outage.as_ref().is_some_and(|outage| outage.code == FailureCode::ActionFailed);
         let failing = actions.iter().filter(|action| action.fails()).count();
         // What began with an action goes on as its outage, as long as nothing else fails.
         let (failure, code) = match &self.failing {
             Some(action) if an_actions && problems.len() <= failing => {
-                (FailureKind::Action(action), ACTION_FAILED)
+                (FailureKind::Action(action), FailureCode::ActionFailed)
             }
-            _ => (FailureKind::Enforcing(self.resource, verdict), FAILED),
+            _ => (FailureKind::Enforcing(self.resource, verdict), FailureCode::EnforcementFailed),
         };
         match problems {
             // One that is contested is not over because it is left alone.
@@ -298,12 +293,12 @@ impl Keeper {
                     shown.enforced_by.retain(|by| *by != what);
                     // What began when the permit was carried out is one outage with this.
                     let (failure, code) = match &shown.outage {
-                        Some(outage) if outage.code == FAILED => {
-                            (FailureKind::Enforcing(resource, verdict), FAILED)
+                        Some(outage) if outage.code == FailureCode::EnforcementFailed => {
+                            (FailureKind::Enforcing(resource, verdict), FailureCode::EnforcementFailed)
                         }
-                        _ => (FailureKind::Action(&name), ACTION_FAILED),
+                        _ => (FailureKind::Action(&name), FailureCode::ActionFailed),
                     };
-                    if code == ACTION_FAILED {
+                    if code == FailureCode::ActionFailed {
                         self.failing = Some(name.clone());
                     }
                     Outage::note(&mut shown.outage, self.context.clock.now(), failure, code, problem.clone());
@@ -312,7 +307,8 @@ impl Keeper {
                     if !shown.enforced_by.contains(&what) {
                         shown.enforced_by.push(what.clone());
                     }
-                    let this = shown.outage.as_ref().is_some_and(|outage| outage.code == ACTION_FAILED);
+                    let this =
+                        shown.outage.as_ref().is_some_and(|outage| outage.code == FailureCode::ActionFailed);
                     if this && !others_fail {
                         Outage::over(&mut shown.outage, FailureKind::Action(&name));
                     }

@@ -52,7 +52,7 @@ async fn a_damaged_recovery_file_beside_a_missing_database_is_no_first_start() {
         store.close().await;
         let (store, opened) = open_anew(folder.path());
         assert!(opened.rebuilt.unwrap().lost);
-        let told = Commit { notes: vec![(REBUILT_NOTE, String::new())], ..Commit::default() };
+        let told = Commit { notes: vec![(NoteName::Rebuilt, String::new())], ..Commit::default() };
         store.commit(told).await.unwrap();
         store.close().await;
         assert!(open_anew(folder.path()).1.rebuilt.is_none());
@@ -221,7 +221,7 @@ proptest! {
                 prop_assert_eq!((opened.rebuilt.is_some(), opened.id.as_str()), (lost, "id-1"));
                 prop_assert!(!opened.rebuilt.is_some_and(|rebuilt| rebuilt.lost));
                 if lost {
-                    again.commit(Commit { notes: vec![(REBUILT_NOTE, String::new())], ..keep(records(1, 0)) })
+                    again.commit(Commit { notes: vec![(NoteName::Rebuilt, String::new())], ..keep(records(1, 0)) })
                         .await
                         .unwrap();
                     let first = sequences(&again, "a").await[0];

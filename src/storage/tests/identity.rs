@@ -46,7 +46,10 @@ async fn another_machine_takes_a_new_id_and_keeps_the_keys_alone() {
     store.close().await;
     let (store, opened) = open_on(folder.path(), &machine("m", "q"), "no");
     assert_eq!((opened.id.as_str(), opened.changed), ("two", Some(changed)));
-    store.commit(Commit { notes: vec![(CHANGED_NOTE, String::new())], ..Commit::default() }).await.unwrap();
+    store
+        .commit(Commit { notes: vec![(NoteName::ChangedIdentity, String::new())], ..Commit::default() })
+        .await
+        .unwrap();
     store.close().await;
     let (_, opened) = open_on(folder.path(), &machine("m", "q"), "no");
     assert_eq!((opened.id.as_str(), opened.changed), ("two", None));

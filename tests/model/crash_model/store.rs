@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use svm_agent::identity::Binding;
 use svm_agent::storage::{
-    Above, Commit, DROPS_NOTE, Listing, Opened, Plan, Quarantined, REBUILT_NOTE, Reading, Route, SOURCE_NOTE,
-    Store, StoreError, StoredDocument,
+    Above, Commit, Listing, NoteName, Opened, Plan, Quarantined, Reading, Route, Store, StoreError,
+    StoredDocument,
 };
 use svm_core::events::{Drops, Filter, REPORT, Record};
 use svm_core::subscription::{Enforcement, Severity, State};
@@ -276,15 +276,15 @@ fn commit_of(step: Step) -> Commit {
     let Step::Commit { told, tells_drops, urgent, above, quarantined, expire_before, .. } = step else {
         unreachable!()
     };
-    let mut notes: Vec<_> = note.iter().map(|n| (SOURCE_NOTE, n.to_string())).collect();
-    notes.extend(told.then(|| (REBUILT_NOTE, String::new())));
-    notes.extend(tells_drops.then(|| (DROPS_NOTE, String::new())));
+    let mut notes: Vec<_> = note.iter().map(|n| (NoteName::Source, n.to_string())).collect();
+    notes.extend(told.then(|| (NoteName::Rebuilt, String::new())));
+    notes.extend(tells_drops.then(|| (NoteName::Dropped, String::new())));
     let records = (first..first + events).map(|n| record(n, report && n == first + events - 1));
     let quarantined = quarantined.into_iter().map(|(destination, sequence)| Quarantined {
         destination,
         sequence,
         id: String::new(),
-        code: "http_400".to_owned(),
+        code: svm_core::failure_code::FailureCode::Http(400),
         answer: "no".to_owned(),
         at: Timestamp::UNIX_EPOCH,
     });

@@ -1,5 +1,6 @@
 //! Events of the agent itself, beside the life cycle.
 
+use crate::failure_code::FailureCode;
 use crate::subscription::{Permit, Resource, Role, Severity};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,11 +41,11 @@ pub enum Operational {
     /// An update of the databases failed: `lines` are the last of its journal.
     UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
     /// The vendor gave no document for a code: it is asked for again until there is one.
-    ActivationPending { role: Role, since: Timestamp, code: String, message: String, replaces: bool },
+    ActivationPending { role: Role, since: Timestamp, code: FailureCode, message: String, replaces: bool },
     /// A pending activation was dropped: `why` is `cancelled` (by command) or `replaced` (by another key).
     ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
     /// A pending activation lasted too long and is no longer retried.
-    ActivationFailed { role: Role, since: Timestamp, code: String, message: String },
+    ActivationFailed { role: Role, since: Timestamp, code: FailureCode, message: String },
     /// The reserve key would be of no use if it took over now.
     ReserveUnusable { key: String, why: String, message: String },
     /// And is good again.
@@ -94,7 +95,7 @@ pub struct Refused {
     /// Its number there, 20 digits.
     pub sequence: String,
     /// Such as `http_400`.
-    pub code: String,
+    pub code: FailureCode,
     /// What the receiver said, bounded.
     pub answer: String,
 }

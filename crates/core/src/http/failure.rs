@@ -1,5 +1,6 @@
 //! Why an exchange gave no answer.
 
+use crate::failure_code::FailureCode;
 use crate::http::meter::Overrun;
 use crate::tls;
 use std::error::Error;
@@ -94,15 +95,15 @@ impl Failure {
     }
 
     /// A short name for logs and status.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> FailureCode {
         match self {
-            Self::Unreachable(_) => "unreachable",
-            Self::Tls(_) => "tls_refused",
-            Self::Proxy(ProxyRefusal { status: Some(407), .. }) => "http_407",
-            Self::Proxy(_) => "proxy_refused",
-            Self::Timeout => "timeout",
-            Self::Cut(_) | Self::NotHttp(_) => "answer_cut",
-            Self::TooLarge(_) | Self::Endless(_) => "answer_too_large",
+            Self::Unreachable(_) => FailureCode::Unreachable,
+            Self::Tls(_) => FailureCode::TlsRefused,
+            Self::Proxy(ProxyRefusal { status: Some(407), .. }) => FailureCode::Http(407),
+            Self::Proxy(_) => FailureCode::ProxyRefused,
+            Self::Timeout => FailureCode::Timeout,
+            Self::Cut(_) | Self::NotHttp(_) => FailureCode::AnswerCut,
+            Self::TooLarge(_) | Self::Endless(_) => FailureCode::AnswerTooLarge,
         }
     }
 

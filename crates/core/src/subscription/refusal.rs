@@ -119,3 +119,17 @@ impl Refusal {
         Self::new(RefusalCode::InvalidDocument, message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_has_one_name() {
+        for code in RefusalCode::ALL {
+            assert_eq!(RefusalCode::from_name(code.as_str()), Some(code));
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+        assert_eq!(RefusalCode::from_name("of_version_9"), None);
+    }
+}
