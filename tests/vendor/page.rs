@@ -44,7 +44,7 @@ fn what_stands_in_the_frames_of_the_documentation_works() {
 #[test]
 fn every_command_and_error_code_is_documented() {
     let page =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/provider.md")).unwrap();
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/vendor.md")).unwrap();
     let help = String::from_utf8(Provider::bare().run(&["--help"]).stdout).unwrap();
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let (commands, _) = commands.split_once("\n\n").unwrap();
