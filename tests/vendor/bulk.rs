@@ -93,7 +93,10 @@ fn of_many_each_is_changed_or_refused_for_itself() {
     let file = files_below(&provider.path("ledger/keys")).pop().unwrap();
     provider.ok(&["block", file.to_str().unwrap()]);
     let text = provider.run(&["pause", "A", "B"]);
-    assert!(String::from_utf8_lossy(&text.stdout).contains("paused; publish"), "{text:?}");
+    assert!(
+        String::from_utf8_lossy(&text.stdout).contains("2 keys paused\nNext: `svm-vendor publish DIR`"),
+        "{text:?}"
+    );
     // What can be no key is known before anything is changed.
     let before = snapshot(&provider.path("ledger"));
     let output = provider.feed(&["block", "-"], "A\ntwo words\n");

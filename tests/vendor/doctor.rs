@@ -136,9 +136,9 @@ fn each_fault_of_a_server_has_its_word() {
         return;
     }
     let rows: &[(&str, &str, &str, &str)] = &[
-        ("error_page 404 =200 /v1/index.html;", "unknown_document", "failure", "have it answer 404"),
+        ("error_page 404 =200 /v1/index.html;", "unknown_document", "failure", "make it answer 404"),
         ("error_page 404 =403 /v1/index.html;", "unknown_document", "warning", "object stores"),
-        ("error_page 404 =410 /v1/index.html;", "unknown_document", "failure", "withdrawn for good"),
+        ("error_page 404 =410 /v1/index.html;", "unknown_document", "failure", "withdrawn for ever"),
         (
             "return 301 https://other.example$request_uri;",
             "unknown_document",
@@ -181,7 +181,7 @@ fn what_is_published_is_compared_with_the_ledger() {
     site.provider.ok(&["pause", "A"]);
     let findings = site.examine();
     assert_eq!(findings.grade("document"), "warning", "{:?}", findings.all);
-    assert!(findings.says("document").contains("revision 1 there and 2 in the ledger"));
+    assert!(findings.says("document").contains("the server has revision 1 of A, and the ledger has 2"));
     // What publishing remembers is for publishing alone.
     fs::write(site.provider.path("web/v1/.published"), "prints").unwrap();
     assert_eq!(site.examine().grade("hidden_files"), "warning");
@@ -207,8 +207,8 @@ fn certificates_are_judged_as_agents_judge_them() {
         return;
     }
     for (days, own, grade, word) in [
-        (400, true, "ok", "14 days and more"),
-        (5, true, "warning", "ends within 14 days"),
+        (400, true, "ok", "more than 14 days"),
+        (5, true, "warning", "expires within 14 days"),
         (400, false, "failure", "--ca-file"),
     ] {
         let tls = tempfile::tempdir().unwrap();

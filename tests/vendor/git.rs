@@ -129,7 +129,7 @@ fn one_key_that_both_changed_conflicts_in_its_own_file_alone() {
         let output = clones.0.run(&["--ledger", "two", "publish", "web-two", "--json"]);
         (String::from_utf8(output.stdout).unwrap(), output.status.code())
     };
-    assert!(code == Some(1) && text.contains("two clones changed the key"), "{text}");
+    assert!(code == Some(1) && text.contains("two clones of the ledger changed the key"), "{text}");
     clones.ok("two", &["change", "A", "--devices=7"]);
     let list = clones.ok("two", &["list", "A"]);
     assert_eq!((&list["keys"][0]["rev"], &list["keys"][0]["devices"]), (&3.into(), &7.into()));
@@ -180,10 +180,13 @@ fn a_clone_is_closed_to_others_and_an_empty_one_works() {
     let keys = clones.0.path("one/keys");
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o755)).unwrap();
     let dry = clones.0.run(&["--ledger", "one", "pause", "A", "--dry-run"]);
-    assert!(String::from_utf8_lossy(&dry.stderr).contains("without --dry-run it is closed"), "{dry:?}");
+    assert!(
+        String::from_utf8_lossy(&dry.stderr).contains("without --dry-run its mode becomes 0700"),
+        "{dry:?}"
+    );
     assert_eq!(mode(&keys), 0o755);
     let listed = clones.0.run(&["--ledger", "one", "list"]);
-    assert!(String::from_utf8_lossy(&listed.stderr).contains("closed, it has mode 0700 now"), "{listed:?}");
+    assert!(String::from_utf8_lossy(&listed.stderr).contains("its mode is now 0700"), "{listed:?}");
     assert_eq!(mode(&keys), 0o700);
     assert!(clones.0.run(&["--ledger", "one", "list"]).stderr.is_empty());
 

@@ -49,10 +49,10 @@ fn keys_are_listed_by_what_a_provider_asks_for() {
     let squeezed: Vec<String> =
         table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     for line in [
-        "KEY STATE TERM RENEWAL GRACE DEVICES CHANNEL REV",
-        "A-ISP active ends 2090-01-01 auto 14 days any isp 1",
-        "C-PAID blocked paid until 2091-06-01T12:00:00Z asked for 0 days any isp 2",
-        "D-COM active 365 days from first use - - any - 1",
+        "KEY STATE TERM RENEWAL GRACE DEVICES CHANNEL",
+        "A-ISP active ends 2090-01-01 auto 14 days any isp",
+        "C-PAID blocked paid until 2091-06-01 manual 0 days any isp",
+        "D-COM active 365 days from first use - - any -",
     ] {
         assert!(squeezed.iter().any(|l| l == line), "{line}\n{table}");
     }

@@ -15,20 +15,20 @@ fn a_dry_run_says_what_would_be_and_writes_nothing() {
     let unused = signers["signers"].as_array().unwrap().iter().find(|s| s["documents"] == 0).unwrap();
     let unused = unused["kid"].as_str().unwrap();
     let rows: &[(&[&str], &str)] = &[
-        (&["issue", "--days=30"], "1 issued"),
-        (&["issue", "--days=30", "--count=100000", "--codes-to=codes.txt"], "100000 issued"),
+        (&["issue", "--days=30"], "1 key issued"),
+        (&["issue", "--days=30", "--count=100000", "--codes-to=codes.txt"], "100000 keys issued"),
         (&["renew", "A", "--days=30"], "subscription.term.ends_at: "),
-        (&["renew", "A", "P", "--days=30"], "2 renewed"),
+        (&["renew", "A", "P", "--days=30"], "2 keys renewed"),
         (&["pause", "A"], "subscription.state: active -> paused"),
         (&["resume", "P"], "subscription.state: paused -> active"),
         (&["cancel", "A"], "subscription.state: active -> soft_cancelled"),
         (&["block", "A", "--why=chargeback"], "subscription.state: active -> blocked"),
-        (&["change", "A", "--devices=7"], "devices: (absent) -> 7"),
-        (&["resign", "A"], "every claim stays as it is"),
-        (&["resign", "--all", "--signing-key=new.pem"], "2 signed anew, 0 as they should be"),
+        (&["change", "A", "--devices=7"], "devices: (not set) -> 7"),
+        (&["resign", "A"], "no claim changes"),
+        (&["resign", "--all", "--signing-key=new.pem"], "2 keys signed anew, 0 already up to date"),
         (&["publish", "web"], "A rev 2 (changed)"),
         (&["publish", "elsewhere"], "P rev 2 (new)"),
-        (&["retire", unused], "taken out of the ledger: ledger/trust.d/"),
+        (&["retire", unused], "removed: ledger/trust.d/"),
     ];
     let before = snapshot(provider.root.path());
     for (args, word) in rows {

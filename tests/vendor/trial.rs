@@ -70,7 +70,7 @@ fn documents_are_served_with_what_a_web_server_says_of_them() {
     assert!(server.terminate().success());
     let log = server.logged();
     assert!(
-        log.starts_with("svm-vendor: serves web at http://127.0.0.1:") && log.contains("plain HTTP"),
+        log.starts_with("svm-vendor: serving web at http://127.0.0.1:") && log.contains("plain HTTP"),
         "{log}"
     );
     // One line a request, and none with what would fetch the document.

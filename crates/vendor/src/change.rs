@@ -1,6 +1,6 @@
 //! What a provider can change about a key, as a pure function of the revision held, the wish and the time.
 
-use super::VendorError;
+use super::{ChangeError, OrderError, VendorError};
 use jiff::Timestamp;
 use svm_core::subscription::{
     AfterGrace, Statement, Subscription, Term, Terms, VendorState, Version, add_days,
@@ -71,8 +71,8 @@ pub struct Parameters {
     pub min_product_version: Option<Version>,
 }
 
-fn not_possible<T>(message: impl Into<String>) -> Result<T, VendorError> {
-    Err(VendorError::NotPossible(message.into()))
+fn not_possible<T>(problem: ChangeError) -> Result<T, VendorError> {
+    Err(problem.into())
 }
 
 impl Change {
@@ -98,23 +98,19 @@ impl Change {
             (Self::Parameters(parameters), _) => parameters.apply(&mut next)?,
             (Self::Block, Terms::Licence(licence)) => {
                 if licence.blocked_since.replace(now).is_some() {
-                    return not_possible("the key is blocked already");
+                    return not_possible(ChangeError::Already { state: VendorState::Blocked });
                 }
             }
             (Self::Resume, Terms::Licence(licence)) => {
                 if licence.blocked_since.take().is_none() {
-                    return not_possible("the key is not blocked: there is nothing to resume");
+                    return not_possible(ChangeError::NothingToResume);
                 }
             }
-            (_, Terms::Licence(_)) => {
-                return not_possible(
-                    "a commercial key runs for its period from its first use: it can only be blocked and resumed; issue another one to renew",
-                );
-            }
+            (_, Terms::Licence(_)) => return not_possible(ChangeError::Commercial),
             (_, Terms::Subscription(subscription)) => self.apply_to(subscription, now)?,
         }
         if next == *held && !matches!(self, Self::Renew(_)) {
-            return not_possible("this is what the key says already: nothing was changed");
+            return not_possible(ChangeError::NothingNew);
         }
         Ok(next)
     }
@@ -122,10 +118,8 @@ impl Change {
     fn apply_to(&self, subscription: &mut Subscription, now: Timestamp) -> Result<(), VendorError> {
         use VendorState as S;
         let state = match (self, subscription.state) {
-            (Self::Renew(_), S::HardCancelled | S::Blocked) => {
-                return not_possible(
-                    "the subscription was cancelled or blocked: resume it first, or issue another",
-                );
+            (Self::Renew(_), state @ (S::HardCancelled | S::Blocked)) => {
+                return not_possible(ChangeError::RenewEnded { state });
             }
             (Self::Renew(renewal), state) => {
                 subscription.term = renewal.term(&subscription.term, now)?;
@@ -134,41 +128,32 @@ impl Change {
                 }
                 S::Active
             }
-            (Self::Pause, S::Paused) => return not_possible("the subscription is paused already"),
-            (Self::Pause | Self::Cancel(Cancel::AtTheEnd), S::HardCancelled | S::Blocked) => {
-                return not_possible(
-                    "the subscription was cancelled or blocked, which says more: resume it first",
-                );
+            (Self::Pause, state @ S::Paused)
+            | (Self::Cancel(Cancel::AtTheEnd), state @ S::SoftCancelled)
+            | (Self::Cancel(Cancel::Now), state @ S::HardCancelled)
+            | (Self::Block, state @ S::Blocked) => return not_possible(ChangeError::Already { state }),
+            (Self::Pause, state @ (S::HardCancelled | S::Blocked)) => {
+                return not_possible(ChangeError::Stricter { state, wanted: S::Paused });
+            }
+            (Self::Cancel(Cancel::AtTheEnd), state @ (S::HardCancelled | S::Blocked)) => {
+                return not_possible(ChangeError::Stricter { state, wanted: S::SoftCancelled });
+            }
+            (Self::Cancel(Cancel::Now), state @ S::Blocked) => {
+                return not_possible(ChangeError::Stricter { state, wanted: S::HardCancelled });
             }
             (Self::Pause, _) => S::Paused,
-            (Self::Resume, S::Active) => {
-                return not_possible("the subscription is active: there is nothing to resume");
-            }
+            (Self::Resume, S::Active) => return not_possible(ChangeError::NothingToResume),
             (Self::Resume, _) => S::Active,
-            (Self::Cancel(Cancel::AtTheEnd), S::SoftCancelled)
-            | (Self::Cancel(Cancel::Now), S::HardCancelled) => {
-                return not_possible("the subscription is cancelled already");
-            }
-            (Self::Cancel(Cancel::AtTheEnd), S::Paused) => {
-                return not_possible(
-                    "the subscription is paused, and cancelling it at its end would let it run again: resume it first, or cancel it --now",
-                );
-            }
+            (Self::Cancel(Cancel::AtTheEnd), S::Paused) => return not_possible(ChangeError::CancelPaused),
             (Self::Cancel(Cancel::AtTheEnd), _) => {
                 if !matches!(subscription.term, Term::Limited { .. }) {
-                    return not_possible(
-                        "an unlimited subscription has no end to run to: cancel it --now, or let its paid time run out",
-                    );
+                    return not_possible(ChangeError::CancelUnlimited);
                 }
                 // It is the renewal that is cancelled.
                 subscription.auto_renew = false;
                 S::SoftCancelled
             }
-            (Self::Cancel(Cancel::Now), S::Blocked) => {
-                return not_possible("the subscription is blocked, which says more: resume it first");
-            }
             (Self::Cancel(Cancel::Now), _) => S::HardCancelled,
-            (Self::Block, S::Blocked) => return not_possible("the key is blocked already"),
             (Self::Block, _) => S::Blocked,
             // Handled before the kinds part.
             (Self::Parameters(_) | Self::Resign, _) => return Ok(()),
@@ -186,35 +171,23 @@ impl Renewal {
             (Term::Limited { ends_at }, Until::Days(days)) => {
                 (Some(*ends_at), add_days(now.max(*ends_at), days))
             }
-            (Term::Limited { .. }, Until::PaidUntil(_)) => {
-                return not_possible(
-                    "the subscription is limited: renew it with an end date (--ends-at) or --days",
-                );
-            }
-            (Term::Limited { .. }, Until::OpenEnded) => {
-                return not_possible("the subscription is limited: say until when, with --ends-at or --days");
-            }
-            (Term::Unlimited { .. }, Until::EndsAt(_)) => {
-                return not_possible("the subscription is unlimited: renew it with --paid-until or --days");
-            }
+            (Term::Limited { .. }, Until::PaidUntil(_)) => return not_possible(ChangeError::HasEnd),
+            (Term::Limited { .. }, Until::OpenEnded) => return not_possible(ChangeError::NeedsEnd),
+            (Term::Unlimited { .. }, Until::EndsAt(_)) => return not_possible(ChangeError::HasNoEnd),
             (Term::Unlimited { paid_until }, Until::PaidUntil(new)) => (*paid_until, new),
             (Term::Unlimited { paid_until }, Until::Days(days)) => {
                 (*paid_until, add_days(paid_until.map_or(now, |paid| paid.max(now)), days))
             }
             (Term::Unlimited { paid_until: None }, Until::OpenEnded) => return Ok(held.clone()),
             (Term::Unlimited { paid_until: Some(_) }, Until::OpenEnded) => {
-                return not_possible("say until when it is paid, with --paid-until or --days");
+                return not_possible(ChangeError::NeedsPaid);
             }
         };
         if new <= now {
-            return Err(VendorError::Order(format!(
-                "the new date {new} has passed, it is {now}: to end a subscription, cancel it"
-            )));
+            return Err(OrderError::RenewalPassed { date: new, now }.into());
         }
         if let Some(old) = old.filter(|old| new <= *old && !self.earlier) {
-            return not_possible(format!(
-                "the new date {new} is not later than {old}: to put a wrong date right, say --earlier"
-            ));
+            return not_possible(ChangeError::NotLater { new, held: old });
         }
         Ok(match held {
             Term::Limited { .. } => Term::Limited { ends_at: new },
@@ -239,9 +212,7 @@ impl Parameters {
             }
             Terms::Licence(_) => {
                 if self.grace_days.is_some() || self.auto_renew.is_some() || self.after_grace.is_some() {
-                    return not_possible(
-                        "a commercial key has no grace and no renewal: only devices and version can be changed",
-                    );
+                    return not_possible(ChangeError::CommercialTerms);
                 }
             }
         }
@@ -313,15 +284,15 @@ mod tests {
         let over = || HARD.apply(&limited(), at(5)).unwrap();
         let blocked = || Change::Block.apply(&limited(), at(5)).unwrap();
         let rows = [
-            (paused(), Change::Pause, "paused already"),
-            (paused(), SOFT, "resume it first, or cancel it --now"),
+            (paused(), Change::Pause, "already paused"),
+            (paused(), SOFT, "resume it first, or cancel it at once with --now"),
             (limited(), Change::Resume, "nothing to resume"),
-            (unlimited(), SOFT, "cancel it --now"),
-            (over(), HARD, "cancelled already"),
+            (unlimited(), SOFT, "cancel it at once with --now"),
+            (over(), HARD, "already cancelled"),
             (over(), SOFT, "resume it first"),
             (over(), Change::Pause, "resume it first"),
             (blocked(), HARD, "resume it first"),
-            (blocked(), Change::Block, "blocked already"),
+            (blocked(), Change::Block, "already blocked"),
             (blocked(), renew(Until::Days(1)), "resume it first"),
             (limited(), renew(Until::PaidUntil(at(20))), "--ends-at"),
             (limited(), renew(Until::OpenEnded), "--days"),
@@ -331,7 +302,7 @@ mod tests {
             (limited(), renew(Until::EndsAt(at(4))), "has passed"),
             (licence(), renew(Until::Days(1)), "issue another"),
             (licence(), Change::Pause, "only be blocked"),
-            (licence(), Change::Resume, "not blocked"),
+            (licence(), Change::Resume, "nothing to resume"),
             (
                 licence(),
                 Change::Parameters(Parameters { grace_days: Some(1), ..Parameters::default() }),

@@ -19,7 +19,7 @@ pub struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &Option<Value>| match value {
-            None => "(absent)".to_owned(),
+            None => "(not set)".to_owned(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         };
@@ -77,7 +77,7 @@ mod tests {
         let shown: Vec<String> = differences(&old, &new).iter().map(Difference::to_string).collect();
         assert_eq!(
             shown,
-            ["devices: 5 -> 6", "subscription.term.paid_until: (absent) -> 2026-01-01T00:00:00Z"]
+            ["devices: 5 -> 6", "subscription.term.paid_until: (not set) -> 2026-01-01T00:00:00Z"]
         );
         assert!(differences(&old, &statement(9, json!({"devices": 5, "paid": null}))).is_empty());
     }

@@ -1,5 +1,5 @@
-//! The doctor for a published folder: looks at a web server from outside, as an agent and as a stranger would, and says what
-//! is wrong and what to do.
+//! The doctor for a published folder: it checks a web server from outside, as an agent and as a stranger would, and says
+//! what is wrong and what to do.
 //!
 //! Promises: it only asks (GET); no name of a document is shown in full, because a name is all that one needs to fetch
 //! it; an answer is read up to a bound. Must not know: the command line.
@@ -38,9 +38,9 @@ pub enum Grade {
     Ok,
     /// Not checked, or only to be known.
     Note,
-    /// To be mended some time.
+    /// To be repaired, but not urgent.
     Warning,
-    /// To be mended now: documents are open to strangers, or agents do not get them.
+    /// To be repaired now: documents are open to strangers, or agents do not get them.
     Failure,
 }
 
@@ -56,7 +56,7 @@ impl Grade {
     }
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// A short name for scripts, such as `listing`.
@@ -74,8 +74,8 @@ pub struct Finding {
 #[derive(Debug, thiserror::Error)]
 pub enum ExamineError {
     /// It is no address of a published folder.
-    #[error("{0}")]
-    Address(String),
+    #[error("not the address of a published folder")]
+    Address,
     /// The files for TLS.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -96,7 +96,7 @@ impl Answer {
     }
 }
 
-/// Who asks: what it knows of the server, and what it found.
+/// A server under examination, and the findings so far.
 struct Examination<'a> {
     base: &'a str,
     connection: &'a Connection,
@@ -117,10 +117,7 @@ pub async fn examine(
     let base = base.trim_end_matches('/');
     let target = Target::parse(base).ok().filter(|_| !base.contains(['?', '#', '@']));
     let Some(target) = target else {
-        return Err(ExamineError::Address(
-            "expected the address that agents have as source.url, such as https://keys.provider.example"
-                .to_owned(),
-        ));
+        return Err(ExamineError::Address);
     };
     // Whether files for TLS can be used at all.
     http::client(base, connection, false, clock)?;
@@ -137,8 +134,8 @@ pub async fn examine(
         None => examination.add(
             "document",
             Grade::Note,
-            "no document was fetched, because there is no ledger here",
-            Some("give --ledger DIR, to have one of its documents fetched and compared"),
+            "no document was fetched: there is no ledger here",
+            Some("give --ledger DIR, and the doctor fetches one of its documents and compares it"),
         ),
     }
     Ok(examination.findings)
@@ -224,11 +221,11 @@ impl Examination<'_> {
     fn transport(&mut self, target: &Target) {
         match target.secure {
             true => {}
-            false if target.is_loopback() => self.add("transport", Grade::Note, "plain HTTP, on this machine", None),
+            false if target.is_loopback() => self.add("transport", Grade::Note, "plain HTTP on this machine", None),
             false => self.warn(
                 "transport",
-                "plain HTTP: everyone on the way sees the names of documents, and a name is all that one needs to fetch one",
-                "publish over https and set source.url of the agents to it",
+                "plain HTTP: anyone on the network path can read the names of documents, and a name is enough to fetch a document",
+                "serve over https, and set source.url of the agents to that address",
             ),
         }
     }
@@ -238,9 +235,9 @@ impl Examination<'_> {
         if let Err(failure) = self.get("v1/", &[]).await {
             let remedy = match failure {
                 Failure::Tls(_) => {
-                    "mend the certificate; for an authority of your own, name it with --ca-file"
+                    "repair the certificate; if your own authority issued it, name its file with --ca-file"
                 }
-                _ => "check the address, and whether the server runs and can be reached from here",
+                _ => "check the address, and whether the server runs and this machine can reach it",
             };
             self.fail("connection", failure.to_string(), remedy);
             return false;
@@ -255,12 +252,12 @@ impl Examination<'_> {
         match self.get_at(later, "v1/", &[]).await {
             Err(Failure::Tls(_)) => self.warn(
                 "connection",
-                format!("the server's certificate ends within {CERTIFICATE_DAYS} days"),
-                "renew it: agents refuse the server afterwards",
+                format!("the server's certificate expires within {CERTIFICATE_DAYS} days"),
+                "renew the certificate: agents refuse an expired one",
             ),
             _ => self.ok(
                 "connection",
-                format!("the server answers over TLS, with a certificate that is good for {CERTIFICATE_DAYS} days and more"),
+                format!("the server answers over TLS; its certificate is valid for more than {CERTIFICATE_DAYS} days"),
             ),
         }
         true
@@ -272,42 +269,42 @@ impl Examination<'_> {
         let answer = match self.get_document(&unknown_path(), None).await {
             Ok(answer) => answer,
             Err(failure) => {
-                return self.fail(check, failure.to_string(), "see what the server logs about it");
+                return self.fail(check, failure.to_string(), "look for the reason in the server's log");
             }
         };
         let status = answer.status.as_u16();
-        let found = format!("the server answers {status} for a document that is not there");
+        let found = format!("the server answers {status} for a document that does not exist");
         match status {
             404 => self.ok(check, found),
             403 => self.warn(
                 check,
-                found + ", as object stores do without the right to list",
-                "have it answer 404: agents take 403 for a fault of the server and cannot say that a code is unknown",
+                found + ", as object stores do if nobody may list objects",
+                "make it answer 404: for agents 403 is a fault of the server, so they cannot say that a code is unknown",
             ),
             410 => self.fail(
                 check,
                 found,
-                "have it answer 404: 410 tells agents that the document was withdrawn for good",
+                "make it answer 404: for agents 410 means that the document was withdrawn for ever",
             ),
             200..=299 => self.fail(
                 check,
                 found,
-                "have it answer 404, not a page of its own: agents take that for a proxy in between",
+                "make it answer 404 without a page of its own: for agents such a page comes from a proxy",
             ),
             300..=399 => self.redirected(check, &answer),
-            401 | 407 => self.fail(check, found, "let agents ask without a password"),
-            _ => self.fail(check, found, "have it answer 404; see what the server logs about it"),
+            401 | 407 => self.fail(check, found, "allow requests without a password"),
+            _ => self.fail(check, found, "make it answer 404; the server's log says why it does not"),
         }
     }
 
     fn redirected(&mut self, check: &'static str, answer: &Answer) {
-        let to = answer.header(LOCATION).unwrap_or("a place that it does not name");
+        let to = answer.header(LOCATION).unwrap_or("an address that it does not name");
         // The name of the document may stand in it.
         let to = to.split_once("/v1/").map_or(to, |(place, _)| place);
         self.fail(
             check,
             format!("the server redirects ({}) to {to}", answer.status.as_u16()),
-            "agents follow no redirects: set their source.url to where it leads, or serve the documents here",
+            "agents follow no redirects: set their source.url to the new address, or serve the documents at this one",
         );
     }
 
@@ -324,14 +321,14 @@ impl Examination<'_> {
             }
         }
         match listed.as_slice() {
-            [] => self.ok(check, "the server lists no folder"),
+            [] => self.ok(check, "the server lists no folders"),
             listed => self.fail(
                 check,
                 format!(
-                    "the server lists {}: everyone can find the documents, and a document is all that an SVM needs",
+                    "the server lists {}: anyone can find the documents, and a document is all that an SVM needs",
                     listed.join(" and ")
                 ),
-                "switch lists off (nginx: `autoindex off;`, Apache: `Options -Indexes`, object stores: no right to list for everyone) and publish again, which puts an empty index.html into each folder",
+                "switch listings off (nginx: `autoindex off;`, Apache: `Options -Indexes`, object stores: do not let everyone list) and publish again: that puts an empty index.html into each folder",
             ),
         }
     }
@@ -341,10 +338,10 @@ impl Examination<'_> {
         match self.get(path, &[]).await {
             Ok(answer) if answer.status.is_success() && !answer.body.is_empty() => self.warn(
                 "hidden_files",
-                format!("the server gives out {path}, which is for publishing alone"),
-                "refuse files whose name begins with a dot (nginx: `location ~ /\\. { return 404; }`)",
+                format!("the server serves {path}, which only `svm-vendor publish` needs"),
+                "refuse files whose names begin with a dot (nginx: `location ~ /\\. { return 404; }`)",
             ),
-            _ => self.ok("hidden_files", "the server gives out no file of publishing's own"),
+            _ => self.ok("hidden_files", "the server serves no internal file of `svm-vendor publish`"),
         }
     }
 
@@ -354,7 +351,7 @@ impl Examination<'_> {
         let paths = match ledger.paths() {
             Ok(paths) => paths,
             Err(error) => {
-                let found = format!("the ledger cannot be read: {}", svm_core::error_chain::Chain(&error));
+                let found = format!("cannot read the ledger: {}", svm_core::error_chain::Chain(&error));
                 return self.add(check, Grade::Note, found, None);
             }
         };
@@ -368,16 +365,16 @@ impl Examination<'_> {
                     break;
                 }
                 Err(failure) => {
-                    return self.fail(check, failure.to_string(), "see what the server logs about it");
+                    return self.fail(check, failure.to_string(), "look for the reason in the server's log");
                 }
             }
         }
         let Some((entry, answer)) = answered else {
             let (found, remedy) = match paths.len() {
-                0 => ("the ledger has no key", "issue one and publish it".to_owned()),
+                0 => ("the ledger has no keys", "issue a key and publish it".to_owned()),
                 _ => (
-                    "the first keys of the ledger are not published there",
-                    "`svm-vendor publish` writes them; check that the server's root is that folder"
+                    "the first keys of the ledger are not published at this address",
+                    "run `svm-vendor publish DIR`, and check that DIR is the root folder of the server"
                         .to_owned(),
                 ),
             };
@@ -390,7 +387,7 @@ impl Examination<'_> {
                 return self.fail(
                     check,
                     format!("the server answers {status} for {}", entry.document.statement.key),
-                    "see what the server logs about it: it must be able to read the file",
+                    "check that the server may read the file; its log says more",
                 );
             }
         }
@@ -404,15 +401,15 @@ impl Examination<'_> {
         if let Some(encoding) = answer.header(CONTENT_ENCODING).filter(|name| *name != "identity") {
             self.fail(
                 "encoding",
-                format!("the server encodes documents ({encoding}) though it is asked not to"),
-                "send the files as they are (nginx: no `gzip_static always`)",
+                format!("the server encodes documents ({encoding}), although the request forbids it"),
+                "serve the files unchanged (nginx: remove `gzip_static always`)",
             );
             return;
         }
-        self.ok("encoding", "documents arrive without an encoding");
+        self.ok("encoding", "documents arrive unencoded");
         let text = String::from_utf8_lossy(&answer.body);
         if text == entry.document.text {
-            return self.ok("document", format!("{key} arrives as it lies in the ledger"));
+            return self.ok("document", format!("{key} arrives as the ledger has it"));
         }
         let document = &entry.document;
         let expect = Expect { sub: Some(&document.sub), issuer: Some(&document.iss) };
@@ -421,15 +418,15 @@ impl Examination<'_> {
             Some(published) => self.warn(
                 "document",
                 format!(
-                    "{key} has revision {} there and {} in the ledger",
+                    "the server has revision {} of {key}, and the ledger has {}",
                     published.statement.rev, document.statement.rev
                 ),
-                "publish; where that was done, a cache in front of the server holds the old one",
+                "publish; if you have published, a cache in front of the server holds the old document",
             ),
             None => self.fail(
                 "document",
                 format!("what arrives as {key} is not a document of this ledger"),
-                "check what the server or a proxy in front of it makes of the file",
+                "check whether the server, or a proxy in front of it, changes the file",
             ),
         }
     }
@@ -438,15 +435,15 @@ impl Examination<'_> {
         match answer.header(CONTENT_TYPE).map(str::to_ascii_lowercase) {
             Some(kind) if kind.contains("html") => self.fail(
                 "content_type",
-                format!("documents arrive as {kind}, which agents take for the page of a proxy"),
-                "send them as application/jose (nginx: `default_type application/jose;`)",
+                format!("documents arrive as {kind}; agents take this for the page of a proxy"),
+                "serve them as application/jose (nginx: `default_type application/jose;`)",
             ),
             Some(kind) => self.ok("content_type", format!("documents arrive as {kind}")),
             None => self.add(
                 "content_type",
                 Grade::Note,
                 "documents arrive without a Content-Type",
-                Some("send them as application/jose"),
+                Some("serve them as application/jose"),
             ),
         }
         let age = answer.header(AGE).and_then(|age| age.parse::<u64>().ok()).unwrap_or(0);
@@ -454,19 +451,19 @@ impl Examination<'_> {
             Some((header, Some(seconds))) if seconds.max(age) > MAX_CACHE_SECONDS => self.warn(
                 "cache",
                 format!("caches may hold a document for {} s (Cache-Control: {header})", seconds.max(age)),
-                "say `Cache-Control: no-cache`: caches then ask each time whether it changed, which costs little",
+                "send `Cache-Control: no-cache`: caches then ask each time whether the document changed, which costs little",
             ),
             Some((header, Some(_))) => self.ok("cache", format!("Cache-Control: {header}")),
             _ if age > MAX_CACHE_SECONDS => self.warn(
                 "cache",
-                format!("a cache in front of the server gave out a copy that is {age} s old"),
-                "say `Cache-Control: no-cache`, and empty that cache",
+                format!("a cache in front of the server served a copy that is {age} s old"),
+                "send `Cache-Control: no-cache`, and empty that cache",
             ),
             _ => self.add(
                 "cache",
                 Grade::Note,
-                "the server does not say for how long caches may hold a document",
-                Some("with a cache or a CDN in front, say `Cache-Control: no-cache`: it then asks each time whether a document changed"),
+                "the server does not say how long caches may hold a document",
+                Some("if a cache or a CDN is in front, send `Cache-Control: no-cache`: it then asks each time whether a document changed"),
             ),
         }
         let behind =
@@ -474,15 +471,15 @@ impl Examination<'_> {
         match behind {
             None => self.warn(
                 "date",
-                "the server sends no Date",
-                "have it send one: agents see by it when their own clock is wrong",
+                "the server sends no Date header",
+                "make it send one: agents use it to notice that their own clock is wrong",
             ),
             Some(seconds) if seconds.abs() > MAX_CLOCK_SECONDS => self.warn(
                 "date",
-                format!("the server's clock and this machine's are {} s apart", seconds.abs()),
-                "set the one that is wrong: agents see by the server's Date when their own clock is wrong",
+                format!("the clocks of the server and of this machine are {} s apart", seconds.abs()),
+                "correct the wrong one: agents use the server's Date to notice that their own clock is wrong",
             ),
-            Some(_) => self.ok("date", "the server's clock agrees with this machine's"),
+            Some(_) => self.ok("date", "the clocks of the server and of this machine agree"),
         }
     }
 
@@ -492,25 +489,25 @@ impl Examination<'_> {
         let Some(etag) = answer.header(ETAG).map(str::to_owned) else {
             return self.warn(
                 check,
-                "documents have no ETag: agents fetch each of them whole every time",
-                "have the server send ETags (nginx: `etag on;`)",
+                "documents have no ETag, so agents fetch each one whole every time",
+                "make the server send ETags (nginx: `etag on;`)",
             );
         };
         match self.get_document(&path, Some(&etag)).await {
             Ok(again) if again.status == StatusCode::NOT_MODIFIED => {
-                self.ok(check, "a document that is known is not sent again (ETag, 304)");
+                self.ok(check, "the server does not send a known document again (ETag, 304)");
             }
             Ok(again) if again.status.is_success() && again.header(ETAG) != Some(&etag) => self.warn(
                 check,
-                "the ETag of one document changes from answer to answer: agents fetch it whole every time",
-                "several servers behind one name must make the same ETags: give their files the same times and sizes (`rsync -t`)",
+                "the ETag of a document changes from answer to answer, so agents fetch it whole every time",
+                "if several servers share one name, give their files equal times and sizes (`rsync -t`): the ETags are equal then",
             ),
             Ok(again) => self.warn(
                 check,
-                format!("the server answers {} where it could say that nothing changed (304)", again.status.as_u16()),
-                "see whether a proxy in front drops If-None-Match",
+                format!("the server answers {} instead of 304 for an unchanged document", again.status.as_u16()),
+                "check whether a proxy in front removes If-None-Match",
             ),
-            Err(failure) => self.fail(check, failure.to_string(), "see what the server logs about it"),
+            Err(failure) => self.fail(check, failure.to_string(), "look for the reason in the server's log"),
         }
     }
 }

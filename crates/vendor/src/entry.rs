@@ -3,7 +3,7 @@
 //! The signed document is what counts. Its claims stand beside it in the clear for people; where they differ,
 //! somebody edited the file by hand, and nothing is built on it.
 
-use super::{VendorError, files};
+use super::{Damage, VendorError, files};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -89,7 +89,7 @@ fn not_as_written(path: &Path, text: &[u8], error: &serde_json::Error) -> Vendor
     }
     VendorError::Damaged {
         path,
-        problem: format!("is not as it was written (line {}, column {})", error.line(), error.column()),
+        problem: Damage::NotAsWritten { line: error.line(), column: error.column() },
     }
 }
 
@@ -106,13 +106,13 @@ pub(crate) fn parse(path: &Path, text: &[u8], trust: &TrustStore, iss: &str) -> 
         let (path, what) = (path.to_owned(), "the history of the key");
         return Err(VendorError::Deceptive { path, line, what, character });
     }
-    let damaged = |problem: String| VendorError::Damaged { path: path.to_owned(), problem };
+    let damaged = |problem| VendorError::Damaged { path: path.to_owned(), problem };
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-    let sub: Sub = name.parse().map_err(|_| damaged("does not have the name of a document".to_owned()))?;
+    let sub: Sub = name.parse().map_err(|_| damaged(Damage::Name))?;
     let document = verify(&file.document, trust, Expect { sub: Some(&sub), issuer: Some(iss) })
-        .map_err(|error| damaged(format!("has a document that is refused ({error})")))?;
+        .map_err(|error| damaged(Damage::Document(error)))?;
     if document.claims() != file.claims || document.statement.key != file.key {
-        return Err(damaged("was edited by hand: its claims are not those that were signed".to_owned()));
+        return Err(damaged(Damage::Edited));
     }
     Ok(Entry { document, fresh_for_days: file.fresh_for_days, history: file.history })
 }

@@ -1,8 +1,8 @@
 //! Issuing: new keys, one or many alike, whose codes are known to nobody but who is given them.
 
 use super::{
-    Done, Entry, IssueOrder, Provider, VendorError, entry::path_of, files, order, parallel::par_map,
-    provider::whole_second, validation,
+    Done, Entry, IssueOrder, OrderError, Provider, VendorError, entry::path_of, files, order,
+    parallel::par_map, provider::whole_second, validation,
 };
 use jiff::Timestamp;
 use svm_core::documents::{ActivationCode, random_text};
@@ -16,7 +16,7 @@ impl Provider {
     /// An order that makes no sense, and an id or a code that is used already. Nothing is kept then.
     pub fn issue(&self, order: IssueOrder, now: Timestamp) -> Result<(ActivationCode, Entry), VendorError> {
         let issued = self.issue_many(&order, 1, now, |_| Ok(()))?.pop();
-        issued.ok_or_else(|| VendorError::Order("no key was asked for".to_owned()))
+        issued.ok_or_else(|| OrderError::NoKey.into())
     }
 
     /// Issues many keys alike, each with an id and a code of its own. `keep` is given them once all are on the
@@ -34,20 +34,16 @@ impl Provider {
         let now = whole_second(now);
         let _lock = self.ledger.lock()?;
         if let Some(days) = order.fresh_for_days {
-            validation::check_days("the freshness", days, 1)?;
+            validation::check_days("--fresh-for", days, 1)?;
         }
         if count != 1 && (order.key_id.is_some() || order.code.is_some()) {
-            return Err(VendorError::Order(
-                "one key id or code is for one key: leave it out to issue many".to_owned(),
-            ));
+            return Err(OrderError::NotForMany.into());
         }
         // Looking for an id reads every file. One that is made has 62 bits of chance, and is not looked for: so
         // issuing a hundred thousand keys is no slower a key than issuing one.
         if let Some(id) = &order.key_id {
             if ActivationCode::parse(id.as_str()).is_ok() {
-                return Err(VendorError::Order(
-                    "the key id has the form of an activation code: choose another".to_owned(),
-                ));
+                return Err(OrderError::KeyIdIsCode.into());
             }
             if self.ledger.has_id(id)? {
                 return Err(VendorError::KeyIdTaken { id: id.clone() });
@@ -120,5 +116,5 @@ fn new_id(terms: &Terms) -> Result<KeyId, VendorError> {
         Terms::Subscription(_) => "SUB",
         Terms::Licence(_) => "COM",
     };
-    KeyId::try_from(format!("{kind}-{}", random_text(12)?)).map_err(VendorError::Order)
+    KeyId::try_from(format!("{kind}-{}", random_text(12)?)).map_err(|_| OrderError::KeyId.into())
 }

@@ -43,7 +43,10 @@ pub mod fuzzing;
 pub use change::{Cancel, Change, Parameters, Renewal, Until};
 pub use difference::{Difference, differences};
 pub use entry::{Done, Entry};
-pub use error::VendorError;
+pub use error::{
+    ChangeError, ContactError, ContactProblem, Damage, InUse, IssuerError, MAX_DAYS, MAX_DEVICES, OrderError,
+    ProfileError, UsageError, VendorError,
+};
 pub use key_ref::KeyRef;
 pub use ledger::{Ledger, Listing};
 pub use order::IssueOrder;
@@ -51,4 +54,3 @@ pub use profile::{Contact, Profile};
 pub use provider::{Changed, Provider, ToResign};
 pub use publish::{Published, ToPublish};
 pub use signers::Signer;
-pub use validation::{MAX_DAYS, MAX_DEVICES};

@@ -1,30 +1,34 @@
 //! Who issues: `provider.toml` of the ledger, made by the first `keygen` and edited by hand after.
 
 use super::VendorError;
-use serde::{Deserialize, Serialize};
+use super::error::{ContactError, ContactProblem, IssuerError, MAX_TEXT, ProfileError};
+use serde::Serialize;
 use std::{io, path::Path};
 use svm_core::documents::is_issuer;
 use svm_core::files::read_text_bounded;
 use svm_core::subscription::Vendor;
-use svm_core::text::is_deceptive;
+use svm_core::text::{clean_start, is_deceptive};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+/// No more of an unknown key is shown, in characters.
+const MAX_KEY: usize = 40;
 
 /// The file has a few lines.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// The issuer, and what each of its documents says of the vendor from the next change on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Profile {
     /// The claim `iss` of its documents: [`is_issuer`]. It stays: revisions come from the issuer of the key.
     pub iss: String,
     /// Shown to people who have to turn to the vendor.
-    #[serde(default, skip_serializing_if = "Contact::is_empty")]
+    #[serde(skip_serializing_if = "Contact::is_empty")]
     pub vendor: Contact,
 }
 
-/// As [`Vendor`], but a wrong name in the file is told.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// As [`Vendor`], as `provider.toml` has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Contact {
     /// The company's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +53,7 @@ impl Contact {
     ///
     /// # Errors
     /// The field, what is wrong with it, and the way out.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), ContactError> {
         let Self { name, support_url, phone, renewal_url } = self;
         let rows = [
             ("name", name, false),
@@ -61,20 +65,13 @@ impl Contact {
             let Some(text) = text else { continue };
             let length = text.chars().count();
             if text.chars().any(is_deceptive) {
-                return Err(format!(
-                    "`{field}` holds control characters, or invisible ones: write it in one line of plain text"
-                ));
+                return Err(ContactError { field, problem: ContactProblem::Hidden });
             }
-            if !(1..=200).contains(&length) {
-                return Err(format!(
-                    "`{field}` must be 1 to 200 characters, not {length}: shorten it or leave it out"
-                ));
+            if !(1..=MAX_TEXT).contains(&length) {
+                return Err(ContactError { field, problem: ContactProblem::Length(length) });
             }
             if is_url && !is_web_address(text) {
-                return Err(format!(
-                    "`{field}` must be a web address, such as https://provider.example/help \
-                     (a host with other letters in its xn-- form)"
-                ));
+                return Err(ContactError { field, problem: ContactProblem::Address });
             }
         }
         Ok(())
@@ -100,14 +97,7 @@ impl Profile {
     pub(super) const FILE: &str = "provider.toml";
 
     pub(super) fn check(&self) -> Result<(), VendorError> {
-        if is_issuer(&self.iss) {
-            return Ok(());
-        }
-        Err(VendorError::Issuer(
-            "the issuer's name must be 1 to 200 printable ASCII characters without spaces, best your domain, \
-             such as --iss provider.example"
-                .to_owned(),
-        ))
+        if is_issuer(&self.iss) { Ok(()) } else { Err(IssuerError::Name.into()) }
     }
 
     /// Reads the ledger's.
@@ -123,16 +113,54 @@ impl Profile {
     }
 
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, VendorError> {
-        let profile: Self = toml::from_str(text).map_err(|error| {
-            // The error's own `Display` quotes the whole line.
-            let at = error.span().map_or(0, |span| span.start);
-            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-            let problem = format!("line {line}: {}", without_quotations(error.message()));
-            VendorError::Profile { path: path.to_owned(), problem }
-        })?;
+        let wrong = |problem| VendorError::Profile { path: path.to_owned(), problem };
+        let profile = Self::of(text).map_err(wrong)?;
         profile.check()?;
         profile.check_texts(path, text)?;
         Ok(profile)
+    }
+
+    /// Reads the keys that there are; no message quotes more of a file than a key, which may belong elsewhere.
+    fn of(text: &str) -> Result<Self, ProfileError> {
+        let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let table = DeTable::parse(text).map_err(|error| ProfileError::Syntax {
+            line: line(error.span().map_or(0, |span| span.start)),
+        })?;
+        let unknown = |key: &Spanned<DeString<'_>>, known| ProfileError::UnknownKey {
+            line: line(key.span().start),
+            key: clean_start(key.get_ref(), MAX_KEY),
+            known,
+        };
+        let typed = |key, value: &Spanned<DeValue<'_>>, expected| ProfileError::Type {
+            line: line(value.span().start),
+            key,
+            expected,
+        };
+        let read = |key, value: &Spanned<DeValue<'_>>| match value.get_ref().as_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(typed(key, value, "a text in quotes")),
+        };
+        let (mut iss, mut vendor) = (None, Contact::default());
+        for (key, value) in table.get_ref() {
+            match key.get_ref().as_ref() {
+                "iss" => iss = Some(read("iss", value)?),
+                "vendor" => {
+                    let inner = value.get_ref().as_table();
+                    let inner = inner.ok_or_else(|| typed("vendor", value, "a table: write [vendor]"))?;
+                    for (key, value) in inner {
+                        match key.get_ref().as_ref() {
+                            "name" => vendor.name = Some(read("name", value)?),
+                            "support_url" => vendor.support_url = Some(read("support_url", value)?),
+                            "phone" => vendor.phone = Some(read("phone", value)?),
+                            "renewal_url" => vendor.renewal_url = Some(read("renewal_url", value)?),
+                            _ => return Err(unknown(key, "name, support_url, phone and renewal_url")),
+                        }
+                    }
+                }
+                _ => return Err(unknown(key, "iss and [vendor]")),
+            }
+        }
+        Ok(Self { iss: iss.ok_or(ProfileError::NoIssuer)?, vendor })
     }
 
     /// A name that steers a terminal or hides from a reader is refused where it stands, before anything is signed with it.
@@ -159,7 +187,7 @@ impl Profile {
         Err(VendorError::Deceptive {
             path: path.to_owned(),
             line,
-            what: "what it says of the provider",
+            what: "the provider's own texts",
             character,
         })
     }
@@ -168,25 +196,14 @@ impl Profile {
     pub(crate) fn to_text(&self) -> Result<String, VendorError> {
         let problem = |error: toml::ser::Error| VendorError::Profile {
             path: Self::FILE.into(),
-            problem: error.to_string(),
+            problem: ProfileError::Unwritable(error),
         };
         Ok(format!(
-            "# Who issues. What stands under [vendor] (name, support_url, phone, renewal_url) is in each document\n\
-             # from its next change on. `iss` stays as it is: a key takes revisions from its own issuer alone.\n{}",
+            "# Who issues. Each document carries what stands under [vendor] (name, support_url, phone, renewal_url)\n\
+             # from its next change on. Never change `iss`: agents take changes of a key from its own issuer only.\n{}",
             toml::to_string(self).map_err(problem)?
         ))
     }
-}
-
-/// A library's message without the values that it quotes: somebody may have put there what belongs elsewhere.
-fn without_quotations(message: &str) -> String {
-    let mut parts = message.trim_end().split('"');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    while let Some(quoted) = parts.next() {
-        text.push_str(if quoted.is_empty() { "\"\"" } else { "\"…\"" });
-        text.push_str(parts.next().unwrap_or_default());
-    }
-    svm_core::text::clean_start(&text, 200)
 }
 
 #[cfg(test)]
@@ -219,7 +236,7 @@ mod tests {
             (Contact { renewal_url: text("javascript://x"), ..plain() }, "`renewal_url` must be a web"),
         ];
         for (contact, word) in rows {
-            let problem = contact.check().unwrap_err();
+            let problem = contact.check().unwrap_err().to_string();
             assert!(problem.contains(word), "{problem}");
         }
         let good = Contact {
@@ -233,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_a_wrong_name_is_told() {
+    fn what_is_written_is_read_and_a_wrong_key_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let contact =
             Contact { name: Some("A \"b\"".into()), phone: Some("+1".into()), ..Contact::default() };

@@ -1,8 +1,8 @@
 //! Changes keys: signs when a change is made, and keeps the document in the ledger.
 
 use super::{
-    Cancel, Change, Difference, Done, Entry, KeyRef, Ledger, Parameters, Profile, Published, Renewal,
-    VendorError, differences, entry::label, files, order, parallel::par_map, validation,
+    Cancel, Change, Difference, Done, Entry, IssuerError, KeyRef, Ledger, OrderError, Parameters, Profile,
+    Published, Renewal, VendorError, differences, entry::label, files, order, parallel::par_map, validation,
 };
 use jiff::Timestamp;
 use std::{
@@ -49,14 +49,11 @@ impl Provider {
     /// A ledger of another issuer, and what cannot be written.
     pub fn create(folder: &Path, profile: &Profile, key: SigningKey) -> Result<Self, VendorError> {
         profile.check()?;
-        profile.vendor.check().map_err(VendorError::Order)?;
+        profile.vendor.check().map_err(OrderError::Contact)?;
         match Profile::read(folder) {
             Ok(held) if held.iss == profile.iss => {}
             Ok(held) => {
-                return Err(VendorError::Issuer(format!(
-                    "this ledger belongs to {}: give another issuer its own with --ledger",
-                    held.iss
-                )));
+                return Err(IssuerError::Other { held: held.iss, given: profile.iss.clone() }.into());
             }
             Err(VendorError::NotALedger { .. }) => {
                 files::make_folder(folder, 0o700)?;
@@ -279,7 +276,7 @@ impl Provider {
         validation::check_statement(statement, now)?;
         self.ledger.profile().vendor.check().map_err(|problem| VendorError::Profile {
             path: self.ledger.folder().join(Profile::FILE),
-            problem,
+            problem: problem.into(),
         })?;
         let jti = random_text(24)?;
         let iss = &self.ledger.profile().iss;

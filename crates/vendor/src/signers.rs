@@ -1,6 +1,6 @@
 //! Who signs for a ledger, how many of its documents each signed, and how one is retired.
 
-use super::{Ledger, VendorError, files};
+use super::{InUse, Ledger, VendorError, files};
 use std::{collections::BTreeMap, fs, path::PathBuf};
 use svm_core::documents::TrustStore;
 
@@ -54,22 +54,13 @@ impl Ledger {
             return Err(VendorError::NoSuchSigner { kid: kid.escape_debug().take(80).collect() });
         };
         if signer.documents > 0 {
-            return Err(VendorError::SignerInUse(format!(
-                "{kid} still signs {} of the ledger's documents: `svm-vendor resign --all` with --signing-key and \
-                 another key signs them anew; publish, and give the agents time to fetch them",
-                signer.documents
-            )));
+            return Err(InUse::Signs { kid: kid.to_owned(), documents: signer.documents }.into());
         }
         if signers.len() == 1 {
-            return Err(VendorError::SignerInUse(format!(
-                "{kid} is the only signer of the ledger: `svm-vendor keygen --signing-key PATH` makes another first"
-            )));
+            return Err(InUse::Last { kid: kid.to_owned() }.into());
         }
         if let Some(problem) = problems.pop() {
-            return Err(VendorError::OfKey {
-                which: "a key cannot be read, so nobody knows who signed it; first put it right".to_owned(),
-                problem: problem.into(),
-            });
+            return Err(VendorError::UnknownUse { problem: problem.into() });
         }
         if !rehearses {
             for path in &signer.files {

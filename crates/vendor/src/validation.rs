@@ -1,82 +1,73 @@
-//! What is too senseless to sign though a reader would take it: slips of the hand, each with the way out.
+//! Values that make no sense although a reader would take them: slips of the hand.
 
 use super::VendorError;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use super::error::{FIRST_ORDER, MAX_AHEAD_DAYS, MAX_DAYS, MAX_DEVICES, MAX_TEXT, OrderError};
+use jiff::{Timestamp, tz::TimeZone};
 use svm_core::subscription::{
     AfterGrace, Allowance, DAY_SECONDS, Order, Statement, Term, Terms, VendorState, add_days,
 };
 use svm_core::text::is_deceptive;
 
-/// The most days of grace, of freshness and of a commercial key's period.
-pub const MAX_DAYS: u64 = 3650;
-/// The most devices of one key; a key without a limit names none.
-pub const MAX_DEVICES: u64 = 1_000_000;
-/// How far ahead an end or a paid date may lie, in days: a hundred years.
-const MAX_AHEAD_DAYS: u64 = 36_500;
+/// The options that name the dates of a term, for messages.
+const END: &str = "--ends-at";
+const PAID: &str = "--paid-until";
+
 /// The most that is a reduced rate: a run of the database update each minute, and as many look-ups a minute.
 const MAX_UPDATES_A_DAY: u64 = 1440;
 const MAX_LOOKUPS_A_MINUTE: u64 = 1_000_000;
-/// Orders are not older than this.
-const FIRST_ORDER: Date = jiff::civil::date(1990, 1, 1);
 
-fn refused<T>(message: impl Into<String>) -> Result<T, VendorError> {
-    Err(VendorError::Order(message.into()))
+fn refused<T>(problem: OrderError) -> Result<T, VendorError> {
+    Err(problem.into())
 }
 
 /// Limits on a number of days that come from one who types them.
-pub(super) fn check_days(what: &str, days: u64, least: u64) -> Result<(), VendorError> {
+pub(super) fn check_days(field: &'static str, days: u64, least: u64) -> Result<(), VendorError> {
     if (least..=MAX_DAYS).contains(&days) {
         return Ok(());
     }
-    refused(format!("{what} must be {least} to {MAX_DAYS} days, not {days}"))
+    refused(OrderError::Days { field, days, least })
 }
 
 /// What holds for every revision that is signed at `iat`; what the reader refuses is his to say.
 pub(super) fn check_statement(statement: &Statement, iat: Timestamp) -> Result<(), VendorError> {
     if let Some(devices) = statement.devices.filter(|devices| *devices > MAX_DEVICES) {
-        return refused(format!(
-            "a key is for at most {MAX_DEVICES} devices, not {devices}: without a number it has no limit"
-        ));
+        return refused(OrderError::Devices { devices });
     }
     if let Some(until) = statement.fresh_until.filter(|until| *until <= iat) {
-        return refused(format!(
-            "the document would be fresh until {until}, before it is signed at {iat}: the clock or --fresh-for is wrong"
-        ));
+        return refused(OrderError::Stale { until, signed_at: iat });
     }
     match &statement.terms {
         Terms::Subscription(subscription) => {
-            check_days("the grace period", subscription.grace_days, 0)?;
+            check_days("--grace-days", subscription.grace_days, 0)?;
             check_reduced_rate(&subscription.after_grace)?;
             check_ahead(&subscription.term, iat)
         }
-        Terms::Licence(licence) => check_days("the period of a commercial key", licence.period_days, 1),
+        Terms::Licence(licence) => check_days("--period-days", licence.period_days, 1),
     }
 }
 
 fn check_ahead(term: &Term, iat: Timestamp) -> Result<(), VendorError> {
-    let (Term::Limited { ends_at: date } | Term::Unlimited { paid_until: Some(date) }) = term else {
-        return Ok(());
+    let (field, date, instead) = match *term {
+        Term::Limited { ends_at } => (END, ends_at, "--unlimited"),
+        Term::Unlimited { paid_until: Some(paid) } => (PAID, paid, "--open-ended"),
+        Term::Unlimited { paid_until: None } => return Ok(()),
     };
-    if *date <= add_days(iat, MAX_AHEAD_DAYS) {
+    if date <= add_days(iat, MAX_AHEAD_DAYS) {
         return Ok(());
     }
-    refused(format!(
-        "the date {date} is more than {MAX_AHEAD_DAYS} days ahead: what has no end is --unlimited"
-    ))
+    refused(OrderError::TooFarAhead { field, date, instead })
 }
 
 fn check_reduced_rate(after: &AfterGrace) -> Result<(), VendorError> {
     let rows = [
-        ("database updates a day", after.database_updates, MAX_UPDATES_A_DAY),
-        ("KSN look-ups a minute", after.ksn, MAX_LOOKUPS_A_MINUTE),
+        ("--after-grace-updates", after.database_updates, MAX_UPDATES_A_DAY),
+        ("--after-grace-ksn", after.ksn, MAX_LOOKUPS_A_MINUTE),
     ];
-    for (what, allowance, most) in rows {
+    for (field, allowance, most) in rows {
         if let Allowance::Rate(rate) = allowance
             && rate > most
         {
-            return refused(format!(
-                "{rate} {what} are no less than without a limit: what stays after the grace is 1 to {most}"
-            ));
+            return refused(OrderError::Rate { field, rate, most });
         }
     }
     Ok(())
@@ -88,17 +79,17 @@ pub(super) fn check_new(statement: &Statement, now: Timestamp) -> Result<(), Ven
         return Ok(());
     };
     if subscription.state != VendorState::Active {
-        return refused("a new subscription begins active: issue it, then pause, cancel or block it");
+        return refused(OrderError::NotActive { state: subscription.state });
     }
     if let Some(order) = &subscription.order {
         check_order(order, now)?;
     }
     match subscription.term {
-        Term::Limited { ends_at } if ends_at <= now => refused(format!(
-            "the subscription would end at {ends_at}, before it begins: it is {now}, the end date has passed"
-        )),
+        Term::Limited { ends_at } if ends_at <= now => {
+            refused(OrderError::Passed { field: END, date: ends_at, now })
+        }
         Term::Unlimited { paid_until: Some(paid) } if paid <= now => {
-            refused(format!("the subscription would be paid until {paid}, which has passed: it is {now}"))
+            refused(OrderError::Passed { field: PAID, date: paid, now })
         }
         _ => Ok(()),
     }
@@ -106,26 +97,22 @@ pub(super) fn check_new(statement: &Statement, now: Timestamp) -> Result<(), Ven
 
 fn check_order(order: &Order, now: Timestamp) -> Result<(), VendorError> {
     if order.number.as_ref().is_some_and(|number| number.trim().is_empty()) {
-        return refused("the order number is empty: leave it out where there is none");
+        return refused(OrderError::NoOrderNumber);
     }
     // Somewhere it is tomorrow already.
     let ahead = jiff::SignedDuration::from_secs(DAY_SECONDS);
     let latest = now.checked_add(ahead).unwrap_or(now).to_zoned(TimeZone::UTC).date();
     match order.placed_on {
-        Some(day) if day > latest || day < FIRST_ORDER => refused(format!(
-            "the day of the order, {day}, must lie between {FIRST_ORDER} and {latest}: correct it or leave it out"
-        )),
+        Some(day) if day > latest || day < FIRST_ORDER => refused(OrderError::OrderDay { day, latest }),
         _ => Ok(()),
     }
 }
 
 /// A reason that somebody gave for a change.
 pub(super) fn check_why(why: &str) -> Result<(), VendorError> {
-    let length = why.chars().count();
-    if !(1..=200).contains(&length) || why.chars().any(is_deceptive) {
-        return refused(
-            "a reason has 1 to 200 characters, and no control or invisible characters: say it in one line",
-        );
+    let (found, hidden) = (why.chars().count(), why.chars().any(is_deceptive));
+    if !(1..=MAX_TEXT).contains(&found) || hidden {
+        return refused(OrderError::Reason { found, hidden });
     }
     Ok(())
 }
@@ -164,8 +151,7 @@ pub(super) fn warnings(terms: &Terms) -> Vec<String> {
     let Terms::Subscription(subscription) = terms else { return Vec::new() };
     let mut warnings = Vec::new();
     if matches!(subscription.term, Term::Unlimited { paid_until: None }) {
-        let open_ended =
-            "open-ended: an SVM that is cut off from you runs on for ever; --paid-until bounds that";
+        let open_ended = "an open-ended subscription keeps running for ever on an SVM that cannot reach you; --paid-until limits that";
         warnings.push(open_ended.to_owned());
     }
     let number = subscription.order.as_ref().and_then(|order| order.number.as_deref());
@@ -186,7 +172,7 @@ fn look_alikes(number: &str) -> Option<String> {
         .collect();
     (!found.is_empty() && (mixed || reads_as_latin)).then(|| {
         format!(
-            "the order number has Cyrillic letters that look like Latin ones: {}; who types it in Latin does not find it",
+            "the order number has Cyrillic letters that look like Latin ones: {}; a search with Latin letters does not find it",
             found.join(", ")
         )
     })
@@ -231,7 +217,7 @@ mod tests {
                     c["subscription"]["term"] =
                         json!({"type": "unlimited", "paid_until": "9000-05-01T00:00:00Z"})
                 },
-                "--unlimited",
+                "--open-ended",
             ),
             (|c| c["subscription"]["grace_days"] = json!(1_000_000), "0 to 3650 days"),
             (
@@ -252,7 +238,7 @@ mod tests {
                 },
                 "then pause",
             ),
-            (|c| c["devices"] = json!(1_000_001), "no limit"),
+            (|c| c["devices"] = json!(1_000_001), "--any-devices"),
             (|c| c["fresh_until"] = json!("2026-06-01T12:00:00Z"), "--fresh-for"),
             (
                 |c| {

@@ -1,99 +1,106 @@
-//! What can be typed, and what it means in the library's words.
+//! The commands and their options.
 
 use super::{
     issue_args::Issue,
     select::ListArgs,
-    values::{AfterGraceArgs, Dry, instant, usage},
+    values::{AfterGraceArgs, Dry, instant},
     which::{Resign, Which},
 };
-use crate::{Contact, Parameters, Renewal, Until, VendorError};
+use crate::{Contact, Parameters, Renewal, Until, UsageError, VendorError};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf};
 use svm_core::subscription::{AfterGrace, Version};
 
-/// Issues signed subscription documents and publishes them as static files.
+/// Issue, change and publish subscription keys.
+///
+/// For the provider: each change of a key is signed and stored in the ledger, a folder of plain files. `publish` copies
+/// the signed documents to a folder that any web server can serve.
 #[derive(Parser)]
-#[command(
-    name = "svm-vendor",
-    version,
-    after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage."
-)]
+#[command(name = "svm-vendor", version, after_help = EXIT_CODES)]
 pub(super) struct Cli {
-    /// The ledger folder: provider.toml, trust.d/, keys/
-    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    /// Folder of the ledger, with provider.toml, trust.d/ and keys/
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", help_heading = GLOBAL)]
     pub(super) ledger: PathBuf,
-    /// The private key that signs [default: ~/.config/svm-vendor/ISS.pem]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Private key that signs [default: ~/.config/svm-vendor/ISS.pem]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     pub(super) signing_key: Option<PathBuf>,
-    /// Print facts and errors as JSON
-    #[arg(long, global = true)]
+    /// Print results and errors as JSON
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
+const GLOBAL: &str = "Global options";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed; of several keys, at least one
+  2  wrong usage";
+
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make a signing key, and the ledger where there is none; or register a key that is there
+    /// Make a signing key, and the ledger if it does not exist yet
     Keygen(Keygen),
-    /// Issue a key and print its activation code, once; or many keys alike
+    /// Issue one key, or many equal ones, with activation codes
     Issue(Box<Issue>),
-    /// Move the end date or the paid date of subscriptions
+    /// Give subscriptions a later end date or paid date
     Renew(Renew),
-    /// Interrupt subscriptions; their grace begins
+    /// Pause subscriptions; their grace period begins
     Pause(Which),
-    /// Take back a pause, a cancellation or a block
+    /// Undo a pause, a cancellation or a block
     Resume(Which),
-    /// Cancel subscriptions: at the end of their term, or at once
+    /// Cancel subscriptions, at the end of their term or at once
     Cancel(CancelArgs),
-    /// Withdraw keys at once, without grace
+    /// Block keys at once, without a grace period
     Block(Which),
-    /// Change the devices, the grace or another parameter of keys
+    /// Change the number of devices, the grace period and other terms
     Change(ChangeArgs),
-    /// Sign documents anew, with another signing key or a changed provider.toml
+    /// Sign documents again, after a new signing key or provider.toml
     Resign(Resign),
-    /// Write what changed below DIR, for any web server to serve
+    /// Copy new and changed documents to a folder for a web server
     Publish {
-        /// The root of the published files
+        /// Root folder of the published files
         dir: PathBuf,
         #[command(flatten)]
         dry: Dry,
     },
-    /// Serve what was published, for trials: plain HTTP, on this machine
+    /// Serve published documents on this machine, for trials
     Serve {
-        /// The root of the published files
+        /// Root folder of the published files
         dir: PathBuf,
-        /// Where to listen; port 0 takes one that is free
+        /// Address and port to listen on; port 0 takes a free one
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8470")]
         listen: SocketAddr,
-        /// Listen on an address that other machines reach, too
+        /// Allow an address that other machines can reach
         #[arg(long)]
         public: bool,
     },
-    /// Look at a web server from outside: whether it gives out documents, and no lists of them
+    /// Check a web server from outside, as an agent and as a stranger
     Doctor {
-        /// The address that agents have as source.url
+        /// Address that agents have as source.url
         url: String,
-        /// The certificate authority to trust instead of the system's, a PEM file
+        /// PEM file of the certificate authority to trust, not the system's
         #[arg(long, value_name = "FILE")]
         ca_file: Option<PathBuf>,
     },
-    /// Verify a document and print what it says
+    /// Verify a document and print its content
     Inspect {
-        /// A document, such as a published .jws file
+        /// Document, such as a published .jws file
         file: PathBuf,
-        /// The trusted signers [default: trust.d of the ledger]
+        /// Folder of trusted signers [default: trust.d of the ledger]
         #[arg(long, value_name = "DIR")]
         trust: Option<PathBuf>,
     },
-    /// List the keys of the ledger, all or some
+    /// List the keys of the ledger
     List(ListArgs),
-    /// Show who signs, and how many documents each signed
+    /// List the signers and how many documents each one signed
     Signers,
-    /// Take a signer that signs no document any more out of trust.d
+    /// Remove a signer that signs no document any longer from trust.d
     Retire {
-        /// Its key id, as `signers` shows it
+        /// Key id of the signer, as `svm-vendor signers` shows it
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
@@ -103,19 +110,19 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Keygen {
-    /// Who issues, best your domain: provider.example. Needed for a new ledger
+    /// Name of the issuer, best your domain; a new ledger needs it
     #[arg(long)]
     pub(super) iss: Option<String>,
-    /// Your company's name, for people
+    /// Name of your company, shown to customers
     #[arg(long)]
     pub(super) name: Option<String>,
-    /// Where you help your customers
+    /// Web page where you help customers
     #[arg(long, value_name = "URL")]
     pub(super) support_url: Option<String>,
-    /// Your telephone number
+    /// Telephone number for customers
     #[arg(long)]
     pub(super) phone: Option<String>,
-    /// Where your customers renew
+    /// Web page where customers renew
     #[arg(long, value_name = "URL")]
     pub(super) renewal_url: Option<String>,
 }
@@ -124,7 +131,7 @@ pub(super) struct Keygen {
 pub(super) struct CancelArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// At once and without grace, instead of at the end of the term
+    /// Cancel at once and without grace, not at the end of the term
     #[arg(long)]
     pub(super) now: bool,
 }
@@ -133,16 +140,16 @@ pub(super) struct CancelArgs {
 pub(super) struct Renew {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The new end date of a limited subscription
+    /// New end date of a subscription that has one
     #[arg(long, value_name = "TIME", value_parser = instant, group = "until")]
     ends_at: Option<Timestamp>,
-    /// The new paid date of an unlimited subscription
+    /// New paid date of an unlimited subscription
     #[arg(long, value_name = "TIME", value_parser = instant, group = "until")]
     paid_until: Option<Timestamp>,
-    /// So many days more, from the date held, or from now where it has passed
+    /// Add days to the present date, or to today if that has passed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=36500), group = "until")]
     days: Option<u64>,
-    /// Take an earlier date too, to put a wrong one right
+    /// Allow an earlier date, to correct a wrong one
     #[arg(long)]
     earlier: bool,
 }
@@ -151,24 +158,24 @@ pub(super) struct Renew {
 pub(super) struct ChangeArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// How many devices it protects
+    /// Number of devices that the key protects
     #[arg(long, value_name = "N")]
     devices: Option<u64>,
-    /// Without a limit on devices
+    /// No limit on devices
     #[arg(long, conflicts_with = "devices")]
     any_devices: bool,
-    /// Days of grace
+    /// Length of the grace period in days
     #[arg(long, value_name = "N")]
     grace_days: Option<u64>,
-    /// Whether you renew it without being asked
+    /// Whether you renew the subscription automatically
     #[arg(long, value_name = "true|false")]
     auto_renew: Option<bool>,
     #[command(flatten)]
     after_grace: AfterGraceArgs,
-    /// Nothing stays after the grace
+    /// No updates and no KSN after the grace period
     #[arg(long, conflicts_with_all = ["after_grace_updates", "after_grace_ksn"])]
     after_grace_stop: bool,
-    /// The lowest version of the product that it activates
+    /// Lowest version of the product that the key activates
     #[arg(long, value_name = "VERSION")]
     min_product_version: Option<Version>,
 }
@@ -207,7 +214,7 @@ impl ChangeArgs {
             min_product_version: self.min_product_version.clone(),
         };
         if parameters == Parameters::default() {
-            return usage("say what to change, such as --devices 50; `svm-vendor change --help` lists it");
+            return Err(UsageError::NoChange.into());
         }
         Ok(parameters)
     }

@@ -1,7 +1,7 @@
 //! `doctor`: what a web server makes of the published folder, on the command line.
 
 use super::report::Report;
-use crate::{Ledger, VendorError, doctor};
+use crate::{Ledger, UsageError, VendorError, doctor};
 use doctor::{ExamineError, Finding, Grade};
 use serde_json::json;
 use std::{io, path::PathBuf, time::Duration};
@@ -25,7 +25,7 @@ pub(super) fn examine(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let findings =
         runtime.block_on(doctor::examine(url, ledger, &connection, clock)).map_err(|error| match error {
-            ExamineError::Address(problem) => VendorError::Usage(problem),
+            ExamineError::Address => UsageError::Address.into(),
             ExamineError::Client(error) => VendorError::Connection(error),
         })?;
     let worst = findings.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Ok);

@@ -52,15 +52,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
     };
     let mut printed = report.print(cli.json, &mut io::stdout().lock());
     for note in report.notes.iter().filter(|_| !cli.json) {
-        printed = printed.and_then(|()| output::lines(&mut io::stderr(), note));
+        printed = printed.and_then(|()| output::lines(&mut io::stderr(), &format!("{PROGRAM}: {note}")));
     }
     match printed {
         Ok(()) if report.problems.is_empty() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(REFUSED),
         Err(error) => {
-            // What was done is done; where a code is lost with it, that key is of no use to anybody.
+            // The change stands; a key whose code is lost with the answer is of no use.
             let way_out = report.if_lost.map(|lost| format!("; {lost}")).unwrap_or_default();
-            let said = format!("{PROGRAM}: it was done, but cannot be printed: {error}{way_out}");
+            let said = format!("{PROGRAM}: error: done, but the result cannot be printed: {error}{way_out}");
             output::lines(&mut io::stderr(), &said).ok();
             ExitCode::from(REFUSED)
         }

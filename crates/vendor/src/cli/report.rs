@@ -15,22 +15,22 @@ use svm_core::documents::{ActivationCode, Document, PublicKey, TrustError};
 use svm_core::error_chain::Chain;
 use svm_core::subscription::VendorState;
 
-/// Of more keys than these, people are told how many, and JSON each.
+/// Of more keys than these, people see only the number; JSON has each.
 const MAX_LISTED: usize = 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Report {
     json: Map<String, Value>,
     text: String,
-    /// For people, on standard error: warnings and problems. They are in the JSON too.
+    /// For people, on standard error: warnings and errors. They are in the JSON too.
     pub(super) notes: Vec<String>,
-    /// What could not be done, though the rest was: the exit code says it.
+    /// What failed while the rest was done; the exit code is 1 then.
     pub(super) problems: Vec<String>,
-    /// What is lost where the answer cannot be printed.
+    /// What is lost if the answer cannot be printed.
     pub(super) if_lost: Option<String>,
 }
 
-/// Whether something was done or only tried.
+/// Whether something was done or only rehearsed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {
     Really,
@@ -46,10 +46,17 @@ impl Done {
     fn says(self, what: &str, then: &str) -> String {
         match self {
             Self::Really => format!("{what}{then}\n"),
-            Self::Rehearsed => format!("would be {what}; nothing was written (--dry-run)\n"),
+            Self::Rehearsed => format!("dry run, nothing was written: {what}\n"),
         }
     }
 }
+
+fn counted(keys: usize) -> String {
+    format!("{keys} {}", if keys == 1 { "key" } else { "keys" })
+}
+
+/// What comes after a change.
+const PUBLISH: &str = "\nNext: `svm-vendor publish DIR`, so that agents can fetch it";
 
 impl Report {
     pub(super) fn new(json: Value, text: String) -> Self {
@@ -63,7 +70,7 @@ impl Report {
     /// Prints the facts.
     pub(super) fn print(&self, as_json: bool, to: &mut impl io::Write) -> io::Result<()> {
         if self.json.is_empty() {
-            // All was said before, as by `serve`.
+            // `serve` printed everything before.
         } else if as_json {
             output::json(to, &serde_json::to_string_pretty(&self.json)?)?;
         } else {
@@ -75,11 +82,11 @@ impl Report {
     pub(super) fn with_problems<E: Error>(mut self, problems: &[E]) -> Self {
         self.problems = problems.iter().map(|problem| Chain(problem).to_string()).collect();
         self.json.insert("problems".to_owned(), json!(self.problems));
-        self.notes.extend(self.problems.iter().map(|problem| format!("problem: {problem}")));
+        self.notes.extend(self.problems.iter().map(|problem| format!("error: {problem}")));
         self
     }
 
-    /// So many things are wrong, which the facts name: the exit code tells.
+    /// So many things are wrong; the facts name them, and the exit code is 1.
     pub(super) fn failing(mut self, count: usize) -> Self {
         self.problems.resize(count, String::new());
         self
@@ -109,9 +116,9 @@ impl Report {
             "iss": iss, "kid": kid, "made": made,
             "signing_key": path.to_string_lossy(), "public_key": public.to_string_lossy(),
         });
-        let verb = if made { "made; keep a copy in a safe place" } else { "was there, registered" };
+        let verb = if made { "new: keep a copy in a safe place" } else { "existing, now registered" };
         let text = format!(
-            "signing key  {} ({verb})\npublic key   {} (for your customers' trust.d)\nkey id       {kid}\nissuer       {iss}\n",
+            "signing key  {} ({verb})\npublic key   {} (for trust.d of each SVM)\nkey id       {kid}\nissuer       {iss}\n",
             path.display(),
             public.display()
         );
@@ -123,9 +130,10 @@ impl Report {
         let code = code.reveal();
         let mut json = facts(document);
         json.insert("code".to_owned(), code.as_str().into());
-        let text = format!("activation code  {code} (shown this once)\n{}", lines(&document.statement));
+        let lines = lines(&document.statement);
+        let text = format!("activation code  {code} (shown only once)\n{lines}{}\n", PUBLISH.trim_start());
         let key = &document.statement.key;
-        let if_lost = format!("its activation code is lost: block the key {key} and issue another");
+        let if_lost = format!("the activation code is lost, so block the key {key} and issue another");
         Self { if_lost: Some(if_lost), ..Self::new(json.into(), text) }
     }
 
@@ -134,8 +142,8 @@ impl Report {
         if let Some(file) = file {
             let json = json!({"issued": keys.len(), "codes": file.to_string_lossy()});
             let text = format!(
-                "{} issued; their codes are in {} and nowhere else; publish to let them count\n",
-                keys.len(),
+                "{} issued. The codes are in {} and nowhere else.{PUBLISH}\n",
+                counted(keys.len()),
                 file.display()
             );
             return Self::new(json, text);
@@ -147,7 +155,7 @@ impl Report {
         };
         let all: Vec<Value> = keys.iter().map(of).collect();
         let if_lost =
-            "their activation codes are lost: block the keys, `svm-vendor list` shows them".to_owned();
+            "the activation codes are lost, so block the keys that `svm-vendor list` shows".to_owned();
         let report = Self::new(json!({"issued": keys.len(), "keys": all}), code_lines(keys));
         Self { if_lost: Some(if_lost), ..report }
     }
@@ -156,7 +164,7 @@ impl Report {
     pub(super) fn would_issue(entry: &Entry, count: usize) -> Self {
         let mut claims = entry.document.statement.to_claims();
         claims.insert("iss".to_owned(), entry.document.iss.as_str().into());
-        let what = Done::Rehearsed.says(&format!("{count} issued"), "");
+        let what = Done::Rehearsed.says(&format!("{} issued", counted(count)), "");
         let text = format!("{what}{:#}\n", Value::Object(claims.clone()));
         Self::new(json!({"would_issue": count, "claims": claims}), text).done(Done::Rehearsed)
     }
@@ -167,7 +175,7 @@ impl Report {
         let statement = &entry.document.statement;
         let mut warnings = Vec::new();
         if what == "renewed" && statement.subscription().is_some_and(|s| s.state == VendorState::Paused) {
-            warnings.push("the subscription is still paused: `svm-vendor resume` lets it run".to_owned());
+            warnings.push("the subscription is still paused: `svm-vendor resume` ends the pause".to_owned());
         }
         let mut json = facts(&entry.document);
         if done == Done::Rehearsed {
@@ -176,9 +184,9 @@ impl Report {
         }
         json.insert("done".to_owned(), what.into());
         json.insert("changes".to_owned(), json!(differences));
-        let text = done.says(what, "; publish to let it count");
+        let text = done.says(what, "");
         let text = match done {
-            Done::Really => text + &lines(statement),
+            Done::Really => text + &lines(statement) + PUBLISH.trim_start() + "\n",
             Done::Rehearsed => text + &changes(differences, ""),
         };
         Self::new(json.into(), text).with_warnings(warnings).done(done)
@@ -214,12 +222,12 @@ impl Report {
             ("count".to_owned(), count.into()),
             ("keys".to_owned(), all.into()),
         ]);
-        let mut says = format!("{count} {what}");
+        let mut says = format!("{} {what}", counted(count));
         if let Some(unchanged) = unchanged {
             json.insert("unchanged".to_owned(), unchanged.into());
-            says += &format!(", {unchanged} as they should be");
+            says += &format!(", {unchanged} already up to date");
         }
-        text += &done.says(&says, "; publish to let it count");
+        text += &done.says(&says, if count == 0 { "" } else { PUBLISH });
         Self::new(json.into(), text).with_problems(&problems).done(done)
     }
 
@@ -242,7 +250,7 @@ impl Report {
             }
             json.insert("files".to_owned(), files.into());
         }
-        text += &done.says(&format!("{count} written, {unchanged} unchanged in {}", dir.display()), "");
+        text += &done.says(&format!("{}: {count} written, {unchanged} unchanged", dir.display()), "");
         Self::new(json.into(), text).with_problems(&problems).done(done)
     }
 
@@ -252,7 +260,7 @@ impl Report {
         json.insert("kid".to_owned(), document.kid.as_str().into());
         let claims = Value::Object(document.claims());
         let text = format!(
-            "verified: signed by {} for {} at {}\n{}\n{claims:#}\n",
+            "signature        good\nsigned by        {}\nissuer           {}\nsigned at        {}\n{}\n{claims:#}\n",
             document.kid,
             document.iss,
             document.iat,
@@ -276,16 +284,15 @@ impl Report {
 
     pub(super) fn retired(kid: &str, files: &[PathBuf], done: Done) -> Self {
         let names: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
-        let what = format!("taken out of the ledger: {}", names.join(", "));
-        let then =
-            "; have your customers take the same key out of their trust.d, and destroy the private key";
+        let what = format!("removed: {}", names.join(", "));
+        let then = "\nNext: remove the same file from trust.d of each SVM, and destroy the private key";
         Self::new(json!({"kid": kid, "removed": names}), done.says(&what, then)).done(done)
     }
 }
 
 fn changes(differences: &[Difference], indent: &str) -> String {
     if differences.is_empty() {
-        return format!("{indent}(every claim stays as it is)\n");
+        return format!("{indent}(no claim changes)\n");
     }
     differences.iter().map(|difference| format!("{indent}{difference}\n")).collect()
 }

@@ -1,4 +1,4 @@
-//! `list`: which keys, and how they are shown.
+//! `list`: which keys are listed, and how.
 
 use super::{
     report::Report,
@@ -24,38 +24,39 @@ enum StateArg {
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    /// Only these, by their ids [default: all]
+    /// Ids of the keys to list [default: all]
     #[arg(value_name = "KEY")]
     keys: Vec<String>,
-    /// Only in this state; more than one may be given
+    /// Only keys in this state; can be given several times
     #[arg(long, value_enum)]
     state: Vec<StateArg>,
-    /// Only of this kind
+    /// Only keys of this kind
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
-    /// Only ordered through this channel
+    /// Only keys ordered through this channel
     #[arg(long, value_enum)]
     channel: Option<ChannelArg>,
-    /// Only those that you renew without being asked
+    /// Only keys that you renew automatically
     #[arg(long)]
     auto_renew: bool,
-    /// Only those whose end or paid date comes within so many days or has passed, the nearest first
+    /// Only keys whose end or paid date is within DAYS or past; nearest first
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(0..=36500))]
     expiring_within: Option<u64>,
-    /// Only those whose document is by the signer with this key id
+    /// Only keys signed by the signer with this key id
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     signer: Option<String>,
-    /// Print nothing but their ids, one a line, as the other commands read them with `-`
+    /// Print only ids, one a line; other commands read them with `-`
     #[arg(long, conflicts_with = "history")]
     ids: bool,
-    /// Show what was done with each, too
+    /// Show the history of each key
     #[arg(long)]
     history: bool,
 }
 
 impl ListArgs {
-    /// The answer in the form that is asked for: of a hundred thousand keys, one is enough to hold.
+    /// The answer in one form only: the ledger may have a hundred thousand keys.
     pub(super) fn report(&self, listing: Listing, now: Timestamp, as_json: bool) -> Report {
+        let any = !listing.entries.is_empty();
         let mut entries: Vec<Entry> =
             listing.entries.into_iter().filter(|entry| self.takes(entry, now)).collect();
         if self.expiring_within.is_some() {
@@ -68,9 +69,19 @@ impl ListArgs {
                 Report::new(json!({ "keys": keys }), String::new())
             }
             () if self.ids => Report::new(json!({}), entries.iter().map(id).collect()),
+            () if entries.is_empty() => Report::new(json!({}), Self::none(any)),
             () => Report::new(json!({}), table(&entries, self.history, now)),
         };
         report.with_problems(&listing.problems)
+    }
+
+    /// What is said if there is nothing to list.
+    fn none(any: bool) -> String {
+        match any {
+            true => "no key matches",
+            false => "the ledger has no keys: `svm-vendor issue` makes one",
+        }
+        .to_owned()
     }
 
     fn takes(&self, entry: &Entry, now: Timestamp) -> bool {
@@ -100,17 +111,17 @@ impl From<StateArg> for VendorState {
     }
 }
 
-const HEADS: [&str; 8] = ["KEY", "STATE", "TERM", "RENEWAL", "GRACE", "DEVICES", "CHANNEL", "REV"];
+const HEADS: [&str; 7] = ["KEY", "STATE", "TERM", "RENEWAL", "GRACE", "DEVICES", "CHANNEL"];
 
 fn table(entries: &[Entry], history: bool, now: Timestamp) -> String {
-    let rows: Vec<[String; 8]> = entries.iter().map(|entry| row(&entry.document.statement, now)).collect();
+    let rows: Vec<[String; 7]> = entries.iter().map(|entry| row(&entry.document.statement, now)).collect();
     let mut widths = HEADS.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: &[String; 8]| {
+    let line = |cells: &[String; 7]| {
         let cells = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
@@ -125,7 +136,7 @@ fn table(entries: &[Entry], history: bool, now: Timestamp) -> String {
     text
 }
 
-fn row(statement: &Statement, now: Timestamp) -> [String; 8] {
+fn row(statement: &Statement, now: Timestamp) -> [String; 7] {
     let subscription = statement.subscription();
     let none = || "-".to_owned();
     let channel = subscription.and_then(|s| s.order.as_ref()?.channel);
@@ -133,17 +144,16 @@ fn row(statement: &Statement, now: Timestamp) -> [String; 8] {
         statement.key.to_string(),
         words::state_word(statement).to_owned(),
         term(statement, now),
-        subscription.map_or_else(none, |s| if s.auto_renew { "auto" } else { "asked for" }.to_owned()),
-        subscription.map_or_else(none, |s| format!("{} days", s.grace_days)),
-        words::devices(statement),
+        subscription.map_or_else(none, |s| if s.auto_renew { "auto" } else { "manual" }.to_owned()),
+        subscription.map_or_else(none, |s| words::days(s.grace_days)),
+        statement.devices.map_or_else(|| "any".to_owned(), |devices| devices.to_string()),
         channel.map_or_else(none, |channel| json!(channel).as_str().unwrap_or_default().to_owned()),
-        statement.rev.to_string(),
     ]
 }
 
-/// As [`words::term`], but it says what has passed, and a midnight is its date.
+/// As [`words::term`], but it says what has passed, and days are enough: a line has 80 columns.
 fn term(statement: &Statement, now: Timestamp) -> String {
-    let shown = |at: Timestamp| at.to_string().replace("T00:00:00Z", "");
+    let shown = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
     match &statement.terms {
         Terms::Subscription(s) => match s.term {
             Term::Limited { ends_at } if ends_at <= now => format!("ended {}", shown(ends_at)),

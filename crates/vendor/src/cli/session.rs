@@ -6,7 +6,10 @@ use super::{
     report::{Done, Report, code_lines},
     which::{Named, Resign, Which},
 };
-use crate::{Change, Ledger, Profile, Provider, ToResign, VendorError, files, provider::read_or_make_key};
+use crate::{
+    Change, IssuerError, Ledger, OrderError, Profile, Provider, ToResign, UsageError, VendorError, files,
+    provider::read_or_make_key,
+};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use svm_core::documents::SigningKey;
@@ -20,7 +23,7 @@ pub(super) struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Opens the ledger, and closes its keys to others where a clone by git left them open.
+    /// Opens the ledger, and closes its keys to other users if a clone by git left them open.
     pub(super) fn ledger(&self, rehearsed: bool) -> Result<(Ledger, Vec<String>), VendorError> {
         let ledger = Ledger::open(&self.cli.ledger)?;
         let warnings = close(&ledger, rehearsed);
@@ -40,11 +43,7 @@ impl Session<'_> {
         if let Some(path) = &self.cli.signing_key {
             return Ok(path.clone());
         }
-        let home = self.home.ok_or_else(|| {
-            VendorError::Usage(
-                "there is no home folder (HOME) for the signing key: give --signing-key".to_owned(),
-            )
-        })?;
+        let home = self.home.ok_or(UsageError::NoHome)?;
         // An issuer may be an address with slashes.
         let name: String = iss
             .chars()
@@ -60,30 +59,21 @@ impl Session<'_> {
             Err(error) => return Err(error),
         };
         let profile = match (held, &args.iss) {
-            (None, None) => {
-                return Err(VendorError::Usage(
-                    "a new ledger needs --iss, best your domain: --iss provider.example".to_owned(),
-                ));
-            }
+            (None, None) => return Err(UsageError::NoIssuer.into()),
             (None, Some(iss)) => Profile { iss: iss.clone(), vendor: args.contact() },
             (Some(held), Some(iss)) if held.iss != *iss => {
-                return Err(VendorError::Issuer(format!(
-                    "this ledger belongs to {}: give another issuer its own with --ledger",
-                    held.iss
-                )));
+                return Err(IssuerError::Other { held: held.iss, given: iss.clone() }.into());
             }
             (Some(held), _) => {
                 let contact = args.contact();
                 if contact != Default::default() && contact != held.vendor {
-                    return Err(VendorError::Usage(
-                        "the ledger has its provider.toml already: edit name, support_url, phone and renewal_url there".to_owned(),
-                    ));
+                    return Err(UsageError::ProfileExists.into());
                 }
                 held
             }
         };
         profile.check()?;
-        profile.vendor.check().map_err(VendorError::Order)?;
+        profile.vendor.check().map_err(OrderError::Contact)?;
         let path = self.key_path(&profile.iss)?;
         let (key, made) = read_or_make_key(&path, &self.cli.ledger)?;
         let public = key.public();
@@ -128,10 +118,7 @@ impl Session<'_> {
         let count = usize::try_from(args.count.unwrap_or(1)).unwrap_or(usize::MAX);
         let file = args.codes_to.as_deref();
         if let Some(file) = file.filter(|file| file.symlink_metadata().is_ok()) {
-            return Err(VendorError::Usage(format!(
-                "{} is there already, and codes are never written over: give --codes-to another path",
-                file.display()
-            )));
+            return Err(UsageError::CodesExist { path: file.to_owned() }.into());
         }
         if rehearses {
             // All are alike.
@@ -154,13 +141,14 @@ fn close(ledger: &Ledger, rehearsed: bool) -> Vec<String> {
     if !ledger.is_open_to_others() {
         return Vec::new();
     }
-    let open = "other users of this machine could read the folder of keys, as git leaves it";
+    let keys = ledger.keys();
+    let open = format!("other users of this machine can read {} (git keeps no such modes)", keys.display());
     let then = match rehearsed {
-        true => ": without --dry-run it is closed".to_owned(),
+        true => "without --dry-run its mode becomes 0700".to_owned(),
         false => match ledger.close_to_others() {
-            Ok(()) => ": closed, it has mode 0700 now".to_owned(),
-            Err(error) => format!(", and it is still open: {}; `chmod 700` it", Chain(&error)),
+            Ok(()) => "its mode is now 0700".to_owned(),
+            Err(error) => format!("{}; run `chmod 700` on it", Chain(&error)),
         },
     };
-    vec![format!("{open}{then}")]
+    vec![format!("{open}: {then}")]
 }

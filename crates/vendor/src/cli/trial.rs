@@ -1,7 +1,7 @@
 //! `serve`: the small web server on the command line.
 
 use super::{output, report::Report};
-use crate::{VendorError, serve};
+use crate::{UsageError, VendorError, serve};
 use serde_json::json;
 use std::{io, net::SocketAddr, path::Path};
 use tokio::{
@@ -17,10 +17,7 @@ pub(super) fn serve(
     as_json: bool,
 ) -> Result<Report, VendorError> {
     if !listen.ip().is_loopback() && !public {
-        return Err(VendorError::Usage(format!(
-            "{listen} is reached from other machines, and this server is for trials: it speaks plain HTTP and \
-             bounds nobody. Say --public where that is meant, or use a real web server"
-        )));
+        return Err(UsageError::Public { listen }.into());
     }
     if !dir.is_dir() {
         let source = io::Error::from(io::ErrorKind::NotADirectory);
@@ -48,7 +45,7 @@ pub(super) fn serve(
     Ok(Report::default())
 }
 
-/// Says where it is before the first request; nobody who reads it is no reason not to serve.
+/// Says where it is before the first request. It serves also if this cannot be printed.
 fn announce(dir: &Path, at: SocketAddr, as_json: bool) {
     if as_json {
         let address = json!({"url": format!("http://{at}"), "folder": dir.to_string_lossy()});
@@ -56,13 +53,13 @@ fn announce(dir: &Path, at: SocketAddr, as_json: bool) {
         return;
     }
     let address = format!(
-        "svm-vendor: serves {} at http://{at}, the source.url of an agent. For trials: plain HTTP, nobody is bounded; \
-         Ctrl-C ends it",
+        "svm-vendor: serving {} at http://{at}; set this address as source.url of an agent.\n\
+         svm-vendor: for trials only: plain HTTP, no limits. Press Ctrl-C to stop.",
         dir.display()
     );
     output::lines(&mut io::stderr(), &address).ok();
     if !dir.join("v1/keys").is_dir() {
-        let nothing = "svm-vendor: nothing is published there yet: `svm-vendor publish` does it";
+        let nothing = "svm-vendor: nothing is published there yet: run `svm-vendor publish`";
         output::lines(&mut io::stderr(), nothing).ok();
     }
 }

@@ -1,23 +1,23 @@
 //! The arguments that several commands take, and what is typed for them.
 
-use crate::{KeyRef, VendorError};
+use crate::{KeyRef, UsageError};
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use svm_core::subscription::{AfterGrace, Allowance, Channel, KeyId, KeyKind, read_instant};
 
 #[derive(Clone, Copy, Args)]
 pub(super) struct Dry {
-    /// Check everything and print what would be; write nothing
+    /// Check everything and print the result, but write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 #[derive(Args)]
 pub(super) struct AfterGraceArgs {
-    /// Database updates a day that stay after the grace [default: none]
+    /// Database updates a day after the grace period [default: none]
     #[arg(long, value_name = "N")]
     after_grace_updates: Option<u64>,
-    /// KSN look-ups a minute that stay after the grace [default: none]
+    /// KSN look-ups a minute after the grace period [default: none]
     #[arg(long, value_name = "N")]
     after_grace_ksn: Option<u64>,
 }
@@ -74,9 +74,7 @@ pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
     let read = KeyRef::parse(text);
     match read {
         Ok(KeyRef::Id(read)) if read == id && text != "-" => Ok(id),
-        _ => Err("other commands would take this id for an activation code, a file of the ledger or standard input: \
-                  choose another"
-            .to_owned()),
+        _ => Err(UsageError::AmbiguousId.to_string()),
     }
 }
 
@@ -85,9 +83,8 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let midnight = || date(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
     match read_instant(text) {
         Ok(at) => Ok(at),
-        Err(_) => {
-            midnight().ok_or_else(|| "a time is 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned())
-        }
+        Err(_) => midnight()
+            .ok_or_else(|| "write a time as 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned()),
     }
 }
 
@@ -98,9 +95,5 @@ pub(super) fn date(text: &str) -> Result<Date, String> {
         _ => byte.is_ascii_digit(),
     });
     let date = text.parse::<Date>().ok().filter(|_| is_date && text.len() == 10);
-    date.ok_or_else(|| "a date is 2026-12-31".to_owned())
-}
-
-pub(super) fn usage<T>(message: &str) -> Result<T, VendorError> {
-    Err(VendorError::Usage(message.to_owned()))
+    date.ok_or_else(|| "write a date as 2026-12-31".to_owned())
 }

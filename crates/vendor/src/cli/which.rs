@@ -1,7 +1,7 @@
-//! How commands are told which keys they are for.
+//! The keys that a command is for.
 
-use super::values::{Dry, usage};
-use crate::{KeyRef, VendorError};
+use super::values::Dry;
+use crate::{KeyRef, UsageError, VendorError};
 use clap::Args;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,11 +13,11 @@ const MAX_LIST_BYTES: u64 = 64 * 1024 * 1024;
 
 #[derive(Args)]
 pub(super) struct Which {
-    /// Ids, activation codes (other users of this machine see a code that is typed here) or files of the ledger;
-    /// `-` reads them from standard input, one a line
+    /// Key id, activation code or file of the ledger; `-` reads them from standard input, one a
+    /// line. Prefer the id: other users of this machine can see a code that is typed here
     #[arg(value_name = "KEY", required = true)]
     keys: Vec<String>,
-    /// The reason, for the history of the key; no document has it
+    /// Reason, for the history in the ledger; it is not published
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
     #[command(flatten)]
@@ -26,13 +26,13 @@ pub(super) struct Which {
 
 #[derive(Args)]
 pub(super) struct Resign {
-    /// As of the other commands: ids, codes, files, or `-`
+    /// Key id, activation code or file of the ledger; `-` reads standard input
     #[arg(value_name = "KEY", conflicts_with = "all")]
     keys: Vec<String>,
-    /// Every key whose document is by another signing key, or has not the present provider.toml
+    /// All keys signed by another key, or with an older provider.toml
     #[arg(long)]
     pub(super) all: bool,
-    /// The reason, for the history of the key; no document has it
+    /// Reason, for the history in the ledger; it is not published
     #[arg(long, value_name = "TEXT")]
     pub(super) why: Option<String>,
     #[command(flatten)]
@@ -83,7 +83,7 @@ impl Which {
 impl Resign {
     pub(super) fn keys(&self) -> Result<Named, VendorError> {
         if self.keys.is_empty() {
-            return usage("say which keys are to be signed anew, or --all");
+            return Err(UsageError::NoKeys.into());
         }
         named(&self.keys)
     }

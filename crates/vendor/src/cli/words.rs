@@ -24,7 +24,7 @@ pub(super) fn with_history(entry: &Entry) -> Value {
 }
 
 pub(super) fn lines(statement: &Statement) -> String {
-    let grace = statement.subscription().map(|s| format!("{} days", s.grace_days));
+    let grace = statement.subscription().map(|s| days(s.grace_days));
     let fresh = statement.fresh_until.map(|at| at.to_string());
     let rows = [
         ("key", Some(statement.key.to_string())),
@@ -57,6 +57,10 @@ pub(super) fn state_word(statement: &Statement) -> &'static str {
     }
 }
 
+pub(super) fn days(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "day" } else { "days" })
+}
+
 /// The end or the paid date.
 pub(super) fn date(statement: &Statement) -> Option<Timestamp> {
     match statement.subscription()?.term {
@@ -67,7 +71,7 @@ pub(super) fn date(statement: &Statement) -> Option<Timestamp> {
 
 pub(super) fn term(statement: &Statement) -> String {
     match &statement.terms {
-        Terms::Licence(licence) => format!("{} days from first use", licence.period_days),
+        Terms::Licence(licence) => format!("{} from first use", days(licence.period_days)),
         Terms::Subscription(subscription) => match subscription.term {
             Term::Limited { ends_at } => format!("ends {ends_at}"),
             Term::Unlimited { paid_until: Some(paid) } => format!("paid until {paid}"),
@@ -77,5 +81,5 @@ pub(super) fn term(statement: &Statement) -> String {
 }
 
 pub(super) fn devices(statement: &Statement) -> String {
-    statement.devices.map_or_else(|| "any".to_owned(), |devices| devices.to_string())
+    statement.devices.map_or_else(|| "no limit".to_owned(), |devices| devices.to_string())
 }

@@ -1,4 +1,15 @@
-//! What the vendor's tool refuses or could not do, each with a code for scripts.
+//! What the provider's tool refuses or could not do, each with a code for scripts.
+
+mod change;
+mod ledger;
+mod order;
+mod usage;
+
+pub use change::ChangeError;
+pub use ledger::{Damage, InUse, IssuerError, ProfileError};
+pub use order::{ContactError, ContactProblem, MAX_DAYS, MAX_DEVICES, OrderError};
+pub(crate) use order::{FIRST_ORDER, MAX_AHEAD_DAYS, MAX_TEXT};
+pub use usage::UsageError;
 
 use jiff::Timestamp;
 use std::{io, path::PathBuf};
@@ -10,30 +21,28 @@ use svm_core::subscription::{KeyId, Refusal};
 #[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum VendorError {
-    /// The command line asks for what does not go together.
-    #[error("{0}")]
-    Usage(String),
-    /// The order makes no sense.
-    #[error("{0}")]
-    Order(String),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Order(#[from] OrderError),
     /// The key is not in a state in which this can be done.
-    #[error("{0}")]
-    NotPossible(String),
+    #[error(transparent)]
+    NotPossible(#[from] ChangeError),
     /// No key of the ledger has this id or code. It is not quoted: it may be a code with a typing error.
-    #[error("no key of the ledger has this id, and it is not the code of one: `svm-vendor list` shows the keys{}", .typing.as_ref().map(|e| format!("; if it is a code: {e}")).unwrap_or_default())]
+    #[error("no key of the ledger has this id or activation code: `svm-vendor list` shows the keys{}", .typing.as_ref().map(|e| format!("; if it is a code: {e}")).unwrap_or_default())]
     UnknownKey {
         /// What is wrong with it as a code.
         typing: Option<CodeError>,
     },
-    /// The key id is used already.
-    #[error("the key id {id} is used already: each key has its own, leave --key-id out to have one made")]
+    #[error(
+        "the key id {id} is already used, and each key has its own: choose another, or leave --key-id out"
+    )]
     KeyIdTaken { id: KeyId },
-    /// The code is used already.
-    #[error("this activation code is used already: each key has its own, issue again with a new one")]
+    #[error("this activation code is already used, and each key has its own: issue again with another code")]
     CodeTaken,
     /// The last change was signed after the time that it is now.
     #[error(
-        "the clock shows {now}, and the last change of this key was signed at {last}: set the clock of this machine first"
+        "the clock of this machine shows {now}, but the last change of this key was signed at {last}: set the clock first"
     )]
     ClockBehind {
         /// The time handed in.
@@ -47,33 +56,37 @@ pub enum VendorError {
     /// A code could not be made or read.
     #[error(transparent)]
     Code(#[from] CodeError),
-    /// The signing key.
     #[error(transparent)]
     SigningKey(#[from] SigningKeyError),
-    /// The signing key would lie in the ledger, which is for sharing.
-    #[error("{} lies inside the ledger, which is made to be shared: give --signing-key a path outside", path.display())]
-    KeyInLedger { path: PathBuf },
-    /// The signing key is not one of the ledger's signers.
     #[error(
-        "the signing key {kid} is not among the ledger's signers in trust.d: `svm-vendor keygen --signing-key PATH` adds it"
+        "the signing key {} would lie inside the ledger, which is made to be shared: give --signing-key a path outside", path.display()
+    )]
+    KeyInLedger { path: PathBuf },
+    #[error(
+        "the signing key {kid} is not one of the ledger's signers: `svm-vendor keygen --signing-key PATH` adds it"
     )]
     UnknownSigner { kid: String },
     /// A signer's file.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// There is no ledger here.
-    #[error("{} is not a ledger: `svm-vendor keygen --iss NAME` makes one, --ledger says where it is", path.display())]
+    #[error(
+        "{} is not a ledger: name its folder with --ledger, or make one with `svm-vendor keygen --iss NAME`", path.display()
+    )]
     NotALedger { path: PathBuf },
-    /// The ledger belongs to another issuer, or none was named for a new one.
-    #[error("{0}")]
-    Issuer(String),
-    /// A file of the ledger is not as it was written.
-    #[error("{} {problem}: nobody but svm-vendor changes it, take it back from git or a copy", path.display())]
-    Damaged { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    #[error(
+        "cannot use {}: {problem}; only svm-vendor may change this file, so restore it from git or a backup", path.display()
+    )]
+    Damaged {
+        path: PathBuf,
+        #[source]
+        problem: Damage,
+    },
     /// A file of the ledger that git could not merge.
     #[error(
-        "{} has a merge conflict in it: take the side with the higher `rev` whole (`git checkout --ours` or `--theirs` \
-         with this path, then `git add`), then make the other side's change again with svm-vendor", path.display()
+        "{} has a merge conflict: take the side with the higher `rev` whole (`git checkout --ours` or `--theirs` with this \
+         path, then `git add`), then make the change of the other side again with svm-vendor", path.display()
     )]
     Conflict { path: PathBuf },
     /// Two keys have one id, as when two clones of the ledger issued it.
@@ -83,9 +96,9 @@ pub enum VendorError {
     KeyIdTwice { id: KeyId, paths: [PathBuf; 2] },
     /// What is published is not older than what the ledger has, and is another document.
     #[error(
-        "the published document of {id} has revision {published} and is not the ledger's, which has {held}: {}",
-        if published > held { "this ledger is behind, `git pull` first or take the newer side of the merge" }
-        else { "two clones changed the key, `svm-vendor resign` with its id makes a revision above both" }
+        "the published document of {id} has revision {published}, and the ledger has another document with revision {held}: {}",
+        if published > held { "this ledger is behind, so `git pull` first or take the newer side of the merge" }
+        else { "two clones of the ledger changed the key, and `svm-vendor resign` with its id makes a revision above both" }
     )]
     PublishedElsewhere {
         id: KeyId,
@@ -94,9 +107,8 @@ pub enum VendorError {
         /// The revision of the ledger.
         held: u64,
     },
-    /// A signer that still is needed.
-    #[error("{0}")]
-    SignerInUse(String),
+    #[error(transparent)]
+    SignerInUse(#[from] InUse),
     /// No signer of the ledger has this key id.
     #[error("no signer of the ledger has the key id {kid}: `svm-vendor signers` shows them")]
     NoSuchSigner { kid: String },
@@ -108,12 +120,24 @@ pub enum VendorError {
         #[source]
         problem: Box<VendorError>,
     },
-    /// `provider.toml` cannot be used.
-    #[error("{} cannot be used: {problem}", path.display())]
-    Profile { path: PathBuf, problem: String },
+    /// The signers that are still needed are not known.
+    #[error(
+        "a key of the ledger cannot be read, so its signer is unknown and none is retired; repair the key first"
+    )]
+    UnknownUse {
+        #[source]
+        problem: Box<VendorError>,
+    },
+    #[error("cannot use {}: {problem}", path.display())]
+    Profile {
+        path: PathBuf,
+        #[source]
+        problem: ProfileError,
+    },
     /// A text of the ledger has characters in it that steer a terminal or hide from a reader.
     #[error(
-        "{}:{line}: {} stands in {what}, where it could steer a terminal or hide: write plain text in its place, or take the file back from git or a copy",
+        "{}:{line}: {} stands in {what} and could steer a terminal or hide text: replace it with plain text, or restore \
+         the file from git or a backup",
         path.display(), character.escape_unicode()
     )]
     Deceptive {
@@ -160,7 +184,7 @@ impl VendorError {
             Self::PublishedElsewhere { .. } => "published_elsewhere",
             Self::SignerInUse(_) => "signer_in_use",
             Self::NoSuchSigner { .. } => "no_such_signer",
-            Self::OfKey { problem, .. } => problem.code(),
+            Self::OfKey { problem, .. } | Self::UnknownUse { problem } => problem.code(),
             Self::Profile { .. } => "provider_file",
             Self::Deceptive { .. } => "ledger_damaged",
             Self::Connection(_) => "connection",
