@@ -67,7 +67,7 @@ fn the_monthly_routine_renews_what_a_list_names() {
     let again = provider.text(&["list", "--auto-renew", "--expiring-within=7", "--ids"]);
     assert_eq!(again, "");
     let output = provider.feed(&["renew", "-", "--days=30"], &again);
-    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).starts_with("0 renewed"));
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).starts_with("0 keys renewed"));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn of_many_each_is_changed_or_refused_for_itself() {
     provider.ok(&["block", file.to_str().unwrap()]);
     let text = provider.run(&["pause", "A", "B"]);
     assert!(
-        String::from_utf8_lossy(&text.stdout).contains("2 keys paused\nNext: `svm-vendor publish DIR`"),
+        String::from_utf8_lossy(&text.stdout).contains("1 key paused\nNext: `svm-vendor publish DIR`"),
         "{text:?}"
     );
     // What can be no key is known before anything is changed.
