@@ -30,4 +30,5 @@ mod revisions;
 mod schema;
 mod secrets;
 mod status;
+mod take_over;
 mod time;

@@ -317,9 +317,14 @@ impl Agent {
 
     /// Waits until nothing waits for the destination `console`.
     pub fn settled(&self) {
+        self.settled_at("console");
+    }
+
+    /// Waits until nothing waits for a destination.
+    pub fn settled_at(&self, destination: &str) {
         wait_for("everything to be delivered", 60, || {
             let status = self.ask(&["status"]).ok()?;
-            (status["destinations"]["console"]["waiting"] == 0).then_some(())
+            (status["destinations"][destination]["waiting"] == 0).then_some(())
         });
     }
 }
