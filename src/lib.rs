@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod activation;
+pub mod bundle;
 pub mod certificates;
 pub mod cli;
 pub mod config;

@@ -108,6 +108,12 @@ pub(super) enum Command {
     Report,
     /// Look at everything that this SVM needs, say what is wrong and what to do; changes nothing
     Doctor,
+    /// Write what support needs to know into one archive, without secrets
+    SupportBundle {
+        /// The archive [default: svm-agent-support-HOST-TIME.tar.zst in this folder]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Answer as a plug-in of Nagios or Icinga does
     Check(CheckArguments),
     /// Show this SVM's id, or give it up before an image is made

@@ -36,6 +36,7 @@ pub(super) fn run(cli: Cli, out: &mut Out) -> Result<u8, CliError> {
         }
         Command::Simulate { file: Some(file), table, .. } => super::timeline::scenario(file, *table, out),
         Command::Doctor => super::doctor::run(&cli, out),
+        Command::SupportBundle { output } => super::support_bundle::run(&cli, output.as_deref(), out),
         Command::Check(asked) => Ok(super::check::run(&cli, asked)),
         Command::Config { command } => super::config::run(&cli, command, out),
         Command::Reload { quiet, .. } => super::config::reload(&cli, *quiet, out),
@@ -251,6 +252,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
         }
         Command::Renewal(_)
         | Command::Doctor
+        | Command::SupportBundle { .. }
         | Command::Check(_)
         | Command::Identity { .. }
         | Command::Run

@@ -19,6 +19,7 @@ pub(crate) mod paste;
 mod reach;
 mod renewal;
 mod show;
+mod support_bundle;
 mod timeline;
 mod updates;
 

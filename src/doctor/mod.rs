@@ -16,10 +16,12 @@ use crate::config::Settings;
 use context::DoctorContext;
 use finding::Findings;
 pub use finding::{Area, Finding, Grade};
+pub use settings::places_of;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+pub use system::asleep;
 use svm_core::settings::SettingsError;
 
 /// All looks together end by then.

@@ -60,7 +60,7 @@ pub(super) fn check(files: &[PathBuf], read: &Result<Settings, SettingsError>) -
 
 /// Of settings that are wrong, the places alone, as far as they can be read; the rest is as by default. So the doctor
 /// goes on with what does not need the others.
-pub(super) fn places_of(files: &[PathBuf]) -> Option<Settings> {
+pub fn places_of(files: &[PathBuf]) -> Option<Settings> {
     let mut places: Vec<(OsString, OsString)> = Vec::new();
     for file in files {
         let text = svm_core::files::read_text_bounded(file, MAX_FILE).unwrap_or_default();

@@ -34,7 +34,7 @@ const OURS: [&str; 3] = ["svm-agent.service", "svm-agent.socket", "svm-agent-que
 
 /// Whether the agent does not run and systemd would start it for whoever connects to its sockets: the doctor changes
 /// nothing, so it does not ask then.
-pub(super) fn asleep(settings: &Settings) -> bool {
+pub fn asleep(settings: &Settings) -> bool {
     if !booted() || settings.runtime_dir != Path::new(RUNTIME_DIR) {
         return false;
     }

@@ -4,6 +4,7 @@
 //! not, the file is read as it lies, without one. Whoever may not read the folder is told so.
 
 use crate::storage::error::StoreError;
+use crate::storage::history::{self, EventRow, Listing};
 use crate::storage::sql;
 use crate::storage::types::StoredDocument;
 use rusqlite::{Connection, OpenFlags};
@@ -67,6 +68,15 @@ pub fn inspect(folder: &Path, running: bool, patience: Duration) -> Result<Inspe
 /// As there.
 pub fn held_papers(folder: &Path, running: bool) -> Result<Vec<StoredDocument>, InspectError> {
     sql::papers(&open(folder, running)?.0).map_err(failed)
+}
+
+/// The newest events, at most `most`, newest first.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn newest_events(folder: &Path, running: bool, most: usize) -> Result<Vec<EventRow>, InspectError> {
+    let listing = Listing { most, ..Listing::default() };
+    history::events(&open(folder, running)?.0, &listing).map_err(failed)
 }
 
 fn failed(error: rusqlite::Error) -> InspectError {

@@ -19,6 +19,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// So much of an answer is read.
 pub const MAX_OUTPUT: u64 = 256 * 1024;
 
+/// So much of a journal, in bytes.
+pub const MAX_JOURNAL: u64 = 4 * 1024 * 1024;
+
 /// Why systemd did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SystemctlError {
@@ -364,7 +367,40 @@ pub(crate) fn parse_run_end(kinds: &str) -> Option<RunEnd> {
     }
 }
 
+/// The version of systemd, such as `252.39-1~deb12u1`.
+///
+/// # Errors
+/// [`SystemctlError`].
+pub async fn version() -> Result<String, SystemctlError> {
+    let mut command = Command::new("systemctl");
+    command.args(["show", "--no-pager", "--property", "Version", "--value"]);
+    Ok(ask("systemctl", "show", command, TIMEOUT).await?.trim().to_owned())
+}
+
+/// The journal of the units whose names match a pattern and of one more unit, of so many days: the newest entry first, at most
+/// [`MAX_JOURNAL`] bytes, times in UTC.
+///
+/// # Errors
+/// [`SystemctlError`]; a user who may not read the journal gets an empty text.
+pub async fn journal(pattern: &str, unit: &str, days: u16) -> Result<String, SystemctlError> {
+    let mut command = Command::new("journalctl");
+    // The newest first: of what is too long for an answer, the oldest is left out.
+    command.args(["--quiet", "--no-pager", "--utc", "--output=short-iso", "--reverse"]);
+    command.arg(format!("--since=-{days}days")).arg(format!("--unit={pattern}")).arg(format!("--unit={unit}"));
+    ask_up_to(MAX_JOURNAL, "journalctl", "read", command, TIMEOUT).await
+}
+
 async fn ask(
+    program: &'static str,
+    verb: &'static str,
+    command: Command,
+    patience: Duration,
+) -> Result<String, SystemctlError> {
+    ask_up_to(MAX_OUTPUT, program, verb, command, patience).await
+}
+
+async fn ask_up_to(
+    max_output: u64,
     program: &'static str,
     verb: &'static str,
     mut command: Command,
@@ -381,26 +417,29 @@ async fn ask(
     let mut child = command.spawn().map_err(not_run)?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let answered = async {
-        let (logged_at, complained) = tokio::join!(bounded(stdout), bounded(stderr));
-        Ok::<_, std::io::Error>((child.wait().await?, logged_at?, complained?))
+        let (printed, complained) = tokio::join!(bounded(stdout, max_output), bounded(stderr, MAX_OUTPUT));
+        Ok::<_, std::io::Error>((child.wait().await?, printed?, complained?))
     };
     let answered = tokio::time::timeout(patience, answered).await;
-    let (status, logged_at, complained) = answered
+    let (status, printed, complained) = answered
         .map_err(|_| SystemctlError::TimedOut { program, seconds: patience.as_secs() })?
         .map_err(not_run)?;
     if status.success() {
-        return Ok(logged_at);
+        return Ok(printed);
     }
-    let answer = complained.lines().chain(logged_at.lines()).find(|line| !line.trim().is_empty());
+    let answer = complained.lines().chain(printed.lines()).find(|line| !line.trim().is_empty());
     let answer = answer.map_or_else(|| status.to_string(), |line| line.trim().chars().take(300).collect());
     Err(SystemctlError::Failed { program, verb, answer })
 }
 
 /// What a pipe brings, as text; what is too much is read and forgotten, so that nobody waits to write it.
-async fn bounded(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<String> {
+async fn bounded(
+    pipe: Option<impl tokio::io::AsyncRead + Unpin>,
+    max_output: u64,
+) -> std::io::Result<String> {
     let Some(mut pipe) = pipe else { return Ok(String::new()) };
     let mut kept = Vec::new();
-    (&mut pipe).take(MAX_OUTPUT).read_to_end(&mut kept).await?;
+    (&mut pipe).take(max_output).read_to_end(&mut kept).await?;
     let mut rest = [0; 4096];
     while pipe.read(&mut rest).await? > 0 {}
     Ok(String::from_utf8_lossy(&kept).into_owned())

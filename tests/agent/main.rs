@@ -30,5 +30,6 @@ mod revisions;
 mod schema;
 mod secrets;
 mod status;
+mod support_bundle;
 mod take_over;
 mod time;

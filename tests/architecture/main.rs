@@ -33,6 +33,7 @@ const CRATES: &[(&str, &str, Floors)] = &[
             &["enforcement", "status"],
             &["control", "remedy", "renewal"],
             &["daemon", "doctor"],
+            &["bundle"],
             &["cli"],
         ],
     ),
