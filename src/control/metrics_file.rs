@@ -37,6 +37,8 @@ pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
                 );
             }
         }
+        // The code that ran and the heap that was freed are not needed until the next write.
+        svm_core::memory::give_back();
         status.context.clock.sleep(TOGETHER.min(every)).await;
         tokio::select! {
             changed = picture.changed() => if changed.is_err() { return },

@@ -24,6 +24,9 @@ const PLACES: PlaceBounds = PlaceBounds { total: 128, each: 32, reserved: 32 };
 const BURST: u32 = 64;
 const BURST_REST: Duration = Duration::from_millis(1);
 
+/// After so long without a new connection the memory that requests used is given back.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// A connection's whole life: longer than whoever asks waits for an answer.
 const LIFE: Duration = client::TIMEOUT.saturating_add(Duration::from_secs(10));
 
@@ -39,8 +42,21 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
     let places = Places::new(PLACES);
     let own = rustix::process::geteuid().as_raw();
     let (mut fails, mut refused, mut turned_away) = (false, 0_u32, RefusedConnections::default());
+    let mut holds_memory = false;
     loop {
-        let stream = match listener.accept().await {
+        let accepted = if holds_memory {
+            match tokio::time::timeout(QUIET, listener.accept()).await {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    svm_core::memory::give_back();
+                    holds_memory = false;
+                    continue;
+                }
+            }
+        } else {
+            listener.accept().await
+        };
+        let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Such as no file descriptors left: the listener itself stands.
@@ -52,7 +68,7 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
                 continue;
             }
         };
-        fails = false;
+        (fails, holds_memory) = (false, true);
         let peer = Peer::of(&stream);
         let privileged = peer.user.is_some_and(|user| user == 0 || user == own);
         let Some(place) = places.take(peer.user, privileged) else {
