@@ -19,7 +19,7 @@ use serde_json::Value;
 /// A timeline has at most so many rows: a small file can have a story go on for ten thousand years.
 const MAX_ROWS: usize = 20_000;
 
-/// A story: what is done to an SVM, and when. `docs/reference/lifecycle.md` has the form.
+/// A story: what is done to an SVM, and when. `docs/reference/simulate.md` has the form.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
