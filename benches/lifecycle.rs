@@ -67,7 +67,7 @@ fn polls() -> f64 {
     let count = sized(1_000_000, 1_000);
     let seconds = own_seconds(|| {
         for _ in 0..count {
-            state = state.take().map(|state| black_box(step(state, &settings, now, Input::Look)).0);
+            state = state.take().map(|state| black_box(step(state, &settings, now, Input::Tick)).0);
         }
     });
     f64::from(count) / seconds
@@ -117,15 +117,15 @@ fn start(figures: &mut Figures) {
 
     let old = agent("old");
     let made = ten_years::make(&old.state_dir(), "console", &report);
-    let (years, ten_years::Made { events, kept, megabytes }) = (ten_years::years(), &made);
-    println!("{events} events in {years} years leave {kept} and {megabytes:.1} MB");
+    let (years, ten_years::Made { events, stored, megabytes }) = (ten_years::years(), &made);
+    println!("{events} events in {years} years leave {stored} and {megabytes:.1} MB");
     // Of reports that are committed together, only the latest is kept.
-    assert!(*kept >= sized(9_000, 400), "the history is as full as it gets");
+    assert!(*stored >= sized(9_000, 400), "the history is as full as it gets");
     let (middle, worst) = ready(&old);
     figures.insert("start_ten_years_ms", rounded(middle));
     figures.insert("start_ten_years_worst_ms", rounded(worst));
     figures.insert("ten_years_events", json!(made.events));
-    figures.insert("ten_years_events_kept", json!(made.kept));
+    figures.insert("ten_years_events_kept", json!(made.stored));
     figures.insert("ten_years_disk_mb", rounded(made.megabytes));
     // It is the same SVM that started: its key is there, and as much of its history as is kept.
     let (process, _) = old.start();

@@ -74,7 +74,7 @@ impl Certificates {
         }
         reported.0.retain(|destination, _| self.destinations.contains_key(destination));
         let warned =
-            self.context.engine.picture.borrow().state.conditions.contains_key(&Reason::CertificateExpiring);
+            self.context.engine.snapshot.borrow().state.conditions.contains_key(&Reason::CertificateExpiring);
         if events.is_empty() && soon == warned {
             return;
         }

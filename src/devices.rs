@@ -26,7 +26,7 @@ impl DevicesFile {
         match count(file) {
             Ok(count) => {
                 self.problem = None;
-                let known = self.engine.picture.borrow().state.protected_devices;
+                let known = self.engine.snapshot.borrow().state.protected_devices;
                 if known != Some(count) {
                     // The engine logs that it cannot store the number, and the next check tries again.
                     self.engine.command(Command::Devices(Some(count))).await.ok();

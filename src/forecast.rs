@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use svm_core::events::{self, shown};
-use svm_core::subscription::{Event, Row, Settings, State, add_days, foretell};
+use svm_core::subscription::{Event, Row, Settings, State, add_days, forecast_rows};
 
 /// So far ahead a forecast looks at most: nobody sells terms of a hundred years.
 pub const MAX_DAYS: u64 = 36_525;
@@ -48,7 +48,7 @@ pub fn forecast(
     match until {
         _ if until < now => Err(ForecastError::Past { until, now }),
         _ if until > most => Err(ForecastError::TooFar { until, most }),
-        _ => Ok(in_words(&foretell(state, settings, now, until))),
+        _ => Ok(in_words(&forecast_rows(state, settings, now, until))),
     }
 }
 

@@ -70,8 +70,8 @@ impl ReserveWatch {
         let (mut next, mut problems) = (Timestamp::MIN, Vec::new());
         loop {
             let (state, document) = {
-                let picture = self.context.engine.picture.borrow_and_update();
-                (picture.state.clone(), picture.reserve.clone())
+                let snapshot = self.context.engine.snapshot.borrow_and_update();
+                (snapshot.state.clone(), snapshot.reserve.clone())
             };
             let now = self.context.clock.now();
             let checked = document.map(|document| (document, signers(&self.trust_dir)));
@@ -88,7 +88,7 @@ impl ReserveWatch {
             }
             let (clock, due) = (self.context.clock, next);
             tokio::select! {
-                changed = self.context.engine.picture.changed() => if changed.is_err() { return },
+                changed = self.context.engine.snapshot.changed() => if changed.is_err() { return },
                 () = clock.sleep_until(due) => {}
             }
         }

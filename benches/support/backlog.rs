@@ -74,7 +74,7 @@ impl Svm {
     }
 
     fn renderer<'a>(&'a self, time: jiff::Timestamp, snapshot: &'a Snapshot) -> Renderer<'a> {
-        Renderer { origin: &self.origin, time, view: &self.state.told, snapshot }
+        Renderer { origin: &self.origin, time, view: &self.state.reported, snapshot }
     }
 
     /// `count` events with the least of their snapshot, so that one has about 700 bytes on the wire.

@@ -150,7 +150,7 @@ fn throughput(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
         assert_eq!(got, relayed());
         relayed() as f64 / 1e6 / began.elapsed().as_secs_f64()
     });
-    tell(
+    report(
         figures,
         &values,
         [
@@ -194,7 +194,7 @@ fn connections(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
         }
         connections_made() as f64 / began.elapsed().as_secs_f64()
     });
-    tell(
+    report(
         figures,
         &values,
         [
@@ -211,7 +211,7 @@ fn connections(figures: &mut Figures, folder: &Path, kinds: &[Kind]) {
 }
 
 /// Median, lowest, highest of each, and what the gateway's median is to that of another.
-fn tell(figures: &mut Figures, values: &BTreeMap<Kind, Vec<f64>>, names: [[&'static str; 4]; 3]) {
+fn report(figures: &mut Figures, values: &BTreeMap<Kind, Vec<f64>>, names: [[&'static str; 4]; 3]) {
     let ours = values[&Kind::Gateway][runs() / 2];
     for (kind, values) in values {
         let [median, lowest, highest, ratio] = names[*kind as usize];
@@ -313,12 +313,12 @@ fn holder() -> (SocketAddr, Arc<AtomicU64>) {
     let held = Arc::new(AtomicU64::new(0));
     let count = held.clone();
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
+        let mut stored = Vec::new();
         for mut stream in listener.incoming().map_while(Result::ok) {
             if stream.read_exact(&mut [0; REQUEST]).is_ok() {
                 count.fetch_add(1, SeqCst);
                 stream.write_all(&[2; ANSWER]).unwrap();
-                kept.push(stream);
+                stored.push(stream);
             }
         }
     });

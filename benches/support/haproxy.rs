@@ -10,9 +10,9 @@ const PROGRAM: &str = "/usr/sbin/haproxy";
 
 /// Its version, where it is installed.
 pub fn version() -> Option<String> {
-    let told = Command::new(PROGRAM).arg("-v").output().ok()?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    Some(told.split_whitespace().nth(2)?.to_owned())
+    let reported = Command::new(PROGRAM).arg("-v").output().ok()?;
+    let reported = String::from_utf8_lossy(&reported.stdout).into_owned();
+    Some(reported.split_whitespace().nth(2)?.to_owned())
 }
 
 /// One that passes on what comes to an address of its own.

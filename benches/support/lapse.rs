@@ -173,12 +173,12 @@ pub fn inside(lapses: usize) -> ! {
             }
             std::thread::sleep(Duration::from_micros(100));
         };
-        let (closed, told) = (closed.join().unwrap(), wait("the stop", || worked("told", deadline)));
+        let (closed, reported) = (closed.join().unwrap(), wait("the stop", || worked("told", deadline)));
         let all = [
             ("refused", refused),
-            ("told", told),
+            ("told", reported),
             ("gateway", closed),
-            ("close", refused.max(told).max(closed)),
+            ("close", refused.max(reported).max(closed)),
         ];
         for (name, at) in all {
             assert!(at >= deadline, "{name} came before the deadline");

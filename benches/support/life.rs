@@ -37,7 +37,7 @@ pub fn inputs(start: jiff::Timestamp, days: u64) -> Inputs {
     for day in 0..days {
         let midnight = add_days(start, day);
         for hour in 1..24 {
-            inputs.push((midnight + jiff::SignedDuration::from_hours(hour), Input::Look));
+            inputs.push((midnight + jiff::SignedDuration::from_hours(hour), Input::Tick));
         }
         let noon = midnight + jiff::SignedDuration::from_hours(23);
         let count = if day % 45 < 43 { 200 + day % 40 } else { DEVICES + 10 };
@@ -66,9 +66,9 @@ pub fn live(inputs: Inputs, settings: &Settings) -> (State, usize) {
     let mut events = 0;
     let mut state = State::default();
     for (now, input) in inputs {
-        let (next, told) = step(state, settings, now, input);
+        let (next, reported) = step(state, settings, now, input);
         state = next;
-        events += told.len();
+        events += reported.len();
     }
     (state, events)
 }

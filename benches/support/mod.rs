@@ -276,15 +276,15 @@ impl Agent {
 
     /// A connection to the control socket, which takes one request.
     pub fn control(&self) -> Control {
-        self.door("control.sock")
+        self.socket("control.sock")
     }
 
     /// The same to the query socket.
     pub fn query(&self) -> Control {
-        self.door("query.sock")
+        self.socket("query.sock")
     }
 
-    fn door(&self, name: &str) -> Control {
+    fn socket(&self, name: &str) -> Control {
         let socket = UnixStream::connect(self.runtime_dir().join(name)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Control::new(socket)

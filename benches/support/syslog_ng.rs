@@ -12,9 +12,9 @@ const CONTROL: &str = "/usr/sbin/syslog-ng-ctl";
 
 /// Its version, where it is installed.
 pub fn version() -> Option<String> {
-    let told = Command::new(PROGRAM).arg("--version").output().ok()?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    told.lines().find_map(|line| line.strip_prefix("Revision: ")).map(str::to_owned)
+    let reported = Command::new(PROGRAM).arg("--version").output().ok()?;
+    let reported = String::from_utf8_lossy(&reported.stdout).into_owned();
+    reported.lines().find_map(|line| line.strip_prefix("Revision: ")).map(str::to_owned)
 }
 
 /// One that takes lines and passes them on as they are.

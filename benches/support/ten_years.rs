@@ -26,7 +26,7 @@ fn alone_days() -> u64 {
 /// What was made.
 pub struct Made {
     pub events: usize,
-    pub kept: usize,
+    pub stored: usize,
     pub megabytes: f64,
 }
 
@@ -48,19 +48,19 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
         instance: "bench".into(),
     };
     let settings = life::settings();
-    let (mut events, mut kept) = (0, 0);
+    let (mut events, mut stored) = (0, 0);
     let alone = svm_core::subscription::sub_days(now, alone_days());
     runtime.block_on(async {
         let (mut state, mut records) = (State::default(), Vec::<Record>::new());
         let inputs = life::inputs(start, years() * 365 - 1);
         let last = inputs.len() - 1;
         for (n, (at, input)) in inputs.into_iter().enumerate() {
-            let hourly = matches!(input, Input::Look);
-            let (next, told) = step(state, &settings, at, input);
+            let hourly = matches!(input, Input::Tick);
+            let (next, reported) = step(state, &settings, at, input);
             state = next;
             let snapshot = Snapshot::of(&state);
-            let renderer = Renderer { origin: &origin, time: at, view: &state.told, snapshot: &snapshot };
-            records.extend(told.iter().map(|event| renderer.life_cycle(event)));
+            let renderer = Renderer { origin: &origin, time: at, view: &state.reported, snapshot: &snapshot };
+            records.extend(reported.iter().map(|event| renderer.life_cycle(event)));
             if hourly {
                 records.push(renderer.operational(&Operational::AgentReport { report: report.clone() }));
             }
@@ -75,10 +75,10 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
         store.safe().await;
         let all =
             Listing { before: None, after: 0, least: 0, waiting: false, quarantined: false, most: 1 << 20 };
-        kept = store.events(all).await.unwrap().len();
+        stored = store.events(all).await.unwrap().len();
         store.close().await;
     });
-    Made { events, kept, megabytes: super::disk_mb(folder) }
+    Made { events, stored, megabytes: super::disk_mb(folder) }
 }
 
 /// Everything that waits has arrived.

@@ -117,7 +117,7 @@ pub struct Activations {
 
 impl Activations {
     /// Works until whoever may wish anything is gone.
-    pub async fn run(self, mut wishes: mpsc::Receiver<ActivationRequest>) {
+    pub async fn run(self, mut requests: mpsc::Receiver<ActivationRequest>) {
         let note = self.context.store.note(NoteName::Activation).await.ok().flatten();
         let mut waiting: Waiting = read_note(NoteName::Activation, note).unwrap_or_default();
         loop {
@@ -125,9 +125,9 @@ impl Activations {
             let due = waiting.first().map(|pending| pending.due(self.context.clock.now()));
             let clock = self.context.clock;
             tokio::select! {
-                wish = wishes.recv() => match wish {
+                request = requests.recv() => match request {
                     None => return,
-                    Some(wish) => self.grant(&mut waiting, wish).await,
+                    Some(request) => self.grant(&mut waiting, request).await,
                 },
                 () = clock.sleep_until(due.unwrap_or(jiff::Timestamp::MAX)) => {
                     let Some(pending) = waiting.first().cloned() else { continue };
@@ -140,9 +140,9 @@ impl Activations {
                         asked = ask_vendor(&self.documents, &clock, &self.context.health, &pending.sub) => {
                             self.answered(&mut waiting, pending, asked).await;
                         }
-                        wish = wishes.recv() => match wish {
+                        request = requests.recv() => match request {
                             None => return,
-                            Some(wish) => self.grant(&mut waiting, wish).await,
+                            Some(request) => self.grant(&mut waiting, request).await,
                         },
                     }
                 }
@@ -154,9 +154,9 @@ impl Activations {
         *self.context.health.activations() = waiting.shown();
     }
 
-    async fn grant(&self, waiting: &mut Waiting, wish: ActivationRequest) {
+    async fn grant(&self, waiting: &mut Waiting, request: ActivationRequest) {
         // Whoever wished may have gone.
-        match wish {
+        match request {
             ActivationRequest::Keep(keep, reply) => drop(reply.send(self.keep(waiting, *keep).await)),
             ActivationRequest::Cancel(role, reply) => drop(reply.send(self.cancel(waiting, role).await)),
             ActivationRequest::Came { role, sub, added } => {
@@ -196,7 +196,7 @@ impl Activations {
         *next.of(role) = Some(pending);
         let PendingActivation { code, message, .. } = shown.clone();
         let event = Operational::ActivationPending { role, since: shown.since, code, message, replaces };
-        self.tell(&next, if again { Vec::new() } else { vec![event] }).await?;
+        self.report(&next, if again { Vec::new() } else { vec![event] }).await?;
         *waiting = next;
         // Whoever hears of it may look at once.
         self.show(waiting);
@@ -224,9 +224,9 @@ impl Activations {
     ) -> Result<Vec<PendingActivation>, StoreError> {
         let mut next = waiting.clone();
         let ended: Vec<_> = roles.iter().filter_map(|role| next.of(*role).take()).collect();
-        let told = |p: &Pending| Operational::ActivationCancelled { role: p.role, since: p.since, why };
+        let cancelled = |p: &Pending| Operational::ActivationCancelled { role: p.role, since: p.since, why };
         if !ended.is_empty() {
-            self.tell(&next, ended.iter().map(told).collect()).await?;
+            self.report(&next, ended.iter().map(cancelled).collect()).await?;
             *waiting = next;
             self.show(waiting);
         }
@@ -272,7 +272,7 @@ impl Activations {
             let mut next = waiting.clone();
             *next.of(role) = None;
             let event = Operational::ActivationFailed { role, since, code, message };
-            if self.tell(&next, vec![event]).await.is_ok() {
+            if self.report(&next, vec![event]).await.is_ok() {
                 *waiting = next;
                 return;
             }
@@ -282,10 +282,10 @@ impl Activations {
     }
 
     /// Tells events and keeps what waits in one transaction.
-    async fn tell(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
+    async fn report(&self, waiting: &Waiting, events: Vec<Operational>) -> Result<(), StoreError> {
         let note = serde_json::to_string(waiting).unwrap_or_default();
-        let tell = AgentReport { events, condition: None, notes: vec![(NoteName::Activation, note)] };
-        self.context.engine.command(Command::AgentReport(Box::new(tell))).await.map(drop)
+        let report = AgentReport { events, condition: None, notes: vec![(NoteName::Activation, note)] };
+        self.context.engine.command(Command::AgentReport(Box::new(report))).await.map(drop)
     }
 
     /// Keeps what waits. Where that fails, the next start tries what is over once more, and nothing comes of it.

@@ -3,7 +3,7 @@
 use super::arguments::ClockCommand;
 use super::client::typed;
 use super::error::CliError;
-use super::format::{doubt, instant};
+use super::format::{instant, suspicion};
 use super::output::Out;
 use crate::control::SocketKind;
 use crate::control::client::ask;
@@ -20,15 +20,15 @@ pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Re
     if out.json() {
         return Ok(out.value(&value)?);
     }
-    let standing: ClockStatus = typed(value)?;
+    let status: ClockStatus = typed(value)?;
     let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
-    row("Time", instant(standing.time))?;
-    row("Clock shows", format!("{}, {}", instant(standing.wall), doubt(&standing)))?;
-    let proven = standing.proven_at.map_or_else(|| "not since boot".to_owned(), instant);
+    row("Time", instant(status.time))?;
+    row("Clock shows", format!("{}, {}", instant(status.wall), suspicion(&status)))?;
+    let proven = status.proven_at.map_or_else(|| "not since boot".to_owned(), instant);
     row("Vendor's word", format!("{proven}, by the clock of its host"))?;
-    let floor = standing.floor.map_or_else(|| "no document was taken yet".to_owned(), instant);
+    let floor = status.floor.map_or_else(|| "no document was taken yet".to_owned(), instant);
     row("Not before", format!("{floor}, when the newest document was signed"))?;
-    if standing.suspicion.is_some() {
+    if status.suspicion.is_some() {
         out.line(WAY_OUT)?;
     }
     Ok(())

@@ -107,12 +107,12 @@ fn ask_permit(
     of_file: &dyn Fn() -> Decision,
 ) -> Result<Decision, CliError> {
     let name = resource.file_name();
-    let (door, method, path) = match take {
+    let (socket, method, path) = match take {
         Some(_) => (SocketKind::Control, Method::POST, format!("v1/permits/{name}/take")),
         None => (SocketKind::Query, Method::GET, format!("v1/permits/{name}")),
     };
     let asked = wait(async {
-        let answer = ask_within::<Decision>(dir, door, method, &path, take, PERMIT_TIMEOUT);
+        let answer = ask_within::<Decision>(dir, socket, method, &path, take, PERMIT_TIMEOUT);
         // The gate's unit takes an end by SIGTERM for success, and this is a part of it: it ends at once, and refuses.
         let Ok(mut term) = signal(SignalKind::terminate()) else { return Some(answer.await) };
         tokio::select! {

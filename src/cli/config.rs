@@ -147,18 +147,18 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
             (!files::is_there(&program))
                 .then(|| format!("`actions.{name}`: there is no {}", program.display()))
         }));
-        let mut looks = tokio::task::JoinSet::new();
+        let mut probes = tokio::task::JoinSet::new();
         for (name, destination) in settings.destinations {
-            looks.spawn(async move {
-                let looked = probe(&destination).await;
-                looked
+            probes.spawn(async move {
+                let remarks_found = probe(&destination).await;
+                remarks_found
                     .err()
                     .map(|problem| format!("destination {name} ({}): {problem}", destination.address()))
             });
         }
-        let mut looked = looks.join_all().await;
-        looked.sort();
-        remarks.extend(looked.into_iter().flatten());
+        let mut remarks_found = probes.join_all().await;
+        remarks_found.sort();
+        remarks.extend(remarks_found.into_iter().flatten());
     }
     if out.json() {
         out.value(&json!({"ok": true, "remarks": remarks}))?;

@@ -40,9 +40,9 @@ pub(super) fn dates(key: &KeyStatus) -> String {
 }
 
 /// Whether the clock is gone by, in half a sentence.
-pub(super) fn doubt(standing: &ClockStatus) -> String {
-    let Some(doubt) = &standing.suspicion else { return "and is gone by".to_owned() };
-    match (doubt.ahead, standing.obeyed_at) {
+pub(super) fn suspicion(status: &ClockStatus) -> String {
+    let Some(suspicion) = &status.suspicion else { return "and is gone by".to_owned() };
+    match (suspicion.ahead, status.obeyed_at) {
         (false, _) => "behind of what is known: it is not gone by".to_owned(),
         (true, Some(at)) => {
             format!(

@@ -42,8 +42,8 @@ pub(super) async fn activate(
         .map_err(|e| CliError::given("bad_code", e.to_string()))?;
     let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});
     // The agent asks the vendor first, and is heard out: whoever hung up would not know what came of it.
-    let patience = TIMEOUT + reach.source_timeout;
-    changed(&reach.runtime_dir, Method::POST, "v1/keys", (Some(&body), patience), out).await
+    let timeout = TIMEOUT + reach.source_timeout;
+    changed(&reach.runtime_dir, Method::POST, "v1/keys", (Some(&body), timeout), out).await
 }
 
 pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {
@@ -86,10 +86,10 @@ async fn changed(
     dir: &Path,
     method: Method,
     path: &str,
-    (body, patience): (Option<&Value>, Duration),
+    (body, timeout): (Option<&Value>, Duration),
     out: &mut Out,
 ) -> Result<u8, CliError> {
-    let value: Value = ask_within(dir, SocketKind::Control, method, path, body, patience).await?;
+    let value: Value = ask_within(dir, SocketKind::Control, method, path, body, timeout).await?;
     let pending = value.get("pending").cloned();
     let exit = if pending.is_some() { PENDING } else { 0 };
     if out.json() {

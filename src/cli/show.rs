@@ -1,6 +1,6 @@
 //! The whole status and the keys, for a person.
 
-use super::format::{dates, doubt, failing, in_short, instant, or_none};
+use super::format::{dates, failing, in_short, instant, or_none, suspicion};
 use super::output::Out;
 use crate::health::{GatewayHealth, PendingActivation};
 use crate::status::{KeyStatus, PermitStatus, Status};
@@ -142,10 +142,10 @@ pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Resul
     }
     if status.clock.suspicion.is_some() {
         let ClockStatus { time, wall, .. } = &status.clock;
-        let doubt = doubt(&status.clock);
+        let suspicion = suspicion(&status.clock);
         row(
             "Clock",
-            format!("shows {}, {doubt}; it is {} (svm-agent clock show)", instant(*wall), instant(*time)),
+            format!("shows {}, {suspicion}; it is {} (svm-agent clock show)", instant(*wall), instant(*time)),
         )?;
     }
     if let Some(problem) = &status.store_problem {

@@ -100,18 +100,18 @@ impl Settings {
     /// whoever needs them: not everyone who may ask for the status may read a token.
     pub fn unreadable(&self) -> Vec<String> {
         let mut unreadable = Vec::new();
-        let mut look = |key: String, file: &Option<PathBuf>| {
+        let mut check = |key: String, file: &Option<PathBuf>| {
             if let Some(file) = file.as_deref()
                 && let Err(error) = files::open_regular(file)
             {
                 unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
             }
         };
-        look("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
-        look("devices.count_file".to_owned(), &self.devices_count_file);
+        check("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
+        check("devices.count_file".to_owned(), &self.devices_count_file);
         for (destination, settings) in &self.destinations {
             for (key, file) in settings.files() {
-                look(format!("destinations.{destination}.{key}"), file);
+                check(format!("destinations.{destination}.{key}"), file);
             }
         }
         unreadable

@@ -117,11 +117,11 @@ mod tests {
             std::fs::create_dir_all(&runtime).unwrap();
             let bound = std::os::unix::net::UnixListener::bind(Path::new(&runtime).join(LONGEST_SOCKET));
             assert_eq!(bound.is_ok(), fits, "{length}");
-            let told = problems(&format!("[paths]\nruntime_dir = \"{runtime}\"\n"));
-            assert_eq!(told.is_empty(), fits, "{told}");
+            let message = problems(&format!("[paths]\nruntime_dir = \"{runtime}\"\n"));
+            assert_eq!(message.is_empty(), fits, "{message}");
             assert!(
-                fits || told.contains(":2: `paths.runtime_dir`: is too long") && told.contains("107"),
-                "{told}"
+                fits || message.contains(":2: `paths.runtime_dir`: is too long") && message.contains("107"),
+                "{message}"
             );
         }
         let state = format!("/{}", "x".repeat(MAX_STATE_DIR));
@@ -157,8 +157,8 @@ mod tests {
                 "`metrics.textfile`: must not be the file of `devices.count_file`",
             ),
         ] {
-            let told = problems(text);
-            assert!(told.contains(says), "{text}: {told}");
+            let message = problems(text);
+            assert!(message.contains(says), "{text}: {message}");
         }
     }
 }

@@ -13,7 +13,7 @@ fn read(text: &str) -> Result<Settings, String> {
 fn what_goes_unencrypted_is_told() {
     let of = |text: &str| read(text).unwrap().unencrypted();
     let destination = |url: &str| format!("[destinations.a]\nurl = \"{url}\"\n");
-    for (text, told) in [
+    for (text, message) in [
         ("[source]\nurl = \"http://vendor.example\"\n".to_owned(), "`source.url`: documents"),
         (
             destination("http://10.0.0.1/") + "token_file = \"/t\"\n",
@@ -33,7 +33,7 @@ fn what_goes_unencrypted_is_told() {
         ),
     ] {
         let found = of(&text);
-        assert!(found.len() == 1 && found[0].contains(told) && !found[0].contains("planted"), "{found:?}");
+        assert!(found.len() == 1 && found[0].contains(message) && !found[0].contains("planted"), "{found:?}");
     }
     for quiet in [
         "[source]\nurl = \"https://vendor.example\"\n".to_owned(),
@@ -60,8 +60,8 @@ fn an_address_is_taken_as_it_stands_and_a_base_loses_its_slash() {
     assert_eq!(settings.source.connection.proxy.as_deref(), Some("http://p:3128"));
     for key in ["destinations.a.url", "source.url", "source.proxy"] {
         let (table, key) = key.rsplit_once('.').unwrap();
-        let told = read(&format!("[{table}]\n{key} = \"https://h/p#planted\"\n")).unwrap_err();
-        assert!(told.contains('#') && !told.contains("planted"), "{told}");
+        let message = read(&format!("[{table}]\n{key} = \"https://h/p#planted\"\n")).unwrap_err();
+        assert!(message.contains('#') && !message.contains("planted"), "{message}");
     }
 }
 
@@ -108,7 +108,7 @@ fn impossible_values_are_named_with_their_line_all_at_once() {
     let text = "[product]\nversion = \"six\"\n[reminders]\nbefore_end_days = [0]\n[source]\nurl = \"ftp://x\"\n\
                 interval = \"0s\"\n[enforcement]\nksn_after_grace = \"1/day\"\n[destinations.a]\nurl = \"http://u:p@h/\"\n\
                 receiver = \"me\"\n[log]\nlevle = 1\n";
-    let told = read(text).unwrap_err();
+    let message = read(text).unwrap_err();
     for line in [
         "agent.toml:2: `product.version`: `six` is not a version",
         "agent.toml:4: item 1 of `reminders.before_end_days`: must be 1 to 3650, not 0",
@@ -119,17 +119,17 @@ fn impossible_values_are_named_with_their_line_all_at_once() {
         "agent.toml:12: `destinations.a.receiver`: must be \"svm-collector\" or \"generic\", not \"me\"",
         "agent.toml:14: unknown key `levle`; did you mean `level`?",
     ] {
-        assert!(told.contains(line), "{line}\nnot in\n{told}");
+        assert!(message.contains(line), "{line}\nnot in\n{message}");
     }
-    assert_eq!(told.lines().count(), 8, "{told}");
+    assert_eq!(message.lines().count(), 8, "{message}");
     for key in ["url", "proxy"] {
-        let told = read(&format!("[source]\n{key} = \"https://h/?token=planted\"\n")).unwrap_err();
-        assert!(told.contains("nothing may follow") && !told.contains("planted"), "{told}");
+        let message = read(&format!("[source]\n{key} = \"https://h/?token=planted\"\n")).unwrap_err();
+        assert!(message.contains("nothing may follow") && !message.contains("planted"), "{message}");
     }
     let text = "[enforcement]\ngoverns = [\"updates\"]\nwhen_agent_is_down = \"full\"\n[updates]\n\
                 schedule = [\"0 0 3 * * *\", \"0 3 31 2 *\"]\ntime_zone = \"Europe/Berln\"\nunit = \"la-scanserver\"\n\
                 [gateway]\nlisten = \"0.0.0.0:13111\"\nupstreams = [\"http://ksn\"]\n[actions.\"a b\"]\nresource = \"KSN\"\n";
-    let told = read(text).unwrap_err();
+    let message = read(text).unwrap_err();
     for line in [
         "agent.toml:2: item 1 of `enforcement.governs`: must be \"database-updates\" or \"ksn\", not \"updates\"",
         "agent.toml:3: `enforcement.when_agent_is_down`: must be \"last\" or \"stopped\"",
@@ -143,7 +143,7 @@ fn impossible_values_are_named_with_their_line_all_at_once() {
         "the name of an action is 1 to 40 letters",
         "agent.toml:12: `actions.a b.resource`: must be \"database-updates\" or \"ksn\"",
     ] {
-        assert!(told.contains(line), "{line}\nnot in\n{told}");
+        assert!(message.contains(line), "{line}\nnot in\n{message}");
     }
     let protection = read("[updates]\nunit = \"kesl.service\"\n").unwrap_err();
     assert!(protection.contains("agent.toml:2: `updates.unit`: is a unit of the protection"), "{protection}");

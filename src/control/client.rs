@@ -68,12 +68,12 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// [`AskError`].
 pub async fn ask<T: DeserializeOwned>(
     runtime_dir: &Path,
-    door: SocketKind,
+    socket: SocketKind,
     method: Method,
     path: &str,
     body: Option<&Value>,
 ) -> Result<T, AskError> {
-    ask_within(runtime_dir, door, method, path, body, TIMEOUT).await
+    ask_within(runtime_dir, socket, method, path, body, TIMEOUT).await
 }
 
 /// The same, with another patience than the usual.
@@ -82,24 +82,24 @@ pub async fn ask<T: DeserializeOwned>(
 /// As above.
 pub async fn ask_within<T: DeserializeOwned>(
     runtime_dir: &Path,
-    door: SocketKind,
+    socket: SocketKind,
     method: Method,
     path: &str,
     body: Option<&Value>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<T, AskError> {
-    let socket = runtime_dir.join(door.file_name());
-    let unreachable = |problem: String| AskError::Unreachable { path: socket.display().to_string(), problem };
+    let file = runtime_dir.join(socket.file_name());
+    let unreachable = |problem: String| AskError::Unreachable { path: file.display().to_string(), problem };
     let asked = async {
-        let within = CONNECT_TIMEOUT.min(patience);
+        let within = CONNECT_TIMEOUT.min(timeout);
         // Nobody can crowd those out who may open the other socket, which answers the same questions.
         let control = runtime_dir.join(SocketKind::Control.file_name());
-        let stream = match door {
+        let stream = match socket {
             SocketKind::Query => match connect(&control, within).await {
                 Ok(stream) => Ok(stream),
-                Err(_) => connect(&socket, within).await,
+                Err(_) => connect(&file, within).await,
             },
-            SocketKind::Control => connect(&socket, within).await,
+            SocketKind::Control => connect(&file, within).await,
         };
         let stream = stream.map_err(|error| {
             unreachable(match error.kind() {
@@ -114,9 +114,9 @@ pub async fn ask_within<T: DeserializeOwned>(
         })?;
         exchange(stream, method, path, body).await.map_err(unreachable)
     };
-    let in_time = tokio::time::timeout(patience, asked).await;
+    let in_time = tokio::time::timeout(timeout, asked).await;
     let (status, text) = in_time.unwrap_or_else(|_| {
-        Err(unreachable(format!("it gave no answer within the time limit of {} s", patience.as_secs())))
+        Err(unreachable(format!("it gave no answer within the time limit of {} s", timeout.as_secs())))
     })?;
     if status.is_success() {
         return serde_json::from_slice(&text).map_err(|e| AskError::Answer(e.to_string()));

@@ -45,7 +45,7 @@ pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
     match call.peer.user {
         Some(0) => {
             carried_out(call.api.status.context.engine.command(Command::ResetClock).await?)?;
-            Ok(json!(call.api.status.context.clock.standing()).into())
+            Ok(json!(call.api.status.context.clock.status()).into())
         }
         _ => Err(Fault::new(
             StatusCode::FORBIDDEN,

@@ -87,7 +87,7 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
         }
         fault
     })?;
-    let state = api.status.context.engine.picture.borrow().state.clone();
+    let state = api.status.context.engine.snapshot.borrow().state.clone();
     let held = key.as_ref().and_then(|key| state.held(key)).map(|(_, held)| held);
     if let (Some(held), Some(done)) = (held, done.as_object_mut()) {
         done.insert("remark".to_owned(), json!(remark(&state, held, at)));
@@ -100,9 +100,9 @@ fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
     let statement = &held.statement;
     let (key, vendor) = (&statement.key, statement.vendor_name());
     let first = state.first_active(statement);
-    let course = KeyTimeline::of(&statement.terms, first.unwrap_or(held.role_since));
+    let timeline = KeyTimeline::of(&statement.terms, first.unwrap_or(held.role_since));
     let word = |cause| if cause == Cause::Blocked { "blocked" } else { "cancelled" };
-    if let Some((at, cause)) = course.withdrawn_at {
+    if let Some((at, cause)) = timeline.withdrawn_at {
         let word = word(cause);
         return Some(if at <= now {
             format!(
@@ -112,8 +112,8 @@ fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
             format!("the vendor has {word} key {key} from {at} on; ask {vendor} why")
         });
     }
-    let (end, cause) = course.lapses_at.filter(|(at, _)| *at <= now)?;
-    let lapse_cause = course.lapse_cause(Some(cause));
+    let (end, cause) = timeline.lapses_at.filter(|(at, _)| *at <= now)?;
+    let lapse_cause = timeline.lapse_cause(Some(cause));
     let wish = match lapse_cause {
         Some(Cause::Paused) => "to resume it",
         Some(Cause::Unpaid) => "to pay for it",

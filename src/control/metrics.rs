@@ -23,7 +23,7 @@ impl Process {
     fn of(source: &StatusSource) -> Self {
         Self {
             started: source.context.health.started(),
-            dropped: source.context.engine.picture.borrow().dropped,
+            dropped: source.context.engine.snapshot.borrow().dropped,
         }
     }
 }

@@ -20,9 +20,9 @@ const TOGETHER: Duration = Duration::from_secs(10);
 pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
     let every = every.unsigned_abs();
     let mut outage = None;
-    let mut picture = status.context.engine.picture.clone();
+    let mut snapshot = status.context.engine.snapshot.clone();
     loop {
-        picture.mark_unchanged();
+        snapshot.mark_unchanged();
         match write(&path, metrics::now(&status).await.as_bytes()) {
             Ok(()) => Outage::over(&mut outage, FailureKind::MetricsFile),
             Err(error) => {
@@ -41,7 +41,7 @@ pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
         svm_core::memory::give_back();
         status.context.clock.sleep(TOGETHER.min(every)).await;
         tokio::select! {
-            changed = picture.changed() => if changed.is_err() { return },
+            changed = snapshot.changed() => if changed.is_err() { return },
             () = status.context.clock.sleep(every.saturating_sub(TOGETHER)) => {}
         }
     }

@@ -40,7 +40,7 @@ fn decision(api: &Api, resource: Resource) -> Decision {
     let limited = decision.permit.as_ref().filter(|permit| permit.verdict == Permit::Limited);
     if let Some(rate) = limited.and_then(|permit| permit.rate) {
         let spent =
-            api.status.context.engine.picture.borrow().state.enforcement.spent.get(&resource).copied();
+            api.status.context.engine.snapshot.borrow().state.enforcement.spent.get(&resource).copied();
         decision.spent_until =
             budget::take(spent, rate, resource.period(), api.status.context.clock.now()).err();
     }

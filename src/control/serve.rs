@@ -38,7 +38,7 @@ const BUSY: &str = r#"{"error":{"code":"busy","message":"too many connections of
 
 /// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds
 /// is refused, and never keeps others waiting in the kernel's queue.
-pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
+pub async fn serve(api: Api, socket: SocketKind, listener: Arc<UnixListener>) {
     let places = Places::new(PLACES);
     let own = rustix::process::geteuid().as_raw();
     let (mut fails, mut refused, mut turned_away) = (false, 0_u32, RefusedConnections::default());
@@ -61,7 +61,7 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
             Err(error) => {
                 // Such as no file descriptors left: the listener itself stands.
                 if !std::mem::replace(&mut fails, true) {
-                    let socket = door.file_name();
+                    let socket = socket.file_name();
                     log_event!(SOCKET_ACCEPT of socket, socket, %error, "a connection to {socket} could not be accepted: {error}");
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -85,7 +85,9 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
             let service = service_fn(move |request: Request<Incoming>| {
                 let (api, peer) = (api.clone(), peer.clone());
                 async move {
-                    Ok::<Response<Full<Bytes>>, Infallible>(routes::answer(&api, door, &peer, request).await)
+                    Ok::<Response<Full<Bytes>>, Infallible>(
+                        routes::answer(&api, socket, &peer, request).await,
+                    )
                 }
             });
             let served = hyper::server::conn::http1::Builder::new()
@@ -95,7 +97,7 @@ pub async fn serve(api: Api, door: SocketKind, listener: Arc<UnixListener>) {
                 .keep_alive(false)
                 .max_buf_size(64 * 1024)
                 .serve_connection(TokioIo::new(stream), service);
-            let socket = door.file_name();
+            let socket = socket.file_name();
             match tokio::time::timeout(LIFE, served).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {

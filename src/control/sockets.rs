@@ -61,26 +61,26 @@ pub fn open(folder: &Path) -> Result<Vec<(SocketKind, UnixListener)>, SocketErro
         }
     }
     let mut opened = Vec::new();
-    for door in [SocketKind::Query, SocketKind::Control] {
-        let path = folder.join(door.file_name());
+    for socket in [SocketKind::Query, SocketKind::Control] {
+        let path = folder.join(socket.file_name());
         let failed = |source| SocketError::Failed { path: path.clone(), source };
         let named = |listener: &StdListener| {
             let address = listener.local_addr().ok();
             address.is_some_and(|a| {
-                a.as_pathname().and_then(Path::file_name).is_some_and(|n| n == door.file_name())
+                a.as_pathname().and_then(Path::file_name).is_some_and(|n| n == socket.file_name())
             })
         };
         let listener = match given.iter().position(named) {
             Some(index) => given.swap_remove(index),
-            None => make(door, &path)?,
+            None => make(socket, &path)?,
         };
         listener.set_nonblocking(true).map_err(failed)?;
-        opened.push((door, UnixListener::from_std(listener).map_err(failed)?));
+        opened.push((socket, UnixListener::from_std(listener).map_err(failed)?));
     }
     Ok(opened)
 }
 
-fn make(door: SocketKind, path: &Path) -> Result<StdListener, SocketError> {
+fn make(socket: SocketKind, path: &Path) -> Result<StdListener, SocketError> {
     let failed = |source| SocketError::Failed { path: path.to_owned(), source };
     if is_served(path) {
         return Err(SocketError::Taken(path.to_owned()));
@@ -90,7 +90,7 @@ fn make(door: SocketKind, path: &Path) -> Result<StdListener, SocketError> {
         _ => {}
     }
     // A socket's mode comes from the umask alone; no other file is made meanwhile that does not name its own.
-    let before = rustix::process::umask(door.umask());
+    let before = rustix::process::umask(socket.umask());
     let listener = StdListener::bind(path);
     rustix::process::umask(before);
     listener.map_err(failed)

@@ -19,7 +19,7 @@ pub(super) async fn updates(call: Call<'_>) -> Result<Answer, Fault> {
 }
 
 pub(super) async fn clock(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(json!(call.api.status.context.clock.standing()).into())
+    Ok(json!(call.api.status.context.clock.status()).into())
 }
 
 /// The id, and whether this machine is the one to which it is bound.
@@ -40,7 +40,7 @@ pub(super) async fn identity(call: Call<'_>) -> Result<Answer, Fault> {
 /// What time alone will bring; a year ahead where no end is given.
 pub(super) async fn forecast(call: Call<'_>) -> Result<Answer, Fault> {
     let (api, until) = (call.api, until(call.query)?);
-    let state = api.status.context.engine.picture.borrow().state.as_ref().clone();
+    let state = api.status.context.engine.snapshot.borrow().state.as_ref().clone();
     let rows = forecast::forecast(state, &api.status.settings.rules, api.status.context.clock.now(), until);
     Ok(json!(rows.map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_instant", e.to_string()))?).into())
 }

@@ -3,18 +3,18 @@
 //! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
 
 mod error;
-mod home;
+mod host;
 mod opening;
 mod reload;
 mod session;
 mod watchdog;
 
 pub use error::RunError;
-pub(super) use home::lock;
+pub(super) use host::lock;
 
 use super::control::reload::Reload;
 use crate::config::Settings;
-use home::HostResources;
+use host::HostResources;
 use reload::Plan;
 use session::Session;
 use std::future::Future;
@@ -37,9 +37,9 @@ pub async fn run(
     mut hangup: watch::Receiver<u64>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let home = HostResources::open(&settings)?;
+    let host = HostResources::open(&settings)?;
     let (reload, mut asked) = mpsc::channel::<Reload>(4);
-    let mut session = Session::start(settings, clock, &home, reload.clone(), None, None).await?;
+    let mut session = Session::start(settings, clock, &host, reload.clone(), None, None).await?;
     ready();
     session.report().await;
     tokio::pin!(stop);
@@ -64,7 +64,7 @@ pub async fn run(
                 let clock = session.clock;
                 let gateway = session.end().await;
                 session =
-                    Session::start(*settings, clock, &home, reload.clone(), Some(keys), gateway).await?;
+                    Session::start(*settings, clock, &host, reload.clone(), Some(keys), gateway).await?;
                 session.report().await;
                 Ok(reloaded)
             }

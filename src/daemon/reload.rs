@@ -77,7 +77,7 @@ fn diff_settings(
     let of_log = under("log").count();
     // The version of the product may come from a file.
     let anew = changes.len() > of_log || new.rules != old.rules;
-    if anew && let Some(problem) = session.engine.picture.borrow().store_problem.clone() {
+    if anew && let Some(problem) = session.engine.snapshot.borrow().store_problem.clone() {
         return Err(Refused::Store(problem));
     }
     logging::set_level(new.log_level);

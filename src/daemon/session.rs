@@ -2,7 +2,7 @@
 //! reload ends them all and starts them anew: there is one way into new settings, and it is that of a start.
 
 use super::error::RunError;
-use super::home::HostResources;
+use super::host::HostResources;
 use super::{opening, watchdog};
 use crate::activation::Activations;
 use crate::certificates::Certificates;
@@ -94,7 +94,7 @@ impl Session {
     pub(super) async fn start(
         settings: Settings,
         clock: Clock,
-        home: &HostResources,
+        host: &HostResources,
         reload: mpsc::Sender<Reload>,
         reloaded: Option<Vec<String>>,
         gateway: RunningGateway,
@@ -104,7 +104,7 @@ impl Session {
         read_note::<TrustedTime>(NoteName::Time, opened.time_note.clone());
         let clock = clock.trusted(opened.time_note.as_deref(), settings.clock_dwell);
         opening::log(&settings, &opened);
-        let Opened { id, bond, changed, state, papers, source_note, rebuilt, .. } = opened;
+        let Opened { id, bond, changed, state, documents, source_note, rebuilt, .. } = opened;
         let settings = Arc::new(settings);
         let (nudge, nudged) = watch::channel(0);
         let health = Arc::new(HealthRegistry::default());
@@ -115,8 +115,8 @@ impl Session {
             store: store.clone(),
             id: id.clone(),
             state,
-            papers,
-            permits: home.permits.clone(),
+            documents,
+            permits: host.permits.clone(),
         });
         let begin = match reloaded {
             None => StartReason::Start { changed, rebuilt },
@@ -146,11 +146,11 @@ impl Session {
             };
             tasks.start("delivery", async move { delivery.run().await });
         }
-        let (refresh, refresh_asked) = mpsc::channel(8);
+        let (refresh, refresh_requests) = mpsc::channel(8);
         let documents = DocumentSource::of(&settings);
         let poller =
             Poller { context: context.clone(), documents: documents.clone(), spread: spread_of(&id) };
-        tasks.start("poller", async move { poller.run(source_note, refresh_asked).await });
+        tasks.start("poller", async move { poller.run(source_note, refresh_requests).await });
         let watch_reserve = ReserveWatch {
             context: context.clone(),
             trust_dir: settings.trust_dir.clone(),
@@ -158,9 +158,9 @@ impl Session {
             spread: spread_of(&id),
         };
         tasks.start("reserve", async move { watch_reserve.run().await });
-        let (wishes, wished) = mpsc::channel(8);
+        let (activation_requests, requested) = mpsc::channel(8);
         let activations = Activations { context: context.clone(), documents };
-        tasks.start("activations", async move { activations.run(wished).await });
+        tasks.start("activations", async move { activations.run(requested).await });
         let gateway = next_gateway(settings.gateway.as_ref(), gateway, clock, &handle)?;
         let id: Arc<str> = id.into();
         let status = StatusSource {
@@ -179,7 +179,7 @@ impl Session {
             }
             std::future::pending().await
         });
-        let (run_now, run_asked) = mpsc::channel(8);
+        let (run_now, run_requests) = mpsc::channel(8);
         let means = Means {
             runtime_dir: settings.runtime_dir.clone(),
             enforcement: settings.enforcement.clone(),
@@ -207,7 +207,7 @@ impl Session {
             context: context.clone(),
             config: settings.updates.clone(),
             enforcement: settings.enforcement.clone(),
-            asked: run_asked,
+            asked: run_requests,
         };
         tasks.start("updates", async move { updates.run().await });
         if let Some(path) = settings.metrics.textfile.clone() {
@@ -217,15 +217,15 @@ impl Session {
         let requests = Requests {
             reporter: reports.clone(),
             refresh,
-            activations: wishes,
+            activations: activation_requests,
             check_enforcement,
             run_now,
             reload,
         };
         let api = Api { status, bond: Arc::new(bond), requests };
-        for (door, listener) in &home.listeners {
-            let (api, door, listener) = (api.clone(), *door, listener.clone());
-            tasks.start("socket", async move { control::serve(api, door, listener).await });
+        for (socket, listener) in &host.listeners {
+            let (api, socket, listener) = (api.clone(), *socket, listener.clone());
+            tasks.start("socket", async move { control::serve(api, socket, listener).await });
         }
         let watched = handle.clone();
         tasks.start("watchdog", async move { watchdog::feed(watched).await });

@@ -51,8 +51,8 @@ impl Outcome {
 /// The receipt of `svm-collector`: the ids that are on its disk.
 #[derive(Deserialize)]
 struct Receipt<'a> {
-    #[serde(default, borrow)]
-    kept: Vec<Cow<'a, str>>,
+    #[serde(default, borrow, rename = "kept")]
+    stored: Vec<Cow<'a, str>>,
     #[serde(default)]
     conflicts: Vec<Conflict>,
 }
@@ -182,12 +182,12 @@ pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
         );
     };
     // Usually it is what was sent, in the same order.
-    let mut kept = sent.iter().zip(&receipt.kept).take_while(|(event, id)| event.id == **id).count();
-    if kept < sent.len() {
-        let ids: HashSet<&str> = receipt.kept.iter().map(|id| &**id).collect();
-        kept = sent.iter().take_while(|event| ids.contains(event.id.as_str())).count();
+    let mut stored = sent.iter().zip(&receipt.stored).take_while(|(event, id)| event.id == **id).count();
+    if stored < sent.len() {
+        let ids: HashSet<&str> = receipt.stored.iter().map(|id| &**id).collect();
+        stored = sent.iter().take_while(|event| ids.contains(event.id.as_str())).count();
     }
-    match sent.get(..kept).and_then(<[Outgoing]>::last) {
+    match sent.get(..stored).and_then(<[Outgoing]>::last) {
         Some(last) => Outcome::Delivered { upto: last.sequence },
         None if !receipt.conflicts.is_empty() => {
             let known = receipt.conflicts.iter().map(|conflict| conflict.highest.parse().unwrap_or(0)).max();

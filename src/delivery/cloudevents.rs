@@ -35,7 +35,7 @@ pub(super) struct Composer {
 }
 
 /// The way to the receiver.
-pub(super) struct Line {
+pub(super) struct Exchange {
     settings: CloudEvents,
     clock: Clock,
     connected: Option<Box<Connected>>,
@@ -133,7 +133,7 @@ impl Composer {
     }
 }
 
-impl Line {
+impl Exchange {
     pub(super) fn new(settings: CloudEvents, clock: Clock) -> Self {
         Self { settings, clock, connected: None, not_before: Timestamp::MIN }
     }

@@ -164,11 +164,11 @@ impl Delivery {
     async fn resume(&mut self) -> Result<Retry, StoreError> {
         let address = self.settings.address();
         let mut health = DestinationHealth { url: address, ..DestinationHealth::default() };
-        let kept = match self.context.store.retry(&self.name).await {
+        let stored = match self.context.store.retry(&self.name).await {
             Err(StoreError::Closed) => return Err(StoreError::Closed),
-            kept => read_note::<Retry>(&format!("retry of {}", self.name), kept.ok().flatten()),
+            stored => read_note::<Retry>(&format!("retry of {}", self.name), stored.ok().flatten()),
         };
-        let retry = kept.unwrap_or_default();
+        let retry = stored.unwrap_or_default();
         health.outage.clone_from(&retry.outage);
         self.context.health.destinations().insert(self.name.clone(), health);
         if let Some(outage) = &retry.outage {
@@ -273,13 +273,13 @@ impl Delivery {
         }
     }
 
-    fn trouble(&self) -> FailureKind<'_> {
+    fn failure_kind(&self) -> FailureKind<'_> {
         FailureKind::Delivery(&self.name)
     }
 
     fn note_delivered(&self) {
         if let Some(health) = self.context.health.destinations().get_mut(&self.name) {
-            Outage::over(&mut health.outage, self.trouble());
+            Outage::over(&mut health.outage, self.failure_kind());
             health.last_delivered_at = Some(self.context.clock.now());
         }
     }
@@ -345,7 +345,7 @@ impl Delivery {
         let outage = {
             let mut destinations = self.context.health.destinations();
             let outage = &mut destinations.entry(self.name.clone()).or_default().outage;
-            Outage::note(outage, now, self.trouble(), code, message);
+            Outage::note(outage, now, self.failure_kind(), code, message);
             outage.clone()
         };
         *retry = Retry { failures: retry.failures.saturating_add(1), until: Some(until), held, outage };

@@ -125,10 +125,10 @@ mod tests {
 
     /// Sends `count` events to a receiver that refuses some: what it took, what was condemned, how many requests.
     fn play(count: u64, most: usize, refuses: impl Fn(u64) -> bool) -> (Vec<u64>, Vec<u64>, usize) {
-        let (mut isolator, mut kept, mut taken, mut condemned) =
+        let (mut isolator, mut stored, mut taken, mut condemned) =
             (RefusalIsolator::new(most), 0, Vec::new(), Vec::new());
         for requests in 0.. {
-            let from = kept.max(isolator.after()) + 1;
+            let from = stored.max(isolator.after()) + 1;
             let batch: Vec<Outgoing> = (from..=count).take(isolator.limit()).map(event).collect();
             if batch.is_empty() {
                 return (taken, condemned, requests);
@@ -142,7 +142,7 @@ mod tests {
             condemned.extend(isolator.suspects().iter().map(|s| s.sequence));
             isolator.taken();
             taken.extend(batch.iter().map(|e| e.sequence));
-            kept = *taken.last().unwrap();
+            stored = *taken.last().unwrap();
         }
         unreachable!()
     }

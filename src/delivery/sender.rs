@@ -1,8 +1,8 @@
 //! What delivery asks of each kind of destination: make events ready, send them, and say what came of it.
 
 use super::answer::Outcome;
-use super::cloudevents::{Composer, Line, Request};
-use super::syslog::{Kept, Syslog};
+use super::cloudevents::{Composer, Exchange, Request};
+use super::syslog::{QueuedEvent, Syslog};
 use crate::config::Speaks;
 use crate::storage::Outgoing;
 use svm_core::clock::Clock;
@@ -23,7 +23,7 @@ pub(super) enum Encoder {
 
 /// How they get to the receiver.
 pub(super) enum Transport {
-    CloudEvents(Line),
+    CloudEvents(Exchange),
     Syslog(Syslog),
 }
 
@@ -44,7 +44,7 @@ impl Sender {
         match speaks {
             Speaks::CloudEvents(settings) => Self {
                 encoder: Encoder::CloudEvents(Composer::new(settings)),
-                transport: Transport::CloudEvents(Line::new(settings.clone(), clock)),
+                transport: Transport::CloudEvents(Exchange::new(settings.clone(), clock)),
             },
             Speaks::Syslog(settings) => Self {
                 encoder: Encoder::Syslog,
@@ -60,7 +60,7 @@ impl Sender {
             composer.rest();
         }
         match &mut self.transport {
-            Transport::CloudEvents(line) => line.rest(),
+            Transport::CloudEvents(exchange) => exchange.rest(),
             Transport::Syslog(syslog) => syslog.rest(),
         }
     }
@@ -98,7 +98,7 @@ impl Transport {
     /// Whether something is held that is to be given up after a while without events.
     pub(super) fn is_open(&self) -> bool {
         match self {
-            Self::CloudEvents(line) => line.is_connected(),
+            Self::CloudEvents(exchange) => exchange.is_connected(),
             Self::Syslog(syslog) => syslog.holds_certificates(),
         }
     }
@@ -107,17 +107,17 @@ impl Transport {
     pub(super) async fn send(&mut self, prepared: &Prepared) -> Outcome {
         let Prepared { events, request } = prepared;
         match (self, request) {
-            (Self::CloudEvents(line), Some(request)) => line.send(request, events).await,
+            (Self::CloudEvents(exchange), Some(request)) => exchange.send(request, events).await,
             (Self::CloudEvents(_), None) => {
                 Outcome::again(FailureCode::NothingSent, "nothing was made ready")
             }
             (Self::Syslog(syslog), _) => {
-                let kept = events.iter().map(|event| Kept {
+                let stored = events.iter().map(|event| QueuedEvent {
                     sequence: event.sequence,
                     skipped_from: event.skipped_from,
                     body: &event.body,
                 });
-                let batch: Vec<Kept<'_>> = kept.collect();
+                let batch: Vec<QueuedEvent<'_>> = stored.collect();
                 match syslog.send(&batch).await {
                     Ok(upto) => Outcome::Delivered { upto },
                     Err(failure) if failure.hold => Outcome::hold(failure.code, failure.message),

@@ -29,7 +29,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     room(&mut disk, settings, seen.as_ref().map_or(0, |seen| seen.bytes));
     database(&mut disk, &seen);
     let mut trust = Findings::of(Area::Trust);
-    signers(&mut trust, settings, seen.as_ref().map_or(&[], |seen| seen.papers.as_slice()));
+    signers(&mut trust, settings, seen.as_ref().map_or(&[], |seen| seen.documents.as_slice()));
     [found.found, disk.found, trust.found].concat()
 }
 
@@ -298,7 +298,7 @@ fn database(found: &mut Findings, seen: &Result<Inspection, InspectError>) {
 }
 
 /// The trusted signers, and whether what is held was signed by one of them.
-fn signers(found: &mut Findings, settings: &Settings, papers: &[StoredDocument]) {
+fn signers(found: &mut Findings, settings: &Settings, documents: &[StoredDocument]) {
     let folder = settings.trust_dir.display();
     let loaded = match TrustStore::load(&settings.trust_dir) {
         Ok(loaded) => loaded,
@@ -329,12 +329,12 @@ fn signers(found: &mut Findings, settings: &Settings, papers: &[StoredDocument])
             format!("{} keys, for {}; they have no end", loaded.store.signers().count(), issuers.join(", ")),
         );
     }
-    for paper in papers {
-        let expect = Expect { sub: None, issuer: Some(&paper.issuer) };
-        match verify(&paper.jws, &loaded.store, expect) {
-            Ok(document) => found.ok(format!("document of {}", paper.key), format!("is signed by {}", document.iss)),
+    for stored in documents {
+        let expect = Expect { sub: None, issuer: Some(&stored.issuer) };
+        match verify(&stored.jws, &loaded.store, expect) {
+            Ok(document) => found.ok(format!("document of {}", stored.key), format!("is signed by {}", document.iss)),
             Err(error) => found.warn(
-                format!("document of {}", paper.key),
+                format!("document of {}", stored.key),
                 Chain(&error).to_string(),
                 format!("put the signer's key back into {folder}, or have the vendor publish it signed by a trusted one"),
             ),

@@ -21,8 +21,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
-pub use system::asleep;
 use svm_core::settings::SettingsError;
+pub use system::asleep;
 
 /// All looks together end by then.
 const ALL: Duration = Duration::from_secs(9);

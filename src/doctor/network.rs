@@ -6,7 +6,7 @@ use super::finding::{Area, Finding, Findings, Grade};
 use crate::config::{Destination, Settings, Speaks};
 use crate::delivery::probe;
 use crate::fetch::{Answer, SourceError, fetch};
-use crate::storage::{StoredDocument, held_papers};
+use crate::storage::{StoredDocument, stored_documents};
 use jiff::SignedDuration;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -52,10 +52,10 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
         none.note("the network", "source and destinations are not looked at: the settings are wrong");
         return none.found;
     }
-    let papers = held_papers(&settings.state_dir, context.runs).unwrap_or_default();
+    let documents = stored_documents(&settings.state_dir, context.runs).unwrap_or_default();
     let found = wait(async {
         let mut checks = tokio::task::JoinSet::new();
-        let (of_source, all) = (settings.clone(), papers);
+        let (of_source, all) = (settings.clone(), documents);
         checks.spawn(async move { source(&of_source, &all).await });
         for (name, destination) in &settings.destinations {
             let (name, destination) = (name.clone(), destination.clone());
@@ -81,7 +81,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     found
 }
 
-async fn source(settings: &Settings, papers: &[StoredDocument]) -> Vec<Finding> {
+async fn source(settings: &Settings, documents: &[StoredDocument]) -> Vec<Finding> {
     let mut found = Findings::of(Area::Source);
     let Some(url) = &settings.source.url else {
         found.note("source.url", "is not set: documents come by svm-agent key add alone");
@@ -94,15 +94,15 @@ async fn source(settings: &Settings, papers: &[StoredDocument]) -> Vec<Finding> 
     if !reach(&mut found, "source", &place).await {
         return found.found;
     }
-    if papers.is_empty() {
+    if documents.is_empty() {
         found.note(
             "source",
             "the vendor's document is not asked for: no key is held, or only root sees under which name",
         );
     }
-    for paper in papers {
-        let about = format!("published document of {}", paper.key);
-        let Ok(sub) = paper.sub.parse() else { continue };
+    for stored in documents {
+        let about = format!("published document of {}", stored.key);
+        let Ok(sub) = stored.sub.parse() else { continue };
         let fetched = timeout(ONE, fetch(&settings.source, &sub, None, &Clock::system())).await;
         let text = match fetched {
             Err(_) => {
@@ -134,9 +134,9 @@ async fn source(settings: &Settings, papers: &[StoredDocument]) -> Vec<Finding> 
             Ok(Ok(Answer::Document { text, .. })) => text,
         };
         let Ok(trust) = TrustStore::load(&settings.trust_dir) else { continue };
-        let expect = Expect { sub: Some(&sub), issuer: Some(&paper.issuer) };
+        let expect = Expect { sub: Some(&sub), issuer: Some(&stored.issuer) };
         match verify(&text, &trust.store, expect) {
-            Ok(document) if text.trim_ascii() == paper.jws.trim_ascii() => {
+            Ok(document) if text.trim_ascii() == stored.jws.trim_ascii() => {
                 found.ok(about, format!("is the one that is held, revision {}", document.statement.rev));
             }
             Ok(document) => found.add(

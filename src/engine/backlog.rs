@@ -94,7 +94,7 @@ impl Backlog {
     /// events; delivery asks for a quarantine again, and the poller offers again what is refused.
     fn is_to_hold(&self, coming: &PendingInput) -> bool {
         match &coming.input {
-            Input::Look | Input::Condition(..) => {
+            Input::Tick | Input::Condition(..) => {
                 coming.quarantined.is_empty()
                     && coming.renumber_above.is_none()
                     && coming.operational_events.iter().any(Operational::is_reported_once)

@@ -63,6 +63,6 @@ impl Engine {
         self.clock.reset();
         let to = self.clock.now();
         let operational_events = vec![Operational::ClockReset { from, to }];
-        self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Look) }).await
+        self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Tick) }).await
     }
 }

@@ -53,19 +53,19 @@ impl Engine {
         }
         self.origin.hostname = hostname;
         let operational_events = vec![Operational::AgentReport { report: status }];
-        let turn = self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Look) }).await?;
+        let turn = self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Tick) }).await?;
         Ok(Outcome { taken: true, ..turn })
     }
 
     async fn agent_report(&mut self, report: AgentReport) -> Result<Outcome, StoreError> {
         let AgentReport { events: operational_events, condition, notes } = report;
         let condition = condition.map(|(reason, status)| Input::Condition(reason, status));
-        let input = condition.unwrap_or(Input::Look);
+        let input = condition.unwrap_or(Input::Tick);
         self.turn(PendingInput { operational_events, notes, ..PendingInput::new(input) }).await
     }
 
     async fn start_pending(&mut self, units: Vec<String>) -> Result<Outcome, StoreError> {
-        let mut last = self.turn(PendingInput::new(Input::Look)).await?;
+        let mut last = self.turn(PendingInput::new(Input::Tick)).await?;
         for unit in units {
             last = self.turn(PendingInput::new(Input::StartPending(unit))).await?;
         }
@@ -75,7 +75,7 @@ impl Engine {
     /// Spends one run of a resource. What is spent is stored before it is granted, so that none is spent twice.
     async fn take(&mut self, resource: Resource, unit: Option<String>) -> Result<Outcome, StoreError> {
         // What time brought is in the permit, stored or not.
-        self.turn(PendingInput::new(Input::Look)).await.ok();
+        self.turn(PendingInput::new(Input::Tick)).await.ok();
         let permit = self.permits.written().iter().find(|p| p.resource == resource);
         let (verdict, rate) = permit.map_or((Permit::Stopped, None), |p| (p.verdict, p.rate));
         let (run, input) = match verdict {
@@ -123,6 +123,6 @@ impl Engine {
         let quarantined = refused.into_iter().map(|(q, _)| q).collect();
         let report = (!events.is_empty()).then_some(Operational::EventsQuarantined { destination, events });
         let operational_events = report.into_iter().collect();
-        self.turn(PendingInput { operational_events, quarantined, ..PendingInput::new(Input::Look) }).await
+        self.turn(PendingInput { operational_events, quarantined, ..PendingInput::new(Input::Tick) }).await
     }
 }

@@ -157,7 +157,7 @@ pub(super) struct Request {
 pub struct Handle {
     pub(super) orders: mpsc::Sender<Request>,
     /// What the engine shows.
-    pub picture: watch::Receiver<EngineSnapshot>,
+    pub snapshot: watch::Receiver<EngineSnapshot>,
     /// Changes when there may be more to send.
     pub outbox: watch::Receiver<u64>,
     /// The permits as they were last written; a tighter one is seen before it is kept.

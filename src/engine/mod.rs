@@ -68,7 +68,7 @@ pub struct EngineParts {
     /// The state as it was stored.
     pub state: State,
     /// The documents of the keys that are held.
-    pub papers: Vec<StoredDocument>,
+    pub documents: Vec<StoredDocument>,
     /// Where the permits are shown as they are written.
     pub permits: watch::Sender<Vec<PermitFile>>,
 }
@@ -76,9 +76,12 @@ pub struct EngineParts {
 impl Engine {
     /// An engine over what the store holds.
     pub fn new(parts: EngineParts) -> (Self, Handle) {
-        let EngineParts { settings, clock, store, id, mut state, papers, permits } = parts;
+        let EngineParts { settings, clock, store, id, mut state, documents, permits } = parts;
         state.learn_issuers(|key| {
-            papers.iter().find(|paper| paper.key == key.as_str()).map(|paper| paper.issuer.clone())
+            documents
+                .iter()
+                .find(|document| document.key == key.as_str())
+                .map(|document| document.issuer.clone())
         });
         let (orders, requests) = mpsc::channel(64);
         let publisher = Publisher::new(&state);
@@ -95,7 +98,7 @@ impl Engine {
             store,
             origin,
             state,
-            papers,
+            documents,
             seen: clock.now(),
             requests,
             backlog: Backlog::default(),
@@ -128,7 +131,7 @@ impl Engine {
         }
         let input = match lost {
             true => Input::Condition(Reason::StateLost, Some(DeviceStatus::Critical)),
-            false => Input::Look,
+            false => Input::Tick,
         };
         // The error is logged, and the status shows it.
         self.turn(PendingInput { operational_events, ..PendingInput::new(input) }).await.ok();
@@ -147,7 +150,7 @@ impl Engine {
                     None => return,
                     Some(request) => self.answer(request).await,
                 },
-                () = clock.sleep_until(due) => drop(self.turn(PendingInput::new(Input::Look)).await),
+                () = clock.sleep_until(due) => drop(self.turn(PendingInput::new(Input::Tick)).await),
             }
         }
     }
@@ -184,7 +187,7 @@ impl Engine {
         let drops = std::mem::take(&mut self.drops);
         let count = drops.dropped.iter().map(|drop| drop.count).sum();
         let operational_events = vec![Operational::EventsDropped(drops)];
-        if self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Look) }).await.is_ok() {
+        if self.turn(PendingInput { operational_events, ..PendingInput::new(Input::Tick) }).await.is_ok() {
             self.publisher.count_dropped(count);
         }
     }

@@ -31,6 +31,6 @@ impl PendingInput {
     /// Whether it came with time or from the vendor: what has to stop then, stops even if nothing can be stored.
     /// A command that could not be stored is not in force, and its sender gets the error.
     pub(super) fn is_automatic(&self) -> bool {
-        matches!(self.input, Input::Look | Input::Publish(_) | Input::Condition(..))
+        matches!(self.input, Input::Tick | Input::Publish(_) | Input::Condition(..))
     }
 }

@@ -55,7 +55,7 @@ impl PermitWriter {
     fn permit(&self, state: &State, now: Timestamp, resource: Resource) -> PermitFile {
         let horizon = now.checked_add(self.settings.permit_max_age).unwrap_or(Timestamp::MAX);
         let until = permit_until(state, &self.settings.rules, now, resource, horizon);
-        let verdict = state.told.permit(resource);
+        let verdict = state.reported.permit(resource);
         let after_grace = state.active.as_ref().and_then(|held| match &held.statement.terms {
             Terms::Subscription(s) => Some(self.settings.rules.tighten(resource, s.after_grace.of(resource))),
             Terms::Licence(_) => None,
@@ -64,8 +64,8 @@ impl PermitWriter {
             resource,
             verdict,
             rate: after_grace.filter(|_| verdict == Permit::Limited).and_then(|a| a.rate()),
-            phase: state.told.phase,
-            cause: state.told.cause,
+            phase: state.reported.phase,
+            cause: state.reported.cause,
             until,
             until_boot_ms: PermitFile::boot_ms(&self.clock, until),
             boot_id: svm_core::clock::boot_id().to_owned(),

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 /// The sending ends.
 pub(super) struct Publisher {
-    pub(super) picture: watch::Sender<EngineSnapshot>,
+    pub(super) snapshot: watch::Sender<EngineSnapshot>,
     /// Changes with each commit of events.
     pub(super) outbox: watch::Sender<u64>,
 }
@@ -24,7 +24,7 @@ impl Publisher {
             store_problem: None,
             dropped: 0,
         };
-        Self { picture: watch::channel(first).0, outbox: watch::channel(0).0 }
+        Self { snapshot: watch::channel(first).0, outbox: watch::channel(0).0 }
     }
 
     pub(super) fn handle(
@@ -34,7 +34,7 @@ impl Publisher {
     ) -> Handle {
         Handle {
             orders,
-            picture: self.picture.subscribe(),
+            snapshot: self.snapshot.subscribe(),
             outbox: self.outbox.subscribe(),
             permits,
             outbox_changed: self.outbox.clone(),
@@ -42,10 +42,10 @@ impl Publisher {
     }
 
     pub(super) fn dropped(&self) -> u64 {
-        self.picture.borrow().dropped
+        self.snapshot.borrow().dropped
     }
 
     pub(super) fn count_dropped(&self, events: u64) {
-        self.picture.send_modify(|picture| picture.dropped = picture.dropped.saturating_add(events));
+        self.snapshot.send_modify(|snapshot| snapshot.dropped = snapshot.dropped.saturating_add(events));
     }
 }

@@ -42,7 +42,7 @@ impl Engine {
             operational_events: vec![reported],
             renumber_above: Some(Above { destination, number }),
             notes: vec![(NoteName::Reverts, note)],
-            ..PendingInput::new(Input::Look)
+            ..PendingInput::new(Input::Tick)
         };
         self.turn(coming).await?;
         self.reverts = reverts;

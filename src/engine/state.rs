@@ -21,7 +21,7 @@ pub struct Engine {
     pub(super) store: Store,
     pub(super) origin: Origin,
     pub(super) state: State,
-    pub(super) papers: Vec<StoredDocument>,
+    pub(super) documents: Vec<StoredDocument>,
     /// The time of the last turn.
     pub(super) seen: Timestamp,
     pub(super) requests: mpsc::Receiver<Request>,

@@ -77,8 +77,8 @@ impl Engine {
     ) -> Result<Outcome, StoreError> {
         let now = self.now();
         let (state, events) = step(self.state.clone(), &self.settings.rules, now, coming.input.clone());
-        let papers = self.papers_after(&state, coming.document.clone());
-        let taken = papers != self.papers;
+        let documents = self.documents_after(&state, coming.document.clone());
+        let taken = documents != self.documents;
         let records = self.render(&state, now, &events, &coming.operational_events);
         // Something is written to a store that failed, or nobody would learn that it works again.
         let changed = state != self.state || self.backlog.problem().is_some();
@@ -86,7 +86,7 @@ impl Engine {
         if changed || taken || !records.is_empty() || asked {
             let commit = Commit {
                 state: changed.then(|| state.clone()),
-                papers: taken.then(|| papers.clone()),
+                documents: taken.then(|| documents.clone()),
                 records: records.clone(),
                 notes: self.notes(coming),
                 above: coming.renumber_above.clone(),
@@ -96,7 +96,7 @@ impl Engine {
             };
             self.drops = self.store.commit(commit).await?;
         }
-        (self.state, self.papers, self.seen) = (state, papers, now);
+        (self.state, self.documents, self.seen) = (state, documents, now);
         stored.extend(records);
         Ok(Outcome { at: now, events, taken, run: None })
     }
@@ -119,16 +119,16 @@ impl Engine {
         has_report.then(|| now.checked_sub(self.settings.outbox_max_age).ok()).flatten()
     }
 
-    fn papers_after(&self, state: &State, document: Option<Document>) -> Vec<StoredDocument> {
-        let mut papers = self.papers.clone();
+    fn documents_after(&self, state: &State, document: Option<Document>) -> Vec<StoredDocument> {
+        let mut documents = self.documents.clone();
         if let Some(document) = document {
             let key = &document.statement.key;
             let taken = state.held(key).is_some_and(|(_, held)| held.statement == document.statement);
             let known = self.state.held(key).is_some_and(|(_, held)| held.statement == document.statement);
-            let have = papers.iter().any(|paper| paper.key == key.as_str());
+            let have = documents.iter().any(|document| document.key == key.as_str());
             if taken && !(known && have) {
-                papers.retain(|paper| paper.key != key.as_str());
-                papers.push(StoredDocument {
+                documents.retain(|document| document.key != key.as_str());
+                documents.push(StoredDocument {
                     key: key.to_string(),
                     issuer: document.iss,
                     sub: document.sub.as_str().to_owned(),
@@ -137,8 +137,9 @@ impl Engine {
             }
         }
         let held = [&state.active, &state.reserve];
-        papers.retain(|p| held.iter().any(|h| h.as_ref().is_some_and(|h| h.statement.key.as_str() == p.key)));
-        papers
+        documents
+            .retain(|p| held.iter().any(|h| h.as_ref().is_some_and(|h| h.statement.key.as_str() == p.key)));
+        documents
     }
 
     fn render(
@@ -149,20 +150,20 @@ impl Engine {
         operational: &[Operational],
     ) -> Vec<Record> {
         let renderer =
-            Renderer { origin: &self.origin, time, view: &state.told, snapshot: &Snapshot::of(state) };
+            Renderer { origin: &self.origin, time, view: &state.reported, snapshot: &Snapshot::of(state) };
         let operational = operational.iter().map(|event| renderer.operational(event));
         operational.chain(events.iter().map(|event| renderer.life_cycle(event))).collect()
     }
 
     /// Shows the state as it is stored, the permits as they are written, and what is wrong with the store.
     pub(super) fn publish(&self) {
-        let paper = |key: &str| self.papers.iter().find(|paper| paper.key == key);
+        let document = |key: &str| self.documents.iter().find(|document| document.key == key);
         let active = self.state.active.as_ref().and_then(|held| {
-            let paper = paper(held.statement.key.as_str())?;
-            let (sub, issuer) = (paper.sub.parse().ok()?, paper.issuer.clone());
-            Some(Published { sub, issuer, digest: text_digest(&paper.jws) })
+            let document = document(held.statement.key.as_str())?;
+            let (sub, issuer) = (document.sub.parse().ok()?, document.issuer.clone());
+            Some(Published { sub, issuer, digest: text_digest(&document.jws) })
         });
-        let reserve = self.state.reserve.as_ref().and_then(|held| paper(held.statement.key.as_str()));
+        let reserve = self.state.reserve.as_ref().and_then(|held| document(held.statement.key.as_str()));
         let next = EngineSnapshot {
             state: Arc::new(self.state.clone()),
             active,
@@ -172,6 +173,6 @@ impl Engine {
             store_problem: self.backlog.problem().cloned(),
             dropped: self.publisher.dropped(),
         };
-        self.publisher.picture.send_replace(next);
+        self.publisher.snapshot.send_replace(next);
     }
 }

@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(of("\u{feff}a.b.c\u{200b}\n\u{a0}".as_bytes(), None).as_deref(), Ok("a.b.c"));
         // What is plain is plain, whatever it is called.
         assert_eq!(of(b"a.b.c", Some("gzip")).as_deref(), Ok("a.b.c"));
-        for (body, encoding, told) in [
+        for (body, encoding, message) in [
             (&b"\x1f\x8b\x08\0\xff"[..], Some("gzip"), "(gzip)"),
             (b"\x1f\x8b\x08\0\xff", Some("identity"), "(gzip)"),
             (b"\x1f\x8b\x08\0\xff", None, "(gzip)"),
@@ -249,7 +249,7 @@ mod tests {
             (b"a.b", None, "some other text"),
         ] {
             let error = of(body, encoding).unwrap_err();
-            assert!(error.contains(told), "{error}: {told}");
+            assert!(error.contains(message), "{error}: {message}");
         }
     }
 
@@ -258,7 +258,7 @@ mod tests {
         let sub: Sub = "0123456789abcdef".repeat(4).parse().unwrap();
         let path = published_path(&sub);
         let from = format!("https://h/base/{path}");
-        for (to, told) in [
+        for (to, message) in [
             ("/login?next=x", "https://h"),
             ("//other.example/x", "https://other.example"),
             ("../../elsewhere/", "https://h"),
@@ -267,7 +267,7 @@ mod tests {
             (&format!("/moved/{path}#x"), "https://h/moved"),
             (&format!("/x/{}", sub.as_str()), "https://h"),
         ] {
-            assert_eq!(leads_to(&from, to, &sub).as_deref(), Some(told), "{to}");
+            assert_eq!(leads_to(&from, to, &sub).as_deref(), Some(message), "{to}");
         }
         assert_eq!(leads_to(&from, "https://", &sub), None);
     }

@@ -26,7 +26,7 @@ pub(super) async fn observe_server_date(
     }
     let differs = |date: Timestamp| {
         let off = |from: Timestamp| date.duration_since(from).abs() > SLACK;
-        off(clock.now()) || off(clock.standing().wall)
+        off(clock.now()) || off(clock.status().wall)
     };
     match http::server_time(&answer.headers) {
         // A cache may have kept it, and not every cache says for how long.
@@ -53,7 +53,7 @@ fn accept(date: Timestamp, good: Good, clock: &Clock) {
         Good::Later => clock.confirm(date, true),
         // One that has ended by the time that is gone by says nothing alone. The wall clock is the second witness.
         Good::ByWallClock => {
-            if date.duration_since(clock.standing().wall).abs() <= SLACK {
+            if date.duration_since(clock.status().wall).abs() <= SLACK {
                 clock.confirm(date, false);
             }
         }

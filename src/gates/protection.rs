@@ -391,10 +391,10 @@ impl Guard {
     ///
     /// # Errors
     /// [`GuardError`]
-    pub async fn run(&self, unit: &str, patience: Duration) -> Result<(), GuardError> {
+    pub async fn run(&self, unit: &str, timeout: Duration) -> Result<(), GuardError> {
         match self.harmless(Act::Start, &[unit.to_owned()], Vec::new()).await.1 {
             Some(problem) => Err(problem),
-            None => Ok(systemctl::run(unit, patience).await?),
+            None => Ok(systemctl::run(unit, timeout).await?),
         }
     }
 

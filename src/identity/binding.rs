@@ -45,7 +45,8 @@ impl Why {
 impl Binding {
     /// What differs on this machine. Only what is known of both counts.
     pub fn differs(&self, machine: &Self) -> Option<Why> {
-        let differ = |kept: &Option<Mark>, now: &Option<Mark>| kept.is_some() && now.is_some() && kept != now;
+        let differ =
+            |stored: &Option<Mark>, now: &Option<Mark>| stored.is_some() && now.is_some() && stored != now;
         if differ(&self.machine_id, &machine.machine_id) {
             return Some(Why::MachineId);
         }
@@ -55,7 +56,7 @@ impl Binding {
     /// The same with what is known of the machine by now, and was not.
     #[must_use]
     pub fn completed(&self, machine: &Self) -> Self {
-        let known = |kept: &Option<Mark>, now: &Option<Mark>| kept.clone().or_else(|| now.clone());
+        let known = |stored: &Option<Mark>, now: &Option<Mark>| stored.clone().or_else(|| now.clone());
         Self {
             machine_id: known(&self.machine_id, &machine.machine_id),
             product_uuid: known(&self.product_uuid, &machine.product_uuid),
@@ -131,10 +132,10 @@ mod tests {
             (("", "p"), ("m", "q"), Some(Why::ProductUuid), ("m", "p")),
             (("", ""), ("", ""), None, ("", "")),
         ];
-        for (kept, now, why, then) in rows {
-            let (kept, now) = (binding(kept.0, kept.1), binding(now.0, now.1));
-            assert_eq!(kept.differs(&now), why, "{kept:?} {now:?}");
-            assert_eq!(kept.completed(&now), binding(then.0, then.1), "{kept:?} {now:?}");
+        for (stored, now, why, then) in rows {
+            let (stored, now) = (binding(stored.0, stored.1), binding(now.0, now.1));
+            assert_eq!(stored.differs(&now), why, "{stored:?} {now:?}");
+            assert_eq!(stored.completed(&now), binding(then.0, then.1), "{stored:?} {now:?}");
         }
     }
 

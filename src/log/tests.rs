@@ -99,7 +99,7 @@ fn every_type_of_event_has_its_line() {
 fn the_lines_of_an_outage_have_the_levels_at_which_they_are_written() {
     use crate::outage::FailureKind;
     use svm_core::subscription::{Permit, Resource};
-    for trouble in [
+    for kind in [
         FailureKind::Delivery("x"),
         FailureKind::Source,
         FailureKind::Permits,
@@ -108,7 +108,7 @@ fn the_lines_of_an_outage_have_the_levels_at_which_they_are_written() {
         FailureKind::Port("x"),
         FailureKind::Upstream("x"),
     ] {
-        assert_eq!(trouble.lines().map(|line| line.level), [Level::WARN, Level::ERROR, Level::INFO]);
+        assert_eq!(kind.lines().map(|line| line.level), [Level::WARN, Level::ERROR, Level::INFO]);
     }
 }
 
@@ -210,13 +210,14 @@ fn the_tables_in_the_documentation_are_those_of_the_code() {
         writeln!(own, "| {level} | `{id}` | {sentence} | {} | {} |", fields.join(", "), todo.trim_end())
             .unwrap();
     }
-    let mut kept = "| `event` | means | what to do |\n|---|---|---|\n".to_owned();
+    let mut stored = "| `event` | means | what to do |\n|---|---|---|\n".to_owned();
     for events::EventMessage { id, means, todo } in events::ALL {
-        writeln!(kept, "| `{id}` | {means} | {} |", if todo.is_empty() { "nothing" } else { todo }).unwrap();
+        writeln!(stored, "| `{id}` | {means} | {} |", if todo.is_empty() { "nothing" } else { todo })
+            .unwrap();
     }
     let path = Path::new(ROOT).join("docs/reference/logs.md");
     let mut text = std::fs::read_to_string(path).unwrap();
-    for (name, table) in [("events", kept), ("lines", own)] {
+    for (name, table) in [("events", stored), ("lines", own)] {
         let (begin, end) = (format!("<!-- {name}: made from src/log -->\n"), format!("<!-- {name}: end -->"));
         let (before, rest) = text.split_once(&begin).expect("the begin of the table");
         let (_, after) = rest.split_once(&end).expect("the end of the table");

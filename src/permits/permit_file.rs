@@ -228,8 +228,8 @@ impl PermitFile {
             Permit::Stopped => Verdict::Stopped,
         };
         let unit = self.resource.unit().replace('_', " ");
-        let standing = (self.phase.as_str(), self.cause.map(|cause| cause.as_str()));
-        let why = permit_text::sentence(verdict, over, self.rate, &unit, standing, &self.until.to_string());
+        let status = (self.phase.as_str(), self.cause.map(|cause| cause.as_str()));
+        let why = permit_text::sentence(verdict, over, self.rate, &unit, status, &self.until.to_string());
         Decision { allowed, why, until: allowed.then_some(self.until), spent_until: None, permit: Some(self) }
     }
 }

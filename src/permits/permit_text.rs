@@ -94,17 +94,17 @@ pub fn sentence(
     (phase, cause): (&str, Option<&str>),
     until: &str,
 ) -> String {
-    let standing = match cause {
+    let status = match cause {
         Some(cause) => format!("{phase} ({cause})"),
         None => phase.to_owned(),
     };
     match verdict {
-        Verdict::Stopped => format!("stopped: the subscription is {standing}"),
+        Verdict::Stopped => format!("stopped: the subscription is {status}"),
         _ if is_over => format!("the permit ended at {until} and was not renewed: is svm-agent running?"),
-        Verdict::Full => format!("full: the subscription is {standing}"),
+        Verdict::Full => format!("full: the subscription is {status}"),
         Verdict::Limited => {
             let rate = rate.unwrap_or(0);
-            format!("limited to {rate} {unit}: the subscription is {standing}")
+            format!("limited to {rate} {unit}: the subscription is {status}")
         }
     }
 }

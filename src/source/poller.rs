@@ -162,8 +162,8 @@ impl Poller {
         let mut memory: Memory = read_note(NoteName::Source, note).unwrap_or_default();
         let mut suspicion = ClockSuspicion::default();
         loop {
-            let picture = self.context.engine.picture.borrow_and_update().clone();
-            let active = picture.active.as_ref().zip(picture.state.active.as_ref());
+            let snapshot = self.context.engine.snapshot.borrow_and_update().clone();
+            let active = snapshot.active.as_ref().zip(snapshot.state.active.as_ref());
             if let Some((active, held)) = active
                 && memory.go_by(active, held, &self.context.health)
             {
@@ -171,7 +171,7 @@ impl Poller {
             }
             let due = active.filter(|_| self.documents.source.url.is_some()).map(|(_, held)| {
                 let now = self.context.clock.now();
-                let facts = Facts::of(&picture.state, now, self.spread);
+                let facts = Facts::of(&snapshot.state, now, self.spread);
                 // An instant that lies ahead was noted under another clock.
                 let last = memory.last_poll.unwrap_or(now).min(now);
                 let next = schedule::next_poll(&self.documents.source, &facts, last);
@@ -185,7 +185,7 @@ impl Poller {
             self.show(&memory, due);
             let mut asked = None;
             tokio::select! {
-                changed = self.context.engine.picture.changed() => {
+                changed = self.context.engine.snapshot.changed() => {
                     if changed.is_err() { return }
                     continue;
                 }
@@ -201,7 +201,7 @@ impl Poller {
                 }
             }
             suspicion.asked();
-            let outcome = match &picture.active {
+            let outcome = match &snapshot.active {
                 Some(active) => self.poll(&mut memory, active, asked.is_some()).await,
                 None => PollOutcome::Failed {
                     code: FailureCode::NotActivated,
@@ -279,7 +279,7 @@ impl Poller {
     async fn offer(&self, memory: &mut Memory, text: &str, active: &Published) -> PollOutcome {
         // The key may have left while the answer was under way, as where a reserve key takes over: what is published of it
         // is not for this SVM any more, and no fault of the vendor's.
-        if self.context.engine.picture.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
+        if self.context.engine.snapshot.borrow().active.as_ref().is_none_or(|now| now.sub != active.sub) {
             return PollOutcome::NotChanged;
         }
         let digest = text_digest(text);

@@ -26,15 +26,15 @@ impl Facts {
     /// The facts of a state at `now`.
     pub fn of(state: &State, now: Timestamp, spread: f64) -> Self {
         let statement = state.active.as_ref().map(|held| &held.statement);
-        let course = state.course();
+        let timeline = state.timeline();
         let paid_until = statement.and_then(Statement::paid_until);
-        let turns = course.into_iter().flat_map(|c| {
+        let turns = timeline.into_iter().flat_map(|c| {
             [c.ends_at, c.grace_from.map(|g| g.0), c.lapses_at.map(|l| l.0), c.withdrawn_at.map(|w| w.0)]
         });
         let fresh = statement.and_then(|s| s.fresh_until);
         Self {
-            phase: state.told.phase,
-            term_ends: course.and_then(|c| c.ends_at).or(paid_until),
+            phase: state.reported.phase,
+            term_ends: timeline.and_then(|c| c.ends_at).or(paid_until),
             deadline: turns.chain([fresh]).flatten().filter(|at| *at > now).min(),
             spread,
         }

@@ -149,29 +149,29 @@ impl StatusSource {
     pub(super) async fn status_and_state(&self) -> (Status, Arc<State>) {
         let waiting = self.context.store.waiting().await.unwrap_or_default();
         let gateway = self.gateway.as_ref().map(|gateway| gateway.health());
-        let picture = self.context.engine.picture.borrow();
-        let observed = Observed { source: self, picture: &picture, waiting, gateway, hostname: hostname() };
-        (Status::of(observed), picture.state.clone())
+        let snapshot = self.context.engine.snapshot.borrow();
+        let observed = Observed { source: self, snapshot: &snapshot, waiting, gateway, hostname: hostname() };
+        (Status::of(observed), snapshot.state.clone())
     }
 }
 
 impl Status {
     fn of(observed: Observed<'_>) -> Self {
-        let Observed { source, picture, waiting, gateway, hostname } = observed;
+        let Observed { source, snapshot, waiting, gateway, hostname } = observed;
         let StatusSource { settings, context: Context { clock, health, .. }, id, .. } = source;
-        let (state, now) = (&picture.state, clock.now());
-        let told = &state.told;
-        let course = state.course();
+        let (state, now) = (&snapshot.state, clock.now());
+        let told = &state.reported;
+        let timeline = state.timeline();
         let known_end = match told.phase {
-            Phase::Active => course.and_then(|course| course.known_end()),
-            Phase::Grace => course
-                .and_then(|course| course.grace())
+            Phase::Active => timeline.and_then(|timeline| timeline.known_end()),
+            Phase::Grace => timeline
+                .and_then(|timeline| timeline.grace())
                 .map(|(_, ends_at)| KnownEnd { ends_at, why: Cause::GraceOver }),
             Phase::NotActivated | Phase::Restricted => None,
         };
         let keys = [(&state.active, Role::Active), (&state.reserve, Role::Reserve)];
         let permit = |resource: Resource| {
-            let written = picture.permits.iter().find(|p| p.resource == resource);
+            let written = snapshot.permits.iter().find(|p| p.resource == resource);
             let EnforcementHealth { verdict: carried_out, enforced_by, outage, asked } =
                 health.enforcement().get(&resource).cloned().unwrap_or_default();
             // Where nothing can be kept, what was written may be less than what was told.
@@ -184,7 +184,7 @@ impl Status {
                 verdict,
                 rate,
                 until: written.map(|p| p.until),
-                since: state.enforcement.progress.get(&resource).map(|standing| standing.since),
+                since: state.enforcement.progress.get(&resource).map(|status| status.since),
                 when_agent_is_down: settings.enforcement.when_agent_is_down,
                 governed: settings.enforcement.governs.contains(&resource),
                 carried_out: carried_out == Some(verdict) && outage.is_none(),
@@ -219,7 +219,7 @@ impl Status {
                 limit: state.active.as_ref().and_then(|held| held.statement.devices),
                 level: told.limit,
             },
-            next_change: picture.next_change,
+            next_change: snapshot.next_change,
             source: health.source().clone(),
             activations: health.activations().clone(),
             updates: health.updates().clone(),
@@ -231,8 +231,8 @@ impl Status {
                     (destination, DestinationStatus { waiting, oldest, quarantined, health })
                 })
                 .collect(),
-            clock: clock.standing(),
-            store_problem: picture.store_problem.clone(),
+            clock: clock.status(),
+            store_problem: snapshot.store_problem.clone(),
         }
     }
 
@@ -287,7 +287,7 @@ impl KeyStatus {
         let statement = &held.statement;
         let first = all.first_active(statement);
         // A reserve that was never active has no dates yet.
-        let course = match role {
+        let timeline = match role {
             Role::Active => Some(KeyTimeline::of(&statement.terms, first.unwrap_or(held.role_since))),
             Role::Reserve => first.map(|first| KeyTimeline::of(&statement.terms, first)),
         };
@@ -302,10 +302,10 @@ impl KeyStatus {
             activated_at: (role == Role::Active).then_some(held.role_since),
             state,
             state_since,
-            ends_at: course.and_then(|c| c.ends_at),
+            ends_at: timeline.and_then(|c| c.ends_at),
             paid_until: statement.paid_until(),
             grace_days: subscription.map(|s| s.grace_days),
-            grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
+            grace_ends_at: timeline.and_then(|c| c.grace()).map(|(_, until)| until),
             auto_renew: statement.auto_renew(),
             fresh_until: statement.fresh_until,
             vendor: statement.vendor.clone(),

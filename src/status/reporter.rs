@@ -75,7 +75,7 @@ impl Reporter {
         spread: f64,
     ) -> (Self, ReporterHandle) {
         let (handle, requests) = mpsc::channel(8);
-        let seen = source.context.engine.picture.borrow().state.clone();
+        let seen = source.context.engine.snapshot.borrow().state.clone();
         let mut reporter = Self {
             source,
             devices,
@@ -96,7 +96,7 @@ impl Reporter {
             self.notice_change();
             let (clock, report_at) = (self.source.context.clock, self.report_at);
             tokio::select! {
-                changed = self.source.context.engine.picture.changed() => if changed.is_err() { return },
+                changed = self.source.context.engine.snapshot.changed() => if changed.is_err() { return },
                 request = self.requests.recv() => match request {
                     None => return,
                     // The one who asked may have gone.
@@ -125,7 +125,7 @@ impl Reporter {
     fn notice_change(&mut self) {
         let (now, after) = (
             self.source.context.clock.now(),
-            self.source.context.engine.picture.borrow_and_update().state.clone(),
+            self.source.context.engine.snapshot.borrow_and_update().state.clone(),
         );
         if self.report_at.duration_since(now) > self.source.settings.report_every {
             self.plan();

@@ -24,7 +24,7 @@ pub struct StatusSource {
 /// What a status is built from, taken at one instant.
 pub(super) struct Observed<'a> {
     pub(super) source: &'a StatusSource,
-    pub(super) picture: &'a EngineSnapshot,
+    pub(super) snapshot: &'a EngineSnapshot,
     pub(super) waiting: Vec<Waiting>,
     pub(super) gateway: Option<GatewayHealth>,
     pub(super) hostname: String,

@@ -34,12 +34,12 @@ pub(crate) fn apply(
     commit: &Commit,
     without: &[(&str, String)],
     bounds: Retention,
-    sweep: &TrimCursor,
+    trim_cursor: &TrimCursor,
 ) -> Result<Drops> {
-    let untold = sql::note(db, NoteName::Dropped)?.unwrap_or_default();
+    let unreported = sql::note(db, NoteName::Dropped)?.unwrap_or_default();
     let mut drops = Drops::default();
-    if !untold.is_empty() {
-        match serde_json::from_str(&untold) {
+    if !unreported.is_empty() {
+        match serde_json::from_str(&unreported) {
             Ok(counted) => drops = counted,
             Err(error) => {
                 log_event!(DROPS_UNREADABLE, %error, "how much was dropped before cannot be read, and is counted anew: {error}");
@@ -53,14 +53,14 @@ pub(crate) fn apply(
         expire(db, &before.to_string(), &mut drops)?;
     }
     if !commit.records.is_empty() {
-        trim(db, bounds.history, sweep)?;
+        trim(db, bounds.history, trim_cursor)?;
         make_room(db, bounds.bytes, &mut drops)?;
     }
     let text = match drops.is_empty() {
         true => String::new(),
         false => serde_json::to_string(&drops).unwrap_or_default(),
     };
-    if text != untold {
+    if text != unreported {
         sql::set_note(db, NoteName::Dropped, &text)?;
     }
     Ok(drops)
@@ -89,7 +89,7 @@ pub(crate) struct TrimCursor(Arc<AtomicI64>);
 
 /// Of what waits for nobody the newest `history` events stay. Looks at a few at once; answers whether it has not
 /// come to the last.
-pub(crate) fn trim(db: &Connection, history: u32, sweep: &TrimCursor) -> Result<bool> {
+pub(crate) fn trim(db: &Connection, history: u32, trim_cursor: &TrimCursor) -> Result<bool> {
     let newest: Option<i64> =
         db.prepare_cached("SELECT max(number) FROM events")?.query_row([], |row| row.get(0))?;
     let old = newest.unwrap_or(0) - i64::from(history);
@@ -101,14 +101,14 @@ pub(crate) fn trim(db: &Connection, history: u32, sweep: &TrimCursor) -> Result<
          WHERE e.number > ?1 AND e.number <= ?2 ORDER BY e.number LIMIT {CHUNK}"
     );
     let mut found = db.prepare_cached(&sql)?;
-    let found =
-        found.query_map([sweep.0.load(Relaxed), old], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))?;
+    let found = found
+        .query_map([trim_cursor.0.load(Relaxed), old], |row| Ok((row.get(0)?, row.get::<_, bool>(1)?)))?;
     let found: Vec<(i64, bool)> = found.collect::<Result<_>>()?;
     for (number, _) in found.iter().filter(|(_, unwanted)| *unwanted) {
         delete(db, *number)?;
     }
     let more = found.get(CHUNK - 1).map(|(last, _)| *last);
-    sweep.0.store(more.unwrap_or(0), Relaxed);
+    trim_cursor.0.store(more.unwrap_or(0), Relaxed);
     Ok(more.is_some())
 }
 

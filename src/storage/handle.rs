@@ -19,7 +19,7 @@ pub struct Store {
     pub(crate) worker: Worker,
     pub(crate) recovery: Arc<std::sync::Mutex<Recovery>>,
     pub(crate) plan: Arc<Plan>,
-    pub(crate) sweep: bounds::TrimCursor,
+    pub(crate) trim_cursor: bounds::TrimCursor,
 }
 
 impl Store {
@@ -33,7 +33,7 @@ impl Store {
             || commit.records.iter().any(|r| r.severity == svm_core::subscription::Severity::Critical);
         let commit = Arc::new(commit);
         let (job, recovery, plan) = (commit.clone(), self.recovery.clone(), self.plan.clone());
-        let sweep = self.sweep.clone();
+        let trim_cursor = self.trim_cursor.clone();
         // It may be done twice: once together with others, and once alone.
         let work = move |db: &rusqlite::Connection| {
             sql::keep(db, &job)?;
@@ -44,18 +44,18 @@ impl Store {
                 sql::set_note(db, NoteName::Changes, &number.to_string())?;
                 changes = Some(number);
             }
-            let drops = bounds::apply(db, &job, &numbered.without, plan.bounds, &sweep)?;
+            let drops = bounds::apply(db, &job, &numbered.without, plan.bounds, &trim_cursor)?;
             // Before the commit: numbers above the ceiling must never be on disk before the ceiling is.
             Recovery::raise(&recovery, numbered.highest);
             Ok((drops, changes))
         };
         let recovery = self.recovery.clone();
-        let kept = move |(_, changes): &(Drops, Option<u64>)| {
+        let stored = move |(_, changes): &(Drops, Option<u64>)| {
             if let Some(changes) = changes {
                 lock(&recovery).follow(&commit, *changes);
             }
         };
-        self.worker.keep(Durability::Now, critical, work, kept).await.map(|(drops, _)| drops)
+        self.worker.keep(Durability::Now, critical, work, stored).await.map(|(drops, _)| drops)
     }
 
     /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it. A
@@ -137,7 +137,7 @@ impl Store {
     /// [`StoreError`]: nothing was changed.
     pub async fn give_up_identity(&self) -> Result<(), StoreError> {
         let bond = Bond { reset: true, ..lock(&self.recovery).contents.bond.clone() };
-        let kept = bond.clone();
+        let stored = bond.clone();
         let work = move |db: &rusqlite::Connection| {
             sql::forget_events(db)?;
             sql::set_bond(db, &bond)?;
@@ -148,12 +148,12 @@ impl Store {
             Ok(changes)
         };
         let recovery = self.recovery.clone();
-        let kept = move |changes: &u64| {
+        let stored = move |changes: &u64| {
             let mut recovery = lock(&recovery);
-            recovery.contents.bond = kept;
+            recovery.contents.bond = stored;
             recovery.follow(&Commit::default(), *changes);
         };
-        self.worker.keep(Durability::Now, true, work, kept).await.map(drop)
+        self.worker.keep(Durability::Now, true, work, stored).await.map(drop)
     }
 
     /// Puts quarantined events, that of one id or all, at the end of what waits again. Answers how many.

@@ -19,7 +19,7 @@ pub struct Inspection {
     /// What `PRAGMA quick_check` has against the database; nothing where it is whole.
     pub problem: Option<String>,
     /// Documents of held keys.
-    pub papers: Vec<StoredDocument>,
+    pub documents: Vec<StoredDocument>,
     /// The size of the database with its log, in bytes.
     pub bytes: u64,
 }
@@ -46,28 +46,28 @@ pub enum InspectError {
 ///
 /// # Errors
 /// [`InspectError`].
-pub fn inspect(folder: &Path, running: bool, patience: Duration) -> Result<Inspection, InspectError> {
+pub fn inspect(folder: &Path, running: bool, timeout: Duration) -> Result<Inspection, InspectError> {
     let (db, bytes) = open(folder, running)?;
     let interrupt = db.get_interrupt_handle();
     let (done, ended) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
-        if ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
             interrupt.interrupt();
         }
     });
     let whole: rusqlite::Result<String> = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     drop(done);
     let whole = whole.map_err(failed)?;
-    let papers = sql::papers(&db).map_err(failed)?;
-    Ok(Inspection { problem: (whole != "ok").then_some(whole), papers, bytes })
+    let documents = sql::documents(&db).map_err(failed)?;
+    Ok(Inspection { problem: (whole != "ok").then_some(whole), documents, bytes })
 }
 
 /// The documents of held keys, as [`inspect`] gives them, without a look at the rest.
 ///
 /// # Errors
 /// As there.
-pub fn held_papers(folder: &Path, running: bool) -> Result<Vec<StoredDocument>, InspectError> {
-    sql::papers(&open(folder, running)?.0).map_err(failed)
+pub fn stored_documents(folder: &Path, running: bool) -> Result<Vec<StoredDocument>, InspectError> {
+    sql::documents(&open(folder, running)?.0).map_err(failed)
 }
 
 /// The newest events, at most `most`, newest first.
@@ -141,8 +141,8 @@ mod tests {
         // Whoever writes holds its lock, and the look is not kept waiting.
         db.execute_batch("BEGIN IMMEDIATE; INSERT INTO documents VALUES ('L', 'i', 's', 'j')").unwrap();
         let seen = inspect(&folder, true, TIMEOUT).unwrap();
-        assert_eq!((seen.problem, seen.papers.len()), (None, 1));
-        assert_eq!(held_papers(&folder, true).unwrap().len(), 1);
+        assert_eq!((seen.problem, seen.documents.len()), (None, 1));
+        assert_eq!(stored_documents(&folder, true).unwrap().len(), 1);
         db.execute_batch("COMMIT").unwrap();
         assert!(
             matches!(inspect(&folder, false, TIMEOUT), Err(InspectError::Left)),
@@ -156,7 +156,7 @@ mod tests {
             names
         };
         let before = names();
-        assert_eq!(inspect(&folder, false, TIMEOUT).unwrap().papers.len(), 2);
+        assert_eq!(inspect(&folder, false, TIMEOUT).unwrap().documents.len(), 2);
         assert_eq!(names(), before, "no index is made");
         fs::write(
             folder.join("agent.db"),

@@ -24,7 +24,7 @@ mod worker;
 pub use error::{Damage, StoreError};
 pub use handle::Store;
 pub use history::{EventRow, EventShown, Listing, Place, Waiting};
-pub use inspect::{InspectError, Inspection, held_papers, inspect, newest_events};
+pub use inspect::{InspectError, Inspection, inspect, newest_events, stored_documents};
 pub use notes::{NoteName, read_note};
 pub use open::{Opened, Rebuilt};
 pub use outbox::{Outgoing, Reading};

@@ -31,7 +31,7 @@ pub struct Opened {
     /// The state.
     pub state: State,
     /// The documents of held keys.
-    pub papers: Vec<StoredDocument>,
+    pub documents: Vec<StoredDocument>,
     /// The poller's note.
     pub source_note: Option<String>,
     /// What trusted time has to remember.
@@ -84,10 +84,10 @@ fn inspect_file(file: &Path, changes: u64) -> Result<Found, StoreError> {
     if known < changes {
         return Err(Damage::LostChanges(changes - known).into());
     }
-    let (papers, note, time) =
-        (sql::papers(&db)?, sql::note(&db, NoteName::Source)?, sql::note(&db, NoteName::Time)?);
+    let (documents, note, time) =
+        (sql::documents(&db)?, sql::note(&db, NoteName::Source)?, sql::note(&db, NoteName::Time)?);
     let bond = sql::bond(&db)?.map_err(Damage::Bond)?;
-    let contents = Contents { id, bond, state, papers, ceiling: 0, changes: known, time };
+    let contents = Contents { id, bond, state, documents, ceiling: 0, changes: known, time };
     Ok(Found { db, contents: Some((contents, note)) })
 }
 
@@ -196,7 +196,7 @@ impl Store {
             let unreported = rebuilt.as_ref().and_then(|rebuilt| serde_json::to_string(rebuilt).ok());
             let first = Commit {
                 state: Some(contents.state.clone()),
-                papers: Some(contents.papers.clone()),
+                documents: Some(contents.documents.clone()),
                 // Numbers that were used are never used again, whichever destination is configured when.
                 notes: [
                     (NoteName::FirstSequence, contents.ceiling.to_string()),
@@ -245,21 +245,21 @@ impl Store {
         };
         let recovery = Arc::new(Mutex::new(Recovery::new(recovery_path, contents.clone())));
         Recovery::write(&recovery);
-        let sweep = bounds::TrimCursor::default();
+        let trim_cursor = bounds::TrimCursor::default();
         let store = Self {
-            worker: Worker::start(db, file, plan.bounds, recovery.clone(), sweep.clone())?,
-            sweep,
+            worker: Worker::start(db, file, plan.bounds, recovery.clone(), trim_cursor.clone())?,
+            trim_cursor,
             recovery,
             plan: Arc::new(plan),
         };
-        let Contents { id, bond, state, papers, time: time_note, .. } = contents;
+        let Contents { id, bond, state, documents, time: time_note, .. } = contents;
         let opened = Opened {
             id,
             new_id,
             bond,
             changed,
             state,
-            papers,
+            documents,
             source_note,
             time_note,
             rebuilt,

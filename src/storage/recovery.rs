@@ -35,7 +35,8 @@ pub(crate) struct Contents {
     /// The state as it was last kept.
     pub(crate) state: State,
     /// The documents of held keys.
-    pub(crate) papers: Vec<StoredDocument>,
+    #[serde(rename = "papers")]
+    pub(crate) documents: Vec<StoredDocument>,
     /// No higher sequence number was used, for any destination.
     pub(crate) ceiling: u64,
     /// How many changes were kept, starts included: a database that knows of less has lost some.
@@ -116,8 +117,8 @@ impl Recovery {
         if let Some(state) = &commit.state {
             self.contents.state = state.clone();
         }
-        if let Some(papers) = &commit.papers {
-            self.contents.papers.clone_from(papers);
+        if let Some(documents) = &commit.documents {
+            self.contents.documents.clone_from(documents);
         }
         let time = commit.notes.iter().find(|(name, _)| *name == NoteName::Time);
         self.contents.time = time.map(|(_, text)| text.clone()).or(self.contents.time.take());
@@ -174,13 +175,13 @@ fn salvage(text: &[u8]) -> Option<Salvaged> {
     let bond = part(&parts, "bond")?;
     let state: Option<(State, Vec<StoredDocument>)> = part(&parts, "state").zip(part(&parts, "papers"));
     let number = |name| part(&parts, name).filter(|number| *number <= MAX_SEQUENCE).unwrap_or(0);
-    let (state, papers, whole) =
-        state.map_or_else(|| (State::default(), Vec::new(), false), |(state, papers)| (state, papers, true));
+    let (state, documents, whole) = state
+        .map_or_else(|| (State::default(), Vec::new(), false), |(state, documents)| (state, documents, true));
     let contents = Contents {
         id,
         bond,
         state,
-        papers,
+        documents,
         ceiling: number("ceiling"),
         changes: number("changes"),
         time: part(&parts, "time"),

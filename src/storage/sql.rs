@@ -142,7 +142,7 @@ pub(crate) fn set_note(db: &Connection, name: NoteName, value: &str) -> Result<(
 }
 
 /// The documents of held keys.
-pub(crate) fn papers(db: &Connection) -> Result<Vec<StoredDocument>> {
+pub(crate) fn documents(db: &Connection) -> Result<Vec<StoredDocument>> {
     let mut rows = db.prepare("SELECT key, issuer, sub, jws FROM documents ORDER BY key")?;
     let rows = rows.query_map([], |row| {
         Ok(StoredDocument { key: row.get(0)?, issuer: row.get(1)?, sub: row.get(2)?, jws: row.get(3)? })
@@ -155,11 +155,11 @@ pub(crate) fn keep(db: &Connection, commit: &Commit) -> Result<()> {
     if let Some(state) = &commit.state {
         set_note(db, NoteName::State, &json(state)?)?;
     }
-    if let Some(papers) = &commit.papers {
+    if let Some(documents) = &commit.documents {
         db.execute("DELETE FROM documents", [])?;
-        for paper in papers {
+        for document in documents {
             let sql = "INSERT INTO documents VALUES (?1, ?2, ?3, ?4)";
-            db.execute(sql, params![paper.key, paper.issuer, paper.sub, paper.jws])?;
+            db.execute(sql, params![document.key, document.issuer, document.sub, document.jws])?;
         }
     }
     for (name, value) in &commit.notes {

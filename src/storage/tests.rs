@@ -41,7 +41,7 @@ fn records(kinds: usize, reports: usize) -> Vec<Record> {
     };
     let state = State::default();
     let renderer =
-        Renderer { origin: &origin, time: now(), view: &state.told, snapshot: &Snapshot::of(&state) };
+        Renderer { origin: &origin, time: now(), view: &state.reported, snapshot: &Snapshot::of(&state) };
     let kind = Kind::DevicesLimit {
         from: svm_core::subscription::LimitLevel::None,
         to: svm_core::subscription::LimitLevel::Over90,
@@ -77,10 +77,10 @@ async fn what_is_kept_is_there_after_opening_again() {
     let (store, opened) = open(folder.path());
     assert!(opened.new_id && opened.rebuilt.is_none());
     let state = State { protected_devices: Some(7), ..State::default() };
-    let paper = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
+    let document = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
     let commit = Commit {
         state: Some(state.clone()),
-        papers: Some(vec![paper.clone()]),
+        documents: Some(vec![document.clone()]),
         records: records(3, 0),
         notes: vec![(NoteName::Source, "note".into())],
         ..Commit::default()
@@ -90,7 +90,7 @@ async fn what_is_kept_is_there_after_opening_again() {
     store.close().await;
     let (store, opened) = open(folder.path());
     assert!(!opened.new_id && opened.rebuilt.is_none());
-    assert_eq!((opened.id.as_str(), opened.state, opened.papers), ("id-1", state, vec![paper]));
+    assert_eq!((opened.id.as_str(), opened.state, opened.documents), ("id-1", state, vec![document]));
     assert_eq!(opened.source_note.as_deref(), Some("note"));
     assert_eq!(sequences(&store, "a").await, [3]);
     assert_eq!(sequences(&store, "b").await, [1, 2, 3]);
@@ -183,10 +183,10 @@ async fn what_one_dead_destination_wants_does_not_keep_the_rest_of_history() {
         store.delivered("a", last).await.unwrap();
     }
     store.commit(keep(records(1, 0))).await.unwrap();
-    let kept = listed(&store, 1000).await.len();
+    let stored = listed(&store, 1000).await.len();
     assert_eq!(sequences(&store, "b").await.len(), 100);
     // A pass over what "b" waits for takes two commits, in which some more came.
-    assert!((103..115).contains(&kept), "{kept}");
+    assert!((103..115).contains(&stored), "{stored}");
 }
 
 #[tokio::test]
@@ -417,12 +417,12 @@ async fn room_is_given_back() {
     store.delivered("b", 1000).await.unwrap();
     let free =
         |db: &rusqlite::Connection| db.query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0));
-    let sweep = bounds::TrimCursor::default();
-    let rest = |sweep: bounds::TrimCursor| {
-        move |db: &rusqlite::Connection| Ok(bounds::trim(db, 0, &sweep)? || bounds::vacuum(db)?)
+    let trim_cursor = bounds::TrimCursor::default();
+    let rest = |trim_cursor: bounds::TrimCursor| {
+        move |db: &rusqlite::Connection| Ok(bounds::trim(db, 0, &trim_cursor)? || bounds::vacuum(db)?)
     };
     let mut most_free = 0;
-    while store.worker.call(Durability::Now, false, rest(sweep.clone())).await.unwrap() {
+    while store.worker.call(Durability::Now, false, rest(trim_cursor.clone())).await.unwrap() {
         most_free = most_free.max(store.worker.call(Durability::Now, false, free).await.unwrap());
     }
     assert!(most_free > 100);

@@ -68,7 +68,7 @@ pub struct Commit {
     /// The state, where it changed.
     pub state: Option<State>,
     /// All documents of held keys, where they changed.
-    pub papers: Option<Vec<StoredDocument>>,
+    pub documents: Option<Vec<StoredDocument>>,
     /// What happened.
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
@@ -86,7 +86,7 @@ pub struct Commit {
 impl Commit {
     /// Whether it changes what the recovery file holds.
     pub(crate) fn changes(&self) -> bool {
-        self.state.is_some() || self.papers.is_some()
+        self.state.is_some() || self.documents.is_some()
     }
 }
 

@@ -40,7 +40,7 @@ trait Job: Send {
 
 struct Call<F, K, T> {
     work: F,
-    kept: K,
+    stored: K,
     value: Option<T>,
     sync: Durability,
     critical: bool,
@@ -59,9 +59,9 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let Self { value, reply, kept, .. } = *self;
+        let Self { value, reply, stored, .. } = *self;
         if let (Ok(()), Some(value)) = (&outcome, &value) {
-            kept(value);
+            stored(value);
         }
         // Whoever asked may have gone; then nobody needs the answer.
         reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))).ok();
@@ -96,11 +96,11 @@ impl Worker {
         file: PathBuf,
         bounds: Retention,
         recovery: Arc<Mutex<Recovery>>,
-        sweep: TrimCursor,
+        trim_cursor: TrimCursor,
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel();
         let reserve = file.with_extension("reserve");
-        let mut owner = Owner { db, file, reserve, bounds, recovery, sweep };
+        let mut owner = Owner { db, file, reserve, bounds, recovery, trim_cursor };
         owner.restore_reserve();
         std::thread::Builder::new()
             .name("store".to_owned())
@@ -130,14 +130,14 @@ impl Worker {
         sync: Durability,
         critical: bool,
         work: F,
-        kept: K,
+        stored: K,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> rusqlite::Result<T> + Send + 'static,
         K: FnOnce(&T) + Send + 'static,
     {
-        let job = |reply| Message::Job(Box::new(Call { work, kept, value: None, sync, critical, reply }));
+        let job = |reply| Message::Job(Box::new(Call { work, stored, value: None, sync, critical, reply }));
         ask_thread(&self.jobs, job).await.ok_or(StoreError::Closed)?
     }
 
@@ -164,7 +164,7 @@ struct Owner {
     reserve: PathBuf,
     bounds: Retention,
     recovery: Arc<Mutex<Recovery>>,
-    sweep: TrimCursor,
+    trim_cursor: TrimCursor,
 }
 
 impl Owner {
@@ -228,7 +228,7 @@ impl Owner {
         if lock(&self.recovery).missed {
             Recovery::write(&self.recovery);
         }
-        let step = bounds::trim(&self.db, self.bounds.history, &self.sweep)
+        let step = bounds::trim(&self.db, self.bounds.history, &self.trim_cursor)
             .and_then(|left| Ok(left || bounds::vacuum(&self.db)?));
         if matches!(step, Ok(true)) {
             return Rest::In(Duration::ZERO);

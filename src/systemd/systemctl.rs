@@ -139,10 +139,10 @@ pub(crate) async fn kill(units: &[String]) -> Result<(), SystemctlError> {
 ///
 /// # Errors
 /// As above; also where it failed.
-pub(crate) async fn run(unit: &str, patience: Duration) -> Result<(), SystemctlError> {
+pub(crate) async fn run(unit: &str, timeout: Duration) -> Result<(), SystemctlError> {
     let mut command = Command::new("systemctl");
     command.args(["--quiet", "--no-ask-password", "start", "--", unit]);
-    ask("systemctl", "start", command, patience).await.map(drop)
+    ask("systemctl", "start", command, timeout).await.map(drop)
 }
 
 async fn change(verb: &'static str, options: &[&str], units: &[String]) -> Result<(), SystemctlError> {
@@ -386,7 +386,10 @@ pub async fn journal(pattern: &str, unit: &str, days: u16) -> Result<String, Sys
     let mut command = Command::new("journalctl");
     // The newest first: of what is too long for an answer, the oldest is left out.
     command.args(["--quiet", "--no-pager", "--utc", "--output=short-iso", "--reverse"]);
-    command.arg(format!("--since=-{days}days")).arg(format!("--unit={pattern}")).arg(format!("--unit={unit}"));
+    command
+        .arg(format!("--since=-{days}days"))
+        .arg(format!("--unit={pattern}"))
+        .arg(format!("--unit={unit}"));
     ask_up_to(MAX_JOURNAL, "journalctl", "read", command, TIMEOUT).await
 }
 
@@ -394,9 +397,9 @@ async fn ask(
     program: &'static str,
     verb: &'static str,
     command: Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<String, SystemctlError> {
-    ask_up_to(MAX_OUTPUT, program, verb, command, patience).await
+    ask_up_to(MAX_OUTPUT, program, verb, command, timeout).await
 }
 
 async fn ask_up_to(
@@ -404,7 +407,7 @@ async fn ask_up_to(
     program: &'static str,
     verb: &'static str,
     mut command: Command,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<String, SystemctlError> {
     let not_run = |e: std::io::Error| SystemctlError::NotRun { program, problem: e.to_string() };
     // In the language of nobody, and nothing for a terminal.
@@ -420,9 +423,9 @@ async fn ask_up_to(
         let (printed, complained) = tokio::join!(bounded(stdout, max_output), bounded(stderr, MAX_OUTPUT));
         Ok::<_, std::io::Error>((child.wait().await?, printed?, complained?))
     };
-    let answered = tokio::time::timeout(patience, answered).await;
+    let answered = tokio::time::timeout(timeout, answered).await;
     let (status, printed, complained) = answered
-        .map_err(|_| SystemctlError::TimedOut { program, seconds: patience.as_secs() })?
+        .map_err(|_| SystemctlError::TimedOut { program, seconds: timeout.as_secs() })?
         .map_err(not_run)?;
     if status.success() {
         return Ok(printed);

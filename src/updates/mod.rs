@@ -59,7 +59,7 @@ impl Updates {
                     Some(reply) => task.run_now(reply),
                 },
                 Some(due) = due.recv() => task.due(due),
-                next = task::on_its_way(&mut task.run) => task.next(next).await,
+                next = task::starting_run(&mut task.run) => task.next(next).await,
                 () = task::wait_until(wait) => {}
             }
         }

@@ -38,7 +38,7 @@ pub(crate) enum Next {
 }
 
 /// A run on its way, and who waits to hear that it began.
-pub(crate) struct OnItsWay {
+pub(crate) struct StartingRun {
     next: Pin<Box<dyn Future<Output = Next> + Send>>,
     reply: Option<RunRequest>,
     due: Option<Due>,
@@ -78,7 +78,7 @@ pub(crate) struct Task {
     memory: Memory,
     following: Option<Following>,
     delayed: Option<Delayed>,
-    pub(crate) run: Option<OnItsWay>,
+    pub(crate) run: Option<StartingRun>,
     unreported: Unreported,
     databases: Databases,
     /// Whether runs are skipped for want of a permit, which is logged once.
@@ -86,7 +86,7 @@ pub(crate) struct Task {
 }
 
 /// What the run on its way comes to next, where there is one.
-pub(crate) async fn on_its_way(run: &mut Option<OnItsWay>) -> Next {
+pub(crate) async fn starting_run(run: &mut Option<StartingRun>) -> Next {
     match run {
         Some(run) => run.next.as_mut().await,
         None => std::future::pending().await,
@@ -140,7 +140,7 @@ impl Task {
             // Told to start, and nobody saw whether it did.
             Some(Underway { unit, before, started_at, .. }) => {
                 let next = Box::pin(async move { Next::Found(run::find(&unit, &before, started_at).await) });
-                self.run = Some(OnItsWay { next, reply: None, due: None });
+                self.run = Some(StartingRun { next, reply: None, due: None });
             }
             None => {}
         }
@@ -246,7 +246,7 @@ impl Task {
         }
         self.without_permit = false;
         let next = Box::pin(async move { Next::MayBegin(run::may_begin(&unit).await) });
-        self.run = Some(OnItsWay { next, reply, due });
+        self.run = Some(StartingRun { next, reply, due });
     }
 
     fn follow(&mut self, underway: Underway, due: Option<Due>) {
@@ -258,12 +258,12 @@ impl Task {
             Box::pin(
                 async move { Next::Ended(run::follow(guard, underway, timeouts, clock, permits).await) },
             );
-        self.run = Some(OnItsWay { next, reply: None, due });
+        self.run = Some(StartingRun { next, reply: None, due });
     }
 
     /// A run got on.
     pub(crate) async fn next(&mut self, next: Next) {
-        let Some(OnItsWay { reply, due, .. }) = self.run.take() else { return };
+        let Some(StartingRun { reply, due, .. }) = self.run.take() else { return };
         let (unit, now) = (self.config().unit.clone(), self.setup.context.clock.now());
         let slot = due.map(|due| due.slot.to_string());
         if matches!(next, Next::MayBegin(_)) {
@@ -285,7 +285,7 @@ impl Task {
                 let guard = Guard::new(&self.setup.enforcement);
                 let next =
                     Box::pin(async move { Next::Began(run::begin(&guard, &unit, &before, now).await) });
-                self.run = Some(OnItsWay { next, reply, due });
+                self.run = Some(StartingRun { next, reply, due });
             }
             Next::MayBegin(Err(NoStart::Runs)) => match reply {
                 Some(reply) => drop(reply.send(RunAnswer::AlreadyRuns { unit })),

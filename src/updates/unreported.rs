@@ -57,12 +57,12 @@ impl Unreported {
         };
         let excess = self.events.len().saturating_sub(MAX_EVENTS);
         self.events.drain(..excess);
-        let tell = AgentReport {
+        let report = AgentReport {
             events: self.events.clone(),
             condition: self.condition.then_some((Reason::DatabasesOutdated, status)),
             notes: (note != self.stored).then(|| (NoteName::Updates, note.clone())).into_iter().collect(),
         };
-        match engine.command(Command::AgentReport(Box::new(tell))).await {
+        match engine.command(Command::AgentReport(Box::new(report))).await {
             Ok(_) => *self = Self { condition: false, ..Self::new(note) },
             // The engine logs why nothing can be stored.
             Err(error) => {

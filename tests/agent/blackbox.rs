@@ -220,8 +220,8 @@ fn killed_at_random_instants_nothing_is_lost_doubled_or_out_of_order() {
     }
     assert!(wire.values().all(|numbers| numbers.len() == 1), "an event was sent under two numbers");
     assert_eq!(wire.keys().map(String::as_str).collect::<BTreeSet<_>>(), ids);
-    let kept = world.agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
-    for event in kept.as_array().unwrap() {
+    let stored = world.agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
+    for event in stored.as_array().unwrap() {
         assert!(ids.contains(event["id"].as_str().unwrap()), "kept and not delivered: {event}");
     }
     let sent = world.wire.sent.lock().unwrap().len();

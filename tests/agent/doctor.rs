@@ -96,9 +96,9 @@ fn tree(folder: &Path) -> BTreeMap<String, String> {
         let about = std::fs::symlink_metadata(&path).unwrap();
         let content = if about.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
         let digest = ring::digest::digest(&ring::digest::SHA256, &content);
-        let told =
+        let reported =
             format!("{:o} {} {} {} {digest:?}", about.mode(), about.uid(), about.mtime(), about.mtime_nsec());
-        seen.insert(path.display().to_string(), told);
+        seen.insert(path.display().to_string(), reported);
         if about.is_dir() {
             seen.extend(tree(&path));
         }
@@ -142,8 +142,8 @@ fn an_svm_that_is_well_has_nothing_to_do_and_nothing_is_changed() {
     }
     // No secret is told: neither the code nor the name under which the document is published.
     let sub = svm_core::documents::ActivationCode::parse(&world.vendor.code).unwrap().sub();
-    let told = json!(findings).to_string();
-    assert!(!told.contains(sub.as_str()) && !told.contains(&world.vendor.code));
+    let reported = json!(findings).to_string();
+    assert!(!reported.contains(sub.as_str()) && !reported.contains(&world.vendor.code));
 
     program.signal(rustix::process::Signal::STOP);
     let before = without_index(tree(world.folder.path()));

@@ -61,7 +61,7 @@ impl World {
     }
 
     fn rejected(&self) -> usize {
-        self.agent.told().iter().filter(|kind| *kind == "documents.rejected").count()
+        self.agent.reported().iter().filter(|kind| *kind == "documents.rejected").count()
     }
 }
 
@@ -279,8 +279,8 @@ fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
                 assert_eq!(text.as_bytes(), world.vendor.document(&world.vendor.code).trim_ascii());
             }
             (Err(error), true) => {
-                let told = error.to_string();
-                assert!(told.contains("compresses the document (gzip)"), "{told}");
+                let reported = error.to_string();
+                assert!(reported.contains("compresses the document (gzip)"), "{reported}");
             }
             (answer, _) => panic!("{how}: {:?}", answer.map(drop)),
         }
@@ -290,7 +290,7 @@ fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
 #[test]
 fn a_place_where_no_document_is_says_so_in_many_ways_and_each_is_explained() {
     let world = World::new();
-    for (status, told) in [
+    for (status, reported) in [
         ("401 Unauthorized", "it wants a log-in"),
         ("403 Forbidden", "object stores and web servers answer so where there is nothing"),
         ("405 Method Not Allowed", "check source.url"),
@@ -301,9 +301,9 @@ fn a_place_where_no_document_is_says_so_in_many_ways_and_each_is_explained() {
         let output = world.agent.command(&["activate", &world.vendor.code]).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(output.status.code(), Some(3), "{said}");
-        assert!(said.contains(&status[..3]) && said.contains(told), "{said}");
+        assert!(said.contains(&status[..3]) && said.contains(reported), "{said}");
         let pending = world.agent.status()["activations"].to_string();
-        assert!(pending.contains(told), "{}", world.agent.status());
+        assert!(pending.contains(reported), "{}", world.agent.status());
     }
 }
 
@@ -474,7 +474,7 @@ fn a_document_that_is_refused_is_told_once_and_over_a_restart_too() {
         ("half a signature", "bad_signature", cut),
         ("a document of another code", "invalid_document", other),
     ] {
-        let (told, mark) = (world.rejected(), world.agent.log().len());
+        let (reported, mark) = (world.rejected(), world.agent.log().len());
         world.vendor.server.say(whole(&["200 OK", "ETag: \"wrong\""], body));
         for _ in 0..2 {
             assert_eq!(world.agent.refused(&["refresh"]), (1, code.to_owned()), "{name}");
@@ -483,14 +483,14 @@ fn a_document_that_is_refused_is_told_once_and_over_a_restart_too() {
         assert_eq!(world.agent.refused(&["refresh"]), (1, code.to_owned()), "{name}");
         let source = world.agent.status()["source"].clone();
         assert!(source["refused"].is_string() && source["outage"].is_null(), "{name}: {source}");
-        assert_eq!(world.rejected(), told + 1, "{name}");
+        assert_eq!(world.rejected(), reported + 1, "{name}");
         assert_eq!(lines(&world.agent, mark, "documents.rejected"), 1, "{name}");
         assert_eq!(world.held(), before, "{name}");
         world.vendor.serve();
         world.agent.ask(&["refresh"]).unwrap();
         assert!(world.agent.status()["source"]["refused"].is_null(), "{name}");
         assert_eq!(lines(&world.agent, mark, "the published document is good again"), 1, "{name}");
-        assert_eq!((world.held(), world.rejected()), (before.clone(), told + 1), "{name}");
+        assert_eq!((world.held(), world.rejected()), (before.clone(), reported + 1), "{name}");
     }
 }
 
@@ -564,8 +564,8 @@ fn an_activation_that_fails_says_why_and_the_code_stands_nowhere() {
     let spaced = code.to_lowercase().replace('-', " ");
     agent.ask(&["activate", &spaced]).unwrap();
     assert_eq!((agent.permit("ksn"), agent.permit("database-updates")), (0, 0));
-    let told: Vec<_> = agent.told().into_iter().filter(|kind| kind.starts_with("key.")).collect();
-    assert_eq!(told, ["key.rejected", "key.rejected", "key.rejected", "key.added"]);
+    let reported: Vec<_> = agent.reported().into_iter().filter(|kind| kind.starts_with("key.")).collect();
+    assert_eq!(reported, ["key.rejected", "key.rejected", "key.rejected", "key.added"]);
     assert_eq!(agent.refused(&["activate", &other.reveal()]), (1, "active_key_still_valid".to_owned()));
 
     // Neither as it was typed nor as it is meant, nor that of another.
@@ -597,31 +597,31 @@ fn an_activation_that_fails_says_why_and_the_code_stands_nowhere() {
 /// Takes events as a collector does, and can be told to fail.
 struct Receiver {
     server: Server,
-    kept: Arc<Mutex<Vec<Value>>>,
+    stored: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Receiver {
     fn on(port: u16) -> Self {
-        Self { server: Server::on(port), kept: Arc::default() }
+        Self { server: Server::on(port), stored: Arc::default() }
     }
 
     /// Keeps at most `most` events of each request.
     fn works(&self, most: usize) {
-        let kept = self.kept.clone();
+        let stored = self.stored.clone();
         self.server.answer(move |request, stream| {
-            stream.write_all(&whole(&["200 OK"], receipt(&kept, request, most)))
+            stream.write_all(&whole(&["200 OK"], receipt(&stored, request, most)))
         });
     }
 }
 
-fn receipt(kept: &Mutex<Vec<Value>>, request: &Request, most: usize) -> String {
-    let mut kept = kept.lock().unwrap();
+fn receipt(stored: &Mutex<Vec<Value>>, request: &Request, most: usize) -> String {
+    let mut stored = stored.lock().unwrap();
     let events: Vec<Value> = serde_json::from_slice(&request.content()).unwrap();
     let mut ids = Vec::new();
     for event in events.into_iter().take(most) {
         ids.push(event["id"].clone());
-        if !kept.iter().any(|held| held["id"] == event["id"]) {
-            kept.push(event);
+        if !stored.iter().any(|held| held["id"] == event["id"]) {
+            stored.push(event);
         }
     }
     json!({ "kept": ids }).to_string()
@@ -651,7 +651,7 @@ fn a_receiver_that_fails_loses_nothing_and_is_told_once() {
         assert!(health["outage"]["since"].is_string() && health["waiting"].as_u64() > Some(0), "{health}");
         assert!(health["oldest"].is_string());
     };
-    let told = |mark, code: &str| {
+    let reported = |mark, code: &str| {
         let (fails, over) = ("delivery to console fails", "delivery to console works again");
         assert_eq!(
             (lines(&agent, mark, fails), lines(&agent, mark, over)),
@@ -666,7 +666,7 @@ fn a_receiver_that_fails_loses_nothing_and_is_told_once() {
     let receiver = Receiver::on(port);
     receiver.works(500);
     agent.settled();
-    told(0, "unreachable");
+    reported(0, "unreachable");
     assert!(agent.status()["destinations"]["console"]["outage"].is_null());
 
     type Fault = (&'static str, fn(&Server));
@@ -693,7 +693,7 @@ fn a_receiver_that_fails_loses_nothing_and_is_told_once() {
         outage(code, 2);
         receiver.works(500);
         agent.settled();
-        told(mark, code);
+        reported(mark, code);
     }
     let asked: Vec<Instant> = receiver.server.requests().iter().map(|request| request.at).collect();
     assert!(asked.len() < 100, "it was asked {} times", asked.len());
@@ -724,15 +724,16 @@ fn a_receiver_that_fails_loses_nothing_and_is_told_once() {
         devices(&agent, count);
     }
     agent.settled();
-    let kept = receiver.kept.lock().unwrap().clone();
-    let sequences: Vec<u64> = kept.iter().map(|e| e["sequence"].as_str().unwrap().parse().unwrap()).collect();
-    assert_eq!(sequences, (1..=kept.len() as u64).collect::<Vec<_>>(), "lost, or out of order");
-    let ids: BTreeSet<&str> = kept.iter().map(|e| e["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), kept.len());
+    let stored = receiver.stored.lock().unwrap().clone();
+    let sequences: Vec<u64> =
+        stored.iter().map(|e| e["sequence"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(sequences, (1..=stored.len() as u64).collect::<Vec<_>>(), "lost, or out of order");
+    let ids: BTreeSet<&str> = stored.iter().map(|e| e["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), stored.len());
     // Reports give way to later ones; all else is there as it is kept.
     let all = |kinds: Vec<String>| kinds.into_iter().filter(|k| k != "agent.report").collect::<Vec<_>>();
-    let received = kept.iter().map(|e| e["type"].as_str().unwrap().trim_start_matches("svm.").to_owned());
-    assert_eq!(all(received.collect()), all(agent.told()));
+    let received = stored.iter().map(|e| e["type"].as_str().unwrap().trim_start_matches("svm.").to_owned());
+    assert_eq!(all(received.collect()), all(agent.reported()));
 }
 
 // Settings.
@@ -860,7 +861,7 @@ fn a_permit_ends_by_itself_though_the_agent_hangs() {
     wait_for("the agent's own word", 10, || {
         agent.ask(&["permit", "ksn"]).unwrap_err().1["why"].as_str()?.contains("stopped").then_some(())
     });
-    assert!(agent.told().contains(&"subscription.expired".to_owned()));
+    assert!(agent.reported().contains(&"subscription.expired".to_owned()));
 }
 
 #[test]

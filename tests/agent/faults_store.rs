@@ -212,8 +212,8 @@ fn is_lost(world: &World, id: &str) -> String {
     let rebuilt = events.iter().find(|event| event["type"] == "svm.store.rebuilt").unwrap();
     assert!(rebuilt["data"]["problem"].as_str().unwrap().contains("must be activated again"), "{rebuilt}");
     assert_eq!((&rebuilt["data"]["severity"], &rebuilt["data"]["lost"]), (&4.into(), &true.into()));
-    let told = events.iter().find(|event| event["type"] == "svm.agent.report").unwrap();
-    assert!(told["data"]["device_status_reasons"].to_string().contains("state_lost"), "{told}");
+    let reported = events.iter().find(|event| event["type"] == "svm.agent.report").unwrap();
+    assert!(reported["data"]["device_status_reasons"].to_string().contains("state_lost"), "{reported}");
     world.agent.wrote(&["store.state_lost"]);
     world.no_gap_no_conflict(new, "lost");
     new.to_owned()
@@ -342,9 +342,9 @@ fn killed_at_each_durable_step_of_a_rebuilding_it_is_told_all_the_same() {
             end_traced(program);
             let mut program = world.agent.start_ready();
             world.agent.settled();
-            let told = kinds(&world.events(id), "store.rebuilt");
-            assert!(told > rebuilt, "{calls} {n}: what was rebuilt was not told");
-            rebuilt = told;
+            let reported = kinds(&world.events(id), "store.rebuilt");
+            assert!(reported > rebuilt, "{calls} {n}: what was rebuilt was not told");
+            rebuilt = reported;
             world.no_gap_no_conflict(id, &format!("{calls} {n}"));
             assert_eq!(world.agent.status()["phase"], "active");
             assert!(program.terminate().success());
@@ -368,7 +368,7 @@ fn while_the_disk_fails_nothing_is_in_force_and_later_it_works_again() {
     world.agent.ask(&["devices", "set", "10"]).unwrap();
     let id = world.agent.status()["id"].as_str().unwrap().to_owned();
     world.agent.settled();
-    let (before, told) = (held(&world.agent), world.agent.told().len());
+    let (before, reported) = (held(&world.agent), world.agent.reported().len());
     let fail = |program: &Program, inject: &str| {
         let pid = program.child.id().to_string();
         let mut command = Command::new("strace");
@@ -401,7 +401,7 @@ fn while_the_disk_fails_nothing_is_in_force_and_later_it_works_again() {
         for line in ["nothing can be kept", "the store works again"] {
             assert_eq!(log.lines().filter(|l| l.contains(line)).count(), 1, "{inject}: {line}: {log}");
         }
-        assert_eq!((held(&world.agent), world.agent.told().len()), (before.clone(), told), "{log}");
+        assert_eq!((held(&world.agent), world.agent.reported().len()), (before.clone(), reported), "{log}");
         assert_eq!(world.agent.status()["devices"]["count"], 10);
     }
     world.agent.ask(&["activate", &world.vendor.code]).unwrap();

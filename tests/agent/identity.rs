@@ -124,8 +124,8 @@ fn find<'a>(events: &'a [Value], kind: &str) -> Option<&'a Value> {
 fn complete(world: &World, agent: &Agent) {
     let id = id(agent);
     let events = agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
-    let kept = world.events(&id);
-    let there: BTreeSet<&str> = kept.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    let stored = world.events(&id);
+    let there: BTreeSet<&str> = stored.iter().map(|event| event["id"].as_str().unwrap()).collect();
     for event in events.as_array().unwrap() {
         assert!(there.contains(event["id"].as_str().unwrap()), "{event}");
     }
@@ -154,9 +154,9 @@ fn a_copy_on_another_machine_takes_a_new_id_and_keeps_the_keys() {
     assert_ne!(new, old);
     assert_eq!((two.permit("ksn"), two.permit("database-updates")), (0, 0));
     assert_eq!(two.status()["keys"][0]["key"], "SUB-1");
-    let told = world.events(&new);
-    assert_eq!(kinds(&told)[..2], ["svm.identity.changed", "svm.agent.started"]);
-    let changed = &told[0];
+    let reported = world.events(&new);
+    assert_eq!(kinds(&reported)[..2], ["svm.identity.changed", "svm.agent.started"]);
+    let changed = &reported[0];
     assert_eq!(changed["sequence"], format!("{:020}", 1));
     let data = &changed["data"];
     assert_eq!(
@@ -169,8 +169,8 @@ fn a_copy_on_another_machine_takes_a_new_id_and_keeps_the_keys() {
             && two.log().contains("its keys are kept, and what waited under the old id")
     );
     assert_eq!(world.events(&old).len(), before, "what waited is not the copy's to tell");
-    assert_eq!(find(&told, "devices.limit"), None);
-    assert!(two.told().iter().all(|kind| kind != "key.added"), "the history is the original's");
+    assert_eq!(find(&reported, "devices.limit"), None);
+    assert!(two.reported().iter().all(|kind| kind != "key.added"), "the history is the original's");
     complete(&world, &two);
     // It is one machine from now on, and says so once.
     stop(program);
@@ -209,8 +209,8 @@ fn each_row_of_the_table_of_differences() {
         ("a product UUID that was not known", (ONE, ""), (ONE, UUID), None),
         ("neither was known", ("", ""), (ONE, UUID), None),
     ];
-    for (n, (name, kept, now, why)) in rows.into_iter().enumerate() {
-        let agent = world.machine(&format!("row-{n}"), kept.0, kept.1);
+    for (n, (name, stored, now, why)) in rows.into_iter().enumerate() {
+        let agent = world.machine(&format!("row-{n}"), stored.0, stored.1);
         let program = agent.start_ready();
         agent.settled();
         let first = id(&agent);
@@ -220,9 +220,9 @@ fn each_row_of_the_table_of_differences() {
         agent.settled();
         let then = id(&agent);
         assert_eq!(then != first, why.is_some(), "{name}");
-        let told = world.events(&then);
+        let reported = world.events(&then);
         assert_eq!(
-            find(&told, "identity.changed").map(|e| &e["data"]["why"]),
+            find(&reported, "identity.changed").map(|e| &e["data"]["why"]),
             why.map(Value::from).as_ref(),
             "{name}"
         );
@@ -253,8 +253,8 @@ fn the_command_shows_the_id_and_whether_the_machine_is_the_one() {
     stop(program);
     // What is kept holds no machine-id either.
     for file in ["agent.db", "recovery.json"] {
-        let kept = std::fs::read(agent.folder.join("state").join(file)).unwrap();
-        assert!(!String::from_utf8_lossy(&kept).contains(ONE.trim()), "{file}");
+        let stored = std::fs::read(agent.folder.join("state").join(file)).unwrap();
+        assert!(!String::from_utf8_lossy(&stored).contains(ONE.trim()), "{file}");
     }
 }
 
@@ -279,8 +279,8 @@ fn an_image_that_was_reset_is_a_new_svm_on_each_machine_even_without_names() {
     for (copy, new) in copies.iter().zip(&ids) {
         copy.settled();
         assert_eq!((copy.permit("ksn"), copy.status()["phase"].as_str()), (0, Some("active")));
-        let told = world.events(new);
-        let changed = &find(&told, "identity.changed").unwrap()["data"];
+        let reported = world.events(new);
+        let changed = &find(&reported, "identity.changed").unwrap()["data"];
         assert_eq!((&changed["why"], &changed["old_id"]), (&json!("reset"), &json!(old)));
         complete(&world, copy);
     }
@@ -344,9 +344,10 @@ fn killed_at_each_durable_step_a_new_id_is_taken_whole_and_told_once() {
             let new = id(&copy);
             assert!(new != old && ids.insert(new.clone()), "{name}");
             assert_eq!(copy.permit("ksn"), 0, "{name}");
-            let told = world.events(&new);
-            let changes: Vec<&Value> = told.iter().filter(|e| e["type"] == "svm.identity.changed").collect();
-            assert_eq!(changes.len(), 1, "{name}: {:?}", kinds(&told));
+            let reported = world.events(&new);
+            let changes: Vec<&Value> =
+                reported.iter().filter(|e| e["type"] == "svm.identity.changed").collect();
+            assert_eq!(changes.len(), 1, "{name}: {:?}", kinds(&reported));
             assert_eq!(
                 (&changes[0]["data"]["old_id"], &changes[0]["data"]["new_id"]),
                 (&json!(old), &json!(new)),

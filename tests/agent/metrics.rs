@@ -162,8 +162,8 @@ fn the_file_is_whole_for_everyone_and_a_failure_is_told_once() {
     let more = format!("[metrics]\ntextfile = {file:?}\nevery = \"10s\"\n");
     let agent = Agent::new(folder.path(), &vendor.trust(), &settings(&vendor, &more));
     let _program = agent.start_ready();
-    let told = || agent.log().lines().filter(|line| line.contains("writing the metrics file")).count();
-    wait_for("a line in the log", 20, || (told() == 1).then_some(()));
+    let reported = || agent.log().lines().filter(|line| line.contains("writing the metrics file")).count();
+    wait_for("a line in the log", 20, || (reported() == 1).then_some(()));
     let log = agent.log();
     let line = log.lines().find(|line| line.contains("metrics file fails")).unwrap();
     assert!(line.contains("WARN") && line.contains("metrics_not_written"), "{line}");
@@ -171,7 +171,7 @@ fn the_file_is_whole_for_everyone_and_a_failure_is_told_once() {
     std::fs::create_dir(&there).unwrap();
     wait_for("the file", 40, || file.exists().then_some(()));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
-    wait_for("the end of the outage", 20, || (told() == 2).then_some(()));
+    wait_for("the end of the outage", 20, || (reported() == 2).then_some(()));
     assert!(agent.log().contains("writing the metrics file works again"), "{}", agent.log());
     let names: Vec<_> = std::fs::read_dir(&there).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["svm-agent.prom"], "nothing is left beside it");
@@ -190,7 +190,7 @@ fn the_file_is_whole_for_everyone_and_a_failure_is_told_once() {
             .contains("svm_agent_phase{phase=\"active\"} 1\n")
             .then_some(())
     });
-    assert_eq!(told(), 2);
+    assert_eq!(reported(), 2);
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Svm {
 }
 
 /// What an answer comes to: the exit code, and the code of the error.
-fn told(output: &Output) -> String {
+fn reported(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let first: Value =
         text.lines().next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
@@ -160,7 +160,7 @@ fn every_command_answers_in_every_phase_as_the_manual_says() {
             // As JSON first: where it changes something, it is that which counts.
             let json = svm.run(&arguments, command != "check");
             let plain = svm.run(&arguments, false);
-            let told = told(&json);
+            let reported = reported(&json);
             if command == "check" {
                 let words = ["OK", "WARNING", "CRITICAL", "UNKNOWN"];
                 let state = plain.status.code().and_then(|code| words.get(usize::try_from(code).ok()?));
@@ -173,15 +173,16 @@ fn every_command_answers_in_every_phase_as_the_manual_says() {
             }
             let wanted = &cells[column + 1];
             // Such as what systemd says of a unit that is not there.
-            let fits =
-                wanted.strip_suffix('…').map_or(told == *wanted, |code| told.starts_with(code.trim_end()));
+            let fits = wanted
+                .strip_suffix('…')
+                .map_or(reported == *wanted, |code| reported.starts_with(code.trim_end()));
             if !fits {
                 faults.push(format!(
-                    "{phase}: `{command}` answers {told}, and the manual says {}",
+                    "{phase}: `{command}` answers {reported}, and the manual says {}",
                     cells[column + 1]
                 ));
             }
-            found[row].push(told);
+            found[row].push(reported);
         }
         // Whatever the phase, what happened is delivered.
         if svm.running.is_some() {

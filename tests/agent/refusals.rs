@@ -52,13 +52,13 @@ enum Signed {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SocketKind {
+enum InputPath {
     CommandLine,
     Socket,
     Scenario,
     Published,
 }
-use SocketKind::{CommandLine, Published, Scenario, Socket};
+use InputPath::{CommandLine, Published, Scenario, Socket};
 
 /// A row of the table of what is refused.
 struct Row {
@@ -72,24 +72,24 @@ struct Row {
     /// A word of the sentence.
     word: &'static str,
     /// Doors that cannot express it, each with the reason.
-    not: &'static [(SocketKind, &'static str)],
+    not: &'static [(InputPath, &'static str)],
 }
 
-const BARE: (SocketKind, &str) = (Scenario, "documents of a scenario are bare claims: there is no signature");
-const COMMAND_ONLY: (SocketKind, &str) =
+const BARE: (InputPath, &str) = (Scenario, "documents of a scenario are bare claims: there is no signature");
+const COMMAND_ONLY: (InputPath, &str) =
     (Published, "the vendor publishes revisions of the active key; this is a command");
-const UPGRADES: (SocketKind, &str) =
+const UPGRADES: (InputPath, &str) =
     (Published, "a revision is taken all the same, with a Warning: the rule is about activating");
-const NO_COMMAND_LINE: (SocketKind, &str) =
+const NO_COMMAND_LINE: (InputPath, &str) =
     (CommandLine, "a command activates; a revision of another key only comes published");
-const NO_SOCKET: (SocketKind, &str) = (Socket, "the same");
+const NO_SOCKET: (InputPath, &str) = (Socket, "the same");
 
 const fn nonsense(
     name: &'static str,
     claims: &'static [(&'static str, &'static str)],
     word: &'static str,
 ) -> Row {
-    let (code, not) = ("invalid_document", &[] as &[(SocketKind, &str)]);
+    let (code, not) = ("invalid_document", &[] as &[(InputPath, &str)]);
     Row { name, holds: Nothing, ask: Activate, claims, signed: Signed::Well, code, word, not }
 }
 
@@ -371,10 +371,10 @@ impl Row {
         signed(&claims, self.signed)
     }
 
-    fn may_come_by(&self, door: SocketKind) -> bool {
+    fn may_come_by(&self, path: InputPath) -> bool {
         self.not.iter().all(|(without, reason)| {
             assert!(!reason.is_empty());
-            *without != door
+            *without != path
         })
     }
 }
@@ -465,7 +465,7 @@ impl Bench {
     }
 
     /// How many events of a refusal there are, and the newest as its code and sentence.
-    fn told(&self, kind: &str) -> (usize, Option<Answer>) {
+    fn reported(&self, kind: &str) -> (usize, Option<Answer>) {
         let events = self.agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
         let events = if events.is_array() { events } else { json!([events]) };
         let of_kind: Vec<&Value> =
@@ -481,9 +481,9 @@ impl Bench {
 
     /// One refusal by `ask`: its answer, with one event that says the same.
     fn refused(&self, row: &Row, kind: &str, ask: impl FnOnce(&Self) -> Answer) -> Answer {
-        let (keys, before) = (self.keys(), self.told(kind).0);
+        let (keys, before) = (self.keys(), self.reported(kind).0);
         let answer = ask(self);
-        let (after, newest) = self.told(kind);
+        let (after, newest) = self.reported(kind);
         assert_eq!(after, before + 1, "{}: one event", row.name);
         assert_eq!(newest.as_ref(), Some(&answer), "{}", row.name);
         assert_eq!(self.keys(), keys, "{}: nothing changes", row.name);
@@ -578,25 +578,25 @@ fn published(bench: &Bench, row: &Row) -> Answer {
 }
 
 #[test]
-fn each_refusal_is_the_same_at_every_door() {
+fn each_refusal_is_the_same_by_every_path() {
     let benches = [Nothing, Active, Both, Unlimited].map(|holds| (holds, Bench::new(holds)));
     let bench = |holds: Holds| &benches.iter().find(|(held, _)| *held == holds).unwrap().1;
     let mut seen = std::collections::BTreeSet::new();
     for row in TABLE {
         let mut answers = Vec::new();
-        for door in [CommandLine, Socket, Scenario, Published] {
-            if !row.may_come_by(door) {
+        for input in [CommandLine, Socket, Scenario, Published] {
+            if !row.may_come_by(input) {
                 continue;
             }
-            let answer = match door {
+            let answer = match input {
                 CommandLine => command_line(bench(row.holds), row),
                 Socket => socket(bench(row.holds), row),
                 Scenario => scenario(bench(row.holds), row),
                 // What is published is looked at for an active key.
                 Published => published(bench(Active), row),
             };
-            assert_eq!(answer.code, row.code, "{} by {door:?}: {}", row.name, answer.message);
-            assert!(answer.message.contains(row.word), "{} by {door:?}: {}", row.name, answer.message);
+            assert_eq!(answer.code, row.code, "{} by {input:?}: {}", row.name, answer.message);
+            assert!(answer.message.contains(row.word), "{} by {input:?}: {}", row.name, answer.message);
             answers.push(answer);
         }
         assert!(answers.len() >= 2, "{}", row.name);
@@ -625,7 +625,7 @@ fn a_revision_for_a_newer_product_is_taken_with_a_warning() {
     assert!(outcome == "taken" || outcome == "not_changed", "{outcome}");
     let status = bench.agent.status();
     assert_eq!((&status["keys"][0]["rev"], &status["device_status"]), (&json!(6), &json!("warning")));
-    assert_eq!(bench.told("documents.rejected").0, 0);
+    assert_eq!(bench.reported("documents.rejected").0, 0);
 }
 
 /// Texts that are no documents at all: the command line says so by itself, as with a typing error, and the socket refuses
@@ -648,5 +648,5 @@ fn what_is_no_document_is_refused_everywhere() {
         assert_eq!((status, &error["error"]["code"]), (409, &json!(code)), "{text}: {error}");
     }
     // What came to the agent was told: six by the socket, and the one that looks like a document.
-    assert_eq!(bench.told("key.rejected").0, 7);
+    assert_eq!(bench.reported("key.rejected").0, 7);
 }

@@ -62,7 +62,7 @@ fn what_changed_is_told_and_in_force_and_nothing_else_happens() {
         "{}",
         agent.log()
     );
-    assert_eq!(agent.told().iter().filter(|t| *t == "agent.started").count(), 1, "it is no start");
+    assert_eq!(agent.reported().iter().filter(|t| *t == "agent.started").count(), 1, "it is no start");
     // By a signal too; a destination that is gone is told, and what says the same is said so.
     change(&agent, "");
     running.signal(rustix::process::Signal::HUP);
@@ -77,7 +77,7 @@ fn what_is_wrong_is_named_and_the_old_settings_stay() {
     let (agent, running, _vendor) = active(folder.path(), "[clock]\ndwell = \"2h\"\n");
     change(&agent, "[clock]\ndwell = \"soon\"\n[lgo]\nlevel = \"info\"\n");
     let output = agent.command(&["reload"]).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let reported = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78));
     let place = agent.config.display();
     for line in [
@@ -85,7 +85,7 @@ fn what_is_wrong_is_named_and_the_old_settings_stay() {
         &format!("{place}:6: `clock.dwell`: must be a span"),
         "did you mean `log`?",
     ] {
-        assert!(told.contains(line), "{line} is not in {told}");
+        assert!(reported.contains(line), "{line} is not in {reported}");
     }
     running.signal(rustix::process::Signal::HUP);
     wait_for("the log", 20, || agent.log().contains("the old ones stay").then_some(()));

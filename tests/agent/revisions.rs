@@ -102,7 +102,7 @@ fn a_blocked_subscription_does_not_come_back() {
         std::fs::remove_file(world.folder.path().join("state").join(file)).ok();
     }
     world.program = world.agent.start_ready();
-    assert!(world.agent.told().contains(&"store.rebuilt".to_owned()));
+    assert!(world.agent.reported().contains(&"store.rebuilt".to_owned()));
     world.attacked(&older, "a lost database");
 
     world.program.terminate();

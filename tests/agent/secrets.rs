@@ -298,11 +298,11 @@ fn agent(format: &str) {
         let bytes = std::fs::read(&path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         // Codes and tokens are kept nowhere; the name of the document is, where nobody else may read it.
-        let kept = !path.starts_with(of("run")) && mode & 0o077 == 0;
+        let stored = !path.starts_with(of("run")) && mode & 0o077 == 0;
         let never = [&vendor.code, &reserve, &wrong].map(String::as_str);
         for secret in &planted.secrets {
             let always = never.contains(&secret.as_str()) || secret.starts_with("planted");
-            assert!(kept && !always || !text.contains(secret.as_str()), "{} has {secret}", path.display());
+            assert!(stored && !always || !text.contains(secret.as_str()), "{} has {secret}", path.display());
         }
     }
 }

@@ -169,10 +169,13 @@ fn what_the_vendor_announced_is_shown() {
         agent.ask(&["key", "add", file.to_str().unwrap()]).unwrap()
     };
     add(claims(1, "active", "2026-01-01T00:00:00Z"));
-    let told = add(claims(2, "hard_cancelled", since));
-    assert_eq!(told["events"][0]["description"], "the vendor will cancel SUB-1 on 2039-01-09", "{told}");
+    let reported = add(claims(2, "hard_cancelled", since));
     assert_eq!(
-        (&told["events"][0]["severity"], &told["events"][0]["fields"]),
+        reported["events"][0]["description"], "the vendor will cancel SUB-1 on 2039-01-09",
+        "{reported}"
+    );
+    assert_eq!(
+        (&reported["events"][0]["severity"], &reported["events"][0]["fields"]),
         (&json!(2), &json!(["state"]))
     );
 

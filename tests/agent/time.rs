@@ -53,7 +53,7 @@ fn a_clock_set_back_is_not_obeyed_over_restarts_and_boots_and_heals_at_once() {
     machine.reboot(2);
     machine.start();
     close(machine.off(), 0);
-    assert_eq!((machine.doubt(), machine.told("clock.suspect")), ("behind", 1), "told once");
+    assert_eq!((machine.doubt(), machine.reported("clock.suspect")), ("behind", 1), "told once");
     machine.set(0);
     machine.nudge();
     wait_for("the console to know", 20, || {
@@ -77,7 +77,7 @@ fn a_clock_far_ahead_restricts_nothing_until_it_lasts_and_all_heals() {
     let (machine, _vendor) = activated(folder.path(), "[clock]\ndwell = \"8s\"\n");
     // Within the first dwell after its first start any clock is explained.
     std::thread::sleep(std::time::Duration::from_secs(9));
-    let state = || (machine.phase(), machine.agent.permit("ksn"), machine.told("subscription.expired"));
+    let state = || (machine.phase(), machine.agent.permit("ksn"), machine.reported("subscription.expired"));
     let well = || ("active".to_owned(), 0, 0);
     machine.set(400 * DAY);
     assert_eq!((machine.doubt(), state()), ("ahead", well()));
@@ -144,7 +144,7 @@ fn a_boot_explains_a_long_power_off_and_nothing_before_it() {
     machine.set(60 * DAY);
     machine.start();
     assert_eq!((machine.phase().as_str(), machine.doubt()), ("restricted", "none"));
-    assert_eq!(machine.told("subscription.expired"), 1);
+    assert_eq!(machine.reported("subscription.expired"), 1);
     machine.reboot(3);
     machine.set(0);
     machine.start();
@@ -164,7 +164,7 @@ fn a_boot_explains_a_long_power_off_and_nothing_before_it() {
     assert!(said.contains("root_only") && said.contains("sudo svm-agent clock reset"), "{said}");
     machine.agent.ask(&["clock", "reset"]).unwrap();
     assert_eq!((machine.phase().as_str(), machine.doubt()), ("active", "none"));
-    assert_eq!((machine.told("clock.reset"), machine.agent.permit("ksn")), (1, 0));
+    assert_eq!((machine.reported("clock.reset"), machine.agent.permit("ksn")), (1, 0));
     machine.agent.wrote(&["clock.reset"]);
 }
 
@@ -181,7 +181,11 @@ fn a_suspend_is_time_that_passed() {
     machine.set(20 * DAY);
     machine.start();
     close(machine.off(), 20 * DAY);
-    assert_eq!((machine.doubt(), machine.told("subscription.expiring")), ("none", 2), "of 30 and 14 days");
+    assert_eq!(
+        (machine.doubt(), machine.reported("subscription.expiring")),
+        ("none", 2),
+        "of 30 and 14 days"
+    );
     assert_eq!(machine.agent.status()["days_left"], 10);
     // And that is known though the wall clock is set back.
     machine.set(0);

@@ -160,7 +160,7 @@ fn module(inside: &Path) -> Option<Module> {
 
 /// The code without comments, texts and what is compiled for tests alone.
 fn code(text: &str) -> String {
-    let mut kept = String::new();
+    let mut stored = String::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line.trim().starts_with("#[cfg(")
@@ -183,10 +183,10 @@ fn code(text: &str) -> String {
             continue;
         }
         let line = line.split("//").next().unwrap();
-        kept.extend(line.split('"').step_by(2));
-        kept.push('\n');
+        stored.extend(line.split('"').step_by(2));
+        stored.push('\n');
     }
-    kept
+    stored
 }
 
 /// Each `use`: whether it hands names on, and its tree on one line.

@@ -406,17 +406,17 @@ fn zstd(text: &str) -> Vec<u8> {
 fn a_zstd_body_is_taken_in_all_three_ways() {
     let dir = tempfile::tempdir().unwrap();
     let collector = Collector::trial(dir.path());
-    let kept = |answer: Answer| answer.json()["kept"].clone();
+    let stored = |answer: Answer| answer.json()["kept"].clone();
     let one = zstd(&event("a", "one", 1).to_string());
-    assert_eq!(kept(collector.post_zstd("cloudevents+json", &one)), json!(["one"]));
+    assert_eq!(stored(collector.post_zstd("cloudevents+json", &one)), json!(["one"]));
     let batch = json!([event("a", "two", 2), event("b", "three", 1)]).to_string();
     // A batch that was cut anywhere into frames of different levels.
     let (first, second) = batch.split_at(batch.len() / 3);
     let frames = [zstd(first), zstd::encode_all(second.as_bytes(), 19).unwrap()].concat();
-    assert_eq!(kept(collector.post_zstd("cloudevents-batch+json", &frames)), json!(["two", "three"]));
+    assert_eq!(stored(collector.post_zstd("cloudevents-batch+json", &frames)), json!(["two", "three"]));
     let binary =
         "json\r\nce-specversion: 1.0\r\nce-id: four\r\nce-source: /generic\r\nce-type: com.example.thing";
-    assert_eq!(kept(collector.post_zstd(binary, &zstd("{\"x\":1}"))), json!(["four"]));
+    assert_eq!(stored(collector.post_zstd(binary, &zstd("{\"x\":1}"))), json!(["four"]));
     let events = collector.json("/v1/events");
     assert_eq!(events["events"][3]["event"]["data"]["x"], 1);
     assert_eq!(events["events"][1]["event"], event("a", "two", 2));
@@ -598,17 +598,17 @@ fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
         }),
         ("cannot read the token file", &|| std::fs::remove_file(&file).unwrap()),
     ];
-    for (told, break_it) in breaks {
+    for (reported, break_it) in breaks {
         let before = collector.logged(wrong);
         break_it();
-        eventually(told, || {
-            assert_eq!((status(&first, "a"), status(&second, "b")), (401, 200), "{told}");
-            collector.logged(told) > 0
+        eventually(reported, || {
+            assert_eq!((status(&first, "a"), status(&second, "b")), (401, 200), "{reported}");
+            collector.logged(reported) > 0
         });
         // By asking: it is read, and told, again.
         collector.signal(rustix::process::Signal::HUP);
-        eventually("the signal", || collector.logged(told) == 2);
-        assert_eq!((status(&first, "a"), status(&second, "b")), (401, 200), "{told}");
+        eventually("the signal", || collector.logged(reported) == 2);
+        assert_eq!((status(&first, "a"), status(&second, "b")), (401, 200), "{reported}");
         assert_eq!(collector.logged(wrong), before + 2);
     }
     write(&format!("{first_line}\n"));
@@ -636,8 +636,8 @@ fn on_a_full_disk_nothing_is_promised_and_nothing_lost() {
     let mut post = |collector: &Collector, numbers: std::ops::Range<u64>, named: &mut BTreeSet<String>| {
         let answer = collector.post_batch(&numbers.clone().map(large).collect::<Vec<_>>());
         if answer.status == 200 {
-            let kept = answer.json()["kept"].as_array().unwrap().clone();
-            named.extend(kept.iter().map(|id| id.as_str().unwrap().to_owned()));
+            let stored = answer.json()["kept"].as_array().unwrap().clone();
+            named.extend(stored.iter().map(|id| id.as_str().unwrap().to_owned()));
             return true;
         }
         assert_eq!((answer.status, answer.json()["error"]["code"].clone()), (503, json!("store")));
@@ -804,7 +804,7 @@ fn what_was_named_survives_kills() {
     for _ in 0..20 {
         let mut collector = Collector::trial(dir.path());
         let address = collector.address;
-        let (sender, kept) = std::sync::mpsc::channel();
+        let (sender, stored) = std::sync::mpsc::channel();
         let begin = next;
         next += 100_000;
         let senders: Vec<_> = (0..4)
@@ -827,10 +827,10 @@ fn what_was_named_survives_kills() {
             })
             .collect();
         // Killed in the middle of its work, not before and not after.
-        named.extend((0..100).map(|_| kept.recv_timeout(BOUND).unwrap()));
+        named.extend((0..100).map(|_| stored.recv_timeout(BOUND).unwrap()));
         collector.child.kill().unwrap();
         senders.into_iter().for_each(|sender| sender.join().unwrap());
-        named.extend(kept.try_iter());
+        named.extend(stored.try_iter());
     }
     let there = Collector::trial(dir.path()).ids();
     let lost: Vec<_> = named.difference(&there).collect();

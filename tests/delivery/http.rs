@@ -172,7 +172,7 @@ fn any_2xx_is_a_tunnel_and_whatever_else_a_proxy_says_is_told_with_its_name() {
         let proxy = format!("http://127.0.0.1:{}", proxy_that_says(head));
         assert_eq!(get_through(&proxy, &url, &tls), Ok(200), "{head:?}");
     }
-    for (head, told, code) in [
+    for (head, message, code) in [
         (
             "HTTP/1.1 302 Found\r\nLocation: http://log.in/\r\n\r\n",
             "answers 302: it wants to lead elsewhere",
@@ -197,9 +197,9 @@ fn any_2xx_is_a_tunnel_and_whatever_else_a_proxy_says_is_told_with_its_name() {
         let port = proxy_that_says(head);
         let failure = get_through(&format!("http://127.0.0.1:{port}"), &url, &tls).unwrap_err();
         let said = failure.to_string();
-        assert!(said.contains(told) && said.contains(&format!("the proxy 127.0.0.1:{port}")), "{said}");
+        assert!(said.contains(message) && said.contains(&format!("the proxy 127.0.0.1:{port}")), "{said}");
         assert_eq!(failure.code().code(), code);
-        assert_eq!(failure.is_configuration(), !told.contains("answers 50"), "{said}");
+        assert_eq!(failure.is_configuration(), !message.contains("answers 50"), "{said}");
     }
     // Proxies that talk without end, and one that is not there.
     for again in [&b"HTTP/1.1 100 Continue\r\nX: y\r\n"[..], b"HTTP/1.1 100 Continue\r\n\r\n", b"\r\n", b"x"]
@@ -254,7 +254,7 @@ fn tinyproxy_gives_a_tunnel_or_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, port, tls) = tls_server(folder.path());
     let url = format!("https://localhost:{port}/");
-    for (more, told) in [
+    for (more, message) in [
         (String::new(), Ok(200)),
         ("ConnectPort 563\n".to_owned(), Err("answers 403: it does not allow localhost:")),
         ("BasicAuth somebody secret\n".to_owned(), Err("answers 407: the proxy wants a password")),
@@ -266,9 +266,9 @@ fn tinyproxy_gives_a_tunnel_or_says_why_not() {
         let _running =
             Program::start(command.arg("-d").arg("-c").arg(&config), &folder.path().join("tiny.log"));
         wait_for("tinyproxy", 10, || TcpStream::connect(("127.0.0.1", proxy)).ok());
-        match (get_through(&format!("http://127.0.0.1:{proxy}"), &url, &tls), told) {
+        match (get_through(&format!("http://127.0.0.1:{proxy}"), &url, &tls), message) {
             (Ok(status), Ok(expected)) => assert_eq!(status, expected),
-            (Err(failure), Err(told)) => assert!(failure.to_string().contains(told), "{failure}"),
+            (Err(failure), Err(message)) => assert!(failure.to_string().contains(message), "{failure}"),
             other => panic!("{other:?}"),
         }
     }
@@ -280,7 +280,7 @@ fn tinyproxy_gives_a_tunnel_or_says_why_not() {
 fn pours(head: &'static [u8], again: &'static [u8]) -> (u16, std::sync::mpsc::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (report, message) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
@@ -292,9 +292,9 @@ fn pours(head: &'static [u8], again: &'static [u8]) -> (u16, std::sync::mpsc::Re
             writes = stream.write_all(&many);
             count += many.len();
         }
-        tell.send(count).ok();
+        report.send(count).ok();
     });
-    (port, told)
+    (port, message)
 }
 
 #[test]

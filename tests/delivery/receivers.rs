@@ -80,7 +80,7 @@ impl World {
         let all =
             |kinds: Vec<String>| kinds.into_iter().filter(|kind| kind != "agent.report").collect::<Vec<_>>();
         let kinds = events.iter().map(|e| e["type"].as_str().unwrap().trim_start_matches("svm.").to_owned());
-        assert_eq!(all(kinds.collect()), all(agent.told()), "{name}");
+        assert_eq!(all(kinds.collect()), all(agent.reported()), "{name}");
     }
 
     /// How many events came to a store that it had already.
@@ -96,7 +96,7 @@ impl World {
         settled(agent, WELL);
         self.holds_everything(WELL, agent);
         assert!(agent.status()["destinations"][WELL]["outage"].is_null());
-        assert_eq!(told(agent, WELL), (0, 0));
+        assert_eq!(reported(agent, WELL), (0, 0));
     }
 }
 
@@ -130,7 +130,7 @@ fn fails(agent: &Agent, name: &str, codes: &[&str], times: u64) -> String {
 }
 
 /// How often the log says that delivery fails, and that it works again.
-fn told(agent: &Agent, name: &str) -> (usize, usize) {
+fn reported(agent: &Agent, name: &str) -> (usize, usize) {
     let log = agent.log();
     let lines = |text: &str| {
         let text = format!("delivery to {name} {text}");
@@ -160,7 +160,7 @@ impl Front {
                 // Whoever sent may have had enough.
                 std::thread::spawn(move || match fault {
                     Some(fault) => fault(&mut stream, store),
-                    None => kept(&stream, store).and_then(|answer| stream.write_all(&answer)),
+                    None => stored(&stream, store).and_then(|answer| stream.write_all(&answer)),
                 });
             }
         });
@@ -181,7 +181,7 @@ impl Front {
 }
 
 /// Hands one request to the store, which keeps it; its answer.
-fn kept(client: &TcpStream, store: u16) -> std::io::Result<Vec<u8>> {
+fn stored(client: &TcpStream, store: u16) -> std::io::Result<Vec<u8>> {
     let Some(Request { head, body, .. }) = Request::read(client) else {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     };
@@ -206,7 +206,7 @@ fn receivers_that_break_off_or_never_end_lose_nothing_and_hold_up_nobody() {
             reset(stream)
         }),
         ("hangs_at_the_answer", "timeout", true, |stream, store| {
-            kept(stream, store)?;
+            stored(stream, store)?;
             hang(stream)
         }),
         ("resets_the_request", "answer_cut", false, |stream, _| {
@@ -214,23 +214,23 @@ fn receivers_that_break_off_or_never_end_lose_nothing_and_hold_up_nobody() {
             reset(stream)
         }),
         ("resets_the_answer", "answer_cut", true, |stream, store| {
-            let answer = kept(stream, store)?;
+            let answer = stored(stream, store)?;
             stream.write_all(&answer[..answer.len() - 5])?;
             reset(stream)
         }),
         ("ends_half_way", "answer_cut", true, |stream, store| {
-            let answer = kept(stream, store)?;
+            let answer = stored(stream, store)?;
             stream.write_all(&answer[..answer.len() - 5])
         }),
         ("a_byte_a_second", "timeout", true, |stream, store| {
-            for byte in kept(stream, store)? {
+            for byte in stored(stream, store)? {
                 stream.write_all(&[byte])?;
                 std::thread::sleep(Duration::from_secs(1));
             }
             Ok(())
         }),
         ("never_ends", "answer_too_large", true, |stream, store| {
-            kept(stream, store)?;
+            stored(stream, store)?;
             stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
             loop {
                 stream.write_all(&[b' '; 16 * 1024])?;
@@ -254,11 +254,11 @@ fn receivers_that_break_off_or_never_end_lose_nothing_and_hold_up_nobody() {
         fails(&agent, name, &[code], 3);
     }
     fronts.iter().for_each(Front::works);
-    for (name, _, was_kept, _) in cases {
+    for (name, _, was_stored, _) in cases {
         settled(&agent, name);
         world.holds_everything(name, &agent);
-        assert_eq!(told(&agent, name), (1, 1), "{name}: {}", agent.log());
-        assert_eq!(world.repeated(name) > 0, was_kept, "{name}");
+        assert_eq!(reported(&agent, name), (1, 1), "{name}: {}", agent.log());
+        assert_eq!(world.repeated(name) > 0, was_stored, "{name}");
     }
 }
 
@@ -278,12 +278,12 @@ fn a_receiver_that_takes_five_minutes_to_time_out_holds_up_nobody() {
     let _program = world.live(&agent);
     wait_for("the request", 10, || (!open.lock().unwrap().is_empty()).then_some(()));
     world.well_has_everything(&agent);
-    assert_eq!((open.lock().unwrap().len(), told(&agent, "slow")), (1, (0, 0)));
+    assert_eq!((open.lock().unwrap().len(), reported(&agent, "slow")), (1, (0, 0)));
     front.works();
     open.lock().unwrap().drain(..).for_each(|mut stream| reset(&mut stream).unwrap());
     settled(&agent, "slow");
     world.holds_everything("slow", &agent);
-    assert_eq!(told(&agent, "slow"), (1, 1), "{}", agent.log());
+    assert_eq!(reported(&agent, "slow"), (1, 1), "{}", agent.log());
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_receiver_is_not_asked_again_before_the_time_it_names() {
                     let date = whole_second.strftime("Retry-After: %a, %d %b %Y %H:%M:%S GMT").to_string();
                     (whole_second, whole(&["503 Not now", &date], ""))
                 }
-                _ => (came, kept(stream, store)?),
+                _ => (came, stored(stream, store)?),
             };
             if seen.len() < 2 {
                 Request::read(stream);
@@ -328,7 +328,7 @@ fn a_receiver_is_not_asked_again_before_the_time_it_names() {
     for (name, _, asked) in &cases {
         settled(&agent, name);
         world.holds_everything(name, &agent);
-        assert_eq!(told(&agent, name), (1, 1), "{name}: {}", agent.log());
+        assert_eq!(reported(&agent, name), (1, 1), "{name}: {}", agent.log());
         let asked = asked.lock().unwrap();
         assert!(asked.len() > 2, "{name}");
         for ((_, until), (next, _)) in asked.iter().zip(&asked[1..]) {
@@ -361,7 +361,7 @@ fn a_web_page_and_a_name_that_nobody_knows_hold_up_nobody() {
     // Where not even a name server answers, it is the time that is over.
     fails(&agent, "name", &["unreachable", "timeout"], 2);
     world.well_has_everything(&agent);
-    assert_eq!(told(&agent, "page"), (1, 0));
+    assert_eq!(reported(&agent, "page"), (1, 0));
     front.works();
     let name = destination("name", &format!("http://127.0.0.1:{}", world.port("name")), "");
     let agent = world.agent(&(page + &name));
@@ -405,7 +405,7 @@ fn a_generic_receiver_is_judged_by_what_it_answers_and_not_by_what_it_calls_it()
     for ((name, is_receipt, _), server) in cases.iter().zip(&servers) {
         if *is_receipt {
             settled(&agent, name);
-            assert_eq!(told(&agent, name), (0, 0), "{name}: {}", agent.log());
+            assert_eq!(reported(&agent, name), (0, 0), "{name}: {}", agent.log());
             assert!(server.requests().len() > 4, "{name}");
         } else {
             fails(&agent, name, &["not_a_receiver"], 1);
@@ -454,7 +454,7 @@ fn a_proxy_that_asks_who_one_is_holds_up_nobody_and_one_that_works_is_used() {
     world.well_has_everything(&agent);
     settled(&agent, "passed");
     world.holds_everything("passed", &agent);
-    assert_eq!((told(&agent, "refused"), told(&agent, "passed")), ((1, 0), (0, 0)));
+    assert_eq!((reported(&agent, "refused"), reported(&agent, "passed")), ((1, 0), (0, 0)));
     let used = std::fs::read_to_string(world.at(&format!("{open}.log"))).unwrap();
     let asked = format!("POST http://127.0.0.1:{}/v1/events", world.port("passed"));
     assert!(used.contains(&asked), "{used}");
@@ -553,14 +553,14 @@ fn each_certificate_that_is_not_good_is_refused_by_its_name_and_holds_up_nobody(
     ] {
         let message = fails(&agent, name, &["tls_refused"], 1);
         assert!(message.contains(why), "{name}: {message}");
-        assert_eq!(told(&agent, name), (1, 0), "{name}");
+        assert_eq!(reported(&agent, name), (1, 0), "{name}");
         let nothing = world.stores[name].0.events().unwrap();
         assert!(nothing.is_empty(), "{name}: {nothing:?}");
     }
     world.well_has_everything(&agent);
     settled(&agent, "good");
     world.holds_everything("good", &agent);
-    assert_eq!(told(&agent, "good"), (0, 0));
+    assert_eq!(reported(&agent, "good"), (0, 0));
 
     // The unknown authority is trusted now; all others get what was issued to the good one.
     std::fs::copy(theirs.certificate(), world.at("unknown.ca")).unwrap();
@@ -620,7 +620,7 @@ fn a_token_that_is_replaced_is_used_without_a_restart() {
     program.signal(Signal::HUP);
     settled(&agent, "strict");
     world.holds_everything("strict", &agent);
-    assert_eq!(told(&agent, "strict"), (1, 1), "{}", agent.log());
+    assert_eq!(reported(&agent, "strict"), (1, 1), "{}", agent.log());
     assert!(Path::new(&format!("/proc/{id}/exe")).exists(), "it was not restarted");
     assert!(!agent.log().contains(token), "the token stands in the log");
     world.well_has_everything(&agent);

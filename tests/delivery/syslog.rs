@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use svm_agent::config::{Framing, SyslogFormat, SyslogSettings};
-use svm_agent::delivery::syslog::{Failure, Kept, Syslog};
+use svm_agent::delivery::syslog::{Failure, QueuedEvent, Syslog};
 use svm_core::clock::Clock;
 use svm_core::failure_code::FailureCode;
 use svm_core::tls::TlsFiles;
@@ -86,8 +86,8 @@ fn event(id: &str, data: &Value) -> String {
     .to_string()
 }
 
-fn numbered(bodies: &[String]) -> Vec<Kept<'_>> {
-    (1..).zip(bodies).map(|(sequence, body)| Kept { sequence, skipped_from: None, body }).collect()
+fn numbered(bodies: &[String]) -> Vec<QueuedEvent<'_>> {
+    (1..).zip(bodies).map(|(sequence, body)| QueuedEvent { sequence, skipped_from: None, body }).collect()
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -299,9 +299,9 @@ fn the_agent_tells_a_siem_what_it_tells_its_collector() {
         let siem = Receiver::start(kind, &rsyslog, &at("siem"), secure, &over_tls);
         let alerts = Receiver::start(kind, &rsyslog, &at("alerts"), plain, &Listen::Counted);
         agent.settled();
-        let told = collector.events().unwrap();
+        let reported = collector.events().unwrap();
         let id = |event: &Value| event["id"].as_str().unwrap().to_owned();
-        let all: Vec<String> = told.iter().map(id).collect();
+        let all: Vec<String> = reported.iter().map(id).collect();
         wait_for("everything at the SIEM", 60, || {
             let mut read: Vec<String> =
                 siem.received().iter().map(|message| message.fields["svm@32473 id"].clone()).collect();
@@ -309,7 +309,7 @@ fn the_agent_tells_a_siem_what_it_tells_its_collector() {
             read.dedup();
             (read == all).then_some(())
         });
-        let critical = told.iter().filter(|event| event["data"]["severity"] == 4);
+        let critical = reported.iter().filter(|event| event["data"]["severity"] == 4);
         let critical: Vec<&str> =
             critical.map(|event| event["data"]["event_type_display_name"].as_str().unwrap()).collect();
         assert!(critical.len() >= 2, "{critical:?}");
@@ -711,9 +711,9 @@ fn in_a_slow_network_a_close_that_came_before_our_bytes_does_not_count() {
         command.arg("--map-root-user");
     }
     let output = command.args(["sh", "-c", slow]).arg(std::env::current_exe().unwrap()).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
+    let reported = String::from_utf8_lossy(&output.stdout);
     let problem = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.contains("1 passed"), "{told}\n{problem}");
+    assert!(output.status.success() && reported.contains("1 passed"), "{reported}\n{problem}");
 }
 
 /// The receiver's close is on its way before our bytes are there, and the reset that they cause comes after it.

@@ -65,16 +65,16 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
         "the key in two.key does not belong to the first certificate in one.crt: put the pair there"
     );
     for locked in ["locked.key", "locked8.key"] {
-        let told = of_pair("one.crt", locked);
+        let message = of_pair("one.crt", locked);
         assert!(
-            told.starts_with(&format!("the private key in {locked} has a password: take it off")),
-            "{told}"
+            message.starts_with(&format!("the private key in {locked} has a password: take it off")),
+            "{message}"
         );
     }
     for keyless in ["one.crt", "empty"] {
-        let told = of_pair("one.crt", keyless);
-        assert!(told.starts_with(&format!("there is no private key in {keyless}: ")), "{told}");
-        assert!(told.ends_with("it must be PEM in PKCS#8, SEC1 or PKCS#1"), "{told}");
+        let message = of_pair("one.crt", keyless);
+        assert!(message.starts_with(&format!("there is no private key in {keyless}: ")), "{message}");
+        assert!(message.ends_with("it must be PEM in PKCS#8, SEC1 or PKCS#1"), "{message}");
     }
     assert!(of_pair("nonsense", "one.key").starts_with("the first certificate in nonsense cannot be used: "));
     assert!(of_pair("one.crt", "none").starts_with("cannot read none: "));
@@ -120,11 +120,11 @@ fn nothing_of_a_damaged_file_is_shown() {
             }
             let error = files.client_config(Clock::system()).err();
             let error = error.unwrap_or_else(|| panic!("{name} can be used as {role}"));
-            let told = format!("{} {error:?}", svm_core::error_chain::Chain(&error));
-            let shown = pieces.iter().find(|piece| told.contains(piece.as_str()));
-            assert_eq!(shown, None, "{name} as {role}: {told}");
-            assert!(told.contains(&format!("/{name}")), "{name} as {role} is not named: {told}");
-            assert!(told.lines().count() == 1 && told.len() < 1000, "{told}");
+            let message = format!("{} {error:?}", svm_core::error_chain::Chain(&error));
+            let shown = pieces.iter().find(|piece| message.contains(piece.as_str()));
+            assert_eq!(shown, None, "{name} as {role}: {message}");
+            assert!(message.contains(&format!("/{name}")), "{name} as {role} is not named: {message}");
+            assert!(message.lines().count() == 1 && message.len() < 1000, "{message}");
         }
     }
     // What people do to a file that takes nothing away from it.
@@ -151,7 +151,7 @@ fn keys_of_other_kinds_are_named_by_their_kind() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), "authority");
     let mut one = authority.issue("one", LOCAL, 2);
-    for (name, arguments, told) in [
+    for (name, arguments, message) in [
         (
             "p521",
             &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"][..],
@@ -176,7 +176,7 @@ fn keys_of_other_kinds_are_named_by_their_kind() {
         one.key = folder.path().join(&file);
         let error = refused(folder.path(), &authority.files(Some(&one)));
         assert!(error.starts_with(&format!("the private key in {file} cannot be used: ")), "{error}");
-        assert!(error.contains(told), "{error}");
+        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -253,7 +253,7 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
     let bare = made("bare", "", "2");
     assert_eq!(ask(&bare, &[&bare]), Ok(200));
     let refused = |issued: &Issued, trusted: &[&Issued], why: &str| match ask(issued, trusted) {
-        Err(Failure::Tls(told)) => assert!(told.contains(why), "{told}"),
+        Err(Failure::Tls(message)) => assert!(message.contains(why), "{message}"),
         other => panic!("{why}: {other:?}"),
     };
     // One with the same name and another key, a name that is not asked for, and one that is over.
@@ -274,8 +274,8 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
                 .unwrap();
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let error = session.complete_io(&mut stream).unwrap_err();
-        let told = svm_core::tls::explain(svm_core::tls::refusal(&error).unwrap());
-        assert!(told.contains(why), "{told}");
+        let message = svm_core::tls::explain(svm_core::tls::refusal(&error).unwrap());
+        assert!(message.contains(why), "{message}");
     }
 }
 
@@ -411,8 +411,8 @@ fn http_shows_the_client_certificate() {
         assert_eq!(ask(authority.files(None)).unwrap().0, 400);
         // The server's own certificate is of an authority that is not trusted.
         match ask(other.files(Some(&svm))) {
-            Err(Failure::Tls(told)) => {
-                assert!(told.contains("name its authority in `ca_file`"), "{told}");
+            Err(Failure::Tls(message)) => {
+                assert!(message.contains("name its authority in `ca_file`"), "{message}");
             }
             other => panic!("{other:?}"),
         }

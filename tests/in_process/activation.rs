@@ -62,8 +62,11 @@ impl World {
 
     /// Types of events about keys and their activation, oldest first.
     fn story(&self) -> Vec<String> {
-        let told = self.agent.told();
-        told.into_iter().filter(|kind| kind.starts_with("key.") || kind.starts_with("activation.")).collect()
+        let reported = self.agent.reported();
+        reported
+            .into_iter()
+            .filter(|kind| kind.starts_with("key.") || kind.starts_with("activation."))
+            .collect()
     }
 
     fn keys(&self) -> Vec<String> {
@@ -286,7 +289,9 @@ fn after_thirty_days_it_has_failed_and_that_is_told() {
     let running = Running::start(&agent, Clock::fast(now(), 432_000));
     let (exit, _) = agent.ask(&["activate", &vendor.code]).unwrap_err();
     assert_eq!(exit, 3);
-    wait_for("the end of it", 60, || agent.told().contains(&"activation.failed".to_owned()).then_some(()));
+    wait_for("the end of it", 60, || {
+        agent.reported().contains(&"activation.failed".to_owned()).then_some(())
+    });
     assert_eq!(agent.status()["activations"], json!([]));
     running.stop();
     let asked = vendor.server.requests().len();
@@ -321,8 +326,9 @@ fn a_document_is_taken_as_mails_and_terminals_break_it() {
     ] {
         let (exit, error) = pasted(&world.agent, &text);
         assert_eq!(exit, 1, "{error}");
-        let (told, message) = (error["error"]["code"].as_str().unwrap(), error["error"]["message"].as_str());
-        assert!(code.is_empty() || told == code, "{error}");
+        let (reported, message) =
+            (error["error"]["code"].as_str().unwrap(), error["error"]["message"].as_str());
+        assert!(code.is_empty() || reported == code, "{error}");
         assert!(message.unwrap().contains(word) && !error.to_string().contains(&document[..30]), "{error}");
     }
     let lines: Vec<String> =

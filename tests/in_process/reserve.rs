@@ -62,7 +62,7 @@ impl World {
     }
 
     /// What was told of the reserve: types, each with its reason.
-    fn told(&self) -> Vec<String> {
+    fn reported(&self) -> Vec<String> {
         let events = self.agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
         let of_reserve = |event: &&Value| event["type"].as_str().unwrap().starts_with("reserve.");
         let shown = |event: &Value| {
@@ -73,11 +73,11 @@ impl World {
         events.as_array().unwrap().iter().filter(of_reserve).map(shown).collect()
     }
 
-    fn until_told(&self, told: &[&str]) {
-        wait_for("what is told of the reserve", 20, || (self.told() == told).then_some(()));
+    fn until_reported(&self, reported: &[&str]) {
+        wait_for("what is told of the reserve", 20, || (self.reported() == reported).then_some(()));
         let status = self.agent.status();
         let reasons = status["reasons"].as_array().unwrap();
-        let bad = told.last().is_some_and(|last| last.starts_with("reserve.unusable"));
+        let bad = reported.last().is_some_and(|last| last.starts_with("reserve.unusable"));
         assert_eq!(reasons.contains(&json!("reserve_unusable")), bad, "{status}");
         assert_eq!(status["reserve_problem"].is_string(), bad, "{status}");
         assert_eq!(status["device_status"], if bad { "warning" } else { "ok" });
@@ -105,30 +105,30 @@ fn a_retired_signer_is_told_once_and_so_is_its_return() {
     let world = World::new("");
     let mut program = world.agent.start_ready();
     world.both();
-    world.until_told(&[]);
+    world.until_reported(&[]);
     world.retire_the_signer();
     world.stir("1");
-    world.until_told(&[RETIRED]);
+    world.until_reported(&[RETIRED]);
     let shown = String::from_utf8(world.agent.command(&["status"]).output().unwrap().stdout).unwrap();
     assert!(shown.contains("it would be of NO USE now: the document's signer"), "{shown}");
     restarted(&mut program, &world.agent);
     world.stir("2");
-    world.until_told(&[RETIRED]);
+    world.until_reported(&[RETIRED]);
     // Found at the start.
     program.kill();
     copy_all(&world.vendor.trust(), &world.trust);
     program = world.agent.start_ready();
-    world.until_told(&[RETIRED, GOOD]);
+    world.until_reported(&[RETIRED, GOOD]);
     restarted(&mut program, &world.agent);
     world.stir("3");
-    world.until_told(&[RETIRED, GOOD]);
+    world.until_reported(&[RETIRED, GOOD]);
     // Without a reserve there is nothing to take back.
     world.retire_the_signer();
     world.stir("4");
-    world.until_told(&[RETIRED, GOOD, RETIRED]);
+    world.until_reported(&[RETIRED, GOOD, RETIRED]);
     world.agent.ask(&["key", "remove", "COM-1"]).unwrap();
     wait_for("the reason to go", 20, || (world.agent.status()["device_status"] == "ok").then_some(()));
-    assert_eq!(world.told(), [RETIRED, GOOD, RETIRED]);
+    assert_eq!(world.reported(), [RETIRED, GOOD, RETIRED]);
 }
 
 #[test]
@@ -141,14 +141,14 @@ fn another_reason_is_told_anew() {
     std::fs::write(&downgraded, text.replace("version = \"6.1\"", "version = \"6.0.9\"")).unwrap();
     restarted(&mut program, &world.agent);
     let too_old = "reserve.unusable \"product_version_too_old\"";
-    world.until_told(&[too_old]);
+    world.until_reported(&[too_old]);
     world.retire_the_signer();
     world.stir("1");
-    world.until_told(&[too_old, RETIRED]);
+    world.until_reported(&[too_old, RETIRED]);
     copy_all(&world.vendor.trust(), &world.trust);
     std::fs::write(&downgraded, text).unwrap();
     restarted(&mut program, &world.agent);
-    world.until_told(&[too_old, RETIRED, GOOD]);
+    world.until_reported(&[too_old, RETIRED, GOOD]);
     let keys = world.agent.ask(&["key", "list"]).unwrap();
     let active = keys.as_array().unwrap().iter().find(|key| key["role"] == "active").unwrap();
     world.agent.ask(&["key", "remove", active["key"].as_str().unwrap()]).unwrap();
@@ -163,7 +163,7 @@ fn a_key_that_was_blocked_before_it_was_added_is_told_at_once() {
     world.vendor.provider.change(&key, &Change::Block, now()).unwrap();
     world.vendor.publish();
     world.both();
-    world.until_told(&["reserve.unusable \"blocked\""]);
+    world.until_reported(&["reserve.unusable \"blocked\""]);
 }
 
 /// Nothing that can be seen changes on the day from which it is blocked: only the daily look finds it.
@@ -174,8 +174,8 @@ fn it_is_looked_at_once_a_day() {
     // Twelve hours a second.
     let running = Running::start(&world.agent, Clock::fast(now(), 43_200));
     world.both();
-    let before = world.told();
-    wait_for("the daily look", 30, || (world.told() == ["reserve.unusable \"blocked\""]).then_some(()));
+    let before = world.reported();
+    wait_for("the daily look", 30, || (world.reported() == ["reserve.unusable \"blocked\""]).then_some(()));
     running.stop();
     assert!(before.is_empty(), "{before:?}");
 }

@@ -47,15 +47,15 @@ fn what_was_foretold_then_happens() {
     let rows = agent.ask(&["simulate"]).unwrap();
     let before = agent.ask(&["events", "list", "--limit", "1000"]).unwrap().as_array().unwrap().len();
     let rows = rows.as_array().unwrap().clone();
-    let foretold: Vec<Value> =
+    let forecast: Vec<Value> =
         rows.iter().flat_map(|row| row["events"].as_array().unwrap().clone()).collect();
-    let foretold = sentences(&foretold);
-    assert!(foretold.len() >= 7, "{foretold:?}");
+    let forecast = sentences(&forecast);
+    assert!(forecast.len() >= 7, "{forecast:?}");
     wait_for("the end of the grace", 30, || (agent.status()["phase"] == "restricted").then_some(()));
     let status = agent.status();
     let events = agent.ask(&["events", "list", "--limit", "1000"]).unwrap();
     running.stop();
-    assert_eq!(sentences(&events.as_array().unwrap()[before..]), foretold);
+    assert_eq!(sentences(&events.as_array().unwrap()[before..]), forecast);
     let last = rows.last().unwrap();
     for field in ["phase", "cause", "device_status", "reasons"] {
         assert_eq!(status[field], last[field], "{field}");

@@ -99,15 +99,16 @@ fn a_wrong_line_and_a_wrong_zone_are_refused_with_file_and_line() {
     let more = "[updates]\nschedule = [\"0 3 * * *\", \"0 0 3 * * *\"]\ntime_zone = \"Europe/Berln\"\n";
     let agent = Agent::new(folder.path(), folder.path(), more);
     let output = agent.command(&["config", "check", "--offline"]).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let reported = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78));
     let place = |line: u8| format!("{}:{line}: ", agent.config.display());
     assert!(
-        told.contains(&format!("{}`updates.schedule`", place(6))) && told.contains("write \"0 3 * * *\""),
-        "{told}"
+        reported.contains(&format!("{}`updates.schedule`", place(6)))
+            && reported.contains("write \"0 3 * * *\""),
+        "{reported}"
     );
     assert!(
-        told.contains(&format!("{}`updates.time_zone`", place(7))) && told.contains("Europe/Berlin"),
-        "{told}"
+        reported.contains(&format!("{}`updates.time_zone`", place(7))) && reported.contains("Europe/Berlin"),
+        "{reported}"
     );
 }

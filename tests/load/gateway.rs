@@ -78,8 +78,8 @@ impl World {
         };
         change(&mut settings);
         let at = settings.listen;
-        let (permits, told) = watch::channel(permits);
-        let gateway = gateway::start(settings, Clock::system(), told).unwrap();
+        let (permits, reported) = watch::channel(permits);
+        let gateway = gateway::start(settings, Clock::system(), reported).unwrap();
         let world = Self { gateway, permits, at };
         wait_for("the gateway", 20, || (listens(at) || world.health().problem.is_some()).then_some(()));
         world
@@ -90,8 +90,8 @@ impl World {
     }
 
     fn wait_in_force(&self, verdict: Permit) {
-        let told = self.gateway.in_force();
-        wait_for("the verdict to be carried out", 20, || (*told.borrow() == verdict).then_some(()));
+        let reported = self.gateway.in_force();
+        wait_for("the verdict to be carried out", 20, || (*reported.borrow() == verdict).then_some(()));
         assert_eq!(self.health().in_force, verdict);
     }
 
@@ -274,12 +274,12 @@ fn a_reset_is_passed_on_as_one() {
 
 #[test]
 fn what_comes_while_it_is_stopped_is_reset_and_counted() {
-    for told in [
+    for reported in [
         Vec::new(),
         permits(permit(Permit::Stopped, None, LONG)),
         permits(permit(Permit::Full, None, Duration::ZERO)),
     ] {
-        let world = World::start_with(told, &[echo()], |_| {});
+        let world = World::start_with(reported, &[echo()], |_| {});
         for count in 1..=3 {
             assert!(was_reset(&mut world.connect()));
             assert_eq!(world.health().refused_stopped, count);

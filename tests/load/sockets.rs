@@ -151,11 +151,11 @@ fn a_user_with_thousands_of_half_requests_shuts_nobody_out() {
             as_user(ANOTHER, move || get(&query, "/v1/permits/ksn").0 == 200).join().unwrap()
         });
     }
-    let (path, told) = (query.clone(), made.load(Ordering::Relaxed));
+    let (path, reported) = (query.clone(), made.load(Ordering::Relaxed));
     // The attacker hears why; where the flood of its own threads lets it.
     goes_on.store(false, Ordering::Relaxed);
     attack.into_iter().for_each(|thread| thread.join().unwrap());
-    println!("{told} half requests; the longest wait for an answer: {longest:?}");
+    println!("{reported} half requests; the longest wait for an answer: {longest:?}");
     let refused = as_user(NOBODY, move || {
         let open: Vec<_> = std::iter::from_fn(|| UnixStream::connect(&path).ok()).take(200).collect();
         let answers = open.into_iter().filter_map(|mut stream| {

@@ -91,7 +91,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         5 => any_offer().prop_map(Input::Publish),
         1 => select(vec!["S-1", "S-2", "C-1", "C-2"]).prop_map(|key| Input::RemoveKey(key.to_owned())),
         1 => (0..120u64).prop_map(|count| Input::ProtectedDevices(Some(count))),
-        2 => Just(Input::Look),
+        2 => Just(Input::Tick),
     ]
 }
 
@@ -159,18 +159,18 @@ proptest! {
         let (mut state, mut at) = play(story, &settings, |_, _, _| ());
         for gap in gaps {
             at += gap;
-            let was = state.told.phase;
+            let was = state.reported.phase;
             let events;
-            (state, events) = step(state, &settings, instant(at), Input::Look);
+            (state, events) = step(state, &settings, instant(at), Input::Tick);
             let relieved = events.iter().any(|e| matches!(e.kind, Kind::KeyReserveApplied { .. }));
-            prop_assert!(was != Phase::Restricted || state.told.phase == Phase::Restricted || relieved);
-            prop_assert!((was == Phase::NotActivated) == (state.told.phase == Phase::NotActivated));
+            prop_assert!(was != Phase::Restricted || state.reported.phase == Phase::Restricted || relieved);
+            prop_assert!((was == Phase::NotActivated) == (state.reported.phase == Phase::NotActivated));
         }
     }
 
     #[test]
     fn no_reminder_is_told_twice(story in any_story(), settings in any_settings(), restarts in vec(any::<bool>(), 400)) {
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         let (mut state, mut now) = (State::default(), instant(0));
         let mut restarts = restarts.into_iter().cycle();
         let mut steps: Vec<(Timestamp, Input)> = Vec::new();
@@ -179,16 +179,16 @@ proptest! {
             at += gap;
             steps.push((instant(at), input));
         }
-        steps.push((instant(at + 200), Input::Look));
+        steps.push((instant(at + 200), Input::Tick));
         for (until, input) in steps {
             // Every second stretch is slept through; the others are looked at whenever something is due.
             while restarts.next().unwrap()
                 && let Some(due) = next_due(&state, &settings, now).filter(|due| *due <= until)
             {
                 let events;
-                (state, events) = step(state, &settings, due, Input::Look);
+                (state, events) = step(state, &settings, due, Input::Tick);
                 for reminder in events.iter().filter_map(|e| reminder(e, &settings, due)) {
-                    prop_assert!(told.insert(reminder.clone()), "{reminder:?}");
+                    prop_assert!(reported.insert(reminder.clone()), "{reminder:?}");
                 }
                 now = due;
             }
@@ -198,7 +198,7 @@ proptest! {
             let events;
             (state, events) = step(state, &settings, until, input);
             for reminder in events.iter().filter_map(|e| reminder(e, &settings, until)) {
-                prop_assert!(told.insert(reminder.clone()), "{reminder:?}");
+                prop_assert!(reported.insert(reminder.clone()), "{reminder:?}");
             }
             now = until;
         }
@@ -211,7 +211,7 @@ proptest! {
         for (gap, input) in story {
             at += gap;
             // Time passes before: what is told then is not the revision's doing.
-            state = step(state, &settings, instant(at), Input::Look).0;
+            state = step(state, &settings, instant(at), Input::Tick).0;
             let before = state.active.as_ref().map(|held| held.statement.clone());
             let revised = match &input {
                 Input::Publish(Ok(new)) | Input::Activate(Ok(new)) => {
@@ -248,19 +248,19 @@ proptest! {
             }
         };
         note(&first, &mut announced);
-        while state.told.phase == Phase::Active {
+        while state.reported.phase == Phase::Active {
             let Some(due) = next_due(&state, &settings, now) else { break };
             let (phase, events);
-            phase = state.told.phase;
-            (state, events) = step(state, &settings, due, Input::Look);
-            if state.told.phase != phase {
-                let told = state.told.lapse_cause.or(state.told.cause);
-                match (state.told.phase, told) {
+            phase = state.reported.phase;
+            (state, events) = step(state, &settings, due, Input::Tick);
+            if state.reported.phase != phase {
+                let reported = state.reported.lapse_cause.or(state.reported.cause);
+                match (state.reported.phase, reported) {
                     // A grace for a pause or an unpaid date is itself the warning.
                     (Phase::Grace, Some(Cause::Paused | Cause::Unpaid)) => {}
                     (_, why) => {
                         let why = if why == Some(Cause::Expired) { Some(Cause::Ended) } else { why };
-                        prop_assert_eq!(announced, why.map(|why| (due, why)), "{:?}", state.told);
+                        prop_assert_eq!(announced, why.map(|why| (due, why)), "{:?}", state.reported);
                     }
                 }
             }
@@ -323,17 +323,17 @@ proptest! {
             let (lapses, switched) = (days(lapse + grace), days(lapse + grace + later));
             if off_again && !on_before {
                 // On for a while, and off before the lapse: that counts for nothing.
-                state = step(state, &settings(true), instant(1), Input::Look).0;
-                state = step(state, &before, instant(1), Input::Look).0;
+                state = step(state, &settings(true), instant(1), Input::Tick).0;
+                state = step(state, &before, instant(1), Input::Tick).0;
             }
-            state = step(state, &before, lapses, Input::Look).0;
+            state = step(state, &before, lapses, Input::Tick).0;
             if restart {
                 state = restarted(&state);
             }
-            let (state, events) = step(state, &settings(true), switched, Input::Look);
+            let (state, events) = step(state, &settings(true), switched, Input::Tick);
             let since = if on_before { lapses } else { switched };
             prop_assert_eq!(state.active.as_ref().unwrap().statement.key.as_str(), "R");
-            let ends_at = state.course().unwrap().ends_at.unwrap();
+            let ends_at = state.timeline().unwrap().ends_at.unwrap();
             prop_assert_eq!(ends_at, since + SignedDuration::from_hours(240));
             prop_assert_eq!(events.iter().any(|e| matches!(e.kind, Kind::KeyReserveApplied { .. })), !on_before);
         }
@@ -348,9 +348,9 @@ proptest! {
         let mut often = state.clone();
         for gap in gaps {
             at += gap;
-            often = step(often, &settings, instant(at), Input::Look).0;
+            often = step(often, &settings, instant(at), Input::Tick).0;
         }
-        let (mut once, _) = step(state, &settings, instant(at), Input::Look);
+        let (mut once, _) = step(state, &settings, instant(at), Input::Tick);
         for mark in &once.marks {
             let same = |m: &&svm_core::subscription::Mark| {
                 m.key == mark.key && m.deadline == mark.deadline && m.at == mark.at
@@ -368,9 +368,9 @@ proptest! {
         let now = instant(at);
         let due = next_due(&state, &settings, now);
         let last = due.map_or(instant(at + gap), |due| due - SignedDuration::from_nanos(1));
-        for look in [last, instant(at + gap).min(last)].into_iter().filter(|look| *look >= now) {
-            let (then, events) = step(state.clone(), &settings, look, Input::Look);
-            prop_assert!(events.is_empty(), "{events:?} at {look}, due {due:?}");
+        for tick in [last, instant(at + gap).min(last)].into_iter().filter(|tick| *tick >= now) {
+            let (then, events) = step(state.clone(), &settings, tick, Input::Tick);
+            prop_assert!(events.is_empty(), "{events:?} at {tick}, due {due:?}");
             prop_assert_eq!(&then, &state);
         }
     }
@@ -381,10 +381,10 @@ proptest! {
         let (mut state, mut at) = (State::default(), 0);
         for (gap, input) in story {
             at += gap;
-            let kept = restarted(&state);
-            prop_assert_eq!(&kept, &state);
+            let stored = restarted(&state);
+            prop_assert_eq!(&stored, &state);
             let lost = step(state, &settings, instant(at), input.clone());
-            let again = step(kept, &settings, instant(at), input);
+            let again = step(stored, &settings, instant(at), input);
             prop_assert_eq!(&lost, &again);
             state = again.0;
         }
@@ -392,10 +392,10 @@ proptest! {
 
     #[test]
     fn what_is_told_is_what_holds(story in any_story(), settings in any_settings()) {
-        let mut was = State::default().told;
+        let mut was = State::default().reported;
         play(story, &settings, |now, state, events| {
-            assert_eq!(state.told, View::of(state, &settings, now));
-            let told = |word: &str| events.iter().any(|e| e.kind.type_name() == word);
+            assert_eq!(state.reported, View::of(state, &settings, now));
+            let reported = |word: &str| events.iter().any(|e| e.kind.type_name() == word);
             let (mut phase, mut status, mut permits) = (was.phase, was.device_status, Resource::ALL.map(|r| was.permit(r)));
             for event in events {
                 match &event.kind {
@@ -415,11 +415,11 @@ proptest! {
                     _ => {}
                 }
             }
-            assert_eq!((phase, status), (state.told.phase, state.told.device_status));
-            assert_eq!(permits, Resource::ALL.map(|r| state.told.permit(r)));
-            assert!(was.cause == state.told.cause || told("subscription.status_changed"));
+            assert_eq!((phase, status), (state.reported.phase, state.reported.device_status));
+            assert_eq!(permits, Resource::ALL.map(|r| state.reported.permit(r)));
+            assert!(was.cause == state.reported.cause || reported("subscription.status_changed"));
             assert!(events.iter().all(|e| e.effective_at.is_none_or(|at| at < now)), "{events:?}");
-            was = state.told.clone();
+            was = state.reported.clone();
         });
     }
 
@@ -430,7 +430,7 @@ proptest! {
     ) {
         let settings = Settings { enforcement_is_proved: true, ..settings };
         let (mut state, mut at) = (State::default(), 0);
-        let mut told = Resource::ALL.map(|r| state.told.permit(r));
+        let mut reported = Resource::ALL.map(|r| state.reported.permit(r));
         for ((gap, input), done) in story.into_iter().zip(done) {
             at += gap;
             let events;
@@ -438,13 +438,13 @@ proptest! {
             prop_assert!(events.iter().all(|e| e.kind.type_name() != "enforcement.changed"), "{events:?}");
             state = restarted(&state);
             for resource in Resource::ALL.into_iter().filter(|_| done) {
-                let permit = state.told.permit(resource);
+                let permit = state.reported.permit(resource);
                 for other in [Permit::Full, Permit::Limited, Permit::Stopped] {
                     let before = state.clone();
                     let by = vec!["a.service".to_owned()];
                     let (then, events) =
                         step(state, &settings, instant(at), Input::Enforced(resource, other, by.clone()));
-                    let from = told[resource as usize];
+                    let from = reported[resource as usize];
                     match events.as_slice() {
                         [] => prop_assert!((other != permit || from == permit) && then == before),
                         [Event { kind, effective_at }] => {
@@ -454,37 +454,37 @@ proptest! {
                             prop_assert!(other == permit && from != permit);
                             let since = then.enforcement.progress[&resource].since;
                             prop_assert_eq!(*effective_at, Some(since).filter(|since| *since < instant(at)));
-                            told[resource as usize] = permit;
+                            reported[resource as usize] = permit;
                         }
                         more => prop_assert!(false, "{more:?}"),
                     }
                     state = then;
                 }
-                prop_assert_eq!(told[resource as usize], permit);
+                prop_assert_eq!(reported[resource as usize], permit);
             }
         }
     }
 
     #[test]
     fn a_permit_holds_until_it_says(
-        story in any_story(), settings in any_settings(), horizon in 1..120i64, looks in vec(0.0..1.0f64, 8),
+        story in any_story(), settings in any_settings(), horizon in 1..120i64, ticks in vec(0.0..1.0f64, 8),
     ) {
         let (state, at) = play(story, &settings, |_, _, _| ());
         let (now, horizon) = (instant(at), instant(at + horizon));
         for resource in Resource::ALL {
-            let permit = state.told.permit(resource);
+            let permit = state.reported.permit(resource);
             let until = permit_until(&state, &settings, now, resource, horizon);
             prop_assert!(now < until && until <= horizon);
             let span = until.duration_since(now).as_secs();
             #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "any instant will do")]
-            let inside = looks.iter().map(|part| now + SignedDuration::from_secs((span as f64 * part) as i64));
-            for look in inside.chain([until - SignedDuration::from_nanos(1)]) {
-                let (then, _) = step(state.clone(), &settings, look, Input::Look);
-                prop_assert_eq!(then.told.permit(resource), permit, "at {}, until {}", look, until);
+            let inside = ticks.iter().map(|part| now + SignedDuration::from_secs((span as f64 * part) as i64));
+            for tick in inside.chain([until - SignedDuration::from_nanos(1)]) {
+                let (then, _) = step(state.clone(), &settings, tick, Input::Tick);
+                prop_assert_eq!(then.reported.permit(resource), permit, "at {}, until {}", tick, until);
             }
             if until < horizon {
-                let (then, _) = step(state.clone(), &settings, until, Input::Look);
-                prop_assert_ne!(then.told.permit(resource), permit);
+                let (then, _) = step(state.clone(), &settings, until, Input::Tick);
+                prop_assert_ne!(then.reported.permit(resource), permit);
             }
         }
     }
@@ -529,7 +529,7 @@ proptest! {
         let mut state = State::default();
         // Also backwards: nobody promises that the clock does not.
         for now in times {
-            let inputs = [Input::Activate(offer.clone()), Input::AddReserve(Ok(reserve.clone())), Input::Look];
+            let inputs = [Input::Activate(offer.clone()), Input::AddReserve(Ok(reserve.clone())), Input::Tick];
             for input in inputs {
                 state = step(restarted(&state), &settings, now, input).0;
                 for resource in Resource::ALL {

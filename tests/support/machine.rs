@@ -127,7 +127,7 @@ impl Machine {
         self.agent.status()["reasons"].as_array().unwrap().iter().any(|r| r == reason)
     }
 
-    pub fn told(&self, r#type: &str) -> usize {
-        self.agent.told().iter().filter(|t| *t == r#type).count()
+    pub fn reported(&self, r#type: &str) -> usize {
+        self.agent.reported().iter().filter(|t| *t == r#type).count()
     }
 }

@@ -309,7 +309,7 @@ impl Agent {
     }
 
     /// Types of all events that are kept, oldest first.
-    pub fn told(&self) -> Vec<String> {
+    pub fn reported(&self) -> Vec<String> {
         let events = self.ask(&["events", "list", "--limit", "1000"]).unwrap();
         let events = if events.is_array() { events } else { Value::Array(vec![events]) };
         events.as_array().unwrap().iter().map(|e| e["type"].as_str().unwrap().to_owned()).collect()
@@ -380,14 +380,14 @@ impl Collector {
 /// Events of the life cycle without what depends on the time of the run. What is enforced is told when it is done, so
 /// its place among the others depends on that as well: it comes last.
 pub fn story(events: &[Value]) -> Vec<String> {
-    let (mut told, mut enforced) = (Vec::new(), Vec::new());
+    let (mut reported, mut enforced) = (Vec::new(), Vec::new());
     for event in events {
         let kind = event["type"].as_str().unwrap();
         if kind.starts_with("svm.agent.") || kind == "svm.store.rebuilt" {
             continue;
         }
         let data: BTreeMap<_, _> = event["data"].as_object().unwrap().iter().collect();
-        let kept = [
+        let stored = [
             "key",
             "role",
             "from",
@@ -404,20 +404,20 @@ pub fn story(events: &[Value]) -> Vec<String> {
         ];
         let fields: Vec<String> = data
             .into_iter()
-            .filter(|(name, _)| kept.contains(&name.as_str()))
+            .filter(|(name, _)| stored.contains(&name.as_str()))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let fields =
             |but: &str| fields.iter().filter(|f| !f.starts_with(but)).cloned().collect::<Vec<_>>().join(" ");
         match kind {
             "svm.enforcement.changed" => enforced.push(format!("{kind} {}", fields("device_status="))),
-            _ => told.push(format!("{kind} {}", fields("\0"))),
+            _ => reported.push(format!("{kind} {}", fields("\0"))),
         }
     }
     // Each resource in its own order.
     enforced.sort_by_key(|line| line.contains("resource=\"ksn\""));
-    told.extend(enforced);
-    told
+    reported.extend(enforced);
+    reported
 }
 
 /// A vendor with one subscription, `SUB-1` for 100 devices, served from a folder by a scripted server.

@@ -87,9 +87,12 @@ fn no_variable_argument_or_path_that_is_not_utf_8_ends_a_program() {
         (command(COLLECTOR, &["config", "check", "--config", collector]), "SVM_COLLECTOR__LOG__LEVEL"),
         (command(COLLECTOR, &["run", "--config", collector]), "SVM_COLLECTOR__LOG__LEVEL"),
     ] {
-        let (code, _, told) = ended(command.env(name, bytes(b"\xa3")));
-        assert_eq!(code, 78, "{told}");
-        assert!(told.contains(&format!("{name}: the value of `log.level` is not UTF-8 text")), "{told}");
+        let (code, _, reported) = ended(command.env(name, bytes(b"\xa3")));
+        assert_eq!(code, 78, "{reported}");
+        assert!(
+            reported.contains(&format!("{name}: the value of `log.level` is not UTF-8 text")),
+            "{reported}"
+        );
     }
     let (code, out, _) = ended(agent.command(&["check"]).env("SVM_AGENT__LOG__LEVEL", bytes(b"\xa3")));
     assert!(code == 3 && out.contains("SVM_AGENT__LOG__LEVEL"), "{code} {out}");
@@ -113,9 +116,9 @@ fn no_variable_argument_or_path_that_is_not_utf_8_ends_a_program() {
         (command(VENDOR, &["list", "--ledger"]), &[1]),
         (command(DEMO, &["--port"]), &[2]),
     ] {
-        let (code, out, told) = ended(command.arg(&bad));
-        assert!(exits.contains(&code), "{command:?}: {code} {out}{told}");
-        assert!(!out.is_empty() || !told.is_empty(), "{command:?} says nothing");
+        let (code, out, reported) = ended(command.arg(&bad));
+        assert!(exits.contains(&code), "{command:?}: {code} {out}{reported}");
+        assert!(!out.is_empty() || !reported.is_empty(), "{command:?} says nothing");
     }
     let (code, ..) = ended(command(MANUAL, &[]).arg(folder.path().join(&bad)));
     assert!(code == 0 && folder.path().join(&bad).join("man").is_dir());
@@ -125,13 +128,13 @@ fn no_variable_argument_or_path_that_is_not_utf_8_ends_a_program() {
 fn a_near_name_of_a_variable_is_named_with_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
     let agent = Agent::new(folder.path(), &folder.path().join("trust.d"), "");
-    let (code, _, told) = ended(agent.command(&["config", "check"]).env("SVM_AGENT_LOG_LEVEL", "debug"));
+    let (code, _, reported) = ended(agent.command(&["config", "check"]).env("SVM_AGENT_LOG_LEVEL", "debug"));
     assert_eq!(code, 78);
     assert!(
-        told.contains(
+        reported.contains(
             "SVM_AGENT_LOG_LEVEL: is not the name of a setting; did you mean SVM_AGENT__LOG__LEVEL?"
         ),
-        "{told}"
+        "{reported}"
     );
 }
 
@@ -172,13 +175,13 @@ fn every_key_id_that_is_taken_can_be_removed() {
         std::fs::write(&file, &entry.document.text).unwrap();
         agent.ask(&["key", "add", file.to_str().unwrap()]).unwrap();
         assert_eq!(agent.ask(&["key", "list"]).unwrap()[0]["key"], id);
-        let (code, out, told) = ended(&mut agent.command(&["key", "remove", "--", id]));
-        assert_eq!(code, 0, "{id}: {out}{told}");
+        let (code, out, reported) = ended(&mut agent.command(&["key", "remove", "--", id]));
+        assert_eq!(code, 0, "{id}: {out}{reported}");
         assert_eq!(agent.ask(&["key", "list"]).unwrap(), Value::Array(Vec::new()), "{id}");
     }
     for unknown in ["SUB/2026/001", "..", "\u{43a}\u{43b}\u{44e}\u{447}", "a b", ""] {
-        let (code, _, told) = ended(&mut agent.command(&["key", "remove", "--", unknown]));
-        assert!(code == 1 && told.contains("no key"), "{unknown}: {code} {told}");
+        let (code, _, reported) = ended(&mut agent.command(&["key", "remove", "--", unknown]));
+        assert!(code == 1 && reported.contains("no key"), "{unknown}: {code} {reported}");
     }
     // An event is found by its id in capitals, too.
     let events = agent.ask(&["events", "list", "--limit", "1"]).unwrap();
@@ -202,13 +205,13 @@ fn with_json_a_wrong_use_is_json_too() {
         (VENDOR, &["list", "--json", "--nonsense"]),
         (VENDOR, &["renew", "--json"]),
     ] {
-        let (code, out, told) = ended(&mut command(program, arguments));
+        let (code, out, reported) = ended(&mut command(program, arguments));
         let error: Value =
-            serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {out}{told}"));
+            serde_json::from_str(&out).unwrap_or_else(|e| panic!("{arguments:?}: {e}: {out}{reported}"));
         assert_eq!((code, &error["error"]["code"]), (2, &Value::from("usage")), "{arguments:?}: {out}");
         let message = error["error"]["message"].as_str().unwrap();
         assert!(!message.is_empty() && !message.contains('\n') && !message.contains("Usage"), "{message}");
-        assert_eq!(told, "", "{arguments:?}");
+        assert_eq!(reported, "", "{arguments:?}");
     }
     // Help is asked for, not wrong.
     let (code, out, _) = ended(&mut command(AGENT, &["status", "--json", "--help"]));
@@ -259,9 +262,12 @@ fn an_output_that_takes_nothing_is_reported() {
     ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(exit), "{command:?}: {told}");
-        assert!(told.contains("svm-") && !told.contains("panicked"), "{command:?} is silent: {told}");
+        let reported = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit), "{command:?}: {reported}");
+        assert!(
+            reported.contains("svm-") && !reported.contains("panicked"),
+            "{command:?} is silent: {reported}"
+        );
     }
     // A reader who left had enough.
     let (reader, writer) = std::io::pipe().unwrap();
@@ -294,11 +300,11 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
         ended(&mut command)
     };
     for no_file in no_files(folder.path()) {
-        let (code, _, told) =
+        let (code, _, reported) =
             with(&format!("[product]\nversion_file = \"{no_file}\"\n"), &["config", "check"]);
         assert!(
-            code == 78 && told.contains(&format!("`product.version_file`: cannot read {no_file}")),
-            "{told}"
+            code == 78 && reported.contains(&format!("`product.version_file`: cannot read {no_file}")),
+            "{reported}"
         );
         for keys in ["token_file", "ca_file", "certificate_file", "key_file"] {
             let pair = match keys {
@@ -308,10 +314,10 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
             };
             let more =
                 format!("[destinations.a]\nurl = \"https://127.0.0.1:1/\"\n{keys} = \"{no_file}\"\n{pair}");
-            let (code, out, told) = with(&more, &["config", "check"]);
+            let (code, out, reported) = with(&more, &["config", "check"]);
             assert!(
                 code == 0 && out.contains(&format!("`destinations.a.{keys}`: cannot read {no_file}")),
-                "{out}{told}"
+                "{out}{reported}"
             );
         }
         let (code, out, _) =
@@ -328,8 +334,8 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
             command(VENDOR, &["inspect", &no_file, "--trust", folder.path().to_str().unwrap()]),
             command(VENDOR, &["list", "--ledger", &no_file]),
         ] {
-            let (code, _, told) = ended(&mut command);
-            assert!([1, 78].contains(&code) && !told.is_empty(), "{command:?}: {code} {told}");
+            let (code, _, reported) = ended(&mut command);
+            assert!([1, 78].contains(&code) && !reported.is_empty(), "{command:?}: {code} {reported}");
         }
     }
 }
@@ -357,10 +363,13 @@ fn config_check_refuses_what_run_could_not_use() {
         std::fs::write(&more, format!("[paths]\n{key} = {path:?}\n")).unwrap();
         for arguments in [&["config", "check", "--offline"][..], &["run"]] {
             let mut command = Command::new(program(AGENT));
-            let (code, _, told) =
+            let (code, _, reported) =
                 ended(command.arg("--config").arg(&file).arg("--config").arg(&more).args(arguments));
-            assert_eq!(code, 78, "{arguments:?} with {key} = {path:?}: {told}");
-            assert!(told.contains(&format!("more.toml:2: `paths.{key}`")) && told.contains(says), "{told}");
+            assert_eq!(code, 78, "{arguments:?} with {key} = {path:?}: {reported}");
+            assert!(
+                reported.contains(&format!("more.toml:2: `paths.{key}`")) && reported.contains(says),
+                "{reported}"
+            );
         }
     }
 }

@@ -73,8 +73,7 @@ fn documented() -> String {
     let document = pages.concat();
     let names =
         ["collector", "token", "agent", "configure", "activate", "look", "upgrade", "remove", "purge"];
-    let steps =
-        names.map(|name| format!("doc_{name}() (\n{})\n", block(&document, &format!("run: {name}"))));
+    let steps = names.map(|name| format!("doc_{name}() (\n{})\n", block(&document, &format!("run: {name}"))));
     let shown = |name: String, text: &str| format!("{name}() {{ cat <<'END'\n{text}END\n}}\n");
     let file = shown("doc_file".to_owned(), block(&document, "file: /etc/svm-agent/agent.toml"));
     let said = ["journal", "status", "stopped", "reload"]
@@ -141,9 +140,9 @@ fn boot_times(system: &System, name: &str, times: u32) {
         format!("INSTALL='{}'\nFLOOD={flood}\n{alone}\n{}{script}\n{SEEN}", install_commands(), documented());
     // A temporary folder may be in memory, which holds no overlay.
     let disk = tempfile::tempdir_in("/var/tmp").unwrap();
-    let mut told = String::new();
+    let mut reported = String::new();
     for _ in 0..times {
-        told += &boot_once(&rootfs, &script, source, (times > 1).then_some(disk.path()));
+        reported += &boot_once(&rootfs, &script, source, (times > 1).then_some(disk.path()));
         // It is down until then.
         let until = std::fs::read_to_string(disk.path().join("upper/srv/end")).unwrap_or_default();
         let until: u64 = until.trim().parse().unwrap_or(0);
@@ -154,7 +153,7 @@ fn boot_times(system: &System, name: &str, times: u32) {
     }
     for wanted in LINES.lines().filter_map(|line| line.strip_prefix(name)) {
         for event in wanted.split_whitespace() {
-            assert!(told.contains(&format!("== line {event}\n")), "{name} saw no line {event}");
+            assert!(reported.contains(&format!("== line {event}\n")), "{name} saw no line {event}");
         }
     }
 }
@@ -175,14 +174,14 @@ fn boot_once(rootfs: &Path, script: &str, source: &Path, disk: Option<&Path>) ->
         .args(Path::new(FAKETIME).exists().then(|| format!("{FAKETIME}:{FAKETIME}")))
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    println!("{told}");
+    let reported = String::from_utf8_lossy(&output.stdout);
+    println!("{reported}");
     assert!(
-        output.status.success() && told.contains("== done"),
-        "{told}\n{}",
+        output.status.success() && reported.contains("== done"),
+        "{reported}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    told.into_owned()
+    reported.into_owned()
 }
 
 /// Tests of each system.

@@ -66,12 +66,12 @@ fn a_signing_key_is_rotated_with_an_overlap_and_the_old_one_retired() {
     let agent = Agent::new(&provider.path("agent"), &customer, &source);
     let mut running = agent.start_ready();
     agent.ask(&["activate", &code]).unwrap();
-    let told = || {
+    let reported = || {
         let about_keys =
             |kind: &String| ["subscription.", "key.", "documents."].iter().any(|p| kind.starts_with(p));
-        agent.told().into_iter().filter(about_keys).collect::<Vec<_>>()
+        agent.reported().into_iter().filter(about_keys).collect::<Vec<_>>()
     };
-    let before = told();
+    let before = reported();
     let revision = |rev: u64| {
         wait_for("the revision", 60, || (agent.status()["keys"][0]["rev"] == rev).then_some(()));
     };
@@ -92,7 +92,7 @@ fn a_signing_key_is_rotated_with_an_overlap_and_the_old_one_retired() {
     provider.ok(&["publish", "web"]);
     assert!(all_verify(&provider, &customer));
     revision(2);
-    assert_eq!(told(), before, "an agent tells nothing where nothing but the signer changed");
+    assert_eq!(reported(), before, "an agent tells nothing where nothing but the signer changed");
 
     // (c) The old one is retired, here and at the customer's, and the agent starts anew.
     let retired = provider.ok(&["retire", &old]);
@@ -105,7 +105,7 @@ fn a_signing_key_is_rotated_with_an_overlap_and_the_old_one_retired() {
     provider.ok(&["--signing-key=new.pem", "pause", "A"]);
     provider.ok(&["publish", "web"]);
     revision(3);
-    assert!(told().len() > before.len(), "{:?}", told());
+    assert!(reported().len() > before.len(), "{:?}", reported());
 
     // The old key signs no more, and its absence is no mystery.
     let (error, _) = provider.refused(&["renew", "B", "--days=3"], 1);

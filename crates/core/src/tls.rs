@@ -92,11 +92,11 @@ pub enum TlsError {
 impl TlsFiles {
     /// How the files are now. A file that is not there is a state as well.
     pub fn state(&self) -> FilesState {
-        let look = |path: &Option<PathBuf>| {
+        let check = |path: &Option<PathBuf>| {
             let about = std::fs::metadata(path.as_deref()?).ok()?;
             Some((about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
         };
-        FilesState([look(&self.ca_file), look(&self.certificate_file), look(&self.key_file)])
+        FilesState([check(&self.ca_file), check(&self.certificate_file), check(&self.key_file)])
     }
 
     /// Reads the files: what is trusted, and the certificate to show where one is asked for. Certificates are good or

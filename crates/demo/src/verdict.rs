@@ -9,18 +9,19 @@ use svm_core::subscription::Scenario;
 const WHEN: &[&str] = &["type", "effective_at"];
 
 /// Every difference, in words; none where all is as foretold.
-pub(crate) fn compare(scenario: &Scenario, told: &[Received]) -> anyhow::Result<Vec<String>> {
-    let mut foretold = Vec::new();
+pub(crate) fn compare(scenario: &Scenario, reported: &[Received]) -> anyhow::Result<Vec<String>> {
+    let mut forecast = Vec::new();
     for row in scenario.play()? {
         for event in &row.events {
-            foretold.push((
+            forecast.push((
                 event.effective_at.unwrap_or(row.at),
                 event.kind.type_name(),
                 serde_json::to_value(event)?,
             ));
         }
     }
-    let told: Vec<&Received> = told.iter().filter(|told| told.effective <= scenario.end).collect();
+    let reported: Vec<&Received> =
+        reported.iter().filter(|reported| reported.effective <= scenario.end).collect();
     let mut differences = Vec::new();
     // What is enforced is told when it is done, after what else happened at that instant: each resource in its own order.
     for enforced in [None, Some("database_updates"), Some("ksn")] {
@@ -28,21 +29,21 @@ pub(crate) fn compare(scenario: &Scenario, told: &[Received]) -> anyhow::Result<
             let resource = data.get("resource").and_then(Value::as_str);
             resource.filter(|_| kind == "enforcement.changed") == enforced
         };
-        let foretold: Vec<_> = foretold.iter().filter(|(_, kind, data)| of(kind, data)).collect();
-        let told: Vec<_> = told.iter().filter(|told| of(&told.kind, &told.data)).collect();
-        for index in 0..foretold.len().max(told.len()) {
-            match (foretold.get(index), told.get(index)) {
-                (Some((at, kind, fields)), Some(told)) => {
-                    if let Some(difference) = differs(*at, kind, fields, told) {
+        let forecast: Vec<_> = forecast.iter().filter(|(_, kind, data)| of(kind, data)).collect();
+        let reported: Vec<_> =
+            reported.iter().filter(|reported| of(&reported.kind, &reported.data)).collect();
+        for index in 0..forecast.len().max(reported.len()) {
+            match (forecast.get(index), reported.get(index)) {
+                (Some((at, kind, fields)), Some(reported)) => {
+                    if let Some(difference) = differs(*at, kind, fields, reported) {
                         differences.push(format!("event {}: {difference}", index + 1));
                     }
                 }
                 (Some((at, kind, _)), None) => {
                     differences.push(format!("foretold and not told: {kind} at {at}"))
                 }
-                (None, Some(told)) => {
-                    differences.push(format!("told and not foretold: {} at {}", told.kind, told.effective))
-                }
+                (None, Some(reported)) => differences
+                    .push(format!("told and not foretold: {} at {}", reported.kind, reported.effective)),
                 (None, None) => {}
             }
         }
@@ -50,18 +51,20 @@ pub(crate) fn compare(scenario: &Scenario, told: &[Received]) -> anyhow::Result<
     Ok(differences)
 }
 
-fn differs(at: Timestamp, kind: &str, fields: &Value, told: &Received) -> Option<String> {
-    if kind != told.kind {
-        return Some(format!("foretold {kind} at {at}, told {} at {}", told.kind, told.effective));
+fn differs(at: Timestamp, kind: &str, fields: &Value, reported: &Received) -> Option<String> {
+    if kind != reported.kind {
+        return Some(format!("foretold {kind} at {at}, told {} at {}", reported.kind, reported.effective));
     }
-    if at != told.effective {
-        return Some(format!("{kind} is foretold for {at} and was told of {}", told.effective));
+    if at != reported.effective {
+        return Some(format!("{kind} is foretold for {at} and was told of {}", reported.effective));
     }
     let fields = fields.as_object()?.iter().filter(|(name, _)| !WHEN.contains(&name.as_str()));
-    for (name, foretold) in fields {
-        let told = told.data.get(name).unwrap_or(&Value::Null);
-        if told != foretold {
-            return Some(format!("{kind} at {at}: {name} is foretold as {foretold} and was told as {told}"));
+    for (name, forecast) in fields {
+        let reported = reported.data.get(name).unwrap_or(&Value::Null);
+        if reported != forecast {
+            return Some(format!(
+                "{kind} at {at}: {name} is foretold as {forecast} and was told as {reported}"
+            ));
         }
     }
     None

@@ -25,8 +25,8 @@ pub struct Answer {
 }
 
 /// Asks for one run of the resource at `path`, for a unit; one that cannot be counted is an error.
-pub fn ask(socket: &Path, path: &str, unit: &str, patience: Duration) -> Result<Answer, String> {
-    let deadline = monotonic().saturating_add(patience);
+pub fn ask(socket: &Path, path: &str, unit: &str, timeout: Duration) -> Result<Answer, String> {
+    let deadline = monotonic().saturating_add(timeout);
     let within = |problem: String| format!("cannot ask the agent at {}: {problem}", socket.display());
     // A name of a unit has no character that JSON escapes, but the backslash.
     let body = format!("{{\"unit\":\"{}\"}}", unit.replace('\\', "\\\\"));

@@ -111,8 +111,8 @@ fn folder(name: &str) -> PathBuf {
 fn the_agent_is_asked_within_bounds() {
     let folder = folder("ask");
     let socket = folder.join("control.sock");
-    let ask = |patience| {
-        agent::ask(&socket, "/v1/permits/ksn/take", "a\\x2d.service", Duration::from_millis(patience))
+    let ask = |timeout| {
+        agent::ask(&socket, "/v1/permits/ksn/take", "a\\x2d.service", Duration::from_millis(timeout))
     };
     assert!(ask(100).unwrap_err().contains("it does not run"));
     let listener = UnixListener::bind(&socket).unwrap();

@@ -15,7 +15,7 @@ use svm_core::events::TypePattern;
 use svm_core::subscription::Resource;
 
 /// Never with what was sent, which may be a code.
-fn told(fault: Option<Fault>) {
+fn reported(fault: Option<Fault>) {
     if let Some(Fault { status, code, message, .. }) = fault {
         assert!(status.is_client_error() && !code.is_empty() && message.len() < 400);
     }
@@ -28,16 +28,16 @@ pub(super) fn control(data: &[u8]) {
     let text = text(rest);
     match what {
         0 => {
-            told(parse::<AddKey>(rest).err());
-            told(parse::<Devices>(rest).err());
-            told(parse::<Retry>(rest).err());
-            told(parse::<Take>(rest).err());
+            reported(parse::<AddKey>(rest).err());
+            reported(parse::<Devices>(rest).err());
+            reported(parse::<Retry>(rest).err());
+            reported(parse::<Take>(rest).err());
         }
         1 => {
             let listing = listing(&text);
             assert!(listing.as_ref().is_ok_and(|l| (1..=1000).contains(&l.most)) || listing.is_err());
-            told(listing.err());
-            told(until(&text).err());
+            reported(listing.err());
+            reported(until(&text).err());
         }
         2 => {
             if let Ok(permit) = PermitFile::parse(&text, Resource::Ksn) {

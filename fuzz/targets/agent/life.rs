@@ -65,7 +65,7 @@ fn offer(bytes: &mut Bytes<'_>) -> Offer {
 fn input(bytes: &mut Bytes<'_>) -> Input {
     let resource = bytes.one_of(&Resource::ALL);
     match bytes.byte() % 12 {
-        0 | 1 => Input::Look,
+        0 | 1 => Input::Tick,
         2 => Input::Activate(offer(bytes)),
         3 | 4 => Input::AddReserve(offer(bytes)),
         5 => Input::Publish(offer(bytes)),
@@ -98,10 +98,10 @@ fn settings(bytes: &mut Bytes<'_>) -> Settings {
 
 /// What holds of each state, whatever led to it.
 pub(super) fn holds(state: &State, settings: &Settings, now: Timestamp) {
-    let told = &state.told;
-    if matches!(told.phase, Phase::Restricted | Phase::NotActivated) {
+    let reported = &state.reported;
+    if matches!(reported.phase, Phase::Restricted | Phase::NotActivated) {
         for resource in Resource::ALL {
-            assert_ne!(told.permit(resource), Permit::Full, "{told:?}");
+            assert_ne!(reported.permit(resource), Permit::Full, "{reported:?}");
         }
     }
     if let (Some(active), Some(reserve)) = (&state.active, &state.reserve) {
@@ -138,7 +138,7 @@ pub(super) fn life(data: &[u8]) {
             assert!(event.effective_at.is_none_or(|at| at < now));
         }
         holds(&state, &settings, now);
-        let (_, again) = step(state.clone(), &settings, now, Input::Look);
+        let (_, again) = step(state.clone(), &settings, now, Input::Tick);
         assert_eq!(again, [], "a second look at one instant tells something");
     }
     outlasts(&state);

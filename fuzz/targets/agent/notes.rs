@@ -28,7 +28,7 @@ pub(super) fn notes(data: &[u8]) {
             let Some(state) = read::<State>(text) else { return };
             let settings = Settings::new("6.1".parse().unwrap());
             Facts::of(&state, now, 0.3);
-            let (state, _) = step(state, &settings, now, Input::Look);
+            let (state, _) = step(state, &settings, now, Input::Tick);
             if state.active.as_ref().map(|a| &a.statement.key)
                 != state.reserve.as_ref().map(|r| &r.statement.key)
             {
@@ -41,8 +41,8 @@ pub(super) fn notes(data: &[u8]) {
             for boot_id in ["a", ""] {
                 let mut time = time.clone().resumed(boot_id, reading);
                 let floor = time.floor();
-                let told = time.observe(reading, SignedDuration::from_hours(24));
-                assert!(floor.is_none_or(|floor| told >= floor));
+                let reported = time.observe(reading, SignedDuration::from_hours(24));
+                assert!(floor.is_none_or(|floor| reported >= floor));
                 time.at_least(now, reading, SignedDuration::from_hours(24));
                 time.confirm(now, true, reading, SignedDuration::from_hours(24));
                 time.proven_for(reading);

@@ -2,15 +2,15 @@
 
 use super::bytes::{Bytes, text};
 use crate::delivery::cloudevents::binary;
-use crate::delivery::syslog::{Kept, cef, rfc5424};
+use crate::delivery::syslog::{QueuedEvent, cef, rfc5424};
 use crate::storage::Outgoing;
 
 pub(super) fn syslog(data: &[u8]) {
     let mut bytes = Bytes::new(data);
     let (sequence, skipped_from) = (bytes.number(), bytes.maybe(Bytes::number));
     let body = text(bytes.rest());
-    let kept = || Kept { sequence, skipped_from, body: &body };
-    for message in [rfc5424::message(kept(), None), cef::message(kept(), "2001:db8::1".parse().ok())] {
+    let stored = || QueuedEvent { sequence, skipped_from, body: &body };
+    for message in [rfc5424::message(stored(), None), cef::message(stored(), "2001:db8::1".parse().ok())] {
         assert!(message.len() <= rfc5424::LONGEST, "{} bytes", message.len());
         // The mark before the text is the protocol's own (RFC 5424, section 6.4).
         let text = message.replacen('\u{feff}', "", 1);

@@ -36,9 +36,9 @@ pub(super) fn time(data: &[u8]) {
             2 => time.reset(last, dwell),
             3 => {
                 let note = serde_json::to_string(&time).unwrap();
-                let kept: TrustedTime = serde_json::from_str(&note).unwrap();
-                assert_eq!(kept, time);
-                time = kept.resumed(bytes.one_of(&["a", "b", ""]), last);
+                let stored: TrustedTime = serde_json::from_str(&note).unwrap();
+                assert_eq!(stored, time);
+                time = stored.resumed(bytes.one_of(&["a", "b", ""]), last);
             }
             _ => {}
         }

@@ -41,7 +41,7 @@ pub(super) fn page(data: &[u8]) {
         Err(_) => {
             let word = text.chars().take(200).collect::<String>();
             let word = serde_json::Value::from(word);
-            let told = format!(
+            let reported = format!(
                 r#"{{"specversion":"1.0","id":"a","source":"urn:svm:a","type":"svm.agent.report","sequence":"00000000000000000002",
                 "data":{{"severity":1,"device_status":"warning","device_status_reasons":[{word}],"hostname":{word},
                 "product_name":{word},"product_version":{word},"phase":{word},"phase_cause":{word},"description":{word},
@@ -51,7 +51,7 @@ pub(super) fn page(data: &[u8]) {
                 "vendor":{{"name":{word},"support_url":{word},"phone":{word},"renewal_url":{word}}},
                 "order":{{"number":{word},"channel":{word},"placed_on":{word}}}}}}}}}"#
             );
-            from_json(&told).unwrap()
+            from_json(&reported).unwrap()
         }
     };
     let now = Timestamp::UNIX_EPOCH;

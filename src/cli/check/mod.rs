@@ -82,20 +82,20 @@ fn runtime_dir(cli: &Cli) -> Result<PathBuf, String> {
 }
 
 /// Asks on a thread of its own: connecting to a socket whose agent is held up may wait for ever.
-fn ask(dir: PathBuf, patience: Duration) -> Result<Status, String> {
+fn ask(dir: PathBuf, timeout: Duration) -> Result<Status, String> {
     let (told, answer) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let asked =
-            wait(ask_within::<Status>(&dir, SocketKind::Query, Method::GET, "v1/status", None, patience));
+            wait(ask_within::<Status>(&dir, SocketKind::Query, Method::GET, "v1/status", None, timeout));
         let asked = asked.and_then(|asked| Ok(asked?));
         told.send(asked).ok();
     });
-    match answer.recv_timeout(patience) {
+    match answer.recv_timeout(timeout) {
         Ok(Ok(status)) => Ok(status),
         Ok(Err(CliError::Ask(AskError::Answer(problem)))) => Err(format!(
             "the agent's answer cannot be read, so it is of another version than this program: restart it ({problem})"
         )),
         Ok(Err(error)) => Err(Chain(&error).to_string()),
-        Err(_) => Err(format!("the agent gave no answer within {} s", patience.as_secs())),
+        Err(_) => Err(format!("the agent gave no answer within {} s", timeout.as_secs())),
     }
 }

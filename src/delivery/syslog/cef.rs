@@ -5,14 +5,14 @@
 //! year, its time zone and its bounds; what reads CEF looks for `CEF:` behind either. The fields are described in
 //! `docs/reference/syslog.md`.
 
-use super::facts::{Cut, Facts, Kept, clean, fitted};
+use super::facts::{Cut, Facts, QueuedEvent, clean, fitted};
 use super::rfc5424::{LONGEST, MAX_TEXT, MAX_VALUE, header};
 use std::fmt::Write;
 use std::net::IpAddr;
 
 /// The message for an event that is sent from this address.
-pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
-    let facts = Facts::of(kept);
+pub(crate) fn message(stored: QueuedEvent<'_>, from: Option<IpAddr>) -> String {
+    let facts = Facts::of(stored);
     let mut cut = Cut::default();
     let mut message = header(&facts);
     message.push_str(" - CEF:0|svm-agent");
@@ -71,8 +71,8 @@ pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
             cut.note(&name);
         }
     }
-    if let Some(told) = cut.told() {
-        extension(&mut message, &mut first, "svmCut", &told, Cut::MOST);
+    if let Some(text) = cut.text() {
+        extension(&mut message, &mut first, "svmCut", &text, Cut::MOST);
     }
     message
 }

@@ -10,7 +10,7 @@ use svm_core::text::is_deceptive;
 
 /// An event that waits, and its place in the order of the destination.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept<'a> {
+pub struct QueuedEvent<'a> {
     /// Its number at this destination.
     pub sequence: u64,
     /// The first of the numbers right before it that will never come, where there are such.
@@ -56,11 +56,11 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(kept: Kept<'_>) -> Self {
-        let mut event: Map<String, Value> = match serde_json::from_str(kept.body) {
+    pub(super) fn of(stored: QueuedEvent<'_>) -> Self {
+        let mut event: Map<String, Value> = match serde_json::from_str(stored.body) {
             Ok(Value::Object(event)) => event,
             // It can only come of a damaged store, and must not stand in the way of those behind it.
-            _ => [("body".to_owned(), Value::from(kept.body))].into_iter().collect(),
+            _ => [("body".to_owned(), Value::from(stored.body))].into_iter().collect(),
         };
         let data = match event.remove("data") {
             Some(Value::Object(data)) => data,
@@ -76,8 +76,8 @@ impl Facts {
         };
         put("id", of(&event, "id"));
         put("source", of(&event, "source"));
-        put("sequence", format_sequence(kept.sequence));
-        put("skipped_from", kept.skipped_from.map(format_sequence).unwrap_or_default());
+        put("sequence", format_sequence(stored.sequence));
+        put("skipped_from", stored.skipped_from.map(format_sequence).unwrap_or_default());
         for name in
             ["severity", "effective_at", "phase", "phase_cause", "device_status", "device_status_reasons"]
         {
@@ -96,8 +96,8 @@ impl Facts {
             None => {}
         }
         let time = of(&event, "time");
-        let told: Option<Timestamp> = time.parse().ok();
-        if told.is_none() {
+        let text: Option<Timestamp> = time.parse().ok();
+        if text.is_none() {
             put("time", time);
         }
         for (name, value) in in_order(&event, ATTRIBUTES) {
@@ -105,7 +105,7 @@ impl Facts {
         }
         let severity = data.get("severity").and_then(Value::as_u64).and_then(|n| u8::try_from(n).ok());
         Self {
-            time: told,
+            time: text,
             severity: severity.filter(|n| (1..=4).contains(n)).unwrap_or(3),
             type_name: of(&event, "type"),
             display_name: of(&data, "event_type_display_name"),
@@ -179,7 +179,7 @@ impl Cut {
     }
 
     /// The names, with a space between two; `None` where nothing was cut.
-    pub(super) fn told(&self) -> Option<String> {
+    pub(super) fn text(&self) -> Option<String> {
         let names = self.0.join(" ");
         (!names.is_empty()).then(|| match fitted(&names, Self::MOST - 10, String::push) {
             (names, true) => names,

@@ -1,15 +1,20 @@
 //! One event as it goes over the wire.
 
-use super::facts::Kept;
+use super::facts::QueuedEvent;
 use super::{cef, rfc5424};
 use crate::config::{Framing, SyslogFormat, SyslogSettings};
 use std::net::IpAddr;
 
 /// Adds one event to what goes over the wire.
-pub(super) fn frame(out: &mut Vec<u8>, settings: &SyslogSettings, kept: Kept<'_>, from: Option<IpAddr>) {
+pub(super) fn frame(
+    out: &mut Vec<u8>,
+    settings: &SyslogSettings,
+    stored: QueuedEvent<'_>,
+    from: Option<IpAddr>,
+) {
     let message = match settings.format {
-        SyslogFormat::Rfc5424 => rfc5424::message(kept, from),
-        SyslogFormat::Cef => cef::message(kept, from),
+        SyslogFormat::Rfc5424 => rfc5424::message(stored, from),
+        SyslogFormat::Cef => cef::message(stored, from),
     };
     match settings.framing {
         Framing::Newline if !settings.tls => {

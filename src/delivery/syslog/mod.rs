@@ -12,7 +12,7 @@ pub(crate) mod rfc5424;
 mod wire;
 
 use crate::config::SyslogSettings;
-pub use facts::Kept;
+pub use facts::QueuedEvent;
 pub use failure::Failure;
 use std::sync::Arc;
 use svm_core::clock::Clock;
@@ -40,7 +40,7 @@ impl Syslog {
     ///
     /// # Errors
     /// [`Failure`]: none of the batch counts as delivered, though the receiver may have some of it.
-    pub async fn send(&mut self, batch: &[Kept<'_>]) -> Result<u64, Failure> {
+    pub async fn send(&mut self, batch: &[QueuedEvent<'_>]) -> Result<u64, Failure> {
         let Some(last) = batch.last() else { return Ok(0) };
         let connector = if self.settings.tls { Some(self.connector()?) } else { None };
         let sent = wire::send(&self.settings, connector, batch).await;

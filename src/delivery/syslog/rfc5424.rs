@@ -3,7 +3,7 @@
 //! Promises: one event gives one message, whatever stands in it; at most [`LONGEST`] bytes, cut between characters,
 //! and what was cut is named; no control character. The fields are described in `docs/reference/syslog.md`.
 
-use super::facts::{Cut, Facts, Kept, clean, fitted};
+use super::facts::{Cut, Facts, QueuedEvent, clean, fitted};
 use std::fmt::Write;
 use std::net::IpAddr;
 
@@ -26,8 +26,8 @@ const BESIDE: usize = 4;
 const PARAMETERS: usize = 9;
 
 /// The message for an event that is sent from this address.
-pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
-    let facts = Facts::of(kept);
+pub(crate) fn message(stored: QueuedEvent<'_>, from: Option<IpAddr>) -> String {
+    let facts = Facts::of(stored);
     let mut cut = Cut::default();
 
     let (text, whole) = fitted(&facts.description, MAX_TEXT, |out, c| out.push(clean(c)));
@@ -82,8 +82,8 @@ pub(crate) fn message(kept: Kept<'_>, from: Option<IpAddr>) -> String {
             cut.note(&name);
         }
     }
-    if let Some(told) = cut.told() {
-        parameter(&mut ours, "cut", &told, Cut::MOST);
+    if let Some(text) = cut.text() {
+        parameter(&mut ours, "cut", &text, Cut::MOST);
     }
     // Writing to a text cannot fail.
     let _ = write!(message, " [event@23668{own}{named}][svm@32473{ours}] {mark}{text}");

@@ -10,7 +10,7 @@
 //! What this does not promise: that the receiver wrote down what it read; and where a proxy stands in between, it is
 //! the proxy that read it, though most pass a close on in order.
 
-use super::facts::Kept;
+use super::facts::QueuedEvent;
 use super::failure::Failure;
 use super::frame::frame;
 use crate::config::SyslogSettings;
@@ -40,7 +40,7 @@ const MAX_ADDRESSES: usize = 8;
 pub(super) async fn send(
     settings: &SyslogSettings,
     connector: Option<TlsConnector>,
-    batch: &[Kept<'_>],
+    batch: &[QueuedEvent<'_>],
 ) -> Result<(), Failure> {
     let until = Instant::now() + settings.timeout;
     let broken = |error: &io::Error| broken(settings, error);
@@ -112,15 +112,15 @@ async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream,
 async fn say<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     settings: &SyslogSettings,
-    batch: &[Kept<'_>],
+    batch: &[QueuedEvent<'_>],
     until: Instant,
     tcp: impl Fn(&S) -> &TcpStream,
 ) -> Result<io::Result<()>, Failure> {
     let from = tcp(stream).local_addr().ok().map(|address| address.ip());
     let saying = async {
         let mut gathered = Vec::with_capacity(CHUNK);
-        for kept in batch {
-            frame(&mut gathered, settings, *kept, from);
+        for stored in batch {
+            frame(&mut gathered, settings, *stored, from);
             if gathered.len() >= CHUNK {
                 stream.write_all(&gathered).await?;
                 gathered.clear();

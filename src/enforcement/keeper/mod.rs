@@ -172,7 +172,7 @@ impl Keeper {
 
     /// Tells what is not told yet. What cannot be kept stays, until the store works again.
     async fn settle(&mut self, verdict: Permit, done: Option<&[String]>) {
-        if self.context.engine.picture.borrow().store_problem.is_some() {
+        if self.context.engine.snapshot.borrow().store_problem.is_some() {
             return;
         }
         while let Some(event) = self.unreported.first().cloned() {
@@ -185,9 +185,9 @@ impl Keeper {
             self.report(report).await;
         }
         let awaited = {
-            let state = &self.context.engine.picture.borrow().state;
+            let state = &self.context.engine.snapshot.borrow().state;
             let progress = state.enforcement.progress.get(&self.resource);
-            state.told.permit(self.resource) == verdict && progress.is_some_and(|s| s.told.is_some())
+            state.reported.permit(self.resource) == verdict && progress.is_some_and(|s| s.reported.is_some())
         };
         if let Some(by) = done.filter(|_| awaited) {
             // One that cannot be kept is awaited still.
@@ -209,7 +209,7 @@ impl Keeper {
         let governed = |resource: &Resource| self.means.enforcement.governs.contains(resource);
         let unheld = shown.iter().any(|(r, e)| governed(r) && e.outage.is_none() && e.enforced_by.is_empty());
         let failing = shown.values().any(|e| e.outage.is_some());
-        let known = self.context.engine.picture.borrow().state.clone();
+        let known = self.context.engine.snapshot.borrow().state.clone();
         [(Reason::NotEnforced, unheld), (Reason::EnforcementFailed, failing)]
             .into_iter()
             .filter(|(name, holds)| known.conditions.contains_key(name) != *holds)
@@ -230,10 +230,10 @@ impl Keeper {
         permits: &mut watch::Receiver<Vec<PermitFile>>,
     ) {
         let again = retry.map(|after| Instant::now() + after);
-        let (mut check_requests, mut picture) =
-            (self.check_requests.clone(), self.context.engine.picture.clone());
+        let (mut check_requests, mut snapshot) =
+            (self.check_requests.clone(), self.context.engine.snapshot.clone());
         loop {
-            picture.mark_unchanged();
+            snapshot.mark_unchanged();
             self.settle(verdict, done).await;
             let next_check = actions.iter().map(Running::next_check).min();
             let wake = [again, next_check].into_iter().flatten().min();
@@ -254,7 +254,7 @@ impl Keeper {
                     Err(_) => return std::future::pending().await,
                 },
                 // Perhaps the engine waits for a word, or the store works again.
-                changed = picture.changed() => if changed.is_err() { return std::future::pending().await },
+                changed = snapshot.changed() => if changed.is_err() { return std::future::pending().await },
                 () = asleep => {}
             }
             let noted = verdict != Permit::Stopped && self.is_noted();

@@ -61,7 +61,7 @@ impl Keeper {
         // One that `svm-agent updates run` started, without a schedule.
         let unit = &self.means.updates.unit;
         let by_hand = self.context.health.updates().running_since.is_some()
-            || self.context.engine.picture.borrow().state.enforcement.pending_starts.contains(unit);
+            || self.context.engine.snapshot.borrow().state.enforcement.pending_starts.contains(unit);
         let by_hand = by_hand.then(|| (Resource::DatabaseUpdates, unit.clone()));
         let mut governed = Governed::default();
         for (resource, unit) in gated.chain(scheduled).chain(by_hand) {
@@ -106,7 +106,7 @@ impl Keeper {
         if units.is_empty() {
             return (Vec::new(), None);
         }
-        let known = self.context.engine.picture.borrow().state.clone();
+        let known = self.context.engine.snapshot.borrow().state.clone();
         let guard = self.guard();
         let (units, harm) = guard.may_stop(units, shown).await;
         let new = self.pending_starts.stopped(&units, &known.enforcement.pending_starts);
@@ -175,7 +175,7 @@ impl Keeper {
                 return outcome;
             }
         };
-        let known = self.context.engine.picture.borrow().state.clone();
+        let known = self.context.engine.snapshot.borrow().state.clone();
         let noted = start_notes::noted(&self.means.runtime_dir);
         for unit in shown.iter().filter(|unit| unit.load == "loaded").map(|unit| &unit.id) {
             if !self.pending_starts.is_pending(unit, &known.enforcement.pending_starts)

@@ -18,11 +18,11 @@ fn damaged(folder: &Path, prefix: &str) -> usize {
 async fn lived(folder: &Path) {
     let (store, _) = open(folder);
     let state = State { protected_devices: Some(7), ..State::default() };
-    let paper = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
+    let document = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
     store
         .commit(Commit {
             state: Some(state),
-            papers: Some(vec![paper]),
+            documents: Some(vec![document]),
             records: records(3, 0),
             ..Commit::default()
         })
@@ -77,7 +77,7 @@ async fn what_a_damaged_recovery_file_still_says_is_used() {
     let rebuilt = opened.rebuilt.unwrap();
     assert!(!rebuilt.lost && rebuilt.problem.contains("9007199254741992"), "{rebuilt:?}");
     assert_eq!(
-        (opened.id.as_str(), opened.state.protected_devices, opened.papers.len()),
+        (opened.id.as_str(), opened.state.protected_devices, opened.documents.len()),
         ("id-1", Some(7), 1)
     );
     store.close().await;
@@ -85,7 +85,7 @@ async fn what_a_damaged_recovery_file_still_says_is_used() {
     spoilt("state", "x".into());
     let (_store, opened) = open_anew(folder.path());
     assert!(opened.rebuilt.unwrap().lost && opened.id == "id-1" && !opened.new_id);
-    assert_eq!((opened.state, opened.papers), (State::default(), Vec::new()));
+    assert_eq!((opened.state, opened.documents), (State::default(), Vec::new()));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_damaged_recovery_file_beside_a_whole_database_is_kept_and_named() {
         let (store, opened) =
             Store::open(folder.path(), plan, later, &Binding::default(), String::new).unwrap();
         let (_, name) = opened.recovery_damaged.unwrap();
-        assert!(opened.rebuilt.is_none() && opened.id == "id-1" && opened.papers.len() == 1);
+        assert!(opened.rebuilt.is_none() && opened.id == "id-1" && opened.documents.len() == 1);
         assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), b"{");
         // Its numbers are those of the database.
         assert!(lock(&store.recovery).contents.ceiling >= 3);

@@ -16,8 +16,13 @@ fn open_on(folder: &Path, machine: &Binding, id: &str) -> (Store, Opened) {
 
 fn kept_key() -> Commit {
     let state = State { protected_devices: Some(7), ..State::default() };
-    let paper = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
-    Commit { state: Some(state), papers: Some(vec![paper]), records: records(3, 1), ..Commit::default() }
+    let document = StoredDocument { key: "K".into(), issuer: "i".into(), sub: "s".into(), jws: "j".into() };
+    Commit {
+        state: Some(state),
+        documents: Some(vec![document]),
+        records: records(3, 1),
+        ..Commit::default()
+    }
 }
 
 #[tokio::test]
@@ -37,7 +42,7 @@ async fn another_machine_takes_a_new_id_and_keeps_the_keys_alone() {
     let changed = opened.changed.unwrap();
     assert_eq!((changed.old_id.as_str(), changed.new_id.as_str()), ("one", "two"));
     assert_eq!((changed.why.as_str(), opened.id.as_str(), opened.new_id), ("product_uuid", "two", false));
-    assert_eq!((opened.state.protected_devices, opened.papers.len()), (Some(7), 1));
+    assert_eq!((opened.state.protected_devices, opened.documents.len()), (Some(7), 1));
     assert!(listed(&store, 10).await.is_empty() && next(&store, "a").await.is_empty());
     assert!(store.retry("a").await.unwrap().is_none());
     // Its own numbers begin anew; and until it is told, it is remembered.
@@ -73,7 +78,7 @@ async fn the_recovery_file_of_another_machine_is_another_machine_s() {
     store.close().await;
     std::fs::remove_file(folder.path().join("agent.db")).unwrap();
     let (store, opened) = open_on(folder.path(), &machine("n", "p"), "two");
-    assert_eq!((opened.id.as_str(), opened.papers.len(), opened.rebuilt.is_some()), ("two", 1, true));
+    assert_eq!((opened.id.as_str(), opened.documents.len(), opened.rebuilt.is_some()), ("two", 1, true));
     assert_eq!(opened.changed.unwrap().old_id, "one");
     store.commit(keep(records(1, 0))).await.unwrap();
     let first = next(&store, "a").await;
@@ -99,7 +104,7 @@ async fn an_id_that_was_given_up_ends_with_the_next_start_whatever_is_left() {
         let (store, opened) = open_on(folder.path(), &machine("m", "p"), "two");
         let changed = opened.changed.unwrap();
         assert_eq!((changed.old_id.as_str(), changed.why.as_str()), ("one", "reset"), "{lost}");
-        assert_eq!((opened.papers.len(), next(&store, "a").await.len()), (1, 0), "{lost}");
+        assert_eq!((opened.documents.len(), next(&store, "a").await.len()), (1, 0), "{lost}");
         store.close().await;
         let (_, opened) = open_on(folder.path(), &machine("m", "p"), "no");
         assert_eq!(opened.id, "two", "{lost}: it is given up once");

@@ -28,7 +28,7 @@ async fn a_database_of_each_released_schema_is_opened_and_keeps_what_it_holds() 
         let (store, opened) = open(folder.path());
         assert!(!opened.new_id && opened.rebuilt.is_none() && opened.changed.is_none(), "{version}");
         assert_eq!((opened.id.as_str(), opened.state.protected_devices), ("id-1", Some(7)));
-        assert_eq!(opened.papers.iter().map(|paper| paper.key.as_str()).collect::<Vec<_>>(), ["K"]);
+        assert_eq!(opened.documents.iter().map(|document| document.key.as_str()).collect::<Vec<_>>(), ["K"]);
         assert_eq!(
             (opened.source_note.as_deref(), opened.time_note.as_deref()),
             (Some("note"), Some("memory"))

@@ -234,9 +234,9 @@ pub(crate) fn hammered() -> Agent {
     assert_eq!(log.matches("event=\"key.rejected\"").count(), 60, "{log}");
     assert_eq!(log.matches("event=\"log.held_back\"").count(), 1);
     assert!(log.lines().count() < 75, "{log}");
-    let told = agent.told();
+    let reported = agent.reported();
     assert_eq!(
-        told.iter().filter(|event| *event == "key.rejected").count(),
+        reported.iter().filter(|event| *event == "key.rejected").count(),
         80,
         "events are kept all the same"
     );

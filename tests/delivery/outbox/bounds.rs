@@ -81,7 +81,9 @@ fn what_waits_too_long_is_dropped_and_counted() {
     db.execute("UPDATE events SET time = ?1", [old.to_string()]).unwrap();
     drop(db);
     program = agent.start_ready();
-    wait_for("the drop to be told", 20, || agent.told().contains(&"events.dropped".to_owned()).then_some(()));
+    wait_for("the drop to be told", 20, || {
+        agent.reported().contains(&"events.dropped".to_owned()).then_some(())
+    });
     agent.ask(&["report"]).unwrap();
     let _running = store.start_ready();
     program.signal(Signal::HUP);
@@ -112,7 +114,7 @@ fn the_file_shrinks_when_what_waited_was_delivered() {
     let _program = agent.start_ready();
     wait_for("the events", 60, || store.events().filter(|events| events.len() > 4000));
     wait_for("the file to shrink", 120, || (size() < full / 8).then_some(()));
-    let kept = listed(&agent, &[]).len();
-    assert!(kept < 150, "{kept} are kept");
+    let stored = listed(&agent, &[]).len();
+    assert!(stored < 150, "{stored} are kept");
     assert_eq!(without_a_gap("console", &store.events().unwrap()), Vec::<u64>::new());
 }

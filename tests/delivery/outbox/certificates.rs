@@ -78,13 +78,13 @@ fn a_client_certificate_is_told_before_it_ends_and_replaced_without_a_restart() 
         program = agent.start_ready();
     }
     settled(&agent, &["console"]);
-    let told = || {
+    let reported = || {
         let events = store.events().unwrap();
         let of = |event: &&Value| event["type"] == "svm.destination.certificate_expiring";
         events.iter().filter(of).cloned().collect::<Vec<_>>()
     };
     agent.wrote(&["destination.certificate_expiring"]);
-    let [event] = &told()[..] else { panic!("told {} times", told().len()) };
+    let [event] = &reported()[..] else { panic!("told {} times", reported().len()) };
     let data = &event["data"];
     assert_eq!((&data["severity"], &data["destination"]), (&2.into(), &"console".into()));
     assert_eq!(data["file"], shown.certificate.to_str().unwrap());
@@ -104,7 +104,7 @@ fn a_client_certificate_is_told_before_it_ends_and_replaced_without_a_restart() 
     assert!(program.terminate().success());
     program = agent.start_ready();
     settled(&agent, &["console"]);
-    assert_eq!((reasons(), told().len()), (Value::Array(Vec::new()), 1));
+    assert_eq!((reasons(), reported().len()), (Value::Array(Vec::new()), 1));
     let events = store.events().unwrap();
     without_a_gap("console", &events);
     let last = events.iter().rev().find(|event| event["type"] == "svm.device.status_changed").unwrap();

@@ -39,14 +39,14 @@ fn each_destination_gets_what_its_filter_takes_and_a_dead_one_holds_up_nobody() 
     settled(&agent, &cases.map(|(name, ..)| name));
     fails(&agent, "dead", "unreachable");
 
-    let told = listed(&agent, &[]);
+    let reported = listed(&agent, &[]);
     for ((name, _, takes), store) in cases.iter().zip(&stores) {
         let events = wait_for("the store", 10, || store.events());
         assert_eq!(without_a_gap(name, &events), Vec::<u64>::new());
         // A report gives way to a later one, at each destination for itself.
         let no_report = |event: &&Value| !event["type"].as_str().unwrap().ends_with("agent.report");
         let ids = |event: &Value| event["id"].as_str().unwrap().to_owned();
-        let expected = told
+        let expected = reported
             .iter()
             .filter(|event| takes(event["type"].as_str().unwrap(), event["severity"].as_u64().unwrap()))
             .filter(no_report);
@@ -59,7 +59,7 @@ fn each_destination_gets_what_its_filter_takes_and_a_dead_one_holds_up_nobody() 
         assert!(!events.is_empty(), "{name}: the test has no event for it");
         assert_eq!(logged(&agent, &format!("delivery to {name} fails")), 0);
     }
-    assert!(crate::outbox::health(&agent, "dead")["waiting"].as_u64() >= Some(told.len() as u64 - 1));
+    assert!(crate::outbox::health(&agent, "dead")["waiting"].as_u64() >= Some(reported.len() as u64 - 1));
 }
 
 #[test]

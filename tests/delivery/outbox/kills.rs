@@ -110,9 +110,9 @@ fn twenty_thousand_events_outlive_kills_of_both_ends() {
     let db = Connection::open(agent.folder.join("state/agent.db")).unwrap();
     let mut rows =
         db.prepare("SELECT id FROM events JOIN outbox ON event = number ORDER BY sequence").unwrap();
-    let kept: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let stored: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let ids: Vec<&str> = held.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert!(kept == ids, "{} kept by the agent, {} by the collector", kept.len(), ids.len());
+    assert!(stored == ids, "{} kept by the agent, {} by the collector", stored.len(), ids.len());
 
     let sent = sent.lock().unwrap();
     let mut numbers: BTreeMap<&str, u64> = BTreeMap::new();

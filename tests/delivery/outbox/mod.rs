@@ -114,7 +114,7 @@ fn fill(agent: &Agent, destinations: &[&str], count: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let render = |count: u64| {
         let renderer =
-            Renderer { origin: &origin, time: now(), view: &opened.state.told, snapshot: &snapshot };
+            Renderer { origin: &origin, time: now(), view: &opened.state.reported, snapshot: &snapshot };
         let (from, to) = (LimitLevel::None, LimitLevel::Over90);
         let kind = Kind::DevicesLimit { from, to, count: Some(count), limit: Some(100) };
         renderer.life_cycle(&Event { kind, effective_at: None })

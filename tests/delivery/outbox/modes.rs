@@ -66,10 +66,10 @@ fn every_mode_says_the_same_and_is_compressed_as_the_settings_say() {
         "{first:?}"
     );
     for ((name, _, kind, compressed), (store, front)) in cases.iter().zip(stores.iter().zip(&fronts)) {
-        let kept = wait_for("the store", 10, || store.events());
-        without_a_gap(name, &kept);
-        assert!(kept.iter().any(reports), "{name}");
-        assert_eq!(held(kept), first, "{name}");
+        let stored = wait_for("the store", 10, || store.events());
+        without_a_gap(name, &stored);
+        assert!(stored.iter().any(reports), "{name}");
+        assert_eq!(held(stored), first, "{name}");
         let requests = with_events(front);
         for request in &requests {
             assert_eq!(request.header("Content-Type"), Some(*kind), "{name}: {}", request.head);

@@ -87,7 +87,7 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
     let held = store.events().unwrap();
     let (first, second) = (about(&held, 97)[0].to_owned(), about(&held, 98)[0].to_owned());
     without_a_gap("well", &held);
-    let told: Vec<&Value> = held.iter().filter(|e| e["type"] == "svm.events.quarantined").collect();
+    let reported: Vec<&Value> = held.iter().filter(|e| e["type"] == "svm.events.quarantined").collect();
     for ((name, _, status), hook) in cases.iter().zip(&hooks) {
         let code = format!("http_{}", &status[..3]);
         let taken = hook.taken();
@@ -100,7 +100,7 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
         // Everyone hears of it, the one that refused it too.
         let of = |event: &&&Value| event["data"]["destination"] == *name;
         let refusals: Vec<&Value> =
-            told.iter().filter(of).flat_map(|e| e["data"]["events"].as_array().unwrap()).collect();
+            reported.iter().filter(of).flat_map(|e| e["data"]["events"].as_array().unwrap()).collect();
         assert_eq!(refusals.len(), 2, "{name}");
         for (refusal, id) in refusals.iter().zip([&first, &second]) {
             assert_eq!(
@@ -207,19 +207,19 @@ fn bad_events_at_the_end_stay_until_something_that_follows_is_taken() {
         assert_eq!(about(&hook.taken(), 3).len(), 1, "{name}");
         assert_eq!(health(&agent, name)["quarantined"], 0, "{name}: nothing that follows was taken");
     }
-    assert!(!agent.told().contains(&"events.quarantined".to_owned()));
+    assert!(!agent.reported().contains(&"events.quarantined".to_owned()));
     devices(&agent, 4);
     settled(&agent, &["single", "batch"]);
     for (name, hook) in hooks {
         let taken = hook.taken();
         assert_eq!(health(&agent, name)["quarantined"], 5, "{name}");
         assert_eq!(without_a_gap(name, &taken).len(), 5, "{name}");
-        let told: Vec<&Value> = taken
+        let reported: Vec<&Value> = taken
             .iter()
             .filter(|event| event["type"] == "svm.events.quarantined" && event["data"]["destination"] == name)
             .collect();
-        assert_eq!(told.len(), 1, "{name}: five are told at once");
-        assert_eq!(told[0]["data"]["events"].as_array().unwrap().len(), 5, "{name}");
+        assert_eq!(reported.len(), 1, "{name}: five are told at once");
+        assert_eq!(reported[0]["data"]["events"].as_array().unwrap().len(), 5, "{name}");
         assert_eq!(logged(&agent, &format!("delivery to {name} works again")), 2, "{}", agent.log());
     }
 }
@@ -251,8 +251,8 @@ fn a_receiver_that_does_not_want_to_hear_of_refusals_is_not_told_of_them_without
         devices(&agent, 95);
         settled(&agent, &["one", "two"]);
     }
-    let told = agent.told();
-    assert_eq!(told.iter().filter(|kind| *kind == "events.quarantined").count(), 2, "{told:?}");
+    let reported = agent.reported();
+    assert_eq!(reported.iter().filter(|kind| *kind == "events.quarantined").count(), 2, "{reported:?}");
     assert_eq!(listed(&agent, &["--quarantined"]).len(), 3, "the event, and two that tell of it");
     assert_eq!(logged(&agent, "refuses an event, which stays here in quarantine"), 6, "{}", agent.log());
     assert_eq!(without_a_gap("one", &one.taken()).len(), 3);
@@ -283,13 +283,16 @@ fn a_receiver_that_refuses_everything_is_not_given_everything_and_nothing_is_los
         devices(&agent, count);
     }
     settled(&agent, &["well"]);
-    let told = store.events().unwrap().len();
+    let reported = store.events().unwrap().len();
     // Halving 300 down to one, and 31 more.
     for (name, hook, most) in [("single", &single, 32), ("batch", &batch, 48)] {
         assert!(hook.posts().len() <= most, "{name}: {} requests", hook.posts().len());
         let health = health(&agent, name);
         assert_eq!(health["quarantined"], 0, "{name}");
-        assert!(health["waiting"].as_u64().unwrap() as usize >= told - 1, "{name}: {health} of {told}");
+        assert!(
+            health["waiting"].as_u64().unwrap() as usize >= reported - 1,
+            "{name}: {health} of {reported}"
+        );
         assert_eq!(logged(&agent, &format!("delivery to {name} fails")), 1, "{}", agent.log());
         assert!(hook.taken().is_empty());
         hook.takes_all();
@@ -298,7 +301,7 @@ fn a_receiver_that_refuses_everything_is_not_given_everything_and_nothing_is_los
     settled(&agent, &["single", "batch"]);
     for (name, hook) in [("single", &single), ("batch", &batch)] {
         assert_eq!(without_a_gap(name, &hook.taken()), Vec::<u64>::new());
-        assert!(hook.taken().len() + 1 >= told, "{name}");
+        assert!(hook.taken().len() + 1 >= reported, "{name}");
         assert_eq!(health(&agent, name)["quarantined"], 0, "{name}");
         assert_eq!(logged(&agent, &format!("delivery to {name} fails")), 1, "{name}");
         assert_eq!(logged(&agent, &format!("delivery to {name} works again")), 1, "{name}");

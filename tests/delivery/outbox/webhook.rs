@@ -22,7 +22,7 @@ impl Webhook {
         let takes_all: Arc<Answers> = Arc::new(|_, _| None);
         let (answers, taken) = (Arc::new(Mutex::new(takes_all)), Arc::<Mutex<Vec<Value>>>::default());
         let (server, away) = (Server::start(), Arc::<Mutex<Arc<AtomicBool>>>::default());
-        let (script, kept, gone) = (answers.clone(), taken.clone(), away.clone());
+        let (script, stored, gone) = (answers.clone(), taken.clone(), away.clone());
         server.answer(move |request, stream| {
             if gone.lock().unwrap().load(Ordering::SeqCst) {
                 return stream.write_all(&whole(&["503 Service Unavailable"], ""));
@@ -32,7 +32,7 @@ impl Webhook {
             match script(request, &events) {
                 Some(answer) => stream.write_all(&answer),
                 None => {
-                    kept.lock().unwrap().extend(events);
+                    stored.lock().unwrap().extend(events);
                     stream.write_all(&whole(&["204 No Content"], ""))
                 }
             }

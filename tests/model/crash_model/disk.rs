@@ -25,7 +25,7 @@ pub(crate) enum Fate {
     /// It is lost.
     Lost,
     /// It is kept.
-    Kept,
+    Stored,
     /// Of each file, and of the names, what came first is kept; the last write is torn.
     Beginning,
     /// Each sector is as it was at some time since the sync.
@@ -89,11 +89,11 @@ impl File {
         let all = self.pending.len();
         match fate {
             Fate::Lost => self.synced.clone(),
-            Fate::Kept => self.with(all),
+            Fate::Stored => self.with(all),
             Fate::Beginning => {
-                let kept = dice.below(all + 1);
-                let mut bytes = self.with(kept);
-                if let Some((_, Change::Write(at, new))) = self.pending.get(kept) {
+                let stored = dice.below(all + 1);
+                let mut bytes = self.with(stored);
+                if let Some((_, Change::Write(at, new))) = self.pending.get(stored) {
                     // The first sectors of the write that came next.
                     let end = (at + dice.below(new.len() + 1)) / SECTOR * SECTOR;
                     if end > *at {
@@ -216,9 +216,9 @@ impl Disk {
 
     /// The folder after a crash.
     pub(crate) fn crash(&self, fate: Fate, dice: &mut Dice) -> Image {
-        let kept = match fate {
+        let stored = match fate {
             Fate::Lost => 0,
-            Fate::Kept => self.pending.len(),
+            Fate::Stored => self.pending.len(),
             // A file system orders names by its journal.
             Fate::Beginning | Fate::Scattered => match dice.below(3) {
                 0 => 0,
@@ -227,7 +227,7 @@ impl Disk {
             },
         };
         let mut names = self.synced.clone();
-        for (_, naming) in &self.pending[..kept] {
+        for (_, naming) in &self.pending[..stored] {
             naming.make(&mut names);
         }
         let names = names.into_iter().filter(|(name, _)| !name.ends_with("-shm"));

@@ -13,7 +13,7 @@ mod trace;
 use crate::support::have;
 use dice::Dice;
 use disk::{Disk, Effect, Fate, Image};
-use model::{History, Kept};
+use model::{History, Stored};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use store::{Mark, Orders, Step};
@@ -110,7 +110,7 @@ fn history(seed: u64) -> usize {
         let (trace, disk, left) = traced(&image, seed, life);
         let tried = Life { seed, life, disk, histories, last: None, crashes: 0, quiet: 0, survivor: None }
             .replay(&trace);
-        let replayed = tried.disk.crash(Fate::Kept, &mut Dice(seed));
+        let replayed = tried.disk.crash(Fate::Stored, &mut Dice(seed));
         assert!(replayed == left, "seed {seed}, life {life}: the disk is not as the real one");
         crashes += tried.crashes;
         (image, histories) = tried.survivor.unwrap();
@@ -118,8 +118,8 @@ fn history(seed: u64) -> usize {
             // With the crash the database went, too.
             image.retain(|name, _| name == RECOVERY);
             let go_on = |history: History| {
-                let (kept, ceiling) = rebuilt(&image[RECOVERY], &history, &mut Dice(seed))?;
-                Ok(vec![history.without_database(kept, ceiling)])
+                let (stored, ceiling) = rebuilt(&image[RECOVERY], &history, &mut Dice(seed))?;
+                Ok(vec![history.without_database(stored, ceiling)])
             };
             let rebuilt = any(std::mem::take(&mut histories).into_iter().map(go_on));
             histories = rebuilt.unwrap_or_else(|why| panic!("seed {seed}, between lives: {why}"));
@@ -149,7 +149,7 @@ impl Life {
         let changes = trace::calls(trace).filter(|call| call.name != "close").count();
         let mut dice = Dice(self.seed);
         for call in trace::calls(trace) {
-            let fates = [Fate::Lost, Fate::Kept, Fate::Beginning, Fate::Scattered];
+            let fates = [Fate::Lost, Fate::Stored, Fate::Beginning, Fate::Scattered];
             let any_fate = fates[dice.below(fates.len())];
             let try_now: &[Fate] = match self.disk.replay(&call) {
                 Effect::Nothing => &[],
@@ -164,14 +164,14 @@ impl Life {
                         &[]
                     }
                     Mark::Answered(number, answer) => {
-                        let told = self.histories.drain(..).map(|mut history| {
+                        let reported = self.histories.drain(..).map(|mut history| {
                             history.answered(number, &answer)?;
                             Ok(vec![history])
                         });
-                        let told = any(told).unwrap_or_else(|why| {
+                        let reported = any(reported).unwrap_or_else(|why| {
                             panic!("seed {}, life {}: without a crash: {why}", self.seed, self.life)
                         });
-                        self.histories = told;
+                        self.histories = reported;
                         &[Fate::Lost, any_fate]
                     }
                 },
@@ -226,7 +226,7 @@ fn crash(image: &Image, histories: &[History], dice: &mut Dice) -> Result<Option
     if opened.id != ID {
         return Err(format!("the id is {}", opened.id));
     }
-    let found = store::found(&store, &step, Some(store::kept(&opened)?))?;
+    let found = store::found(&store, &step, Some(store::stored(&opened)?))?;
     let mut explained = any(histories.iter().map(|history| history.explain(&step, &found)))?;
     let survived = explained.clone();
     for history in &mut explained {
@@ -244,7 +244,7 @@ fn crash(image: &Image, histories: &[History], dice: &mut Dice) -> Result<Option
             history.done(usize::MAX);
         }
         // Looking is no step.
-        explained = any(explained.iter().map(|history| history.explain(&Step::Look, &found)))
+        explained = any(explained.iter().map(|history| history.explain(&Step::Tick, &found)))
             .map_err(|why| format!("after another commit: {why}"))?;
         for history in &mut explained {
             history.seen(&found)?;
@@ -275,11 +275,11 @@ fn any<T>(tried: impl Iterator<Item = Result<Vec<T>, String>>) -> Result<Vec<T>,
 /// Nothing is left but the recovery file, after one of the histories.
 fn may_be_rebuilt(file: &[u8], histories: &[History], dice: &Dice) -> Result<(), String> {
     let rebuilt = histories.iter().map(|history| rebuilt(file, history, &mut dice.clone()));
-    any(rebuilt.map(|done| done.map(|kept| vec![kept]))).map(drop)
+    any(rebuilt.map(|done| done.map(|stored| vec![stored]))).map(drop)
 }
 
 /// Nothing is left but the recovery file: gives what it holds, and its ceiling.
-fn rebuilt(file: &[u8], history: &History, dice: &mut Dice) -> Result<(Kept, u64), String> {
+fn rebuilt(file: &[u8], history: &History, dice: &mut Dice) -> Result<(Stored, u64), String> {
     let folder = put(&Image::from([(RECOVERY.to_owned(), file.to_owned())]));
     let step = store::opening(dice);
     let (store, opened) =
@@ -288,8 +288,8 @@ fn rebuilt(file: &[u8], history: &History, dice: &mut Dice) -> Result<(Kept, u64
     if opened.id != ID {
         return Err(format!("the id is {}: {rebuilt:?}", opened.id));
     }
-    let kept = store::kept(&opened)?;
-    history.may_recover(kept)?;
+    let stored = store::stored(&opened)?;
+    history.may_recover(stored)?;
     let highest = history.highest();
     if rebuilt.ceiling < highest {
         return Err(format!("number {highest} was given out, and the ceiling is {}", rebuilt.ceiling));
@@ -306,5 +306,5 @@ fn rebuilt(file: &[u8], history: &History, dice: &mut Dice) -> Result<(Kept, u64
             return Err(format!("{destination}: {first:?} does not say what may be lost"));
         }
     }
-    Ok((kept, rebuilt.ceiling))
+    Ok((stored, rebuilt.ceiling))
 }

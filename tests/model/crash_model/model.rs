@@ -1,6 +1,6 @@
 //! What the store promises, told a second time and simply: lists that only grow, and how far each was delivered.
 
-use super::store::{Answer, DESTINATIONS, Found, Given, Step, Untold, length, takes};
+use super::store::{Answer, DESTINATIONS, Found, Given, Step, Unreported, length, takes};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,27 +58,27 @@ impl Queue {
 
 /// Which state, documents and note, and whether a rebuilding is still to be told.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct Stored {
     pub(crate) state: u64,
-    pub(crate) papers: u64,
+    pub(crate) documents: u64,
     pub(crate) note: u64,
     pub(crate) rebuilt: bool,
 }
 
-impl Kept {
+impl Stored {
     fn after(self, step: &Step) -> Self {
-        let Step::Commit { state, papers, note, told, .. } = step else { return self };
+        let Step::Commit { state, documents, note, reported, .. } = step else { return self };
         Self {
             state: state.unwrap_or(self.state),
-            papers: papers.unwrap_or(self.papers),
+            documents: documents.unwrap_or(self.documents),
             note: note.unwrap_or(self.note),
-            rebuilt: self.rebuilt && !told,
+            rebuilt: self.rebuilt && !reported,
         }
     }
 
     /// What the recovery file holds of it.
     fn recovered(self) -> (u64, u64) {
-        (self.state, self.papers)
+        (self.state, self.documents)
     }
 }
 
@@ -106,7 +106,7 @@ struct Drops {
 
 impl Drops {
     /// Takes over what was found, where it may be.
-    fn settle(&mut self, found: &Untold) -> Result<(), String> {
+    fn settle(&mut self, found: &Unreported) -> Result<(), String> {
         let counted = |name: &str| found.destinations.get(name).copied().unwrap_or(0);
         let span = |name: &str| self.destinations.get(name).copied().unwrap_or_default();
         if DESTINATIONS.iter().any(|name| !span(name).has(counted(name))) || !self.events.has(found.events) {
@@ -130,7 +130,7 @@ enum Wrote {
 /// What is in the database.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Model {
-    kept: Kept,
+    stored: Stored,
     /// Every destination counts on from here.
     start: u64,
     queues: BTreeMap<String, Queue>,
@@ -151,7 +151,7 @@ impl Model {
 
     fn apply(&mut self, step: &Step) -> Wrote {
         match step {
-            Step::Look | Step::Safe => Wrote::Nothing,
+            Step::Tick | Step::Safe => Wrote::Nothing,
             Step::Close => Wrote::Now,
             Step::Open { destinations, tight, .. } => {
                 self.tight = *tight;
@@ -204,16 +204,24 @@ impl Model {
 
     fn commit(&mut self, step: &Step) -> Wrote {
         let Step::Commit {
-            first, events, report, quarantined, above, expire_before, told, tells_drops, ..
+            first,
+            events,
+            report,
+            quarantined,
+            above,
+            expire_before,
+            reported,
+            reports_drops,
+            ..
         } = step
         else {
             return Wrote::Nothing;
         };
         // A note that stays as it was is not written, and nothing is synced for it.
-        let ends_drops = *tells_drops && self.dropped != Drops::default();
-        let mut writes = step.writes() || *told && self.kept.rebuilt || ends_drops;
-        self.kept = self.kept.after(step);
-        if *tells_drops {
+        let ends_drops = *reports_drops && self.dropped != Drops::default();
+        let mut writes = step.writes() || *reported && self.stored.rebuilt || ends_drops;
+        self.stored = self.stored.after(step);
+        if *reports_drops {
             self.dropped = Drops::default();
         }
         if let Some((destination, number)) = above {
@@ -269,8 +277,8 @@ impl Model {
 
     /// Whether this is what was found. Takes over what was dropped.
     fn is(&mut self, found: &Found) -> Result<(), String> {
-        if let Some(kept) = found.kept.filter(|kept| *kept != self.kept) {
-            return Err(format!("{kept:?} instead of {:?}", self.kept));
+        if let Some(stored) = found.stored.filter(|stored| *stored != self.stored) {
+            return Err(format!("{stored:?} instead of {:?}", self.stored));
         }
         let (mut gone, mut old): (BTreeMap<u64, bool>, _) = (BTreeMap::new(), None);
         for name in DESTINATIONS {
@@ -287,7 +295,7 @@ impl Model {
         for certain in gone.values() {
             self.dropped.events.add(*certain);
         }
-        self.dropped.settle(&found.untold).map_err(|why| format!("{why}: {gone:?}"))?;
+        self.dropped.settle(&found.unreported).map_err(|why| format!("{why}: {gone:?}"))?;
         (self.may_drop, self.expired) = (false, 0);
         for (name, given) in &found.waiting {
             let queue = self.queue(name);
@@ -365,9 +373,9 @@ pub(crate) struct History {
     /// Where the store was ever open: how it was last asked to be.
     opened: Option<Step>,
     /// The states that were ever to be kept, how many of them were answered, and how many must be in the recovery file.
-    kept: Vec<Kept>,
-    kept_answered: usize,
-    kept_safe: usize,
+    stored: Vec<Stored>,
+    stored_answered: usize,
+    stored_safe: usize,
     /// What will be in the recovery file when these are answered.
     waits_for_safe: BTreeMap<usize, usize>,
     /// The event that each number was given out for, by destination.
@@ -380,10 +388,10 @@ impl History {
     pub(crate) fn asked(&mut self, number: usize, step: Step) {
         match &step {
             Step::Commit { .. } if step.changes() => {
-                let old = self.kept.last().copied().unwrap_or_default();
-                self.kept.push(old.after(&step));
+                let old = self.stored.last().copied().unwrap_or_default();
+                self.stored.push(old.after(&step));
             }
-            Step::Safe => drop(self.waits_for_safe.insert(number, self.kept_answered)),
+            Step::Safe => drop(self.waits_for_safe.insert(number, self.stored_answered)),
             _ => {}
         }
         self.asked.push((number, step));
@@ -393,9 +401,9 @@ impl History {
     pub(crate) fn answered(&mut self, number: usize, answer: &Answer) -> Result<(), String> {
         self.done(number);
         if let Some(safe) = self.waits_for_safe.remove(&number) {
-            self.kept_safe = self.kept_safe.max(safe);
+            self.stored_safe = self.stored_safe.max(safe);
         }
-        if let Answer::Look(found) = answer {
+        if let Answer::Tick(found) = answer {
             // What was dropped is known now; nothing that a crash may take back was asked since.
             assert!(self.since.is_empty());
             self.answered.is(found)?;
@@ -419,10 +427,10 @@ impl History {
             match &step {
                 Step::Open { .. } => {
                     self.opened = Some(step.clone());
-                    self.kept_safe = self.kept_answered;
+                    self.stored_safe = self.stored_answered;
                 }
-                Step::Close => self.kept_safe = self.kept_answered,
-                Step::Commit { .. } => self.kept_answered += usize::from(step.changes()),
+                Step::Close => self.stored_safe = self.stored_answered,
+                Step::Commit { .. } => self.stored_answered += usize::from(step.changes()),
                 Step::Next { destination, .. } => {
                     let given = Answer::Given(self.answered.queue(destination).read(&step));
                     self.unreported.insert(next, (destination.clone(), given));
@@ -499,8 +507,8 @@ impl History {
         }
         for one in &mut explained {
             // What the crash undid will not come back, and what was under way will not be answered.
-            one.kept.truncate(one.kept_answered);
-            one.kept_safe = self.kept_safe;
+            one.stored.truncate(one.stored_answered);
+            one.stored_safe = self.stored_safe;
             one.synced = one.answered.clone();
             one.since.clear();
             one.unreported.clear();
@@ -510,7 +518,7 @@ impl History {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.answered == other.answered && self.kept_answered == other.kept_answered
+        self.answered == other.answered && self.stored_answered == other.stored_answered
     }
 
     /// All this was read, and so given out.
@@ -524,10 +532,11 @@ impl History {
     }
 
     /// Whether the recovery file may hold this.
-    pub(crate) fn may_recover(&self, kept: Kept) -> Result<(), String> {
-        let all = std::iter::once(Kept::default()).chain(self.kept.iter().copied()).map(Kept::recovered);
-        let allowed: Vec<_> = all.skip(self.kept_safe).collect();
-        let found = kept.recovered();
+    pub(crate) fn may_recover(&self, stored: Stored) -> Result<(), String> {
+        let all =
+            std::iter::once(Stored::default()).chain(self.stored.iter().copied()).map(Stored::recovered);
+        let allowed: Vec<_> = all.skip(self.stored_safe).collect();
+        let found = stored.recovered();
         if allowed.contains(&found) {
             Ok(())
         } else {
@@ -537,24 +546,24 @@ impl History {
 
     /// The recovery file was waited for, after everything that was answered.
     pub(crate) fn safe(&mut self) {
-        self.kept_safe = self.kept_answered;
+        self.stored_safe = self.stored_answered;
     }
 
     /// Whether the database was lost and nobody was told yet, as far as answers say.
     pub(crate) fn expects_rebuilding(&self) -> bool {
-        self.answered.kept.rebuilt
+        self.answered.stored.rebuilt
     }
 
     /// Goes on from the recovery file alone, which held this.
-    pub(crate) fn without_database(self, kept: Kept, ceiling: u64) -> Self {
-        let synced = Model { kept, start: ceiling, ..Model::default() };
+    pub(crate) fn without_database(self, stored: Stored, ceiling: u64) -> Self {
+        let synced = Model { stored, start: ceiling, ..Model::default() };
         Self {
             answered: synced.clone(),
             synced,
             opened: self.opened,
-            kept: vec![kept],
-            kept_answered: 1,
-            kept_safe: 1,
+            stored: vec![stored],
+            stored_answered: 1,
+            stored_safe: 1,
             given: self.given,
             ..Self::default()
         }

@@ -1,7 +1,7 @@
 //! The real store behind the few calls that are tested, and the program that makes them in random order.
 
 use super::dice::Dice;
-use super::model::Kept;
+use super::model::Stored;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,11 +39,11 @@ pub(crate) enum Step {
         events: u64,
         report: bool,
         state: Option<u64>,
-        papers: Option<u64>,
+        documents: Option<u64>,
         note: Option<u64>,
         /// Whether it tells of a rebuilding, and of what was dropped.
-        told: bool,
-        tells_drops: bool,
+        reported: bool,
+        reports_drops: bool,
         urgent: bool,
         /// A destination, and the number above which what waits for it goes on.
         above: Option<(String, u64)>,
@@ -72,7 +72,7 @@ pub(crate) enum Step {
         event: Option<u64>,
     },
     /// Several calls that look where each event is, and change nothing.
-    Look,
+    Tick,
     Safe,
     Close,
 }
@@ -80,7 +80,7 @@ pub(crate) enum Step {
 impl Step {
     /// Whether the recovery file has to follow it.
     pub(crate) fn changes(&self) -> bool {
-        matches!(self, Self::Commit { state, papers, .. } if state.is_some() || papers.is_some())
+        matches!(self, Self::Commit { state, documents, .. } if state.is_some() || documents.is_some())
     }
 
     /// Whether it is sure that a commit writes.
@@ -122,7 +122,7 @@ pub(crate) struct Placed {
 
 /// How much was dropped and not told.
 #[derive(Clone, Default, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Untold {
+pub(crate) struct Unreported {
     pub(crate) destinations: BTreeMap<String, u64>,
     pub(crate) events: u64,
 }
@@ -130,9 +130,9 @@ pub(crate) struct Untold {
 /// What is in a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Found {
-    pub(crate) kept: Option<Kept>,
+    pub(crate) stored: Option<Stored>,
     pub(crate) events: Vec<Placed>,
-    pub(crate) untold: Untold,
+    pub(crate) unreported: Unreported,
     pub(crate) retry: BTreeMap<String, Option<u64>>,
     /// All that waits, by destination, where it was read.
     pub(crate) waiting: BTreeMap<String, Vec<Given>>,
@@ -144,7 +144,7 @@ pub(crate) enum Answer {
     Done,
     Given(Vec<Given>),
     Moved(u64),
-    Look(Found),
+    Tick(Found),
 }
 
 // The store's own words.
@@ -159,8 +159,8 @@ fn state(n: u64) -> State {
     }
 }
 
-fn papers(n: u64) -> Vec<StoredDocument> {
-    let paper = |i| {
+fn documents(n: u64) -> Vec<StoredDocument> {
+    let document = |i| {
         let key = format!("KEY-{i}");
         StoredDocument {
             key,
@@ -169,7 +169,7 @@ fn papers(n: u64) -> Vec<StoredDocument> {
             jws: "j".repeat(usize::try_from(n % 999).unwrap()),
         }
     };
-    if n == 0 { Vec::new() } else { (0..=n % 2).map(paper).collect() }
+    if n == 0 { Vec::new() } else { (0..=n % 2).map(document).collect() }
 }
 
 fn severity(event: u64) -> Severity {
@@ -248,7 +248,7 @@ pub(crate) async fn call(store: &Store, step: Step) -> Result<Answer, StoreError
         Step::Open { .. } => {}
         Step::Close => store.close().await,
         Step::Safe => store.safe().await,
-        Step::Look => return Ok(Answer::Look(look(store).await?)),
+        Step::Tick => return Ok(Answer::Tick(tick(store).await?)),
         Step::Commit { .. } => drop(store.commit(commit_of(step)).await?),
         Step::Delivered { destination, sequence } => store.delivered(&destination, sequence).await?,
         Step::SetRetry { destination, retry } => store.set_retry(&destination, retry.to_string()).await?,
@@ -270,15 +270,15 @@ pub(crate) async fn call(store: &Store, step: Step) -> Result<Answer, StoreError
 }
 
 fn commit_of(step: Step) -> Commit {
-    let Step::Commit { first, events, report, state: s, papers: p, note, .. } = step else {
+    let Step::Commit { first, events, report, state: s, documents: p, note, .. } = step else {
         panic!("{step:?} is no commit")
     };
-    let Step::Commit { told, tells_drops, urgent, above, quarantined, expire_before, .. } = step else {
+    let Step::Commit { reported, reports_drops, urgent, above, quarantined, expire_before, .. } = step else {
         unreachable!()
     };
     let mut notes: Vec<_> = note.iter().map(|n| (NoteName::Source, n.to_string())).collect();
-    notes.extend(told.then(|| (NoteName::Rebuilt, String::new())));
-    notes.extend(tells_drops.then(|| (NoteName::Dropped, String::new())));
+    notes.extend(reported.then(|| (NoteName::Rebuilt, String::new())));
+    notes.extend(reports_drops.then(|| (NoteName::Dropped, String::new())));
     let records = (first..first + events).map(|n| record(n, report && n == first + events - 1));
     let quarantined = quarantined.into_iter().map(|(destination, sequence)| Quarantined {
         destination,
@@ -290,7 +290,7 @@ fn commit_of(step: Step) -> Commit {
     });
     Commit {
         state: s.map(state),
-        papers: p.map(papers),
+        documents: p.map(documents),
         above: above.map(|(destination, number)| Above { destination, number }),
         records: records.collect(),
         notes,
@@ -301,7 +301,7 @@ fn commit_of(step: Step) -> Commit {
 }
 
 /// Where each event is, and what was dropped; changes nothing.
-async fn look(store: &Store) -> Result<Found, StoreError> {
+async fn tick(store: &Store) -> Result<Found, StoreError> {
     let rows = store.events(Listing { most: usize::MAX, ..Listing::default() }).await?;
     let events = rows.into_iter().map(|row| Placed {
         event: event(&row.id),
@@ -310,41 +310,41 @@ async fn look(store: &Store) -> Result<Found, StoreError> {
     });
     // Another call may be first in reading the note, and nothing is dropped by it.
     let Drops { dropped, destinations } = store.commit(Commit::default()).await?;
-    let untold = Untold { destinations, events: dropped.iter().map(|dropped| dropped.count).sum() };
+    let unreported = Unreported { destinations, events: dropped.iter().map(|dropped| dropped.count).sum() };
     let mut retry = BTreeMap::new();
     for name in DESTINATIONS {
         retry.insert(name.to_owned(), store.retry(name).await?.map(|text| text.parse().unwrap()));
     }
-    Ok(Found { kept: None, events: events.collect(), untold, retry, waiting: BTreeMap::new() })
+    Ok(Found { stored: None, events: events.collect(), unreported, retry, waiting: BTreeMap::new() })
 }
 
 /// Looks, and reads everything that waits, which gives it out.
-pub(crate) fn found(store: &Store, open: &Step, kept: Option<Kept>) -> Result<Found, String> {
+pub(crate) fn found(store: &Store, open: &Step, stored: Option<Stored>) -> Result<Found, String> {
     let Step::Open { destinations, .. } = open else { panic!("{open:?} opens nothing") };
     let failed = |error: StoreError| error.to_string();
-    let mut found = wait_for(look(store)).map_err(failed)?;
+    let mut found = wait_for(tick(store)).map_err(failed)?;
     for name in destinations {
         let Answer::Given(given) = wait_for(call(store, Step::read_all(name))).map_err(failed)? else {
             panic!("a read gives")
         };
         found.waiting.insert(name.clone(), given);
     }
-    Ok(Found { kept, ..found })
+    Ok(Found { stored, ..found })
 }
 
 /// Which state, documents and note these are; an error where they are none that was ever made.
-pub(crate) fn kept(opened: &Opened) -> Result<Kept, String> {
-    let kept = Kept {
+pub(crate) fn stored(opened: &Opened) -> Result<Stored, String> {
+    let stored = Stored {
         state: opened.state.protected_devices.unwrap_or(0),
-        papers: opened.papers.first().map_or(0, |paper| paper.sub.parse().unwrap()),
+        documents: opened.documents.first().map_or(0, |document| document.sub.parse().unwrap()),
         note: opened.source_note.as_ref().map_or(0, |note| note.parse().unwrap()),
         rebuilt: opened.rebuilt.is_some(),
     };
-    let whole = state(kept.state) == opened.state && papers(kept.papers) == opened.papers;
+    let whole = state(stored.state) == opened.state && documents(stored.documents) == opened.documents;
     if whole {
-        Ok(kept)
+        Ok(stored)
     } else {
-        Err(format!("{kept:?} is not whole: {:?}, {:?}", opened.state, opened.papers))
+        Err(format!("{stored:?} is not whole: {:?}, {:?}", opened.state, opened.documents))
     }
 }
 
@@ -396,7 +396,7 @@ pub(crate) fn commit(dice: &mut Dice, free: &mut u64, large: usize) -> Step {
         *free += 1;
         taken
     };
-    let (state, papers, note) = (number(3, dice), number(6, dice), number(5, dice));
+    let (state, documents, note) = (number(3, dice), number(6, dice), number(5, dice));
     let events = match dice.below(3) {
         _ if dice.one_in(large) => dice.below(150),
         0 => dice.below(5),
@@ -410,10 +410,10 @@ pub(crate) fn commit(dice: &mut Dice, free: &mut u64, large: usize) -> Step {
         events,
         report: dice.one_in(3),
         state,
-        papers,
+        documents,
         note,
-        told: dice.one_in(9),
-        tells_drops: dice.one_in(4),
+        reported: dice.one_in(9),
+        reports_drops: dice.one_in(4),
         urgent: dice.one_in(9),
         above: None,
         quarantined: Vec::new(),
@@ -546,10 +546,10 @@ pub(crate) async fn work(orders: Orders) {
     };
     let mut opened = opening(&mut dice);
     let mut store = reopen(asked(&opened), &opened);
-    let mut to_look = true;
+    let mut to_tick = true;
     for _ in 0..orders.steps {
-        let steps = match std::mem::take(&mut to_look) {
-            true => vec![Step::Look],
+        let steps = match std::mem::take(&mut to_tick) {
+            true => vec![Step::Tick],
             false => crowd(&mut dice, &mut free, &orders, &opened, &mut sent),
         };
         let numbers: Vec<usize> = steps.iter().map(&mut asked).collect();
@@ -564,7 +564,7 @@ pub(crate) async fn work(orders: Orders) {
         }
         let tight = matches!(opened, Step::Open { tight: true, .. });
         for (call, step) in calls.into_iter().zip(&steps) {
-            to_look |= step.may_drop(tight);
+            to_tick |= step.may_drop(tight);
             if let (Step::Next { destination, .. }, Answer::Given(given)) = (step, call.await.unwrap()) {
                 sent.entry(destination.clone()).or_default().answered(given);
             }
@@ -572,7 +572,7 @@ pub(crate) async fn work(orders: Orders) {
         if matches!(steps[0], Step::Close) {
             opened = opening(&mut dice);
             store = reopen(asked(&opened), &opened);
-            to_look = true;
+            to_tick = true;
         }
     }
     // The store's thread has nothing left to do after this, so that what it left can be compared; and no close.

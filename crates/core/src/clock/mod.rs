@@ -135,9 +135,9 @@ impl Clock {
             Some(Fast { start, .. }) => format!("fast {start}"),
         };
         // One that cannot be read is of no use, and time is known without it.
-        let kept: Option<TrustedTime> = memory.and_then(|memory| serde_json::from_str(memory).ok());
-        let time = match kept {
-            Some(kept) => kept.resumed(&boot_id, reading),
+        let stored: Option<TrustedTime> = memory.and_then(|memory| serde_json::from_str(memory).ok());
+        let time = match stored {
+            Some(stored) => stored.resumed(&boot_id, reading),
             None => TrustedTime::new(&boot_id, reading, dwell),
         };
         let (stepped, _) = watch::channel(0);
@@ -177,8 +177,8 @@ impl Clock {
     }
 
     /// The vendor's own host told the time, over verified TLS; with `later_only` it may not take time back.
-    pub fn confirm(&self, told: Timestamp, later_only: bool) {
-        self.with(|time, reading, dwell| time.confirm(told, later_only, reading, dwell));
+    pub fn confirm(&self, reported: Timestamp, later_only: bool) {
+        self.with(|time, reading, dwell| time.confirm(reported, later_only, reading, dwell));
     }
 
     /// Goes by the wall clock, and forgets what was held against it.
@@ -209,7 +209,7 @@ impl Clock {
     }
 
     /// How this clock stands to the wall clock.
-    pub fn standing(&self) -> ClockStatus {
+    pub fn status(&self) -> ClockStatus {
         let time = self.now();
         let proven = self.with(|time, reading, _| time.proven_for(reading)).flatten();
         ClockStatus {

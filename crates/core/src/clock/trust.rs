@@ -236,17 +236,17 @@ impl TrustedTime {
     /// that is before a document's signing does not.
     pub fn confirm(
         &mut self,
-        told: Timestamp,
+        reported: Timestamp,
         later_only: bool,
         reading: Reading,
         dwell: SignedDuration,
     ) -> bool {
         let time = self.observe(reading, dwell);
-        let earlier = told < minus(time, SLACK);
-        if told < minus(self.floor, SLACK) || (later_only && earlier) {
+        let earlier = reported < minus(time, SLACK);
+        if reported < minus(self.floor, SLACK) || (later_only && earlier) {
             return false;
         }
-        let (began, boot) = (minus(told, reading.boot), reading.boot);
+        let (began, boot) = (minus(reported, reading.boot), reading.boot);
         // The wall clock is finer than a header, where it agrees.
         let agrees = Anchor { began, boot }.agrees(reading.began(), boot);
         self.anchor = Anchor { began: if agrees { reading.began() } else { began }, boot };

@@ -215,7 +215,8 @@ mod tests {
         };
         let state = State::default();
         let time = "2026-01-01T00:00:00Z".parse().unwrap();
-        let renderer = Renderer { origin: &origin, time, view: &state.told, snapshot: &Snapshot::of(&state) };
+        let renderer =
+            Renderer { origin: &origin, time, view: &state.reported, snapshot: &Snapshot::of(&state) };
         let kind =
             Kind::DeviceStatusChanged { from: DeviceStatus::Ok, to: DeviceStatus::Critical, reasons: vec![] };
         let record = renderer.life_cycle(&Event { kind, effective_at: None });

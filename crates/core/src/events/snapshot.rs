@@ -35,28 +35,28 @@ impl Snapshot {
     /// The snapshot of a state as it was last told.
     pub fn of(state: &State) -> Self {
         let active = state.active.as_ref().map(|held| &held.statement);
-        let course = state.course();
-        let in_term = course.filter(|_| state.told.phase == Phase::Active);
+        let timeline = state.timeline();
+        let in_term = timeline.filter(|_| state.reported.phase == Phase::Active);
         Self {
-            key: state.told.key.clone(),
+            key: state.reported.key.clone(),
             kind: active.map(Statement::kind),
             rev: active.map(|s| s.rev),
             activated_at: state.active.as_ref().map(|held| held.role_since),
             state: active.map(|s| s.vendor_state().0),
             state_since: active.and_then(|s| s.vendor_state().1),
-            lapse_cause: state.told.lapse_cause,
-            known_end: in_term.and_then(|course| course.known_end()),
+            lapse_cause: state.reported.lapse_cause,
+            known_end: in_term.and_then(|timeline| timeline.known_end()),
             auto_renew: active.map(Statement::auto_renew),
-            ends_at: course.and_then(|c| c.ends_at),
+            ends_at: timeline.and_then(|c| c.ends_at),
             paid_until: active.and_then(Statement::paid_until),
-            grace_ends_at: course.and_then(|c: KeyTimeline| c.grace()).map(|(_, until)| until),
+            grace_ends_at: timeline.and_then(|c: KeyTimeline| c.grace()).map(|(_, until)| until),
             vendor: active.and_then(|s| s.vendor.clone()),
             order: active.and_then(|s| s.subscription()).and_then(|s| s.order.clone()),
             reserve: state.reserve.as_ref().map(|held| held.statement.key.clone()),
             devices: state.protected_devices,
             devices_limit: active.and_then(|s| s.devices),
-            database_updates: state.told.database_updates,
-            ksn: state.told.ksn,
+            database_updates: state.reported.database_updates,
+            ksn: state.reported.ksn,
         }
     }
 }

@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_damaged_is_named_by_its_line_and_never_quoted() {
         let secret = "TUlHSEFnRUFNQk1H";
-        for (damaged, told) in [
+        for (damaged, message) in [
             (KEY.replace('\n', " "), "line 1 has more than its header"),
             (KEY.replace('\n', ""), "line 1 has more than its header"),
             (KEY.replace('\n', "\\n"), "line 1 has more than its header"),
@@ -259,9 +259,9 @@ mod tests {
             (KEY.replace("TUlH", "TU=lH"), "begins in line 1 is not whole base64"),
         ] {
             let error = sections(damaged.as_bytes()).unwrap_err().to_string();
-            assert!(error.contains(told) && !error.contains(secret), "{error}: {damaged}");
+            assert!(error.contains(message) && !error.contains(secret), "{error}: {damaged}");
         }
-        for (none, told) in [
+        for (none, message) in [
             (KEY.replace("-----BEGIN", "my key: -----BEGIN"), "does not stand at the beginning"),
             (KEY.replace("-----", "\u{2014}-"), "five hyphens"),
             (KEY.lines().nth(1).unwrap().to_owned(), "are missing"),
@@ -270,7 +270,7 @@ mod tests {
             ("a token, perhaps".to_owned(), "something else"),
         ] {
             let error = instead(none.as_bytes()).to_string();
-            assert!(error.contains(told) && !error.contains(secret), "{error}: {none}");
+            assert!(error.contains(message) && !error.contains(secret), "{error}: {none}");
         }
         assert!(instead(&[0x30, 0x82, 1, 2]).to_string().contains("binary"));
         assert!(instead(b"\xff\xfe-\0").to_string().contains("UTF-16"));

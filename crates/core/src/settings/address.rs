@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn what_is_quoted_has_no_secret_of_another_place() {
-        for (text, told) in [
+        for (text, message) in [
             ("me", "\"me\""),
             ("a\nb", "\"a\\nb\""),
             ("http://me:secret@h/", "\"http://…@h/\""),
@@ -77,7 +77,7 @@ mod tests {
             ("me:secret@h:13111", "\"…@h:13111\""),
             ("planted-bearer-token-5d1f", "a text of 25 characters"),
         ] {
-            assert_eq!(quoted(text, 24), told);
+            assert_eq!(quoted(text, 24), message);
         }
     }
 

@@ -66,8 +66,8 @@ fn a_file_that_others_may_change_is_not_read() {
         let loaded = load::<Whole>(&form, std::slice::from_ref(&path), "P", []).unwrap();
         assert_eq!(loaded.settings.log.level == "warn", read, "{mode:o}");
         assert_eq!(loaded.problems.is_empty(), read, "{mode:o}");
-        let told = loaded.problems.iter().all(|problem| problem.to_string().contains("chmod o-w"));
-        assert!(told, "{:?}", loaded.problems);
+        let message = loaded.problems.iter().all(|problem| problem.to_string().contains("chmod o-w"));
+        assert!(message, "{:?}", loaded.problems);
     }
 }
 
@@ -100,9 +100,10 @@ fn what_is_shown_has_every_key_its_value_and_its_place() {
     let [Change { key, old, new }] = &other[..] else { panic!("{other:?}") };
     assert_eq!((key.as_str(), old.as_deref(), new.as_deref()), ("places.x.url", Some(place), Some(place)));
     let changes = changes(&first, &shown("[log]\nmost = 7\n", &[("P__LOG__LEVEL", "warn")]));
-    let told: Vec<_> = changes.iter().map(|c| (c.key.as_str(), c.old.as_deref(), c.new.as_deref())).collect();
+    let message: Vec<_> =
+        changes.iter().map(|c| (c.key.as_str(), c.old.as_deref(), c.new.as_deref())).collect();
     assert_eq!(
-        told,
+        message,
         [
             ("log.level", Some("\"info\""), Some("\"warn\"")),
             // That it did try again is no news: nobody had set it.
@@ -166,19 +167,19 @@ fn items_of_lists_are_checked_each_with_its_own_line() {
         origins.problem("days.before[1]", "is odd").to_string().rsplit('/').next(),
         Some("a.toml:4: `days.before`: is odd")
     );
-    let told = read("", &[("P__DAYS__BEFORE", "3,x")]).unwrap_err();
-    assert_eq!(told, "P__DAYS__BEFORE: `days.before` must be a whole number");
+    let message = read("", &[("P__DAYS__BEFORE", "3,x")]).unwrap_err();
+    assert_eq!(message, "P__DAYS__BEFORE: `days.before` must be a whole number");
 }
 
 #[test]
 fn no_number_hides_what_else_is_wrong() {
     // None of these fits the type that holds it; one is too large for TOML's own.
     for number in ["-4", "4294967296", "99999999999999999999", "0x1_0000_0000"] {
-        let told =
+        let message =
             read(&format!("[log]\nmost = {number}\nlevle = 1\n[days]\nbefore = 1\n"), &[]).unwrap_err();
-        let [most, level, before] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
-        assert!(most.starts_with("a.toml:2: `log.most`: must be 0 to 4294967295, not "), "{told}");
-        assert!(level.starts_with("a.toml:3: unknown key") && before.starts_with("a.toml:5: "), "{told}");
+        let [most, level, before] = message.lines().collect::<Vec<_>>()[..] else { panic!("{message}") };
+        assert!(most.starts_with("a.toml:2: `log.most`: must be 0 to 4294967295, not "), "{message}");
+        assert!(level.starts_with("a.toml:3: unknown key") && before.starts_with("a.toml:5: "), "{message}");
     }
 }
 
@@ -215,9 +216,9 @@ fn variables_need_not_be_utf_8() {
         (bad(b"P__LOG__MOST\xa3"), bad(b"1")),
     ];
     let loaded = load::<Whole>(&form, &[], "P", environment).ok().unwrap();
-    let told: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    let message: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        message,
         [
             "P__LOG__LEVEL: the value of `log.level` is not UTF-8 text",
             "P__LOG__MOST\u{fffd}: the name of this variable is not UTF-8 text",
@@ -229,7 +230,7 @@ fn variables_need_not_be_utf_8() {
 #[test]
 fn a_name_that_is_nearly_a_variable_is_reported_with_the_right_one() {
     let form = Form::new(DEFAULTS, &[("places", ONE)], RULES).unwrap();
-    let told = |name: &str| -> Vec<String> {
+    let message = |name: &str| -> Vec<String> {
         let loaded = load::<Whole>(&form, &[], "SVM_AGENT", [(name.into(), "info".into())]).ok().unwrap();
         loaded.problems.iter().map(ToString::to_string).collect()
     };
@@ -243,11 +244,11 @@ fn a_name_that_is_nearly_a_variable_is_reported_with_the_right_one() {
         "SVM_AGENT_LOG_LEVLE",
     ] {
         assert_eq!(
-            told(near),
+            message(near),
             [format!("{near}: is not the name of a setting; did you mean SVM_AGENT__LOG__LEVEL?")]
         );
     }
-    assert!(told("SVM_AGENT_PLACES_HOME_URL")[0].ends_with("did you mean SVM_AGENT__PLACES__HOME__URL?"));
+    assert!(message("SVM_AGENT_PLACES_HOME_URL")[0].ends_with("did you mean SVM_AGENT__PLACES__HOME__URL?"));
     for other in [
         "SVM_AGENT_SERVICE_HOST",
         "SVM_AGENT_PORT",
@@ -255,7 +256,7 @@ fn a_name_that_is_nearly_a_variable_is_reported_with_the_right_one() {
         "SVM_TEST_KILLS",
         "SVM_COLLECTOR__LOG__LEVEL",
     ] {
-        assert_eq!(told(other), [""; 0], "{other}");
+        assert_eq!(message(other), [""; 0], "{other}");
     }
 }
 
@@ -327,8 +328,8 @@ fn spans_and_choices_say_their_form() {
 
 #[test]
 fn a_key_of_any_length_is_told_in_a_line() {
-    let told = read(&format!("[log]\n{} = 1\n", "a".repeat(1_000_000)), &[]).unwrap_err();
-    assert!(told.starts_with("a.toml:2: unknown key `aaa") && told.len() < 300, "{told}");
+    let message = read(&format!("[log]\n{} = 1\n", "a".repeat(1_000_000)), &[]).unwrap_err();
+    assert!(message.starts_with("a.toml:2: unknown key `aaa") && message.len() < 300, "{message}");
 }
 
 #[test]

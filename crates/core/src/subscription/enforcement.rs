@@ -18,7 +18,8 @@ pub struct PermitProgress {
     /// Since when it holds.
     pub since: Timestamp,
     /// The permit that was last reported as carried out, as long as the present one is not.
-    pub told: Option<Permit>,
+    #[serde(rename = "told")]
+    pub reported: Option<Permit>,
 }
 
 /// The memory of enforcement.

@@ -21,15 +21,15 @@ impl View {
         let (mut phase, mut cause, mut lapse_cause) = (Phase::NotActivated, None, None);
         let mut limit = LimitLevel::None;
         let mut permits = [Permit::Stopped; 2];
-        if let (Some(held), Some(course)) = (&state.active, state.course()) {
+        if let (Some(held), Some(timeline)) = (&state.active, state.timeline()) {
             let key = &held.statement;
-            (phase, cause) = course.phase_at(now);
-            lapse_cause = course.lapse_cause(cause);
+            (phase, cause) = timeline.phase_at(now);
+            lapse_cause = timeline.lapse_cause(cause);
             permits = Resource::ALL.map(|resource| permit(&key.terms, resource, phase, cause, settings));
             limit = LimitLevel::of(state.protected_devices, key.devices);
-            let over = course.expires_at().is_some_and(|end| end <= now);
+            let over = timeline.expires_at().is_some_and(|end| end <= now);
             let expiring = phase == Phase::Active
-                && expires_from(&course, key.auto_renew(), settings).is_some_and(|from| from <= now);
+                && expires_from(&timeline, key.auto_renew(), settings).is_some_and(|from| from <= now);
             for (holds, reason, status) in [
                 (phase == Phase::Restricted, Reason::Restricted, Critical),
                 (over, Reason::Expired, Critical),
@@ -70,8 +70,12 @@ impl View {
 
 /// From when a key in its term has the reason `expiring`. Only the end of a term is moved by a renewal that comes without
 /// being asked for.
-pub(super) fn expires_from(course: &KeyTimeline, auto_renew: bool, settings: &Settings) -> Option<Timestamp> {
-    let end = course.known_end().filter(|end| !(auto_renew && end.why == Cause::Ended))?;
+pub(super) fn expires_from(
+    timeline: &KeyTimeline,
+    auto_renew: bool,
+    settings: &Settings,
+) -> Option<Timestamp> {
+    let end = timeline.known_end().filter(|end| !(auto_renew && end.why == Cause::Ended))?;
     settings.status_days_before(end.why).map(|days| sub_days(end.ends_at, days))
 }
 

@@ -43,7 +43,7 @@ pub use permit::{Allowance, AllowanceError, Permit, Resource};
 pub use phase::{Cause, Phase};
 pub use refusal::{Refusal, RefusalCode, WayOut, bounded_message};
 pub use reserve::Unusable;
-pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, foretell};
+pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, forecast_rows};
 pub use settings::Settings;
 pub use situation::{KeyFacts, Remedy, Situation};
 pub use state::State;

@@ -47,12 +47,12 @@ impl Held {
         settings: &Settings,
         at: Timestamp,
     ) -> Option<Unusable> {
-        let course = KeyTimeline::of(&self.statement.terms, first_active.unwrap_or(at));
-        match course.phase_at(at) {
+        let timeline = KeyTimeline::of(&self.statement.terms, first_active.unwrap_or(at));
+        match timeline.phase_at(at) {
             (Phase::Restricted, Some(Cause::Blocked | Cause::Cancelled)) => {
-                course.withdrawn_at.map(|(since, _)| Unusable::Blocked { since })
+                timeline.withdrawn_at.map(|(since, _)| Unusable::Blocked { since })
             }
-            (Phase::Restricted, _) => course.lapses_at.map(|(since, _)| Unusable::Expired { since }),
+            (Phase::Restricted, _) => timeline.lapses_at.map(|(since, _)| Unusable::Expired { since }),
             _ => {
                 let least = self.statement.min_product_version.clone();
                 least

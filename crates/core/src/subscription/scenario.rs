@@ -246,7 +246,7 @@ impl Scenario {
                 Act::PowerOff {} => play.powered = false,
                 Act::PowerOn {} => {
                     play.powered = true;
-                    play.input(Input::Look);
+                    play.input(Input::Tick);
                 }
                 Act::Activate { document } => play.input(Input::Activate(read(document))),
                 Act::Publish { document } => play.input(Input::Publish(read(document))),
@@ -265,7 +265,7 @@ fn read(document: &Value) -> Offer {
 }
 
 /// What a state will come to by time alone, from `start` to `end`, both included.
-pub fn foretell(state: State, settings: &Settings, start: Timestamp, end: Timestamp) -> Vec<Row> {
+pub fn forecast_rows(state: State, settings: &Settings, start: Timestamp, end: Timestamp) -> Vec<Row> {
     let settings = Settings { enforcement_is_proved: false, ..settings.clone() };
     let mut play = Play::new(state, &settings, start);
     // One key and a reserve have fewer marks than that.
@@ -283,7 +283,7 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn new(state: State, settings: &'a Settings, now: Timestamp) -> Self {
-        let first = Row::new(now, &state.told, Vec::new());
+        let first = Row::new(now, &state.reported, Vec::new());
         Self { state, settings, now, powered: true, rows: vec![first] }
     }
 
@@ -293,7 +293,7 @@ impl<'a> Play<'a> {
             && let Some(due) = next_due(&self.state, self.settings, self.now).filter(|due| *due <= at)
         {
             self.now = due;
-            self.input(Input::Look);
+            self.input(Input::Tick);
             self.bounded()?;
         }
         self.now = at;
@@ -305,11 +305,11 @@ impl<'a> Play<'a> {
     }
 
     fn input(&mut self, input: Input) {
-        let before = self.state.told.clone();
+        let before = self.state.reported.clone();
         let (state, events) = step(std::mem::take(&mut self.state), self.settings, self.now, input);
         self.state = state;
-        if !events.is_empty() || self.state.told != before {
-            self.rows.push(Row::new(self.now, &self.state.told, events));
+        if !events.is_empty() || self.state.reported != before {
+            self.rows.push(Row::new(self.now, &self.state.reported, events));
         }
     }
 }

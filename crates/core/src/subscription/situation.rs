@@ -112,7 +112,7 @@ impl Situation {
     /// Of a state at `now`.
     pub fn of(state: &State, settings: &Settings, now: Timestamp) -> Self {
         let view = View::of(state, settings, now);
-        let timeline = state.course();
+        let timeline = state.timeline();
         Self {
             now,
             phase: view.phase,

@@ -37,7 +37,8 @@ pub struct State {
     #[serde(deserialize_with = "device::read_conditions")]
     pub conditions: BTreeMap<Reason, DeviceStatus>,
     /// What was last told.
-    pub told: View,
+    #[serde(rename = "told")]
+    pub reported: View,
     /// What is remembered of how permits are carried out. Its fields stand among those of the state, as ever.
     #[serde(flatten)]
     pub enforcement: Enforcement,
@@ -54,7 +55,7 @@ impl Default for State {
             marks: Vec::new(),
             protected_devices: None,
             conditions: BTreeMap::new(),
-            told: View::not_activated(),
+            reported: View::not_activated(),
             enforcement: Enforcement::default(),
         }
     }
@@ -69,7 +70,7 @@ impl State {
     }
 
     /// The course of the active key.
-    pub fn course(&self) -> Option<KeyTimeline> {
+    pub fn timeline(&self) -> Option<KeyTimeline> {
         let active = self.active.as_ref()?;
         let first = self.first_active(&active.statement).unwrap_or(active.role_since);
         Some(KeyTimeline::of(&active.statement.terms, first))

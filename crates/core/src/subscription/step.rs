@@ -33,7 +33,7 @@ pub type Offer = Result<Statement, Refusal>;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// Nothing but time.
-    Look,
+    Tick,
     /// The administrator activates a code or a file.
     Activate(Offer),
     /// The administrator adds a reserve key.
@@ -61,8 +61,8 @@ pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> 
     let mut step = Step { state, settings, now, events: Vec::new(), origin: None };
     step.take_back();
     step.note_settings();
-    step.settle(Since::LastLook);
-    if !matches!(input, Input::Look) {
+    step.settle(Since::LastStep);
+    if !matches!(input, Input::Tick) {
         step.apply(input);
         step.settle(Since::Input);
     }
@@ -71,12 +71,12 @@ pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> 
 
 /// The next instant after `after` at which time alone may change anything; `None` where it never will.
 pub fn next_due(state: &State, settings: &Settings, after: Timestamp) -> Option<Timestamp> {
-    let (active, course) = (state.active.as_ref()?, state.course()?);
-    let mut due = turns(active, &course, settings);
-    let known_end = course.known_end().filter(|_| course.phase_at(after).0 == Phase::Active);
+    let (active, timeline) = (state.active.as_ref()?, state.timeline()?);
+    let mut due = turns(active, &timeline, settings);
+    let known_end = timeline.known_end().filter(|_| timeline.phase_at(after).0 == Phase::Active);
     due.extend(known_end.and_then(|end| marks::next(settings.reminders_before(end.why), end.ends_at, after)));
     due.extend(
-        course.grace().and_then(|(_, until)| marks::next(&settings.grace_reminder_days, until, after)),
+        timeline.grace().and_then(|(_, until)| marks::next(&settings.grace_reminder_days, until, after)),
     );
     due.extend(take_over(state).map(|t| t.at));
     due.into_iter().filter(|at| *at > after).min()
@@ -93,8 +93,8 @@ pub fn permit_until(
     let (mut state, mut at) = (state.clone(), now);
     let permit = View::of(&state, settings, now).permit(resource);
     while let Some(due) = next_due(&state, settings, at).filter(|due| *due < horizon) {
-        (state, _) = step(state, settings, due, Input::Look);
-        if state.told.permit(resource) != permit {
+        (state, _) = step(state, settings, due, Input::Tick);
+        if state.reported.permit(resource) != permit {
             return due;
         }
         at = due;
@@ -103,23 +103,23 @@ pub fn permit_until(
 }
 
 /// The instants at which the view of the active key may change by time alone.
-fn turns(active: &Held, course: &KeyTimeline, settings: &Settings) -> Vec<Timestamp> {
-    let expiring = expires_from(course, active.statement.auto_renew(), settings);
-    let named = [course.grace_from, course.lapses_at, course.withdrawn_at].map(|i| i.map(|(at, _)| at));
-    named.into_iter().chain([course.ends_at, expiring, active.statement.fresh_until]).flatten().collect()
+fn turns(active: &Held, timeline: &KeyTimeline, settings: &Settings) -> Vec<Timestamp> {
+    let expiring = expires_from(timeline, active.statement.auto_renew(), settings);
+    let named = [timeline.grace_from, timeline.lapses_at, timeline.withdrawn_at].map(|i| i.map(|(at, _)| at));
+    named.into_iter().chain([timeline.ends_at, expiring, active.statement.fresh_until]).flatten().collect()
 }
 
 fn take_over(state: &State) -> Option<TakeOver> {
     let (active, reserve) = (state.active.as_ref()?, state.reserve.as_ref()?);
     let first_active = state.first_active(&reserve.statement);
-    TakeOver::foresee(active, &state.course()?, reserve, first_active, state.lapse_promotion)
+    TakeOver::foresee(active, &state.timeline()?, reserve, first_active, state.lapse_promotion)
 }
 
 /// What led to this look at the state.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Since {
     /// Time passed since the last look, over an unchanged state.
-    LastLook,
+    LastStep,
     /// An input changed the state just now.
     Input,
 }
@@ -205,52 +205,53 @@ impl Step<'_> {
         let view = View::of(&self.state, self.settings, self.now);
         self.emit_expiry();
         // Most looks change nothing: those have only marks to look at, and copy nothing.
-        if view == self.state.told {
+        if view == self.state.reported {
             self.remind(view.phase, view.phase, since);
             self.emit_stale();
             return;
         }
-        let told = self.state.told.clone();
-        if (view.phase, view.cause) != (told.phase, told.cause) {
-            let course = self.state.course();
+        let reported = self.state.reported.clone();
+        if (view.phase, view.cause) != (reported.phase, reported.cause) {
+            let timeline = self.state.timeline();
             let kind = Kind::StatusChanged {
                 key: view.key.clone(),
-                from: told.phase,
+                from: reported.phase,
                 to: view.phase,
                 cause: view.cause,
                 lapse_cause: view.lapse_cause,
-                ends_at: course.and_then(|c| c.ends_at),
-                grace_ends_at: course.and_then(|c| c.grace()).map(|(_, until)| until),
+                ends_at: timeline.and_then(|c| c.ends_at),
+                grace_ends_at: timeline.and_then(|c| c.grace()).map(|(_, until)| until),
             };
             let at = self.since(|v| (v.phase, v.cause));
             self.happened_at(kind, at);
         }
-        self.remind(told.phase, view.phase, since);
+        self.remind(reported.phase, view.phase, since);
         self.emit_stale();
         for resource in Resource::ALL {
-            let (from, to) = (told.permit(resource), view.permit(resource));
+            let (from, to) = (reported.permit(resource), view.permit(resource));
             if from != to {
                 self.change_permit(resource, from, to);
             }
         }
-        if view.limit != told.limit {
-            self.emit_limit(told.limit, view.limit);
+        if view.limit != reported.limit {
+            self.emit_limit(reported.limit, view.limit);
         }
-        if view.device_status != told.device_status {
-            let (from, to) = (told.device_status, view.device_status);
+        if view.device_status != reported.device_status {
+            let (from, to) = (reported.device_status, view.device_status);
             let at = self.since(|v| v.device_status);
             self.happened_at(Kind::DeviceStatusChanged { from, to, reasons: view.reasons.clone() }, at);
         }
-        self.state.told = view;
+        self.state.reported = view;
     }
 
     /// A permit changed: told at once, or when it is carried out. One that is back to what was told is not told.
     fn change_permit(&mut self, resource: Resource, from: Permit, to: Permit) {
         let at = self.since(|v| v.permit(resource));
-        let untold = self.state.enforcement.progress.get(&resource).and_then(|progress| progress.told);
-        let told =
-            Some(untold.unwrap_or(from)).filter(|told| self.settings.enforcement_is_proved && *told != to);
-        let progress = PermitProgress { since: at.unwrap_or(self.now), told };
+        let unreported =
+            self.state.enforcement.progress.get(&resource).and_then(|progress| progress.reported);
+        let reported = Some(unreported.unwrap_or(from))
+            .filter(|reported| self.settings.enforcement_is_proved && *reported != to);
+        let progress = PermitProgress { since: at.unwrap_or(self.now), reported };
         self.state.enforcement.progress.insert(resource, progress);
         if !self.settings.enforcement_is_proved {
             self.happened_at(Kind::EnforcementChanged { resource, from, to, enforced_by: Vec::new() }, at);
@@ -259,10 +260,10 @@ impl Step<'_> {
 
     /// A permit is carried out: that is told where it was not yet.
     fn enforced(&mut self, resource: Resource, to: Permit, enforced_by: Vec<String>) {
-        let is = self.state.told.permit(resource);
+        let is = self.state.reported.permit(resource);
         let progress = self.state.enforcement.progress.get_mut(&resource).filter(|_| is == to);
         let Some(progress) = progress else { return };
-        if let Some(from) = progress.told.take() {
+        if let Some(from) = progress.reported.take() {
             let since = progress.since;
             self.happened_at(Kind::EnforcementChanged { resource, from, to, enforced_by }, Some(since));
         }
@@ -270,8 +271,8 @@ impl Step<'_> {
 
     /// Once for each end date: the term is over, and no reserve took over.
     fn emit_expiry(&mut self) {
-        let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
-        let Some(ends_at) = course.expires_at().filter(|end| *end <= self.now) else { return };
+        let Some((held, timeline)) = self.state.active.as_ref().zip(self.state.timeline()) else { return };
+        let Some(ends_at) = timeline.expires_at().filter(|end| *end <= self.now) else { return };
         if marks::note(&mut self.state.marks, &held.statement, Deadline::End, ends_at, 0) {
             let key = held.statement.key.clone();
             let kind = match held.statement.kind() {
@@ -300,11 +301,11 @@ impl Step<'_> {
     /// The nearest mark that was reached, if it was not told before. What was passed asleep or in another phase
     /// was not told, and is caught up with here.
     fn remind(&mut self, was: Phase, is: Phase, since: Since) {
-        let Some((held, course)) = self.state.active.as_ref().zip(self.state.course()) else { return };
+        let Some((held, timeline)) = self.state.active.as_ref().zip(self.state.timeline()) else { return };
         let (key, auto_renew, role_since) =
             (held.statement.key.clone(), held.statement.auto_renew(), held.role_since);
         let left = |at| days_left(self.now, at);
-        let (deadline, at, list, kind) = match (is, course.known_end(), course.lapses_at) {
+        let (deadline, at, list, kind) = match (is, timeline.known_end(), timeline.lapses_at) {
             (Phase::Active, Some(KnownEnd { ends_at, why }), _) => (
                 Deadline::End,
                 ends_at,
@@ -327,13 +328,13 @@ impl Step<'_> {
         }
         // Reached by time alone, it dates from its mark; found inside a new deadline, from now.
         let reached_at = self.origin.or(Some(role_since)).map(|from| sub_days(at, days.into()).max(from));
-        self.happened_at(kind, reached_at.filter(|_| since == Since::LastLook || self.origin.is_some()));
+        self.happened_at(kind, reached_at.filter(|_| since == Since::LastStep || self.origin.is_some()));
     }
 
     /// When a part of the view came to be as it is, where that was before now.
     fn since<T: PartialEq>(&self, part: impl Fn(&View) -> T) -> Option<Timestamp> {
-        let (active, course) = self.state.active.as_ref().zip(self.state.course())?;
-        let mut turns = turns(active, &course, self.settings);
+        let (active, timeline) = self.state.active.as_ref().zip(self.state.timeline())?;
+        let mut turns = turns(active, &timeline, self.settings);
         turns.retain(|at| *at > active.role_since && *at <= self.now);
         turns.sort_unstable();
         let view = |at| part(&View::of(&self.state, self.settings, at));
@@ -352,7 +353,7 @@ impl Step<'_> {
 
     fn apply(&mut self, input: Input) {
         match input {
-            Input::Look => {}
+            Input::Tick => {}
             Input::Activate(offer) => {
                 let key = offered_key(&offer);
                 if let Err(Refusal { code, message, way_out }) = self.activate(offer) {
@@ -482,15 +483,15 @@ impl Step<'_> {
 
     /// Whether a new code may take the active key's place: it has ended, was withdrawn, or is restricted.
     fn active_gives_way(&self) -> Result<(), Refusal> {
-        let Some((active, course)) = self.state.active.as_ref().zip(self.state.course()) else {
+        let Some((active, timeline)) = self.state.active.as_ref().zip(self.state.timeline()) else {
             return Ok(());
         };
-        let ended = course.ends_at.is_some_and(|end| end <= self.now);
-        if ended || course.phase_at(self.now).0 == Phase::Restricted {
+        let ended = timeline.ends_at.is_some_and(|end| end <= self.now);
+        if ended || timeline.phase_at(self.now).0 == Phase::Restricted {
             return Ok(());
         }
         let key = &active.statement.key;
-        let until = match course.ends_at {
+        let until = match timeline.ends_at {
             Some(end) => format!("runs until {end}"),
             None => format!("has no end date; {} can cancel it", active.statement.vendor_name()),
         };
@@ -597,15 +598,15 @@ impl Step<'_> {
         // What the vendor did to the key is told once: by the take-over or the change of status that follows from it, else
         // here.
         let follows = take_over(&self.state).is_some_and(|due| due.at <= self.now)
-            || self.state.course().is_some_and(|course| {
-                course.phase_at(self.now) != (self.state.told.phase, self.state.told.cause)
+            || self.state.timeline().is_some_and(|timeline| {
+                timeline.phase_at(self.now) != (self.state.reported.phase, self.state.reported.cause)
             });
         let mut changes = BTreeMap::new();
         for (name, old, new) in
             parameters(&old).into_iter().zip(parameters(&new)).map(|((n, o), (_, w))| (n, o, w))
         {
-            let told = (name == "term" && renewed.is_some()) || (name == "state" && follows);
-            if old.0 != new.0 && !told {
+            let reported = (name == "term" && renewed.is_some()) || (name == "state" && follows);
+            if old.0 != new.0 && !reported {
                 changes.insert(name, Change { old: old.1, new: new.1 });
             }
         }

@@ -90,18 +90,18 @@ impl TakeOver {
     /// `reserve_first_active` is set where the reserve was active on this SVM before.
     pub fn foresee(
         active: &Held,
-        course: &KeyTimeline,
+        timeline: &KeyTimeline,
         reserve: &Held,
         reserve_first_active: Option<Timestamp>,
         promotion: LapsePromotion,
     ) -> Option<Self> {
-        let withdrawn = course.withdrawn_at.map(|(at, cause)| match cause {
+        let withdrawn = timeline.withdrawn_at.map(|(at, cause)| match cause {
             Cause::Blocked => (at, Why::Blocked),
             _ => (at, Why::Cancelled),
         });
-        let lapsed = course.lapses_at.and_then(|(at, _)| Some((promotion.counts_from(at)?, Why::Lapsed)));
+        let lapsed = timeline.lapses_at.and_then(|(at, _)| Some((promotion.counts_from(at)?, Why::Lapsed)));
         let (trigger, why) =
-            [withdrawn, course.ends_at.map(|at| (at, Why::Ended)), lapsed].into_iter().flatten().min()?;
+            [withdrawn, timeline.ends_at.map(|at| (at, Why::Ended)), lapsed].into_iter().flatten().min()?;
         // Never from before the reserve or the key it replaces was there.
         let at = trigger.max(reserve.added_at).max(active.added_at);
         reserve.could_work(reserve_first_active, at).then_some(Self { at, why })

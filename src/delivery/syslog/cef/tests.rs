@@ -50,12 +50,15 @@ fn read(message: &str) -> (Vec<String>, Vec<(String, String)>) {
     (fields, extensions)
 }
 
-fn told(data: serde_json::Value, from: &str) -> String {
+fn text(data: serde_json::Value, from: &str) -> String {
     let body = json!({
         "specversion": "1.0", "id": "01a2", "source": "urn:svm:x", "type": "svm.subscription.expired",
         "time": "2026-11-22T01:14:21.7Z", "subject": "SUB-1", "datacontenttype": "application/json", "data": data,
     });
-    message(Kept { sequence: 7, skipped_from: None, body: &body.to_string() }, Some(from.parse().unwrap()))
+    message(
+        QueuedEvent { sequence: 7, skipped_from: None, body: &body.to_string() },
+        Some(from.parse().unwrap()),
+    )
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn an_event_has_the_shape_that_is_documented() {
         "product_name": "A|B", "product_version": "6.1.0", "snapshot": {"grace_ends_at": "x"}, "key": "SUB-1",
     });
     assert_eq!(
-        told(data, "10.0.0.1"),
+        text(data, "10.0.0.1"),
         concat!(
             "<10>1 2026-11-22T01:14:21.700000Z svm-17 A_B|6.1.0 - svm.subscription.expired - ",
             r"CEF:0|svm-agent|A\|B|6.1.0|svm.subscription.expired|Subscription expired|4|",
@@ -74,13 +77,13 @@ fn an_event_has_the_shape_that_is_documented() {
             r"svmSubject=SUB-1 svmProduct=A|B svmProductVersion=6.1.0 svmSnapshotGraceEndsAt=x svmP1=key\=SUB-1",
         )
     );
-    let six = read(&told(json!({}), "::1")).1;
+    let six = read(&text(json!({}), "::1")).1;
     assert!(six.contains(&("c6a3".to_owned(), "::1".to_owned())) && !six.iter().any(|(key, _)| key == "dst"));
 }
 
 #[test]
 fn what_is_too_long_is_cut_and_named() {
-    let message = told(json!({"report": "=".repeat(9000), "severity": 1}), "::1");
+    let message = text(json!({"report": "=".repeat(9000), "severity": 1}), "::1");
     assert!(message.len() <= LONGEST && message.len() > LONGEST - 300, "{}", message.len());
     assert_eq!(read(&message).1.last().unwrap(), &("svmCut".to_owned(), "svmP1".to_owned()));
 }
@@ -117,7 +120,7 @@ proptest! {
             "event_type_display_name": texts[0], "description": texts[1], "product_name": texts[2], "phase": texts[3],
             texts[4].clone(): texts[5], "snapshot": {texts[3].clone(): texts[4]},
         });
-        let message = told(data, "10.0.0.1");
+        let message = text(data, "10.0.0.1");
         prop_assert!(message.len() <= LONGEST, "{}", message.len());
         prop_assert!(!message.chars().any(char::is_control));
         let (fields, extensions) = read(&message);

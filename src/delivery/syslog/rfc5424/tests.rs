@@ -94,16 +94,16 @@ fn event(data: &Value) -> String {
     .to_string()
 }
 
-fn told(body: &str) -> String {
-    let kept = Kept { sequence: 7, skipped_from: Some(5), body };
-    message(kept, Some("::ffff:10.0.0.1".parse().unwrap()))
+fn text(body: &str) -> String {
+    let stored = QueuedEvent { sequence: 7, skipped_from: Some(5), body };
+    message(stored, Some("::ffff:10.0.0.1".parse().unwrap()))
 }
 
 #[test]
 fn an_event_has_the_shape_that_is_documented() {
     let body = event(&json!({"key": "SUB-1", "ends_at": "2026-11-21T00:00:00Z", "cause": null}));
     assert_eq!(
-        told(&body),
+        text(&body),
         concat!(
             "<10>1 2026-11-22T01:14:21.700000Z svm-17 Security_Virtual_Machine|6.1.0 - svm.subscription.expired ",
             r#"[event@23668 p1="cause=" p2="ends_at=2026-11-21T00:00:00Z" p3="key=SUB-1" et="svm.subscription.expired" "#,
@@ -120,7 +120,7 @@ fn an_event_has_the_shape_that_is_documented() {
 #[test]
 fn each_severity_has_its_priority() {
     for (severity, priority) in [(1, 14), (2, 12), (3, 11), (4, 10)] {
-        let read = Read::of(&told(&event(&json!({"severity": severity}))));
+        let read = Read::of(&text(&event(&json!({"severity": severity}))));
         assert_eq!(read.priority, priority);
         assert_eq!(read.get("svm@32473", "severity"), Some(severity.to_string().as_str()));
     }
@@ -129,7 +129,7 @@ fn each_severity_has_its_priority() {
 #[test]
 fn a_long_type_is_cut_in_the_header_and_whole_in_the_element() {
     let body = event(&json!({})).replace("svm.subscription.expired", "svm.subscription.parameters_changed");
-    let read = Read::of(&told(&body));
+    let read = Read::of(&text(&body));
     assert_eq!(read.msgid, "svm.subscription.parameters_chan");
     assert_eq!(read.get("event@23668", "et"), Some("svm.subscription.parameters_changed"));
     assert_eq!(read.get("svm@32473", "cut"), None);
@@ -139,7 +139,7 @@ fn a_long_type_is_cut_in_the_header_and_whole_in_the_element() {
 fn the_tenth_parameter_and_more_stand_in_our_element() {
     let data: Value =
         (1..=12).map(|n| (format!("f{n:02}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
-    let read = Read::of(&told(&event(&data)));
+    let read = Read::of(&text(&event(&data)));
     assert_eq!(read.get("event@23668", "p9"), Some("f09=9"));
     assert_eq!((read.get("event@23668", "p10"), read.get("svm@32473", "p10")), (None, Some("f10=10")));
     assert_eq!(read.get("svm@32473", "p12"), Some("f12=12"));
@@ -150,7 +150,7 @@ fn what_is_too_long_is_cut_and_named() {
     let long = "]\u{1f600}".repeat(5000);
     let data =
         json!({"description": long, "report": {"text": long}, "zulu": "z", "hostname": "h".repeat(300)});
-    let message = told(&event(&data));
+    let message = text(&event(&data));
     assert!(message.len() <= LONGEST && message.len() > LONGEST - 300, "{}", message.len());
     let read = Read::of(&message);
     assert_eq!(read.get("svm@32473", "cut"), Some("text hdn p1 p2"));
@@ -161,12 +161,12 @@ fn what_is_too_long_is_cut_and_named() {
 #[test]
 fn what_is_no_event_is_still_told() {
     for body in ["", "null", "[1]", "{", "{\"data\": 5}", "{\"time\": \"soon\"}"] {
-        let read = Read::of(&told(body));
+        let read = Read::of(&text(body));
         assert_eq!((read.priority, read.time.as_str(), read.host.as_str()), (11, "-", "-"));
         assert_eq!(read.app, "-|-");
         assert_eq!(read.get("svm@32473", "sequence"), Some("00000000000000000007"));
     }
-    assert_eq!(Read::of(&told("{ not json")).get("svm@32473", "body"), Some("{ not json"));
+    assert_eq!(Read::of(&text("{ not json")).get("svm@32473", "body"), Some("{ not json"));
 }
 
 /// Text of the kinds that break formats.
@@ -220,7 +220,7 @@ proptest! {
         let mut body: Value = serde_json::from_str(&event(&data)).unwrap();
         body["type"] = texts[6].clone().into();
         body["subject"] = texts[7].clone().into();
-        let message = told(&body.to_string());
+        let message = text(&body.to_string());
         prop_assert!(message.len() <= LONGEST, "{}", message.len());
         prop_assert!(!message.chars().any(char::is_control));
         let read = Read::of(&message);

@@ -66,9 +66,9 @@ impl Machine {
 
     /// The agent starts again over what it kept.
     fn restart(&mut self) -> &mut Self {
-        let kept = serde_json::to_string(&self.time).unwrap();
-        let kept: TrustedTime = serde_json::from_str(&kept).unwrap();
-        self.time = kept.resumed(&self.boot_id, self.reading());
+        let stored = serde_json::to_string(&self.time).unwrap();
+        let stored: TrustedTime = serde_json::from_str(&stored).unwrap();
+        self.time = stored.resumed(&self.boot_id, self.reading());
         self.now();
         self
     }
@@ -84,9 +84,9 @@ impl Machine {
         self.time.suspicion().map(|s| if s.ahead { "ahead" } else { "behind" })
     }
 
-    fn hears(&mut self, told: &str) -> bool {
+    fn hears(&mut self, reported: &str) -> bool {
         let reading = self.reading();
-        self.time.confirm(at(told), false, reading, DWELL)
+        self.time.confirm(at(reported), false, reading, DWELL)
     }
 
     fn takes_document_signed(&mut self, signed: &str) {
@@ -301,9 +301,9 @@ fn row_13_the_vendor_s_host_moves_time_either_way() {
 #[test]
 fn row_14_a_disk_that_is_reverted_is_as_after_a_long_power_off() {
     let mut machine = Machine::settled();
-    let kept = machine.time.clone();
+    let stored = machine.time.clone();
     machine.run(DAY * 90);
-    machine.time = kept;
+    machine.time = stored;
     machine.reboot("2026-08-31T00:00:00Z").is("2026-08-31T00:00:00Z");
     assert_eq!(machine.doubts(), None);
 }

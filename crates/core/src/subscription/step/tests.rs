@@ -20,7 +20,7 @@ fn the_vendor_s_word_dates_back_what_it_brought_about() {
     let Input::Publish(first) = revision(1, "active", january, end, true) else { unreachable!() };
     let (state, _) = step(State::default(), &settings, at(january), Input::Activate(first));
     let dated = |input: Input, now: &str, kind: &str| {
-        let state = step(state.clone(), &settings, at(now), Input::Look).0;
+        let state = step(state.clone(), &settings, at(now), Input::Tick).0;
         let events = step(state, &settings, at(now), input).1;
         events.iter().find(|e| e.kind.type_name() == kind).unwrap().effective_at
     };
@@ -47,17 +47,17 @@ fn what_was_noted_under_a_clock_ahead_has_not_happened_yet() {
     let play = |state, now: &str, input| step(state, &settings, at(now), input);
     let types = |events: &[Event]| events.iter().map(|e| e.kind.type_name()).collect::<Vec<_>>();
     let (state, _) = play(State::default(), january, Input::Activate(first));
-    let (_, due) = play(state.clone(), "2026-01-25T00:00:00Z", Input::Look);
+    let (_, due) = play(state.clone(), "2026-01-25T00:00:00Z", Input::Tick);
     // Far ahead: expired and restricted. Taken back: as it would have been, and nothing that is due is lost.
-    let (ahead, events) = play(state.clone(), "2027-01-01T00:00:00Z", Input::Look);
+    let (ahead, events) = play(state.clone(), "2027-01-01T00:00:00Z", Input::Tick);
     assert!(types(&events).contains(&"subscription.expired"));
-    let (back, events) = play(ahead, "2026-01-02T00:00:00Z", Input::Look);
+    let (back, events) = play(ahead, "2026-01-02T00:00:00Z", Input::Tick);
     assert!(types(&events).contains(&"subscription.status_changed"), "{events:?}");
     assert!(!types(&events).contains(&"subscription.expiring"), "of 30 days it was told: {events:?}");
-    assert_eq!((back.told.phase, back.told.ksn), (Phase::Active, Permit::Full));
-    let (back, again) = play(back, "2026-01-25T00:00:00Z", Input::Look);
+    assert_eq!((back.reported.phase, back.reported.ksn), (Phase::Active, Permit::Full));
+    let (back, again) = play(back, "2026-01-25T00:00:00Z", Input::Tick);
     assert_eq!(types(&again), types(&due));
-    let (_, events) = play(back, end, Input::Look);
+    let (_, events) = play(back, end, Input::Tick);
     assert_eq!(types(&events).iter().filter(|t| **t == "subscription.expired").count(), 1);
 
     let licence = |id: &str| {
@@ -66,12 +66,12 @@ fn what_was_noted_under_a_clock_ahead_has_not_happened_yet() {
         )
     };
     let (state, _) = play(State::default(), "2040-01-01T00:00:00Z", Input::Activate(licence("C")));
-    let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Look);
-    assert_eq!(state.course().unwrap().ends_at, Some(at("2026-01-31T00:00:00Z")), "no period of years");
+    let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Tick);
+    assert_eq!(state.timeline().unwrap().ends_at, Some(at("2026-01-31T00:00:00Z")), "no period of years");
     // What a trickle may be ahead is no more than a period of it.
     let spent = Input::Spent(Resource::Ksn, at("2040-01-01T00:00:00Z"));
     let (state, _) = play(state, "2026-01-01T00:00:00Z", spent);
-    let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Look);
+    let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Tick);
     assert_eq!(state.enforcement.spent[&Resource::Ksn], at("2026-01-01T00:01:00Z"));
 }
 
@@ -119,7 +119,7 @@ fn a_blocked_key_does_not_come_back_by_a_removal() {
     let other = play(&state, Input::Activate(licence("b", "K", 9, false))).1;
     assert_eq!(code(&other), Some(RefusalCode::UntrustedSigner));
     let (state, _) = play(&state, Input::Publish(licence("a", "K", 5, true)));
-    assert_eq!(state.told.cause, Some(Cause::Blocked));
+    assert_eq!(state.reported.cause, Some(Cause::Blocked));
     for way in ["removed", "replaced", "taken over"] {
         let (state, _) = match way {
             "removed" => play(&state, Input::RemoveKey("K".to_owned())),
@@ -137,16 +137,16 @@ fn a_blocked_key_does_not_come_back_by_a_removal() {
         assert_eq!(code(&reserve.1), Some(RefusalCode::OlderRevision), "{way}");
         // The newest is what it is.
         assert_eq!(
-            play(&state, Input::Activate(licence("a", "K", 5, true))).0.told.cause,
+            play(&state, Input::Activate(licence("a", "K", 5, true))).0.reported.cause,
             Some(Cause::Blocked)
         );
         // The same id by another issuer is another key: its revisions and its period are its own.
         let later = at("2026-03-01T00:00:00Z");
         let (other, events) =
             step(state.clone(), &settings, later, Input::Activate(licence("b", "K", 1, false)));
-        assert_eq!((code(&events), other.told.phase), (None, Phase::Active), "{way}");
+        assert_eq!((code(&events), other.reported.phase), (None, Phase::Active), "{way}");
         let again = step(state, &settings, later, Input::Activate(licence("a", "K", 6, false))).0;
-        assert_eq!(again.told.cause, Some(Cause::Expired), "its period was used up: {way}");
+        assert_eq!(again.reported.cause, Some(Cause::Expired), "its period was used up: {way}");
     }
 }
 
@@ -166,14 +166,14 @@ fn the_state_of_an_older_agent_is_read() {
     let mut state: State = serde_json::from_value(older).unwrap();
     state.learn_issuers(|_| Some("a".to_owned()));
     let now = at("2026-02-02T00:00:00Z");
-    let (state, events) = step(state, &settings, now, Input::Look);
+    let (state, events) = step(state, &settings, now, Input::Tick);
     assert_eq!(events, [], "what was told is not told again");
-    assert_eq!(state.told.lapse_cause, Some(Cause::Ended));
+    assert_eq!(state.reported.lapse_cause, Some(Cause::Ended));
     assert_eq!(state.active.as_ref().unwrap().statement.issuer.as_deref(), Some("a"));
     let used = json!({"iss": "a", "rev": 1, "key": {"id": "C", "kind": "commercial"},
         "licence": {"period_days": 30}});
     let (state, _) = step(state, &settings, now, Input::Activate(Statement::read(&used)));
-    assert_eq!(state.told.cause, Some(Cause::Expired), "the period is not given twice");
+    assert_eq!(state.reported.cause, Some(Cause::Expired), "the period is not given twice");
     let older = json!({"iss": "a", "rev": 1, "key": {"id": "S", "kind": "subscription"}, "subscription": {
         "term": {"type": "unlimited"}}});
     let (_, events) = step(state, &settings, now, Input::Activate(Statement::read(&older)));
@@ -196,11 +196,11 @@ fn the_next_due_instant_is_after_now() {
     while let Some(due) = next_due(&state, &settings, now) {
         assert!(due > now);
         now = due;
-        state = step(state, &settings, now, Input::Look).0;
+        state = step(state, &settings, now, Input::Tick).0;
         seen.push(due.to_string().chars().take(10).collect::<String>());
     }
     let days = ["01-02", "01-18", "01-25", "01-29", "01-31", "02-01", "02-02", "02-06", "02-08", "02-09"];
     assert_eq!(seen, days.map(|d| format!("2026-{d}")));
-    assert_eq!(state.told.phase, Phase::Restricted);
+    assert_eq!(state.reported.phase, Phase::Restricted);
     assert_eq!(add_days(at("2026-02-01T00:00:00Z"), 8), at("2026-02-09T00:00:00Z"));
 }
