@@ -143,8 +143,10 @@ pub fn collect(
     let settings = read.clone().ok().or_else(|| doctor::places_of(files));
     found.add("doctor.json", "what svm-agent doctor finds", pretty(&doctor::examine(files, read)));
     if let Some(settings) = &settings {
+        // Asks systemd on a runtime of its own, and a runtime cannot wait inside another one.
+        let asleep = doctor::asleep(settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(ask_all(settings, clock, &mut found));
+        runtime.block_on(ask_all(settings, asleep, clock, &mut found));
         runtime.shutdown_background();
         permits(settings, &mut found);
         found.add("folders.txt", "files of the agent, without their content", Ok(machine::folders(settings)));
@@ -222,8 +224,8 @@ fn secrets_in(file: &Path) -> Vec<String> {
 }
 
 /// Everything that other processes answer.
-async fn ask_all(settings: &Settings, clock: &Clock, found: &mut Found) {
-    agent(settings, found).await;
+async fn ask_all(settings: &Settings, asleep: bool, clock: &Clock, found: &mut Found) {
+    agent(settings, asleep, found).await;
     let gates = installed(&settings.enforcement.gates_dir).unwrap_or_default();
     let mut units: Vec<String> = OURS.map(str::to_owned).into();
     units.push(settings.updates.unit.clone());
@@ -264,7 +266,7 @@ async fn ask_all(settings: &Settings, clock: &Clock, found: &mut Found) {
 }
 
 /// What the agent answers. One that sleeps until somebody asks is not woken up.
-async fn agent(settings: &Settings, found: &mut Found) {
+async fn agent(settings: &Settings, asleep: bool, found: &mut Found) {
     let asked = [
         ("status.json", "svm-agent status", SocketKind::Query, "v1/status"),
         ("identity.json", "id of this SVM and what it is bound to", SocketKind::Query, "v1/identity"),
@@ -279,7 +281,6 @@ async fn agent(settings: &Settings, found: &mut Found) {
             "v1/events?limit=1000&quarantined=true",
         ),
     ];
-    let asleep = doctor::asleep(settings);
     let mut down = asleep.then(|| "the agent does not run".to_owned());
     for (name, about, socket, path) in asked {
         if let Some(why) = &down {
