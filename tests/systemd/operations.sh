@@ -1,4 +1,4 @@
-# Run inside a booted system, from /src: the commands of renew.md, maintain.md, images.md and enforce.md in docs/guide/ that are
+# Run inside a booted system, from /src: the commands of renew.md, maintain.md, images.md, enforce.md and support.md in docs/guide/ that are
 # marked with a name.
 say() { echo "== $*"; }
 fail() { echo "FAILED: $*"; journalctl -u svm-agent --no-pager | tail -40; exit 1; }
@@ -76,6 +76,10 @@ page restore
 [ "$(id)" = "$before" ] || fail "another id"
 svm-agent key list | grep -q '^SUB-1 ' || fail "no key"
 page clock
+
+say "what support needs"
+page bundle
+ls /root/svm-agent-support-*.tar.zst > /dev/null || fail "no archive"
 
 say "a token that root alone can read"
 page credential
