@@ -42,7 +42,7 @@ impl CliError {
         Self::Given { code, message: message.into() }
     }
 
-    /// The exit code; the table is in `docs/reference/configuration.md`.
+    /// The exit code; the table is in `docs/reference/commands.md`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::NotReloaded(_) => WRONG_SETTINGS,

@@ -1,5 +1,5 @@
 //! Control: HTTP on two unix sockets. `query.sock` answers what anyone may know, `control.sock` also changes
-//! things; the kernel decides who may open which (`docs/reference/configuration.md`).
+//! things; the kernel decides who may open which (`docs/reference/sockets.md`).
 
 mod access;
 mod api;

@@ -31,7 +31,7 @@ use svm_core::subscription::{
 
 /// What holds on this SVM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct Status {
     pub at: Timestamp,
     pub id: String,
@@ -68,7 +68,7 @@ pub struct Status {
 
 /// A key that is held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct KeyStatus {
     pub key: String,
     pub kind: KeyKind,
@@ -94,7 +94,7 @@ pub struct KeyStatus {
 
 /// What a resource may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct PermitStatus {
     pub resource: Resource,
     pub verdict: Permit,
@@ -120,7 +120,7 @@ pub struct PermitStatus {
 
 /// A destination and what waits for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct DestinationStatus {
     pub waiting: u64,
     pub oldest: Option<String>,
@@ -132,7 +132,7 @@ pub struct DestinationStatus {
 
 /// How many devices are protected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/configuration.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct DevicesStatus {
     pub count: Option<u64>,
     pub limit: Option<u64>,

@@ -6,7 +6,7 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 use std::io;
 
 /// Where the exit codes of the agent stand.
-const CONFIGURATION: &str = include_str!("../../../docs/reference/configuration.md");
+const COMMANDS: &str = include_str!("../../../docs/reference/commands.md");
 
 /// Where the paths of agent and collector stand, a column each.
 const PATHS: &str = include_str!("../../../docs/reference/files.md");
@@ -33,7 +33,7 @@ pub(crate) const AGENT: Page = Page {
         Protection itself is never stopped. Its log is the journal: journalctl -u svm-agent.",
     files: (PATHS, 1),
     see: &[("svm-agent.toml", 5), ("systemctl", 1), ("journalctl", 1)],
-    exit_codes: CONFIGURATION,
+    exit_codes: COMMANDS,
 };
 
 pub(crate) const COLLECTOR: Page = Page {
