@@ -34,7 +34,8 @@ impl DevicesFile {
             }
             Err(error) if self.problem.as_ref() == Some(&error) => {}
             Err(error) => {
-                log_event!(DEVICES_UNREADABLE, file = %file.display(), %error, "the number of protected devices cannot be read from {}: {error}; the last one stands", file.display());
+                let file = file.display();
+                log_event!(DEVICES_UNREADABLE, %file, %error);
                 self.problem = Some(error);
             }
         }

@@ -1,13 +1,14 @@
-//! Outages: what fails again and again is told when it begins, when it lasts, and when it is over.
+//! Outages: a failure that repeats is logged three times, when it begins, when it lasts and when it is over.
 
 use crate::log::message::LogMessage;
-use crate::log::{catalogue as lines, may};
+use crate::log::{catalogue as lines, is_due, log_event};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use svm_core::failure_code::FailureCode;
 use svm_core::subscription::{Permit, Resource};
+use svm_core::words::{self, Language};
 
-/// A failure that lasts this long is told a second time, as an error.
+/// A failure that lasts this long is logged a second time, as an error.
 const STILL_FAILING_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What can fail for a while.
@@ -15,13 +16,13 @@ const STILL_FAILING_AFTER: SignedDuration = SignedDuration::from_mins(10);
 pub enum FailureKind<'a> {
     /// Delivery to this destination.
     Delivery(&'a str),
-    /// Looking at the vendor's documents.
+    /// Fetching the provider's document.
     Source,
     /// Writing the permits.
     Permits,
     /// Writing the metrics file.
     MetricsFile,
-    /// Carrying out a permit.
+    /// Enforcing a permit.
     Enforcing(Resource, Permit),
     /// This action.
     Action(&'a str),
@@ -32,22 +33,7 @@ pub enum FailureKind<'a> {
 }
 
 impl<'a> FailureKind<'a> {
-    fn what(self) -> String {
-        match self {
-            Self::Delivery(name) => format!("delivery to {name}"),
-            Self::Source => "looking at the vendor's documents".to_owned(),
-            Self::Permits => "writing the permits".to_owned(),
-            Self::MetricsFile => "writing the metrics file".to_owned(),
-            Self::Enforcing(resource, verdict) => {
-                format!("making {} {}", resource.as_str(), verdict.as_str())
-            }
-            Self::Action(name) => format!("the action {name}"),
-            Self::Port(address) => format!("the gateway's port {address}"),
-            Self::Upstream(address) => format!("the KSN upstream {address}"),
-        }
-    }
-
-    /// Its lines: it begins, it lasts, it is over.
+    /// Its messages: it begins, it lasts, it is over.
     pub(super) fn lines(self) -> [LogMessage; 3] {
         match self {
             Self::Delivery(_) => [lines::DELIVERY_FAILS, lines::DELIVERY_STILL_FAILS, lines::DELIVERY_WORKS],
@@ -69,7 +55,10 @@ impl<'a> FailureKind<'a> {
         let mut fields = Fields::default();
         match self {
             Self::Delivery(name) => fields.destination = Some(name),
-            Self::Enforcing(resource, _) => fields.resource = Some(resource.as_str()),
+            Self::Enforcing(resource, permit) => {
+                fields.resource = Some(resource.as_str());
+                fields.task = Some(task(resource, permit));
+            }
             Self::Action(name) => fields.action = Some(name),
             Self::Port(address) | Self::Upstream(address) => fields.address = Some(address),
             Self::Source | Self::Permits | Self::MetricsFile => {}
@@ -84,6 +73,26 @@ struct Fields<'a> {
     resource: Option<&'a str>,
     action: Option<&'a str>,
     address: Option<&'a str>,
+    /// What the agent does, for the text alone.
+    task: Option<String>,
+}
+
+impl<'a> Fields<'a> {
+    /// What the message is about, if it can be about several.
+    fn object(&self) -> Option<&'a str> {
+        self.destination.or(self.resource).or(self.action).or(self.address)
+    }
+
+    fn text(&self, message: LogMessage, since: &str, problem: &str) -> String {
+        message.render(&[
+            ("destination", &self.destination),
+            ("action", &self.action),
+            ("address", &self.address),
+            ("task", &self.task),
+            ("since", &since),
+            ("problem", &problem),
+        ])
+    }
 }
 
 /// Something that fails at present.
@@ -97,14 +106,14 @@ pub struct Outage {
     pub since: Timestamp,
     /// How often in a row.
     pub times: u32,
-    /// Whether it was told that it lasts.
+    /// Whether it was logged that it lasts.
     #[serde(default)]
     #[serde(rename = "told_lasting")]
     logged_lasting: bool,
 }
 
 impl Outage {
-    /// One more failure, with a log line where one is due. Another code begins another outage.
+    /// One more failure, with a log line if one is due. Another code begins another outage.
     pub fn note(
         now: &mut Option<Self>,
         at: Timestamp,
@@ -113,62 +122,62 @@ impl Outage {
         message: String,
     ) {
         let [begins, lasts, _] = kind.lines();
-        let Fields { destination, resource, action, address } = kind.fields();
-        let what = kind.what();
-        let object = destination.or(resource).or(action).or(address);
+        let fields = kind.fields();
+        // A problem that says itself what fails does not say it twice.
+        let opening = fields.text(begins, "", "");
+        let problem = message.strip_prefix(&opening).unwrap_or(&message).to_owned();
+        let Fields { destination, resource, action, address, .. } = fields;
         match now {
             Some(outage) if outage.code == code => {
                 outage.times = outage.times.saturating_add(1);
                 outage.message = message;
                 if !outage.logged_lasting && at.duration_since(outage.since) >= STILL_FAILING_AFTER {
                     outage.logged_lasting = true;
-                    let Self { since, times, message, .. } = outage;
-                    let (since, message, code) = (whole(*since), bare(message, &what), &*code.code());
-                    if may(lasts.id, lasts.level, object) {
-                        tracing::error!(event = lasts.id, code, destination, resource, action, address, %since, times, "{what} still fails, since {since}: {message}");
+                    let (since, times, code) = (whole(outage.since).to_string(), outage.times, &*code.code());
+                    if is_due(lasts.id, lasts.level, fields.object()) {
+                        let text = fields.text(lasts, &since, &problem);
+                        tracing::error!(event = lasts.id, code, destination, resource, action, address, %since, times, "{text}");
                     }
                 }
             }
             _ => {
-                if may(begins.id, begins.level, object) {
-                    let (message, code) = (bare(&message, &what), &*code.code());
-                    tracing::warn!(
-                        event = begins.id,
-                        code,
-                        destination,
-                        resource,
-                        action,
-                        address,
-                        "{what} fails: {message}"
-                    );
+                if is_due(begins.id, begins.level, fields.object()) {
+                    let (text, code) = (fields.text(begins, "", &problem), &*code.code());
+                    tracing::warn!(event = begins.id, code, destination, resource, action, address, "{text}");
                 }
                 *now = Some(Self { code, message, since: at, times: 1, logged_lasting: false });
             }
         }
     }
 
-    /// A delivery that failed before a restart and was not over: told once more, as it is the beginning of a log.
+    /// A delivery that failed before a restart and did not recover: logged once more, because a log begins here.
     pub fn resumed(&self, destination: &str) {
         let Self { code, since, times, message, .. } = self;
         let (since, code) = (whole(*since), &*code.code());
-        crate::log::log_event!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times, "delivery to {destination} failed until the restart: {message}");
+        log_event!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times; problem = message);
     }
 
     /// It works again.
     pub fn over(now: &mut Option<Self>, kind: FailureKind<'_>) {
         let Some(Self { code, since, times, .. }) = now.take() else { return };
         let [_, _, over] = kind.lines();
-        let Fields { destination, resource, action, address } = kind.fields();
-        let (what, since, code) = (kind.what(), whole(since), &*code.code());
-        if may(over.id, over.level, destination.or(resource).or(action).or(address)) {
-            tracing::info!(event = over.id, code, destination, resource, action, address, %since, times, "{what} works again; it failed since {since}");
+        let (fields, since, code) = (kind.fields(), whole(since).to_string(), &*code.code());
+        let Fields { destination, resource, action, address, .. } = fields;
+        if is_due(over.id, over.level, fields.object()) {
+            let text = fields.text(over, &since, "");
+            tracing::info!(event = over.id, code, destination, resource, action, address, %since, times, "{text}");
         }
     }
 }
 
-/// A sentence that says itself what fails is not to say it twice.
-fn bare<'m>(message: &'m str, what: &str) -> &'m str {
-    message.strip_prefix(what).and_then(|rest| rest.strip_prefix(" fails: ")).unwrap_or(message)
+/// What the agent does when it enforces a permit.
+fn task(resource: Resource, permit: Permit) -> String {
+    let verb = match permit {
+        Permit::Full => "allowing",
+        Permit::Limited => "limiting",
+        Permit::Stopped => "stopping",
+    };
+    format!("{verb} {}", words::permits::resource(resource).get(Language::English))
 }
 
 /// Nobody reads parts of a second.
@@ -204,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_trouble_is_told_three_times_a_day_of_it() {
+    fn each_kind_of_failure_is_logged_three_times_in_a_day_of_it() {
         let kinds = [
             (FailureKind::Delivery("x"), "delivery"),
             (FailureKind::Source, "source"),

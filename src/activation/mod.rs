@@ -168,7 +168,7 @@ impl Activations {
                     }
                     Some(false) if added => {
                         if let Err(error) = self.end(waiting, &[role], "replaced").await {
-                            log_event!(ACTIVATION_NOT_DROPPED, %error, "a pending activation was not dropped; it will be refused: {error}");
+                            log_event!(ACTIVATION_NOT_DROPPED, %error);
                         }
                     }
                     _ => {}
@@ -259,13 +259,7 @@ impl Activations {
                 }
             },
         };
-        log_event!(
-            ACTIVATION_WAITS,
-            code = &*failure.code.code(),
-            role = role.as_str(),
-            "the pending activation waits on: {}",
-            failure.code
-        );
+        log_event!(ACTIVATION_WAITS, code = &*failure.code.code(), role = role.as_str());
         self.put_off(&mut pending, failure);
         if pending.is_hopeless(self.context.clock.now()) {
             let PendingActivation { since, code, message, .. } = pending.shown();
@@ -293,7 +287,7 @@ impl Activations {
         let note = serde_json::to_string(waiting).unwrap_or_default();
         let commit = Commit { notes: vec![(NoteName::Activation, note)], ..Commit::default() };
         if let Err(error) = self.context.store.commit(commit).await {
-            log_event!(ACTIVATION_NOTE, %error, "the note of pending activations was not kept: {error}");
+            log_event!(ACTIVATION_NOTE, %error);
         }
     }
 }

@@ -82,11 +82,11 @@ async fn serve(
                 _ = hangup.recv() => hung_up.send_modify(|n| *n += 1),
             }
         }
-        log_event!(AGENT_STOPPING, "stopping; permits stay good until their own end");
+        log_event!(AGENT_STOPPING);
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
     };
     let ready = || {
-        log_event!(AGENT_READY, version = env!("CARGO_PKG_VERSION"), "ready");
+        log_event!(AGENT_READY, version = env!("CARGO_PKG_VERSION"));
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     };
     Ok(daemon::run(settings, Clock::system(), reread, ready, reload, stop).await?)

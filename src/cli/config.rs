@@ -132,7 +132,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
     remarks.extend(settings.unreadable());
     remarks.extend(settings.unencrypted());
     if settings.destinations.is_empty() {
-        remarks.push("no destination is configured: no console hears of this SVM".to_owned());
+        remarks.push("no destination is configured: this SVM reports to no console".to_owned());
     }
     if let Some(gateway) = &settings.gateway
         && !files::is_there(&settings.runtime_dir.join(SocketKind::Query.file_name()))

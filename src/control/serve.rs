@@ -62,7 +62,7 @@ pub async fn serve(api: Api, socket: SocketKind, listener: Arc<UnixListener>) {
                 // Such as no file descriptors left: the listener itself stands.
                 if !std::mem::replace(&mut fails, true) {
                     let socket = socket.file_name();
-                    log_event!(SOCKET_ACCEPT of socket, socket, %error, "a connection to {socket} could not be accepted: {error}");
+                    log_event!(SOCKET_ACCEPT of socket, socket, %error);
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
@@ -101,10 +101,10 @@ pub async fn serve(api: Api, socket: SocketKind, listener: Arc<UnixListener>) {
             match tokio::time::timeout(LIFE, served).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    log_event!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: {error}");
+                    log_event!(SOCKET_BROKE, socket, %error; problem = error);
                 }
                 Err(error) => {
-                    log_event!(SOCKET_BROKE, socket, %error, "a connection to {socket} broke: its answer was not taken in time");
+                    log_event!(SOCKET_BROKE, socket, %error; problem = "the client did not read the answer in time");
                 }
             }
             drop(place);

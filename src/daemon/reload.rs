@@ -8,6 +8,7 @@ use crate::log::log_event;
 use std::sync::Arc;
 use svm_core::logging;
 use svm_core::settings::{Change, SettingsError, changes};
+use svm_core::words::{Language, Noun, count};
 
 /// What is to be done.
 pub(super) struct Plan {
@@ -29,31 +30,23 @@ pub(super) fn plan(
         Err(refused) => {
             // One line, however many faults.
             let faults = refused.to_string().replace(":\n", ": ").replace('\n', "; ");
-            log_event!(SETTINGS_REFUSED, code = refused.code(), "the settings were not reloaded: {faults}");
+            log_event!(SETTINGS_REFUSED, code = refused.code(); problem = faults);
         }
-        Ok(Plan { reloaded, next }) => {
+        Ok(Plan { reloaded, .. }) => {
             for Change { key, old, new } in &reloaded.changes {
                 let none = || "not set".to_owned();
                 let (old, new) = (old.clone().unwrap_or_else(none), new.clone().unwrap_or_else(none));
-                log_event!(SETTING_CHANGED of key, key, old, new, "setting {key}: {new} (was {old})");
+                log_event!(SETTING_CHANGED of key, key, old, new);
             }
             for key in &reloaded.at_restart {
-                log_event!(
-                    SETTING_AT_RESTART of key,
-                    key,
-                    "setting {key} counts from the next restart only: systemctl restart svm-agent"
-                );
+                log_event!(SETTING_AT_RESTART of key, key);
             }
             let changed = reloaded.changes.len();
-            let so = match changed {
-                0 if next.is_none() => ", and say what they said".to_owned(),
-                n => format!(", with {n} changed"),
+            let changes = match changed {
+                0 => "nothing changed".to_owned(),
+                some => format!("{} changed", count(u64::try_from(some).unwrap_or(u64::MAX), Noun::Setting, Language::English)),
             };
-            log_event!(
-                SETTINGS_TAKEN,
-                changed,
-                "the settings were reloaded{so}; every destination is tried and every permit carried out anew"
-            );
+            log_event!(SETTINGS_TAKEN, changed; changes);
         }
     }
     planned

@@ -134,7 +134,7 @@ impl Session {
         devices.check().await;
         tasks.start("clock", async move {
             if let Err(error) = clock.watch_steps().await {
-                log_event!(CLOCK_STEPS, %error, "steps of the clock are not told by the kernel: {error}; they are noticed within an hour");
+                log_event!(CLOCK_STEPS, %error);
             }
         });
         for (name, destination) in &settings.destinations {

@@ -142,14 +142,7 @@ impl Delivery {
             if let Outcome::Delivered { upto } = outcome {
                 retry = Retry::default();
                 self.note_delivered();
-                log_event!(
-                    DELIVERED,
-                    destination = self.name,
-                    upto,
-                    partly = upto < last,
-                    "delivered to {} up to {upto}",
-                    self.name
-                );
+                log_event!(DELIVERED, destination = self.name, upto, partly = upto < last);
                 continue;
             }
             // Certificates and tokens may have changed: the next try reads them anew.

@@ -68,7 +68,7 @@ impl Backlog {
     pub(super) fn recovered(&mut self) {
         self.retry = None;
         if let Some(problem) = self.problem.take() {
-            log_event!(STORE_WORKS, was = problem, "the store works again; what was held back is kept now");
+            log_event!(STORE_WORKS, was = problem);
         }
     }
 
@@ -85,7 +85,7 @@ impl Backlog {
             self.retry = Some(Retry { at: at.unwrap_or(now), failures: earlier.saturating_add(1) });
         }
         if self.problem.is_none() {
-            log_event!(STORE_FAILS, %error, "nothing can be kept: {error}; no event is told and nothing is given back until the store works; what must stop is stopped");
+            log_event!(STORE_FAILS, %error);
         }
         self.problem = Some(error.to_string());
     }

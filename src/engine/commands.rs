@@ -107,8 +107,8 @@ impl Engine {
                 sequence,
                 id,
                 r#type,
-                code = &*code.code(),
-                "{destination} refuses an event, which stays here in quarantine: {answer}; look with `svm-agent events show {id}`"
+                code = &*code.code();
+                answer
             );
             let sequence = format_sequence(*sequence);
             (r#type != QUARANTINED).then(|| Refused {

@@ -23,7 +23,7 @@ pub fn verify_now(
             for problem in &loaded.problems {
                 let problem = Chain(problem).to_string();
                 if !logged.contains(&problem) {
-                    log_event!(SIGNER_USELESS of problem, "{problem}");
+                    log_event!(SIGNER_USELESS of problem; problem);
                 }
                 wrong.push(problem);
             }
@@ -32,7 +32,7 @@ pub fn verify_now(
         Err(error) => {
             let error = Chain(&error).to_string();
             if !logged.contains(&error) {
-                log_event!(SIGNERS_UNREADABLE, "{error}");
+                log_event!(SIGNERS_UNREADABLE; problem = error);
             }
             wrong.push(error);
             TrustStore::default()

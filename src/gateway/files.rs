@@ -22,13 +22,7 @@ pub(crate) fn make_room(connections: usize) -> usize {
     }
     let room = room(connections, now);
     if room < connections {
-        log_event!(
-            GATEWAY_SMALL,
-            connections = room,
-            wanted = connections,
-            open_files = now,
-            "the gateway takes {room} connections, fewer than the {connections} of its settings: the limit of open files is too low"
-        );
+        log_event!(GATEWAY_SMALL, connections = room, wanted = connections, open_files = now);
     }
     room
 }

@@ -73,7 +73,8 @@ impl Listener {
                 self.listener = Some(listener);
                 self.failures = 0;
                 Outage::over(&mut self.outage, FailureKind::Port(&self.name));
-                log_event!(GATEWAY_LISTENS, listen = %self.listen, "the gateway for KSN listens on {}", self.listen);
+                let listen = self.listen;
+                log_event!(GATEWAY_LISTENS, %listen);
                 true
             }
             Err(error) => {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::lock::lock;
 use svm_core::subscription::{Permit, Resource};
+use svm_core::words::{self, Language, Noun, count};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -118,19 +119,10 @@ impl Server {
             self.tasks.shutdown().await;
             self.shared.closed_by_permit.fetch_add(closed, Relaxed);
             if before != verdict {
-                log_event!(
-                    GATEWAY_SHUT,
-                    closed,
-                    "the gateway refuses look-ups: their permit is over or stopped; {closed} connections were closed"
-                );
+                log_event!(GATEWAY_SHUT, closed; connections = count(closed, Noun::Connection, Language::English));
             }
         } else if before != verdict {
-            log_event!(
-                GATEWAY_OPEN,
-                permit = verdict.as_str(),
-                "the gateway lets look-ups through: {}",
-                verdict.as_str()
-            );
+            log_event!(GATEWAY_OPEN, permit = verdict.as_str(); allowed = words::permits::became(Resource::Ksn, verdict).get(Language::English));
         }
         self.applied.send_if_modified(|applied| std::mem::replace(applied, verdict) != verdict);
     }

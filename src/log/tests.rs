@@ -1,7 +1,7 @@
 //! The table against the code, `docs/reference/logs.md` and `systemd/svm-agent.catalog`.
 
 use super::*;
-use crate::log::message::LogMessage;
+use crate::log::message::{LogMessage, Shown, TemplateValue};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -65,7 +65,7 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
     for name in table.lines().filter_map(|line| line.trim_start().split_once(": \"")).map(|(name, _)| name) {
         if name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
             let outage =
-                text.contains(&format!("lines::{name}")) || text.contains(&format!("catalogue::{name}"));
+                ["lines::", "catalogue::", "write_message!("].iter().any(|by| text.contains(&format!("{by}{name}")));
             assert!(written.contains(name) || outage, "nothing writes {name}");
         }
     }
@@ -77,6 +77,34 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
             assert!(!std::fs::read_to_string(&file).unwrap().contains("tracing::"), "{}", file.display());
         }
     }
+}
+
+const EXAMPLE: LogMessage = LogMessage {
+    id: "example.message",
+    level: Level::INFO,
+    template: "delivery to {destination} fails: {problem}",
+    fields: &["code", "destination", "type"],
+    means: "",
+    todo: "",
+};
+
+#[test]
+fn a_call_gives_exactly_what_its_message_needs() {
+    let fields = ["destination", "code", "r#type"];
+    assert!(EXAMPLE.accepts(&fields, &["problem"]));
+    assert!(!EXAMPLE.accepts(&fields, &[]), "the template names a value that is not given");
+    assert!(!EXAMPLE.accepts(&fields, &["problem", "since"]), "a value that the template does not name");
+    assert!(!EXAMPLE.accepts(&["destination", "code"], &["problem"]), "a field is missing");
+    assert!(!EXAMPLE.accepts(&["destination", "code", "type", "key"], &["problem"]), "one field too many");
+}
+
+#[test]
+fn a_template_takes_its_values_once_and_as_they_are() {
+    let given: [(&str, &dyn TemplateValue); 3] =
+        [("problem", &Shown("no {destination} here")), ("destination", &Some("console")), ("code", &7_u32)];
+    assert_eq!(EXAMPLE.render(&given), "delivery to console fails: no {destination} here");
+    assert_eq!(EXAMPLE.render(&[]), "delivery to  fails: ");
+    assert_eq!(EXAMPLE.names().collect::<Vec<_>>(), ["destination", "problem"]);
 }
 
 #[test]
@@ -116,7 +144,7 @@ fn the_lines_of_an_outage_have_the_levels_at_which_they_are_written() {
 fn a_kind_of_line_is_written_so_often_an_hour_and_counted_beyond_that() {
     let mut count = Count::default();
     let minute = |n: u64| Duration::from_secs(60 * n);
-    for _ in 0..MOST {
+    for _ in 0..MAX_LINES {
         assert_eq!(count.one_more(minute(1)), Admission::Write);
     }
     assert_eq!(count.one_more(minute(2)), Admission::HoldBack);
@@ -145,10 +173,10 @@ fn one_that_flaps_hides_no_other_and_memory_is_bounded() {
             matches!(admission, Admission::Write)
         })
         .count();
-    assert_eq!((written, counts.0.len()), (OBJECTS + MOST as usize, OBJECTS + 5));
+    assert_eq!((written, counts.0.len()), (MAX_OBJECTS + MAX_LINES as usize, MAX_OBJECTS + 5));
     // After the hour another takes the place of one that is quiet.
     assert_eq!(counts.one_more("unit.started", Some("new.service"), minute(70)), Admission::Write);
-    assert_eq!(counts.0.len(), OBJECTS + 5);
+    assert_eq!(counts.0.len(), MAX_OBJECTS + 5);
 }
 
 #[test]
@@ -159,15 +187,14 @@ fn a_line_about_one_of_several_is_counted_for_each() {
         for (at, _) in code.match_indices("log_event!(") {
             let rest = code[at + 11..].trim_start();
             let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-            let constant = |id: &str| id.to_owned();
             let table = include_str!("catalogue.rs");
             let Some((_, row)) = table.split_once(&format!("    {name}: \"")) else { continue };
-            let id = constant(row.split('"').next().unwrap());
+            let id = row.split('"').next().unwrap();
             let line = catalogue::ALL.iter().find(|line| line.id == id).unwrap();
             let names_one = line.fields.iter().any(|field| of_one.contains(field));
             assert!(
                 !names_one || line.level == Level::DEBUG || rest[name.len()..].starts_with(" of "),
-                "{}: say!({name} of …, …)",
+                "{}: log_event!({name} of …, …)",
                 path.display()
             );
         }
@@ -176,7 +203,7 @@ fn a_line_about_one_of_several_is_counted_for_each() {
 
 /// One entry of the catalogue of `journalctl -x`.
 fn entry(text: &mut String, id: &str, subject: &str, means: &str, todo: &str) {
-    let todo = if todo.is_empty() { "Nothing is to be done." } else { todo };
+    let todo = if todo.is_empty() { "There is nothing to do." } else { todo };
     writeln!(
         text,
         "\n-- {}\nSubject: {subject}\nDefined-By: svm-agent\nSupport: file:///usr/share/doc/svm-agent/reference/logs.md\n\n\
@@ -186,34 +213,43 @@ fn entry(text: &mut String, id: &str, subject: &str, means: &str, todo: &str) {
     .unwrap();
 }
 
+/// The heading of a message: what comes before its first detail, with fields as the journal fills them in.
+fn subject(message: &LogMessage) -> String {
+    let mut text = message.template.split([';', ':']).next().unwrap_or_default().to_owned();
+    for name in message.names() {
+        if message.fields.contains(&name) {
+            text = text.replace(&format!("{{{name}}}"), &format!("@SVM_{}@", name.to_uppercase()));
+        }
+    }
+    if text.contains('{') { message.id.replace(['.', '_'], " ") } else { text }
+}
+
 #[test]
 fn the_catalogue_of_the_journal_is_that_of_the_code() {
-    let mut text = "# Messages of svm-agent, for journalctl -x. Made by the test that holds it to src/log:\n\
+    let mut text = "# Messages of svm-agent, for journalctl -x. Made from src/log by its test:\n\
                     # SVM_WRITE_DOCS=1 cargo test --lib log::\n"
         .to_owned();
     for event in events::ALL {
         entry(&mut text, event.id, &event.id.replace(['.', '_'], " "), event.means, event.todo);
     }
-    for line in catalogue::ALL {
-        let subject = line.sentence.split([';', ':']).next().unwrap_or_default();
-        entry(&mut text, line.id, subject, line.means, line.todo);
+    for message in catalogue::ALL {
+        entry(&mut text, message.id, &subject(message), message.means, message.todo);
     }
     holds("systemd/svm-agent.catalog", &text);
 }
 
 #[test]
 fn the_tables_in_the_documentation_are_those_of_the_code() {
-    let mut own = "| level | `event` | line | fields | what to do |\n|---|---|---|---|---|\n".to_owned();
-    for LogMessage { id, level, sentence, fields, means, todo } in catalogue::ALL {
-        let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
-        let todo = format!("{means} {todo}");
-        writeln!(own, "| {level} | `{id}` | {sentence} | {} | {} |", fields.join(", "), todo.trim_end())
-            .unwrap();
+    let todo = |todo: &'static str| if todo.is_empty() { "Nothing." } else { todo };
+    let mut own = "| level | `event` | message | fields | what it means | what to do |\n|---|---|---|---|---|---|\n".to_owned();
+    for message @ LogMessage { id, level, template, means, .. } in catalogue::ALL {
+        let fields: Vec<String> = message.fields.iter().map(|field| format!("`{field}`")).collect();
+        let (fields, todo) = (fields.join(", "), todo(message.todo));
+        writeln!(own, "| {level} | `{id}` | {template} | {fields} | {means} | {todo} |").unwrap();
     }
-    let mut stored = "| `event` | means | what to do |\n|---|---|---|\n".to_owned();
-    for events::EventMessage { id, means, todo } in events::ALL {
-        writeln!(stored, "| `{id}` | {means} | {} |", if todo.is_empty() { "nothing" } else { todo })
-            .unwrap();
+    let mut stored = "| `event` | what it means | what to do |\n|---|---|---|\n".to_owned();
+    for event in events::ALL {
+        writeln!(stored, "| `{}` | {} | {} |", event.id, event.means, todo(event.todo)).unwrap();
     }
     let path = Path::new(ROOT).join("docs/reference/logs.md");
     let mut text = std::fs::read_to_string(path).unwrap();

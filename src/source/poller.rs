@@ -119,7 +119,7 @@ impl Memory {
     /// What is published now is what is held: a refusal stands no more.
     fn accepted(&mut self) {
         if let Some((_, code, _)) = self.refused.take() {
-            log_event!(DOCUMENT_GOOD, code, "the published document is good again");
+            log_event!(DOCUMENT_GOOD, code);
         }
     }
 }
@@ -267,7 +267,7 @@ impl Poller {
         let note = serde_json::to_string(memory).unwrap_or_default();
         let commit = Commit { notes: vec![(NoteName::Source, note)], ..Commit::default() };
         if let Err(error) = self.context.store.commit(commit).await {
-            log_event!(SOURCE_NOTE, %error, "the poller's note was not kept: {error}");
+            log_event!(SOURCE_NOTE, %error);
         }
     }
 

@@ -180,7 +180,7 @@ impl Reporter {
         if renamed {
             let old = std::mem::replace(&mut self.hostname, new);
             let new = &self.hostname;
-            log_event!(HOST_RENAMED, new, old, "this machine is called {new} now; until now it was {old}");
+            log_event!(HOST_RENAMED, new, old);
         }
         renamed
     }

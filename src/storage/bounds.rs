@@ -42,7 +42,7 @@ pub(crate) fn apply(
         match serde_json::from_str(&unreported) {
             Ok(counted) => drops = counted,
             Err(error) => {
-                log_event!(DROPS_UNREADABLE, %error, "how much was dropped before cannot be read, and is counted anew: {error}");
+                log_event!(DROPS_UNREADABLE, %error);
             }
         }
     }

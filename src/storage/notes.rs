@@ -76,11 +76,8 @@ pub fn read_note<T: DeserializeOwned>(name: impl fmt::Display, text: Option<Stri
         .inspect_err(|error| {
             // Not what stands there: a note may hold a secret.
             let place = format!("line {} column {}", error.line(), error.column());
-            log_event!(
-                NOTE_UNREADABLE of name.to_string(),
-                note = %name,
-                "the note {name} in the database cannot be read and is begun anew: it is damaged at {place}"
-            );
+            let note = name.to_string();
+            log_event!(NOTE_UNREADABLE of note, %note; place);
         })
         .ok()
 }

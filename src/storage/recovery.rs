@@ -145,10 +145,12 @@ impl Recovery {
         let missed_before = std::mem::replace(&mut lock(shared).missed, written.is_err());
         match written {
             Err(error) if !missed_before => {
-                log_event!(RECOVERY_FAILS, path = %path.display(), %error, "the recovery file {} was not written: {error}; each change tries again", path.display());
+                let path = path.display();
+                log_event!(RECOVERY_FAILS, %path, %error);
             }
             Ok(()) if missed_before => {
-                log_event!(RECOVERY_WORKS, path = %path.display(), "the recovery file is written again");
+                let path = path.display();
+                log_event!(RECOVERY_WORKS, %path);
             }
             _ => {}
         }

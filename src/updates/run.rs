@@ -319,7 +319,7 @@ pub async fn follow(
                 Some(End::Forgotten) => break forgotten(&run).await,
             },
             Err(error) => {
-                log_event!(UPDATE_UNSEEN, unit = run.unit, %error, "{} cannot be looked at: {error}", run.unit)
+                log_event!(UPDATE_UNSEEN, unit = run.unit, %error)
             }
         }
         if Instant::now() >= deadline {
@@ -327,16 +327,11 @@ pub async fn follow(
                 kills += 1;
                 guard.kill(&units).await
             } else {
-                log_event!(
-                    UPDATE_LONG of run.unit,
-                    unit = run.unit,
-                    "the update lasts longer than updates.timeout and is stopped: {}",
-                    run.unit
-                );
+                log_event!(UPDATE_LONG of run.unit, unit = run.unit);
                 guard.stop(&run.unit).await
             };
             if let Err(error) = done {
-                log_event!(UPDATE_UNENDED of run.unit, unit = run.unit, %error, "the update cannot be ended: {error}");
+                log_event!(UPDATE_UNENDED of run.unit, unit = run.unit, %error);
             }
             if kills > KILLS {
                 let mut failure = late();
@@ -374,7 +369,7 @@ async fn last_lines(run: &Underway) -> Vec<String> {
             Ok(lines) if lines.is_empty() => {}
             Ok(lines) => return lines,
             Err(error) => {
-                log_event!(UPDATE_JOURNAL of run.unit, unit = run.unit, %error, "the journal of the update cannot be read: {error}; is svm-agent in the group systemd-journal?");
+                log_event!(UPDATE_JOURNAL of run.unit, unit = run.unit, %error);
                 return Vec::new();
             }
         }

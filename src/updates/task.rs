@@ -129,12 +129,7 @@ impl Task {
         let since = self.memory.underway.as_ref().map(|underway| underway.started_at.to_string());
         match self.memory.underway.clone() {
             Some(underway) if !underway.invocation.is_empty() => {
-                log_event!(
-                    UPDATE_UNDER_WAY of underway.unit,
-                    unit = underway.unit,
-                    since,
-                    "a database update was under way before the agent's start"
-                );
+                log_event!(UPDATE_UNDER_WAY of underway.unit, unit = underway.unit, since);
                 self.follow(underway, None);
             }
             // Told to start, and nobody saw whether it did.
@@ -202,11 +197,11 @@ impl Task {
         let (unit, slot) = (self.config().unit.clone(), due.slot);
         if self.run.is_some() || self.delayed.is_some() {
             self.memory.waiting = self.delayed.map(|delayed| delayed.due);
-            log_event!(UPDATE_OVERLAPS of unit, unit, %slot, "a database update is due while the one before goes on; it is skipped");
+            log_event!(UPDATE_OVERLAPS of unit, unit, %slot);
             return;
         }
         if due.missed {
-            log_event!(UPDATE_MISSED of unit, unit, %slot, "the database update of {slot} was missed and is made up for");
+            log_event!(UPDATE_MISSED of unit, unit, %slot);
         }
         let delay = self.config().random_delay.unsigned_abs();
         if delay.is_zero() {
@@ -238,9 +233,9 @@ impl Task {
                 let message = format!("database updates have no permit: {why}");
                 reply.send(RunAnswer::Refused { code: "no_permit".to_owned(), message }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
-                log_event!(UPDATE_NO_PERMIT of unit, unit, "database updates are skipped until they have a permit: {why}");
+                log_event!(UPDATE_NO_PERMIT of unit, unit; why);
             } else {
-                log_event!(UPDATE_SKIPPED, unit, "a database update is skipped: {why}");
+                log_event!(UPDATE_SKIPPED, unit; why);
             }
             return;
         }
@@ -290,17 +285,12 @@ impl Task {
             Next::MayBegin(Err(NoStart::Runs)) => match reply {
                 Some(reply) => drop(reply.send(RunAnswer::AlreadyRuns { unit })),
                 None => {
-                    log_event!(
-                        UPDATE_FOREIGN of unit,
-                        unit,
-                        slot,
-                        "{unit} runs already, started by somebody else; the database update is skipped"
-                    );
+                    log_event!(UPDATE_FOREIGN of unit, unit, slot);
                 }
             },
             Next::MayBegin(Err(NoStart::Failed(failure))) => self.failed(now, failure, reply),
             Next::Began(Ok(invocation)) => {
-                log_event!(UPDATE_BEGAN of unit, unit, slot, invocation, "a database update began: {unit}");
+                log_event!(UPDATE_BEGAN of unit, unit, slot, invocation);
                 if let Some(reply) = reply {
                     reply.send(RunAnswer::Started { unit }).ok();
                 }
@@ -332,10 +322,10 @@ impl Task {
                 self.unreported.push(Operational::UpdatesSucceeded { unit, took_seconds });
             }
             Outcome::Refused => {
-                log_event!(UPDATE_GATED of unit, unit, "the gate of {unit} refused the update")
+                log_event!(UPDATE_GATED of unit, unit)
             }
             Outcome::WithPermit => {
-                log_event!(UPDATE_STOPPED of unit, unit, "the database update was stopped with its permit")
+                log_event!(UPDATE_STOPPED of unit, unit)
             }
             Outcome::Failed(failure) => self.failed(now, failure, reply),
         }
@@ -350,7 +340,7 @@ impl Task {
                 .ok();
         }
         if !lines.is_empty() {
-            log_event!(UPDATE_LAST_LINES of unit, unit, code, "the journal of the update ends with: {}", lines.join(" | "));
+            log_event!(UPDATE_LAST_LINES of unit, unit, code; lines = lines.join(" | "));
         }
         self.memory.last_failed = Some(Failed { at, code: code.to_owned(), message: message.clone() });
         self.unreported.push(Operational::UpdatesFailed { unit, code, message, lines });
@@ -367,7 +357,8 @@ impl Task {
         if let (Some(file), Some(problem)) = (file, &problem)
             && self.databases.problem.as_ref() != Some(problem)
         {
-            log_event!(DATABASES_UNSEEN, file = %file.display(), "the time of the databases cannot be seen in {}: {problem}", file.display());
+            let file = file.display();
+            log_event!(DATABASES_UNSEEN, %file; problem);
         }
         self.databases = Databases { of, problem };
         let outdated = self.limits().judge(of, now);

@@ -66,7 +66,7 @@ impl Unreported {
             Ok(_) => *self = Self { condition: false, ..Self::new(note) },
             // The engine logs why nothing can be stored.
             Err(error) => {
-                log_event!(UPDATE_NOT_KEPT, %error, "what database updates came to is not kept yet: {error}");
+                log_event!(UPDATE_NOT_KEPT, %error);
                 self.retry_at = Some(Instant::now() + RETRY_AFTER);
             }
         }

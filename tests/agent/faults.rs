@@ -388,11 +388,11 @@ fn fails_and_heals(world: &World, name: &str, code: &str, before: &(Value, Vec<i
         "{name}: {source}"
     );
     assert_eq!(world.held(), *before, "{name}");
-    assert_eq!(lines(agent, mark, "looking at the vendor's documents fails"), 1, "{name}: {}", agent.log());
+    assert_eq!(lines(agent, mark, "fetching the provider's document fails"), 1, "{name}: {}", agent.log());
     world.vendor.serve();
     agent.ask(&["refresh"]).unwrap_or_else(|e| panic!("{name}: {e:?}"));
     assert!(agent.status()["source"]["outage"].is_null(), "{name}");
-    assert_eq!(lines(agent, mark, "looking at the vendor's documents works again"), 1, "{name}");
+    assert_eq!(lines(agent, mark, "fetching the provider's document works again"), 1, "{name}");
     assert_eq!(lines(agent, mark, "fails"), 1, "{name}: {}", &agent.log()[mark..]);
 }
 
@@ -414,7 +414,7 @@ fn a_source_that_nobody_serves_is_named() {
     wait_for("the end of the outage", 10, || {
         world.agent.status()["source"]["outage"].is_null().then_some(())
     });
-    assert_eq!(lines(&world.agent, mark, "documents works again"), 1);
+    assert_eq!(lines(&world.agent, mark, "document works again"), 1);
     assert_eq!(world.held(), before);
 }
 

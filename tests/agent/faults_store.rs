@@ -398,7 +398,7 @@ fn while_the_disk_fails_nothing_is_in_force_and_later_it_works_again() {
         wait_for("the store", 10, || world.agent.status()["store_problem"].is_null().then_some(()));
         world.agent.settled();
         let log = world.agent.log()[mark..].to_owned();
-        for line in ["nothing can be kept", "the store works again"] {
+        for line in ["cannot write to the database", "the database can be written again"] {
             assert_eq!(log.lines().filter(|l| l.contains(line)).count(), 1, "{inject}: {line}: {log}");
         }
         assert_eq!((held(&world.agent), world.agent.reported().len()), (before.clone(), reported), "{log}");
@@ -505,8 +505,8 @@ fn on_a_full_disk_what_must_stop_stops_and_the_rest_is_told_later_in_order_and_o
         ]
     );
     world.no_gap_no_conflict(&id, "after a full disk");
-    assert_eq!(log_count(agent, "nothing can be kept"), 1);
-    assert_eq!(log_count(agent, "the store works again"), 1);
+    assert_eq!(log_count(agent, "cannot write to the database"), 1);
+    assert_eq!(log_count(agent, "the database can be written again"), 1);
     agent.ask(&["devices", "set", "12"]).unwrap();
 }
 

@@ -166,7 +166,7 @@ fn a_copy_on_another_machine_takes_a_new_id_and_keeps_the_keys() {
     assert!(!changed.to_string().contains("2222222222"), "{changed}");
     assert!(
         two.log().contains("WARN")
-            && two.log().contains("its keys are kept, and what waited under the old id")
+            && two.log().contains("its keys are kept, and events that were pending under the old id")
     );
     assert_eq!(world.events(&old).len(), before, "what waited is not the copy's to tell");
     assert_eq!(find(&reported, "devices.limit"), None);

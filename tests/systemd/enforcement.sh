@@ -119,7 +119,7 @@ yesterday renew SUB-1 --days 30
 take_in
 until_true '[ "$(count long "the long one began")" = 2 ] && [ "$(last client "looked up")" -gt "$DEADLINE" ]'
 until_true '[ "$(last updater "the update ran")" -gt $(( DEADLINE + 3000000 )) ] && [ "$(cat /var/tmp/ksn)" = on ]'
-journalctl -u svm-agent -o cat --no-pager | grep -q "the permit is back: started " || fail "not told"
+journalctl -u svm-agent -o cat --no-pager | grep -q "the permit is restored: started " || fail "not told"
 
 say "what an action sets is undone by somebody else"
 repaired() { [ "$(cat /var/tmp/ksn)" = on ]; }
@@ -151,7 +151,7 @@ sleep 4
 [ "$(events enforcement.failed)" = 2 ] || fail "told more than once"
 rm /var/tmp/broken
 until_true '! svm-agent status | grep -q "the action note fails"' 200
-journalctl -u svm-agent -o cat --no-pager | grep -q "making ksn full works again" || fail "that it is over is not told"
+journalctl -u svm-agent -o cat --no-pager | grep -q "allowing KSN works again" || fail "that it is over is not told"
 
 rm /etc/svm-agent/conf.d/10-ksn.toml && printf '[gateway]\nupstreams = ["127.0.0.1:13199"]\n' > /etc/svm-agent/conf.d/10-ksn.toml
 

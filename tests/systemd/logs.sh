@@ -69,7 +69,7 @@ say "fields"
 [ "$(field subscription.status_changed PRIORITY)" = 6 ] || fail "PRIORITY of info"
 [ "$(field subscription.expired PRIORITY)" = 3 ] || fail "PRIORITY of an error"
 [ "$(field agent.ready SYSLOG_IDENTIFIER)" = svm-agent ] || fail "SYSLOG_IDENTIFIER"
-[ "$(field agent.ready MESSAGE)" = ready ] || fail "MESSAGE"
+[ "$(field agent.ready MESSAGE)" = "svm-agent $(svm-agent --version | cut -d " " -f 2) is ready" ] || fail "MESSAGE"
 [ "$(field agent.ready _TRANSPORT)" = journal ] || fail "the line took another way"
 id=$(field agent.ready MESSAGE_ID)
 grep -q -- "^-- $id\$" /src/systemd/svm-agent.catalog || fail "MESSAGE_ID $id is not in the catalogue"
@@ -80,7 +80,7 @@ until_true '[ "$(field delivery.fails SVM_DESTINATION)" = console ]'
 [ "$(field delivery.fails SVM_CODE)" = unreachable ] || fail "SVM_CODE"
 
 say "explained"
-journalctl -x -u svm-agent --no-pager | grep -q "Subject: delivery to NAME fails" || fail "journalctl -x does not explain"
+journalctl -x -u svm-agent --no-pager | grep -q "Subject: delivery to console fails" || fail "journalctl -x does not explain"
 [ "$(journalctl --list-catalog 2> /dev/null | grep -c "svm-agent: ")" = "$(grep -c '^-- ' /src/systemd/svm-agent.catalog)" ] || fail "entries of the catalogue"
 
 say "the level changes at run time"
@@ -104,7 +104,7 @@ say "where standard error leads elsewhere, lines go there"
 printf '[Service]\nStandardError=file:/run/agent.log\n' > /run/systemd/system/x.conf; mkdir -p /run/systemd/system/svm-agent.service.d
 mv /run/systemd/system/x.conf /run/systemd/system/svm-agent.service.d/file.conf
 systemctl daemon-reload; systemctl restart svm-agent
-until_true 'grep -q "INFO ready event=.agent.ready." /run/agent.log'
+until_true 'grep -q "is ready event=.agent.ready." /run/agent.log'
 rm /run/systemd/system/svm-agent.service.d/file.conf; systemctl daemon-reload; systemctl restart svm-agent
 
 say "a journal that is away holds nobody up"

@@ -55,7 +55,7 @@ journalctl -u svm-agent --no-pager --no-hostname | as_documented journal
 setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status > status || fail "nobody may not ask"
 as_documented status < status
 systemctl status svm-agent --no-pager > /dev/null || fail "systemctl status"
-journal | grep -q "no destination is configured: no console hears of this SVM" || fail "the log does not say what is missing"
+journal | grep -q "no destination is configured: this SVM reports to no console" || fail "the log does not say what is missing"
 journal | grep -q "^ready$" || fail "not ready"
 svm-agent status | grep -q "Vendor .*no source.url is configured" || fail "status does not say what is missing"
 svm-agent status --explain | grep -q "Activate it: svm-agent activate CODE" || fail "nor the way out"

@@ -52,14 +52,14 @@ svm-vendor --ledger ledger --signing-key key.pem block SUB-1 > /dev/null && publ
 svm-agent refresh > told 2>&1 || cat told
 until_true '! svm-agent permit ksn > /dev/null'
 svm-agent permit ksn && fail "a blocked key has a permit, because of a disk"
-journalctl -u svm-agent -o cat --no-pager | grep -q "^nothing can be kept" || fail "the log does not say it"
+journalctl -u svm-agent -o cat --no-pager | grep -q "^cannot write to the database" || fail "the log does not say it"
 svm-agent status
 svm-agent status --json | grep -q '"store_problem":"' || fail "status does not say it"
 
 say "room again: it heals, and tells"
 rm /var/lib/svm-agent/ballast
 until_true 'svm-agent status --json | grep -q "\"store_problem\":null"'
-journalctl -u svm-agent -o cat --no-pager | grep -q "^the store works again" || fail "the log does not say that it is over"
+journalctl -u svm-agent -o cat --no-pager | grep -q "^the database can be written again" || fail "the log does not say that it is over"
 until_true 'svm-agent status | grep -q blocked'
 svm-agent permit ksn && fail "the block went with the disk"
 until_true 'curl -fsS http://127.0.0.1:8480/v1/svms | grep -q "\"cause\":\"blocked\""'

@@ -7,7 +7,7 @@ say "install"
 cd /src
 eval "$INSTALL"
 systemctl is-active svm-agent
-journalctl -u svm-agent --no-pager | grep -q ready || fail "not ready"
+journalctl -u svm-agent --no-pager | grep -q "is ready" || fail "not ready"
 [ "$(stat -c %a:%G /run/svm-agent/control.sock)" = 660:svm-agent ] || fail "control.sock"
 [ "$(stat -c %a /run/svm-agent/query.sock)" = 666 ] || fail "query.sock"
 [ "$(stat -c %a:%U /var/lib/svm-agent)" = 700:svm-agent ] || fail "state"

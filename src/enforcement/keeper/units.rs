@@ -151,7 +151,7 @@ impl Keeper {
             if began.elapsed() >= timeout && !killed {
                 killed = true;
                 let units = running.join(" ");
-                log_event!(UNIT_KILLED, units, "asked to stop and still there, so killed: {units}");
+                log_event!(UNIT_KILLED, units);
                 if let Err(error) = self.guard().kill(&running).await {
                     outcome.problems.push(error.to_string());
                     return outcome;
@@ -185,7 +185,7 @@ impl Keeper {
             }
             match self.start(unit, &shown).await {
                 Ok(()) => {
-                    log_event!(UNIT_STARTED of unit, unit, "the permit is back: started {unit}, which waited for it");
+                    log_event!(UNIT_STARTED of unit, unit);
                     self.pending_starts.started(unit);
                     start_notes::forget(&self.means.runtime_dir, std::slice::from_ref(unit));
                 }

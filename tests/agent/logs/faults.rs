@@ -210,6 +210,6 @@ pub(crate) fn an_hour() -> Agent {
     std::thread::sleep(svm_agent::log::WINDOW);
     refused();
     line(&agent, "log.left_out");
-    assert!(agent.log().contains("10 lines key.rejected were left out"), "{}", agent.log());
+    assert!(agent.log().contains("key.rejected came 10 more times and was not written"), "{}", agent.log());
     agent
 }

@@ -74,8 +74,10 @@ fn each_line_of_the_table_is_written_by_the_program() {
     for world in worlds {
         let Some(agent) = world.join().unwrap() else { return };
         for line in agent.log().lines() {
-            if let Some((_, after)) = line.split_once("event=\"") {
-                seen.insert(after.split('"').next().unwrap().to_owned());
+            if let Some((before, after)) = line.split_once("event=\"") {
+                let id = after.split('"').next().unwrap();
+                is_of_the_table(before.trim_end(), id, line);
+                seen.insert(id.to_owned());
             } else {
                 // What is no line of the log: why it does not start.
                 assert!(line.starts_with("svm-agent: "), "a line without a name: {line}");
@@ -107,6 +109,26 @@ fn each_line_of_the_table_is_written_by_the_program() {
         })
         .collect();
     assert!(unseen.is_empty(), "nothing writes {unseen:?}");
+}
+
+/// Holds a line that the program wrote to its row: level, text and fields.
+fn is_of_the_table(before: &str, id: &str, line: &str) {
+    let Some(message) = catalogue::ALL.iter().find(|message| message.id == id) else { return };
+    let level = message.level.to_string();
+    let (_, mut text) = before.split_once(&level).unwrap_or_else(|| panic!("{level} is the level of {line}"));
+    text = text.trim_start();
+    for literal in message.template.split(['{', '}']).step_by(2) {
+        let at = text.find(literal).unwrap_or_else(|| panic!("{:?} is not the text of {line}", message.template));
+        text = &text[at + literal.len()..];
+    }
+    assert!(message.template.ends_with('}') || text.is_empty(), "{line}");
+    for (at, _) in line.match_indices("{") {
+        assert!(!message.names().any(|name| line[at + 1..].starts_with(&format!("{name}}}"))), "{line}");
+    }
+    let optional = ["set_aside", "object", "slot", "invocation", "upto"];
+    for field in message.fields.iter().filter(|field| !optional.contains(field)) {
+        assert!(line.contains(&format!(" {field}=")), "{field} is missing: {line}");
+    }
 }
 
 /// Part of `.ci/run --long`.

@@ -254,7 +254,7 @@ fn a_receiver_that_does_not_want_to_hear_of_refusals_is_not_told_of_them_without
     let reported = agent.reported();
     assert_eq!(reported.iter().filter(|kind| *kind == "events.quarantined").count(), 2, "{reported:?}");
     assert_eq!(listed(&agent, &["--quarantined"]).len(), 3, "the event, and two that tell of it");
-    assert_eq!(logged(&agent, "refuses an event, which stays here in quarantine"), 6, "{}", agent.log());
+    assert_eq!(logged(&agent, "refuses an event, which is now in quarantine"), 6, "{}", agent.log());
     assert_eq!(without_a_gap("one", &one.taken()).len(), 3);
 }
 

@@ -61,6 +61,7 @@ nouns! {
     Event: "event" "events", "событие" "события" "событий";
     Device: "device" "devices", "устройство" "устройства" "устройств";
     Attempt: "attempt" "attempts", "попытка" "попытки" "попыток";
+    Setting: "setting" "settings", "настройку" "настройки" "настроек";
     Connection: "connection" "connections", "соединение" "соединения" "соединений";
 }
 
