@@ -19,7 +19,6 @@ pub enum ForecastError {
     /// Before now.
     #[error("{until} has passed, it is {now} now: a forecast looks ahead, svm-agent events list back")]
     Past {
-        /// As asked.
         until: Timestamp,
         /// The agent's time.
         now: Timestamp,
@@ -27,7 +26,6 @@ pub enum ForecastError {
     /// Beyond [`MAX_DAYS`].
     #[error("{until} is too far ahead: a forecast looks at most 100 years ahead, here until {most}")]
     TooFar {
-        /// As asked.
         until: Timestamp,
         /// The farthest.
         most: Timestamp,

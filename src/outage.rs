@@ -18,13 +18,11 @@ pub enum FailureKind<'a> {
     Delivery(&'a str),
     /// Fetching the provider's document.
     Source,
-    /// Writing the permits.
     Permits,
     /// Writing the metrics file.
     MetricsFile,
     /// Enforcing a permit.
     Enforcing(Resource, Permit),
-    /// This action.
     Action(&'a str),
     /// The gateway's port at this address.
     Port(&'a str),
@@ -100,9 +98,7 @@ impl<'a> Fields<'a> {
 pub struct Outage {
     /// The short name of the failure.
     pub code: FailureCode,
-    /// One sentence.
     pub message: String,
-    /// Since when.
     pub since: Timestamp,
     /// How often in a row.
     pub times: u32,
@@ -157,7 +153,6 @@ impl Outage {
         log_event!(DELIVERY_FAILED_BEFORE of destination, code, destination, %since, times; problem = message);
     }
 
-    /// It works again.
     pub fn over(now: &mut Option<Self>, kind: FailureKind<'_>) {
         let Some(Self { code, since, times, .. }) = now.take() else { return };
         let [_, _, over] = kind.lines();

@@ -36,7 +36,6 @@ struct Problem {
     message: String,
 }
 
-/// The watch.
 pub struct ReserveWatch {
     /// What all tasks share.
     pub context: Context,

@@ -33,9 +33,7 @@ pub enum ActivationRequest {
     /// A document of this code came otherwise. It does not wait any more; where its key was added, neither does
     /// another that waits for the role.
     Came {
-        /// As which key.
         role: Role,
-        /// Which document.
         sub: Sub,
         /// Or refused.
         added: bool,
@@ -45,9 +43,7 @@ pub enum ActivationRequest {
 /// An activation that the vendor did not answer.
 #[derive(Debug)]
 pub struct Keep {
-    /// Which document.
     pub sub: Sub,
-    /// As which key.
     pub role: Role,
     /// Why there is none yet.
     pub failure: Failure,

@@ -17,9 +17,7 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(2);
 /// Why there is no document yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The short name.
     pub code: FailureCode,
-    /// One sentence.
     pub message: String,
     /// How long the server wants to be left alone.
     #[serde(skip)]

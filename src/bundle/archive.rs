@@ -19,9 +19,7 @@ pub enum ArchiveError {
     /// The folder, the rights or the disk do not allow it.
     #[error("cannot write {}", path.display())]
     Write {
-        /// The archive.
         path: PathBuf,
-        /// What failed.
         #[source]
         source: io::Error,
     },

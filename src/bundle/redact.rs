@@ -27,7 +27,6 @@ const SECRET_NAMES: [&str; 9] =
 pub struct Redacted(String);
 
 impl Redacted {
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -26,12 +26,7 @@ pub enum CliError {
     Run(#[from] crate::daemon::RunError),
     /// What was given on the command line cannot be used.
     #[error("{message}")]
-    Given {
-        /// A short name.
-        code: &'static str,
-        /// One sentence.
-        message: String,
-    },
+    Given { code: &'static str, message: String },
     /// Nothing can be written, such as into a closed pipe.
     #[error("cannot write")]
     Write(#[from] std::io::Error),

@@ -19,25 +19,20 @@ pub(crate) enum PasteError {
         "this is a PEM file, not a document: the public key of a vendor belongs into paths.trust_dir, and the document is another file"
     )]
     Pem,
-    /// A private key.
     #[error(
         "this is a private key, and no document: it belongs to its owner alone; tell whoever sent it, and do not keep it"
     )]
     PrivateKey,
-    /// A page.
     #[error("this is a web page, not a document: save or copy the document that it links to")]
     WebPage,
-    /// JSON.
     #[error(
         "this is JSON, not a document: a document is signed and in compact form, three parts of letters and digits with dots between"
     )]
     Json,
-    /// Anything else.
     #[error(
         "this is no document: {character} in line {line} cannot be in one; give the document alone, without the text around it"
     )]
     Foreign {
-        /// Escaped and quoted.
         character: String,
         /// Counted from 1.
         line: usize,
@@ -54,10 +49,7 @@ pub(crate) enum PasteError {
     #[error(
         "this has {bytes} bytes, and no document has more than {MAX_DOCUMENT_BYTES}: give the document alone"
     )]
-    TooLarge {
-        /// Without white space.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
 }
 
 impl PasteError {

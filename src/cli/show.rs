@@ -56,7 +56,6 @@ fn permit(permit: &PermitStatus) -> String {
     }
 }
 
-/// The status.
 pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Result<()> {
     super::headline::print(out, status)?;
     let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
@@ -293,7 +292,6 @@ fn explanation(status: &Status) -> Vec<String> {
     lines
 }
 
-/// The keys.
 pub(super) fn keys(out: &mut Out, status: &Status) -> io::Result<()> {
     if status.keys.is_empty() {
         out.line("no key is held; activate one: svm-agent activate CODE")?;

@@ -34,7 +34,6 @@ pub enum LineError {
     Count {
         /// As it was written.
         line: String,
-        /// So many.
         count: usize,
     },
     /// A field that is not one.
@@ -44,7 +43,6 @@ pub enum LineError {
         line: String,
         /// Such as `hour`.
         field: &'static str,
-        /// What stands there.
         part: String,
         /// Why not, and how it should be.
         reason: String,

@@ -44,7 +44,6 @@ pub struct Destination {
 /// What a destination speaks.
 #[derive(Clone, Debug)]
 pub enum Speaks {
-    /// CloudEvents over HTTP.
     CloudEvents(CloudEvents),
     /// Syslog over TCP or TLS.
     Syslog(SyslogSettings),
@@ -73,9 +72,7 @@ pub enum Mode {
 /// A destination that takes CloudEvents over HTTP.
 #[derive(Clone, Debug)]
 pub struct CloudEvents {
-    /// Where to POST.
     pub url: Address,
-    /// Who is there.
     pub receiver: Receiver,
     /// How events lie in a request.
     pub mode: Mode,

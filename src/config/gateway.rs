@@ -13,7 +13,6 @@ use thiserror::Error;
 /// How the gateway is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewaySettings {
-    /// Where it listens.
     pub listen: SocketAddr,
     /// Where look-ups go: to the first that works.
     pub upstreams: Vec<Upstream>,

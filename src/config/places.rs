@@ -17,7 +17,6 @@ const MAX_SOCKET_PATH: usize = 107;
 /// SQLite opens no path over 512 bytes, and puts `-journal` behind that of the database.
 const MAX_STATE_DIR: usize = 480;
 
-/// Of Linux.
 const MAX_PATH: usize = 4095;
 
 /// What is wrong with a path that has to be whole.

@@ -32,15 +32,12 @@ pub struct Settings {
     pub rules: Rules,
     /// What must outlast a restart.
     pub state_dir: PathBuf,
-    /// Permits and sockets.
     pub runtime_dir: PathBuf,
     /// Public keys of vendors.
     pub trust_dir: PathBuf,
     /// Where this machine's names are.
     pub identity: IdentitySettings,
-    /// Of log lines.
     pub log_format: LogFormat,
-    /// Of log lines.
     pub log_level: LogLevel,
     /// Where documents are published.
     pub source: SourceSettings,
@@ -66,7 +63,6 @@ pub struct Settings {
     pub outbox: Retention,
     /// What waits longer is dropped.
     pub outbox_max_age: SignedDuration,
-    /// Where events go.
     pub destinations: BTreeMap<String, Destination>,
     /// Every key as it was written, and where.
     pub shown: Shown,

@@ -18,10 +18,8 @@ const MARGIN: i64 = 3 * 86_400;
 /// Why there is no schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// A line.
     #[error(transparent)]
     CronLine(#[from] LineError),
-    /// Too many.
     #[error(
         "there are {0} lines, more than {MAX_LINES}; lists and steps such as \"0 2-6/2 * * *\" take less"
     )]
@@ -64,7 +62,6 @@ impl Schedule {
         self.lines.is_empty()
     }
 
-    /// The lines.
     pub fn lines(&self) -> &[CronLine] {
         &self.lines
     }

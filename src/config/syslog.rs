@@ -31,7 +31,6 @@ pub struct SyslogSettings {
     pub port: u16,
     /// Whether to speak TLS.
     pub tls: bool,
-    /// Of messages.
     pub format: SyslogFormat,
     /// Of the stream. Over TLS messages are counted, whatever this says.
     pub framing: Framing,

@@ -15,7 +15,6 @@ use svm_core::subscription::Resource;
 pub struct Updates {
     /// When; without a line the agent starts no updates.
     pub schedule: Schedule,
-    /// What is started.
     pub unit: String,
     /// Each run waits at random up to so long.
     pub random_delay: SignedDuration,

@@ -23,7 +23,6 @@ pub struct Api {
 /// The tasks that carry out what is asked, beside the engine.
 #[derive(Clone)]
 pub struct Requests {
-    /// Reports the status.
     pub reporter: ReporterHandle,
     /// Asks the poller to look.
     pub refresh: mpsc::Sender<Refresh>,

@@ -22,28 +22,18 @@ pub enum AskError {
     /// It does not run, or not for us.
     #[error("cannot reach the agent at {path}: {problem}")]
     Unreachable {
-        /// The socket.
         path: String,
         /// Why, and the way out.
         problem: String,
     },
-    /// It refused.
     #[error("{message}")]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Its code.
-        code: String,
-        /// Its sentence.
-        message: String,
-    },
+    Refused { status: u16, code: String, message: String },
     /// Its answer makes no sense.
     #[error("the agent's answer cannot be read: {0}")]
     Answer(String),
 }
 
 impl AskError {
-    /// A short name.
     pub fn code(&self) -> &str {
         match self {
             Self::Unreachable { .. } => "agent_unreachable",

@@ -32,12 +32,10 @@ pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
     Ok(Answer::Text(CONTENT_TYPE, now(&call.api.status).await))
 }
 
-/// All metrics now.
 pub(super) async fn now(source: &StatusSource) -> String {
     text(&source.status().await, &Process::of(source))
 }
 
-/// All metrics.
 pub(super) fn text(status: &Status, process: &Process) -> String {
     let mut out = Text::default();
     out.family("svm_agent_build_info", "gauge", "Versions of the agent and of the protection product.");
@@ -92,12 +90,7 @@ fn subscription(out: &mut Text, status: &Status) {
     out.gauges("svm_agent_device_status_reason", "Why the device status is not OK.", "reason", reasons);
     let phases = [Phase::NotActivated, Phase::Active, Phase::Grace, Phase::Restricted];
     let phases = phases.map(|phase| (phase.as_str(), u8::from(phase == status.phase)));
-    out.gauges(
-        "svm_agent_phase",
-        "Phase of the subscription: 1 for the current one.",
-        "phase",
-        phases,
-    );
+    out.gauges("svm_agent_phase", "Phase of the subscription: 1 for the current one.", "phase", phases);
     let causes = [
         Cause::Ended,
         Cause::Paused,
@@ -109,7 +102,12 @@ fn subscription(out: &mut Text, status: &Status) {
         Cause::Expired,
     ];
     let causes = causes.map(|cause| (cause.as_str(), u8::from(Some(cause) == status.cause)));
-    out.gauges("svm_agent_cause", "Why the subscription is in grace or restricted: 1 for the cause.", "cause", causes);
+    out.gauges(
+        "svm_agent_cause",
+        "Why the subscription is in grace or restricted: 1 for the cause.",
+        "cause",
+        causes,
+    );
     let lapses = LAPSE_CAUSES.map(|cause| (cause.as_str(), u8::from(Some(cause) == status.lapse_cause)));
     out.gauges(
         "svm_agent_lapse_cause",
@@ -265,7 +263,11 @@ fn source(out: &mut Text, status: &Status) {
 
 fn updates(out: &mut Text, updates: &UpdatesHealth) {
     let instants = [
-        ("svm_agent_updates_started_timestamp_seconds", "When a database update last started.", updates.last_started_at),
+        (
+            "svm_agent_updates_started_timestamp_seconds",
+            "When a database update last started.",
+            updates.last_started_at,
+        ),
         (
             "svm_agent_updates_succeeded_timestamp_seconds",
             "When a database update last succeeded.",
@@ -276,7 +278,11 @@ fn updates(out: &mut Text, updates: &UpdatesHealth) {
             "When a database update last failed.",
             updates.last_failed.as_ref().map(|failed| failed.at),
         ),
-        ("svm_agent_updates_next_run_timestamp_seconds", "When the next database update is due.", updates.next_run_at),
+        (
+            "svm_agent_updates_next_run_timestamp_seconds",
+            "When the next database update is due.",
+            updates.next_run_at,
+        ),
         ("svm_agent_databases_timestamp_seconds", "How recent the databases are.", updates.databases_of),
     ];
     for (name, help, at) in instants {
@@ -302,9 +308,11 @@ fn destinations(out: &mut Text, status: &Status) {
         ("svm_agent_events_waiting", "Events that are pending for a destination.", |d| {
             i64::try_from(d.waiting).ok()
         }),
-        ("svm_agent_events_oldest_timestamp_seconds", "When the oldest pending event of a destination happened.", |d| {
-            Some(d.oldest.as_ref()?.parse::<Timestamp>().ok()?.as_second())
-        }),
+        (
+            "svm_agent_events_oldest_timestamp_seconds",
+            "When the oldest pending event of a destination happened.",
+            |d| Some(d.oldest.as_ref()?.parse::<Timestamp>().ok()?.as_second()),
+        ),
         ("svm_agent_events_quarantined", "Events that a destination refused.", |d| {
             i64::try_from(d.quarantined).ok()
         }),
@@ -314,9 +322,11 @@ fn destinations(out: &mut Text, status: &Status) {
         ("svm_agent_delivery_failing", "Whether delivery to a destination fails.", |d| {
             Some(i64::from(d.health.outage.is_some()))
         }),
-        ("svm_agent_delivery_failing_since_timestamp_seconds", "Since when delivery to a destination fails.", |d| {
-            Some(d.health.outage.as_ref()?.since.as_second())
-        }),
+        (
+            "svm_agent_delivery_failing_since_timestamp_seconds",
+            "Since when delivery to a destination fails.",
+            |d| Some(d.health.outage.as_ref()?.since.as_second()),
+        ),
     ];
     for (name, help, read) in rows {
         let samples = status.destinations.iter().filter_map(|(name, d)| Some((name.as_str(), read(d)?)));

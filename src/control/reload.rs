@@ -10,7 +10,6 @@ pub type Reload = oneshot::Sender<Result<Reloaded, Refused>>;
 /// What a reload changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// By key.
     pub changes: Vec<Change>,
     /// Of these, keys that count from the next restart only.
     pub at_restart: Vec<String>,
@@ -33,7 +32,6 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// A short name.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Settings(_) => "bad_settings",

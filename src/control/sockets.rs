@@ -35,17 +35,10 @@ impl SocketKind {
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// Someone answers there.
     #[error("another svm-agent serves {0}")]
     Taken(PathBuf),
-    /// Anything else.
     #[error("cannot open {path}")]
-    Failed {
-        /// The socket.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
+    Failed { path: PathBuf, source: std::io::Error },
 }
 
 /// Opens both sockets in `folder`, or takes those that systemd made.

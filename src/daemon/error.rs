@@ -9,22 +9,14 @@ use std::path::PathBuf;
 pub enum RunError {
     /// A folder or file cannot be used.
     #[error("cannot use {path}")]
-    Path {
-        /// Which.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
+    Path { path: PathBuf, source: std::io::Error },
     /// One is there already.
     #[error("another svm-agent works in {0}")]
     AlreadyRunning(PathBuf),
-    /// A socket.
     #[error("cannot be asked anything")]
     Socket(#[from] SocketError),
-    /// The store.
     #[error("cannot keep anything")]
     Store(#[from] StoreError),
-    /// The gateway's thread.
     #[error("the gateway cannot run")]
     Gateway(#[source] std::io::Error),
     /// A part of the daemon ended, which it never should.

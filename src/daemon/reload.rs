@@ -44,7 +44,10 @@ pub(super) fn plan(
             let changed = reloaded.changes.len();
             let changes = match changed {
                 0 => "nothing changed".to_owned(),
-                some => format!("{} changed", count(u64::try_from(some).unwrap_or(u64::MAX), Noun::Setting, Language::English)),
+                some => format!(
+                    "{} changed",
+                    count(u64::try_from(some).unwrap_or(u64::MAX), Noun::Setting, Language::English)
+                ),
             };
             log_event!(SETTINGS_TAKEN, changed; changes);
         }

@@ -45,11 +45,9 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(27);
 /// Events that the store reads at the moment.
 type Coming = tokio::task::JoinHandle<Result<Vec<Outgoing>, StoreError>>;
 
-/// One destination's task.
 pub struct Delivery {
     /// Its name in the settings.
     pub name: String,
-    /// Where and how.
     pub settings: Destination,
     /// What all tasks share.
     pub context: Context,

@@ -28,7 +28,6 @@ pub(super) struct Suspect {
 /// How much is sent at once, and who is under suspicion.
 #[derive(Clone, Debug)]
 pub(super) struct RefusalIsolator {
-    /// By the settings.
     full: usize,
     /// By what the receiver lets through.
     most: usize,

@@ -38,13 +38,11 @@ pub enum Area {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Of which part.
     pub area: Area,
     /// How bad it is.
     pub grade: Grade,
     /// What was looked at.
     pub about: String,
-    /// How it is.
     pub found: String,
     /// What to do, where something is to be done.
     #[serde(rename = "do")]

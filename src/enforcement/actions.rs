@@ -42,7 +42,6 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What one run of an action found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// What is wanted.
     Stood,
     /// Something else, which it changed.
     Set,

@@ -64,7 +64,6 @@ impl Backlog {
         Some(now.checked_add(MAX_RETRY_WAIT).map_or(at, |most| at.min(most)))
     }
 
-    /// Everything is stored.
     pub(super) fn recovered(&mut self) {
         self.retry = None;
         if let Some(problem) = self.problem.take() {

@@ -22,7 +22,6 @@ pub enum Command {
     AddReserve(Box<Offered>),
     /// The vendor published this.
     Publish(Box<Offered>),
-    /// Remove a key.
     RemoveKey(String),
     /// So many devices are protected.
     Devices(Option<u64>),
@@ -34,9 +33,7 @@ pub enum Command {
     /// A destination has another event under this number, and knows numbers up to `highest`: what waits for it goes on
     /// above. [`Outcome::taken`] says whether it does; not, where that happens too often.
     GoOnAbove {
-        /// Which.
         destination: String,
-        /// The number.
         sequence: u64,
         /// The highest that it knows.
         highest: u64,
@@ -63,14 +60,12 @@ pub struct StatusReport {
     pub of: Arc<State>,
     /// The machine's name, in this event and all that follow.
     pub hostname: String,
-    /// The status.
     pub status: serde_json::Value,
 }
 
 /// What a part of the agent has to tell; kept in one transaction.
 #[derive(Default)]
 pub struct AgentReport {
-    /// What happened.
     pub events: Vec<Operational>,
     /// A reason for the device status that begins to hold, or does no more.
     pub condition: Option<(Reason, Option<DeviceStatus>)>,
@@ -81,7 +76,6 @@ pub struct AgentReport {
 /// What an order came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// When.
     pub at: Timestamp,
     /// What happened, already kept.
     pub events: Vec<Event>,
@@ -130,7 +124,6 @@ pub struct Published {
 /// What the engine shows to the other parts.
 #[derive(Clone, Debug)]
 pub struct EngineSnapshot {
-    /// What is kept.
     pub state: Arc<State>,
     /// The document of the active key, and where it is published.
     pub active: Option<Published>,

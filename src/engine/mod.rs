@@ -41,14 +41,12 @@ use tokio::sync::{mpsc, watch};
 
 /// How an engine comes to begin.
 pub enum StartReason {
-    /// The agent started.
     Start {
         /// The SVM has a new id.
         changed: Option<Changed>,
         /// The database was rebuilt.
         rebuilt: Option<Rebuilt>,
     },
-    /// These settings changed.
     Reloaded {
         /// By their names.
         keys: Vec<String>,

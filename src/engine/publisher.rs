@@ -6,7 +6,6 @@ use std::sync::Arc;
 use svm_core::subscription::State;
 use tokio::sync::{mpsc, watch};
 
-/// The sending ends.
 pub(super) struct Publisher {
     pub(super) snapshot: watch::Sender<EngineSnapshot>,
     /// Changes with each commit of events.

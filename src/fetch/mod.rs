@@ -65,10 +65,7 @@ pub enum SourceError {
     #[error(
         "the server compresses the document ({encoding}), though it was asked not to: have the vendor publish it as a plain file, and see whether a proxy in between compresses"
     )]
-    Encoded {
-        /// The encoding.
-        encoding: String,
-    },
+    Encoded { encoding: String },
     /// A page, such as that of a proxy or a log-in.
     #[error("the answer is not a document but {what}: is there a proxy in between?")]
     NotADocument {
@@ -134,7 +131,6 @@ pub enum Answer {
     NotChanged,
     /// A document, not verified yet.
     Document {
-        /// The text.
         text: String,
         /// The server's name for this version of it.
         etag: Option<String>,

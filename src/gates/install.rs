@@ -21,24 +21,19 @@ const FILE_MODE: u32 = 0o644;
 /// Why a file of a gate is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum GateFilesError {
-    /// Somebody else's file.
     #[error("{0} was not written by svm-agent gate: move it away and try again")]
     NotOurs(PathBuf),
     /// What the file system says.
     #[error("cannot {verb} {path}")]
     Io {
-        /// What was tried.
         verb: &'static str,
-        /// With what.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
 }
 
 impl GateFilesError {
-    /// A short name.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotOurs(_) => "not_ours",
@@ -55,9 +50,7 @@ fn cannot(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> GateFile
 /// Where the files go.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// Where drop-ins are.
     pub systemd_dir: PathBuf,
-    /// Where rules are.
     pub rules_dir: PathBuf,
 }
 

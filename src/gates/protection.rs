@@ -278,7 +278,6 @@ pub enum GuardError {
     /// The protection would stop.
     #[error("{unit} is not {}: that would stop {}, by {}", done(.act), .harm.protection, .harm.way)]
     Harm {
-        /// The unit.
         unit: String,
         /// What was to be done with it.
         act: Act,
@@ -313,7 +312,6 @@ impl Guard {
         Self(protection_units.iter().cloned().chain(always).collect())
     }
 
-    /// All of them.
     pub fn names(&self) -> &[String] {
         &self.0
     }

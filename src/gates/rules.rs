@@ -14,15 +14,12 @@ pub enum GateRefusal {
     /// Another kind of unit.
     #[error("{unit} is no service, and only a service can be gated: {}", instead(.services))]
     NotAService {
-        /// What was named.
         unit: String,
         /// The services that it starts.
         services: Vec<String>,
     },
-    /// No name.
     #[error("a gate's unit {0}")]
     Name(String),
-    /// A template.
     #[error("{0} is a template: gate each instance of it, such as {instance}", instance = .0.replacen("@.", "@1.", 1))]
     Template(String),
     /// Its files could not be named after it.
@@ -33,7 +30,6 @@ pub enum GateRefusal {
         || ": systemctl list-unit-files --type=service shows those that are".to_owned(),
         |nearest| format!("; did you mean {nearest}?")))]
     NotFound {
-        /// What was named.
         unit: String,
         /// The nearest that is.
         nearest: Option<String>,
@@ -43,38 +39,26 @@ pub enum GateRefusal {
     Masked(String),
     /// systemd does not understand it.
     #[error("systemd cannot load {unit} ({load}): see systemctl status {unit}")]
-    Broken {
-        /// The unit.
-        unit: String,
-        /// Its load state.
-        load: String,
-    },
-    /// The agent's own.
+    Broken { unit: String, load: String },
     #[error(
         "{0} belongs to svm-agent itself, and has its gate where it needs one: gate the unit that updates the databases or \
          uses KSN"
     )]
     Own(String),
-    /// Protection.
     #[error(
         "{unit} is a unit of the protection itself (enforcement.protection_units), which is never stopped: gate the unit \
          that updates the databases or uses KSN"
     )]
-    Protection {
-        /// The unit.
-        unit: String,
-    },
+    Protection { unit: String },
     /// Protection would go with it.
     #[error(
         "{unit} must not be governed, as starting or stopping it stops {protection}, which is never stopped, by {way}: \
          gate a unit with which nothing of the protection stops"
     )]
     ProtectionFollows {
-        /// The unit.
         unit: String,
         /// What stops with it.
         protection: String,
-        /// By which relations.
         way: String,
     },
     /// Its drop-ins count for others.
@@ -86,7 +70,6 @@ pub enum GateRefusal {
     /// The gate reached a unit of the protection.
     #[error("the gate of {unit} counted for {protection} as well, which is never gated, and was taken back")]
     ProtectionGated {
-        /// The unit.
         unit: String,
         /// Whose drop-in it was too.
         protection: String,
@@ -100,7 +83,6 @@ pub enum GateRefusal {
     /// Somebody else could change what runs as root.
     #[error("the gate of {unit} would not be safe: {exposed}")]
     Exposed {
-        /// The unit.
         unit: String,
         /// What, by whom, and what to do.
         exposed: String,
@@ -121,23 +103,12 @@ pub enum GateRefusal {
         "{unit} is to start before {before}, and a gated unit starts after svm-agent.service, which is later: take \
          Before={before} (or DefaultDependencies=no) out of it"
     )]
-    Early {
-        /// The unit.
-        unit: String,
-        /// Before what.
-        before: String,
-    },
-    /// It takes connections.
+    Early { unit: String, before: String },
     #[error(
         "{unit} takes connections ({by}), and --ksn would cut these too: gate it without --ksn (--resource ksn), or split \
          off the part that uses KSN"
     )]
-    Listens {
-        /// The unit.
-        unit: String,
-        /// Where.
-        by: String,
-    },
+    Listens { unit: String, by: String },
     /// Nobody could see whether it takes connections.
     #[error(
         "{0} does not run now, so it could not be looked at whether it takes connections, which --ksn would cut: start \
@@ -147,9 +118,7 @@ pub enum GateRefusal {
     /// Other settings of the unit undo the gate.
     #[error("{unit} does not heed its gate, which was taken back: {why}{}", in_files(.files))]
     Undone {
-        /// The unit.
         unit: String,
-        /// What undoes it.
         why: String,
         /// Where that may be.
         files: Vec<String>,
@@ -157,7 +126,6 @@ pub enum GateRefusal {
 }
 
 impl GateRefusal {
-    /// A short name.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotAService { .. } => "not_a_service",

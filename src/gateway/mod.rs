@@ -74,7 +74,6 @@ pub fn start(
 }
 
 impl Gateway {
-    /// How it is.
     pub fn health(&self) -> GatewayHealth {
         self.shared.health(*self.in_force.borrow())
     }

@@ -35,7 +35,6 @@ enum Known {
     Beyond,
 }
 
-/// The open connections.
 #[derive(Debug)]
 pub(crate) struct Owners {
     /// Where the gateway listens.
@@ -80,7 +79,6 @@ impl Owners {
         Some(number)
     }
 
-    /// It is closed.
     pub(crate) fn forget(&self, number: u64) {
         // Its place is free again after the lock is.
         let gone = self.lock().known.remove(&number);

@@ -191,7 +191,6 @@ fn is_of_this_process(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// All upstreams.
 #[derive(Debug)]
 pub(crate) struct Targets(Vec<Target>);
 

@@ -15,7 +15,6 @@ pub struct SourceHealth {
     pub last_heard_at: Option<Timestamp>,
     /// When the next look is due.
     pub next_look_at: Option<Timestamp>,
-    /// What fails.
     pub outage: Option<Outage>,
     /// Why the published document is refused, as long as that stands.
     pub refused: Option<String>,
@@ -36,11 +35,9 @@ pub struct PendingActivation {
 /// How a destination is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationHealth {
-    /// Where it is.
     pub url: String,
     /// When it last took events.
     pub last_delivered_at: Option<Timestamp>,
-    /// What fails.
     pub outage: Option<Outage>,
 }
 
@@ -51,7 +48,6 @@ pub struct EnforcementHealth {
     pub verdict: Option<Permit>,
     /// What holds the resource to it; nothing where nobody does.
     pub enforced_by: Vec<String>,
-    /// What fails.
     pub outage: Option<Outage>,
     /// Who asked for the permit last.
     pub asked: Option<PermitQuery>,
@@ -60,7 +56,6 @@ pub struct EnforcementHealth {
 /// Who asked for a permit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermitQuery {
-    /// When.
     pub at: Timestamp,
     /// A unit, or the user and process that asked.
     pub by: String,
@@ -71,7 +66,6 @@ pub struct PermitQuery {
 /// How the gateway is now, and what it did since it was started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GatewayHealth {
-    /// Where it listens.
     pub listen: String,
     /// Why it takes no connections, where it does not: one sentence.
     pub problem: Option<String>,
@@ -126,7 +120,6 @@ pub struct UpdatesHealth {
     pub unit: String,
     /// Cron lines; none where the agent starts no updates by itself.
     pub schedule: Vec<String>,
-    /// Of the schedule.
     pub time_zone: String,
     /// When the next run is due; one that waits out its random delay is due at the end of it.
     pub next_run_at: Option<Timestamp>,
@@ -147,11 +140,9 @@ pub struct UpdatesHealth {
 /// A run that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// When.
     pub at: Timestamp,
     /// Such as `exit_code`.
     pub code: String,
-    /// One sentence.
     pub message: String,
 }
 
@@ -162,7 +153,6 @@ pub enum Outdated {
     /// Not at all, or it is not known.
     #[default]
     None,
-    /// They are old.
     Warning,
     /// They are too old.
     Critical,

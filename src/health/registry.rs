@@ -11,11 +11,9 @@ use svm_core::subscription::Resource;
 /// A document that the vendor gave to whoever activated it.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    /// Its published file.
     pub sub: Sub,
     /// What tells its text from others; nothing where it did not verify.
     pub digest: Option<String>,
-    /// When.
     pub at: Timestamp,
 }
 

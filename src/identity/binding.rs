@@ -98,7 +98,6 @@ pub struct Changed {
     pub old_id: String,
     /// The one that it has now.
     pub new_id: String,
-    /// Why.
     pub why: Why,
 }
 

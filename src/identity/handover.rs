@@ -26,9 +26,7 @@ const MOST: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot hand over what this machine's id is bound to, in {folder}")]
 pub struct HandOverError {
-    /// The runtime folder.
     folder: PathBuf,
-    /// The system's word.
     source: std::io::Error,
 }
 

@@ -33,7 +33,6 @@ macro_rules! messages {
                 todo: $todo,
             };
         )+
-        /// All of them.
         pub const ALL: &[LogMessage] = &[$($name),+];
     };
 }

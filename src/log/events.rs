@@ -5,7 +5,6 @@
 pub struct EventMessage {
     /// The type, such as `subscription.expired`.
     pub id: &'static str,
-    /// What it means.
     pub means: &'static str,
     /// What to do, or nothing.
     pub todo: &'static str,
@@ -13,7 +12,6 @@ pub struct EventMessage {
 
 macro_rules! events {
     ($($id:literal, $means:literal, $todo:literal;)+) => {
-        /// All types.
         pub const ALL: &[EventMessage] = &[$(EventMessage { id: $id, means: $means, todo: $todo }),+];
     };
 }

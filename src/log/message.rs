@@ -14,7 +14,6 @@ pub struct LogMessage {
     pub template: &'static str,
     /// The fields that each line of this message has, in any order.
     pub fields: &'static [&'static str],
-    /// What it means.
     pub means: &'static str,
     /// What to do; empty if nothing is to be done.
     pub todo: &'static str,

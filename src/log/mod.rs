@@ -135,7 +135,10 @@ impl Counts {
     fn one_more(&mut self, id: &'static str, object: Option<&str>, now: Duration) -> Admission {
         let mut key = (id, object.map_or(0, digest));
         let of_id = (id, TOGETHER + 1)..=(id, u64::MAX);
-        if key.1 > TOGETHER && !self.0.contains_key(&key) && self.0.range(of_id.clone()).count() >= MAX_OBJECTS {
+        if key.1 > TOGETHER
+            && !self.0.contains_key(&key)
+            && self.0.range(of_id.clone()).count() >= MAX_OBJECTS
+        {
             // One whose hour is over, and of which nothing is left to say, makes room.
             let over = |count: &Count| now.saturating_sub(count.began) >= WINDOW && count.came <= MAX_LINES;
             let old = self.0.range(of_id).find(|(_, count)| over(count)).map(|(key, _)| *key);

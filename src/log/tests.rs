@@ -64,8 +64,9 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
     let table = std::fs::read_to_string(Path::new(ROOT).join("src/log/catalogue.rs")).unwrap();
     for name in table.lines().filter_map(|line| line.trim_start().split_once(": \"")).map(|(name, _)| name) {
         if name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
-            let outage =
-                ["lines::", "catalogue::", "write_message!("].iter().any(|by| text.contains(&format!("{by}{name}")));
+            let outage = ["lines::", "catalogue::", "write_message!("]
+                .iter()
+                .any(|by| text.contains(&format!("{by}{name}")));
             assert!(written.contains(name) || outage, "nothing writes {name}");
         }
     }
@@ -241,7 +242,9 @@ fn the_catalogue_of_the_journal_is_that_of_the_code() {
 #[test]
 fn the_tables_in_the_documentation_are_those_of_the_code() {
     let todo = |todo: &'static str| if todo.is_empty() { "Nothing." } else { todo };
-    let mut own = "| level | `event` | message | fields | what it means | what to do |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut own =
+        "| level | `event` | message | fields | what it means | what to do |\n|---|---|---|---|---|---|\n"
+            .to_owned();
     for message @ LogMessage { id, level, template, means, .. } in catalogue::ALL {
         let fields: Vec<String> = message.fields.iter().map(|field| format!("`{field}`")).collect();
         let (fields, todo) = (fields.join(", "), todo(message.todo));

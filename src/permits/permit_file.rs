@@ -23,15 +23,12 @@ const MAX_BYTES: u64 = 16 * 1024;
 /// What a permit file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermitFile {
-    /// Of which resource.
     pub resource: Resource,
     /// What it may do.
     pub verdict: Permit,
     /// Of a `limited` one: so many runs a day or look-ups a minute.
     pub rate: Option<u64>,
-    /// Why.
     pub phase: Phase,
-    /// Why, more closely.
     pub cause: Option<Cause>,
     /// The next instant at which it could change.
     pub until: Timestamp,
@@ -51,7 +48,6 @@ pub struct PermitFile {
 pub struct Decision {
     /// Whether the resource may be used.
     pub allowed: bool,
-    /// One sentence.
     pub why: String,
     /// Until when this holds, where it ends.
     pub until: Option<Timestamp>,

@@ -9,11 +9,9 @@ use std::fmt;
 /// What a resource may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Everything.
     Full,
     /// A bounded number of runs or look-ups.
     Limited,
-    /// Nothing.
     Stopped,
 }
 
@@ -39,7 +37,6 @@ pub struct PermitText {
     pub phase: String,
     /// Why it is in that phase.
     pub cause: Option<String>,
-    /// Its own end.
     pub until: Instant,
     /// The same as it stands there.
     pub until_text: String,
@@ -56,7 +53,6 @@ pub struct PermitText {
 /// The clocks that decide whether a permit is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// The wall clock.
     pub wall: Instant,
     /// Milliseconds since boot, suspends included.
     pub boot_ms: u64,
@@ -161,7 +157,6 @@ pub enum Value {
     Truth(bool),
     /// A number, as it stands there.
     Number(String),
-    /// A string.
     Text(String),
     /// An object or an array.
     Nested,

@@ -40,19 +40,9 @@ pub enum PollOutcome {
     /// A new revision is in force.
     Taken,
     /// The published document is refused.
-    Refused {
-        /// Which rule.
-        code: String,
-        /// One sentence.
-        message: String,
-    },
+    Refused { code: String, message: String },
     /// The look failed; nothing changed.
-    Failed {
-        /// What failed.
-        code: FailureCode,
-        /// One sentence.
-        message: String,
-    },
+    Failed { code: FailureCode, message: String },
 }
 
 /// Asks the poller to look now; the answer comes back when it has.
@@ -146,7 +136,6 @@ impl ClockSuspicion {
     }
 }
 
-/// The poller's parts.
 pub struct Poller {
     /// What all tasks share.
     pub context: Context,

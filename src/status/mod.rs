@@ -276,7 +276,6 @@ impl Status {
         }
     }
 
-    /// The active key.
     pub fn active(&self) -> Option<&KeyStatus> {
         self.keys.iter().find(|key| key.role == Role::Active)
     }

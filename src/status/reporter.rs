@@ -25,13 +25,11 @@ const REPORT_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// What the reporter can be asked.
 enum Request {
-    /// StatusReport now.
     StatusReport(oneshot::Sender<Result<Outcome, StoreError>>),
     /// Check devices and host name now, and report a new name.
     Inspect(oneshot::Sender<()>),
 }
 
-/// Asks the reporter.
 #[derive(Clone)]
 pub struct ReporterHandle(mpsc::Sender<Request>);
 
@@ -51,7 +49,6 @@ impl ReporterHandle {
     }
 }
 
-/// Sends reports.
 pub struct Reporter {
     source: StatusSource,
     devices: DevicesFile,

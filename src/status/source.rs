@@ -17,7 +17,6 @@ pub struct StatusSource {
     pub context: Context,
     /// The gateway, if the settings have one: it counts on its own thread, so it is asked.
     pub gateway: Option<Arc<Gateway>>,
-    /// The SVM's id.
     pub id: Arc<str>,
 }
 

@@ -20,12 +20,7 @@ pub enum StoreError {
     NoThread(#[source] std::io::Error),
     /// A file beside the database cannot be used.
     #[error("cannot use {path}: {source}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    File { path: PathBuf, source: std::io::Error },
     /// A newer program made the database.
     #[error(
         "the database was made by a newer svm-agent (form {found}, this one knows {known}); upgrade, or restore a backup",

@@ -7,9 +7,7 @@ use svm_core::failure_code::FailureCode;
 /// What waits for a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Which.
     pub destination: String,
-    /// How many events.
     pub events: u64,
     /// When the oldest of them was told.
     pub oldest: Option<String>,
@@ -46,13 +44,11 @@ pub struct EventRow {
     pub id: String,
     /// When it was told.
     pub time: String,
-    /// What happened.
     pub r#type: String,
     /// 1 to 4.
     pub severity: u8,
     /// The key it is about.
     pub subject: Option<String>,
-    /// One sentence.
     pub description: String,
     /// Destinations that have not taken it yet.
     pub waiting_for: Vec<String>,
@@ -123,9 +119,7 @@ pub(crate) fn events(db: &Connection, listing: &Listing) -> Result<Vec<EventRow>
 /// Where an event is on its way to one destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Which.
     pub destination: String,
-    /// Its number there.
     pub sequence: u64,
     /// `waiting`, `delivered` or `quarantined`.
     pub state: String,
@@ -143,7 +137,6 @@ pub struct EventShown {
     /// The line of the list.
     #[serde(flatten)]
     pub row: EventRow,
-    /// Where it is.
     pub places: Vec<Place>,
     /// The CloudEvent, without `sequence`.
     pub event: serde_json::Value,

@@ -13,7 +13,6 @@ use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-/// What was seen.
 #[derive(Debug)]
 pub struct Inspection {
     /// What `PRAGMA quick_check` has against the database; nothing where it is whole.
@@ -27,7 +26,6 @@ pub struct Inspection {
 /// Why there was nothing to see.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
-    /// There is none.
     #[error("there is no database yet")]
     Missing,
     /// The agent ended without closing it, and only the next start may read what it left.
@@ -36,7 +34,6 @@ pub enum InspectError {
     /// This user may not.
     #[error("only root and the agent may read it")]
     Denied,
-    /// Anything else.
     #[error("it cannot be read: {0}")]
     Failed(String),
 }

@@ -7,7 +7,6 @@ use std::fmt;
 /// What is remembered under a name in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteName {
-    /// The pending activations.
     Activation,
     /// Of which machine the database is.
     Bond,
@@ -21,7 +20,6 @@ pub enum NoteName {
     Dropped,
     /// The sequence number that every destination counts on from.
     FirstSequence,
-    /// The SVM's id.
     Id,
     /// How the database was rebuilt, until that is reported.
     Rebuilt,
@@ -29,7 +27,6 @@ pub enum NoteName {
     Reserve,
     /// When which destination's numbers were taken above others.
     Reverts,
-    /// The poller's memory.
     Source,
     /// Where the subscription stands.
     State,

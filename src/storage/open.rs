@@ -20,7 +20,6 @@ use svm_core::subscription::State;
 
 /// What was found on opening.
 pub struct Opened {
-    /// The SVM's id.
     pub id: String,
     /// Whether the id was made just now.
     pub new_id: bool,
@@ -28,11 +27,9 @@ pub struct Opened {
     pub bond: Bond,
     /// Where the SVM had another id before, and nobody was told yet.
     pub changed: Option<Changed>,
-    /// The state.
     pub state: State,
     /// The documents of held keys.
     pub documents: Vec<StoredDocument>,
-    /// The poller's note.
     pub source_note: Option<String>,
     /// What trusted time has to remember.
     pub time_note: Option<String>,
@@ -47,7 +44,6 @@ pub struct Opened {
 /// How the database was rebuilt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rebuilt {
-    /// What was wrong.
     pub problem: String,
     /// The name that the damaged file has now.
     pub set_aside: Option<String>,

@@ -124,7 +124,6 @@ pub struct Outgoing {
     pub sequence: u64,
     /// The first of the numbers right before it that will never come, where there are such.
     pub skipped_from: Option<u64>,
-    /// Its id.
     pub id: String,
     /// The CloudEvent without `sequence`.
     pub body: String,

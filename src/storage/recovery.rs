@@ -27,7 +27,6 @@ const BLOCK: u64 = 1000;
 /// What the file holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Contents {
-    /// The SVM's id.
     pub(crate) id: String,
     /// To what it is bound.
     #[serde(default)]
@@ -49,9 +48,7 @@ pub(crate) struct Contents {
 
 /// What was found where the file should be.
 pub(crate) enum Read {
-    /// No file.
     Absent,
-    /// A whole one.
     Whole(Contents),
     /// One that is not.
     Damaged {

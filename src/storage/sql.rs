@@ -135,7 +135,6 @@ pub(crate) fn number(db: &Connection, name: NoteName) -> Result<u64> {
     Ok(number.filter(|number| *number <= MAX_SEQUENCE).unwrap_or(0))
 }
 
-/// Writes a note.
 pub(crate) fn set_note(db: &Connection, name: NoteName, value: &str) -> Result<()> {
     let sql = "INSERT INTO notes VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     db.prepare_cached(sql)?.execute([name.as_str(), value]).map(drop)

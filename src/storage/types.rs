@@ -11,13 +11,11 @@ use svm_core::subscription::State;
 /// A verified document of a key that is held, as it was received. Its `Debug` shows neither `sub` nor text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDocument {
-    /// The key.
     pub key: String,
     /// Who stated it; revisions come from the same.
     pub issuer: String,
     /// The name of its published file: a secret.
     pub sub: String,
-    /// The signed text.
     pub jws: String,
 }
 
@@ -32,14 +30,12 @@ impl std::fmt::Debug for StoredDocument {
 pub struct Route {
     /// The name in the settings.
     pub name: String,
-    /// What it takes.
     pub filter: Filter,
 }
 
 /// How the store is to be kept.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Every configured destination.
     pub routes: Vec<Route>,
     /// How much is kept.
     pub bounds: Retention,
@@ -48,17 +44,14 @@ pub struct Plan {
 /// An event that a destination refused for what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Which destination.
     pub destination: String,
     /// The event's number there.
     pub sequence: u64,
-    /// Its id.
     pub id: String,
     /// Such as `http_400`.
     pub code: FailureCode,
     /// What the receiver said, bounded.
     pub answer: String,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -69,7 +62,6 @@ pub struct Commit {
     pub state: Option<State>,
     /// All documents of held keys, where they changed.
     pub documents: Option<Vec<StoredDocument>>,
-    /// What happened.
     pub records: Vec<Record>,
     /// Named notes, such as the poller's.
     pub notes: Vec<(NoteName, String)>,
@@ -93,7 +85,6 @@ impl Commit {
 /// Where a destination's numbers go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Above {
-    /// Which destination.
     pub destination: String,
     /// What waits for it is numbered above this, and above all numbers that it was given.
     pub number: u64,

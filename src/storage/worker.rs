@@ -154,7 +154,6 @@ impl Worker {
 /// When the thread, where nothing is asked, does what can wait.
 enum Rest {
     In(Duration),
-    /// It is done.
     Over,
 }
 

@@ -30,7 +30,6 @@ pub enum SystemctlError {
     NotRun {
         /// `systemctl` or `journalctl`.
         program: &'static str,
-        /// The system's word.
         problem: String,
     },
     /// It gave no answer in time.
@@ -56,7 +55,6 @@ pub enum SystemctlError {
 /// How a unit is, as `systemctl show` has it (`systemd.unit(5)`, `org.freedesktop.systemd1(5)`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitState {
-    /// Its name.
     pub id: String,
     /// `loaded`, `not-found`, `masked`, …
     pub load: String,
@@ -295,13 +293,10 @@ pub(crate) fn plain_lines(text: &str, most: usize) -> Vec<String> {
 /// How systemd told that a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
-    /// It went through.
     Finished,
     /// Its `ExecCondition=` skipped it.
     Skipped,
-    /// It was stopped.
     Stopped,
-    /// It failed.
     Failed,
 }
 

@@ -9,9 +9,7 @@ use std::path::Path;
 /// From how many days they are old, and too old; 0 never.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Old.
     pub warning: u32,
-    /// Too old.
     pub critical: u32,
 }
 

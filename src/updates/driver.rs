@@ -42,7 +42,6 @@ pub struct Progress {
     last: Option<Timestamp>,
 }
 
-/// Follows a schedule.
 #[derive(Debug)]
 pub struct ScheduleTracker {
     schedule: Schedule,
@@ -64,7 +63,6 @@ impl ScheduleTracker {
         &self.progress
     }
 
-    /// The next slot.
     pub fn next(&self) -> Option<Timestamp> {
         self.next_line().map(|(slot, _)| slot)
     }

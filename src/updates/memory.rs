@@ -6,7 +6,6 @@ use crate::updates::run::Underway;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The note.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {

@@ -7,21 +7,15 @@ use tokio::sync::oneshot;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum RunAnswer {
-    /// One began.
     Started {
-        /// Of this unit.
         unit: String,
     },
     /// One goes on already.
     AlreadyRuns {
-        /// Of this unit.
         unit: String,
     },
-    /// None began.
     Refused {
-        /// A short name.
         code: String,
-        /// One sentence.
         message: String,
     },
 }

@@ -41,15 +41,12 @@ const KILLS: u32 = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Underway {
-    /// Which unit.
     pub unit: String,
     /// The run of it before; what is found under this is not ours.
     pub before: String,
     /// Which run; empty until systemd has begun it.
     pub invocation: String,
-    /// Since when.
     pub started_at: Timestamp,
-    /// In which boot.
     pub boot: String,
 }
 
@@ -58,7 +55,6 @@ pub struct Underway {
 pub struct Failure {
     /// A short name, such as `exit_code`.
     pub code: &'static str,
-    /// One sentence.
     pub message: String,
     /// The last lines of its journal.
     pub lines: Vec<String>,
@@ -94,7 +90,6 @@ impl From<GuardError> for Failure {
 pub enum NoStart {
     /// It runs, whoever started it.
     Runs,
-    /// It cannot run.
     Failed(Failure),
 }
 
@@ -107,7 +102,6 @@ pub enum Outcome {
     Refused,
     /// It was stopped with its permit.
     WithPermit,
-    /// It failed.
     Failed(Failure),
 }
 

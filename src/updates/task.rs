@@ -72,7 +72,6 @@ struct Databases {
     problem: Option<String>,
 }
 
-/// The update task.
 pub(crate) struct Task {
     setup: Setup,
     memory: Memory,

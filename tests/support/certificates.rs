@@ -10,7 +10,6 @@ pub struct Authority {
     name: String,
 }
 
-/// What it issued.
 #[derive(Clone, Debug)]
 pub struct Issued {
     pub certificate: PathBuf,

@@ -15,7 +15,6 @@ pub enum Kind {
     RsyslogOpenssl,
 }
 
-/// How it listens.
 #[derive(Clone, Debug)]
 pub enum Listen {
     Counted,

@@ -19,7 +19,6 @@ pub(super) struct App {
     pub(super) store: Store,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tokens: Option<Arc<TokenFile>>,
-    /// Reading tokens.
     pub(super) readers: Option<Arc<TokenFile>>,
     pub(super) clock: Clock,
     pub(super) connections: Arc<Connections>,

@@ -20,7 +20,6 @@ pub(super) const MAX_DEPTH: usize = 32;
 pub(crate) struct Event {
     /// Unique for its source.
     pub id: String,
-    /// Who tells it.
     pub source: String,
     /// What kind of thing happened.
     pub kind: String,

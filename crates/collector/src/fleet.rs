@@ -64,9 +64,7 @@ pub enum ConflictReason {
 pub struct LastConflict {
     /// The event that was not stored.
     pub id: String,
-    /// Its number.
     pub sequence: String,
-    /// When.
     pub at: Timestamp,
     /// What is wrong with its number.
     #[serde(default)]
@@ -86,7 +84,6 @@ pub struct Svm {
     pub reported: Option<ReportedState>,
     /// The number of that event.
     pub state_sequence: Option<String>,
-    /// Its sequence numbers.
     pub gaps: Gaps,
     /// Which machines sent as this SVM.
     pub machines: Machines,
@@ -116,7 +113,6 @@ impl Svm {
         }
     }
 
-    /// Why that status.
     pub fn reasons(&self, silent_before: Timestamp) -> Vec<String> {
         let silent = self.is_silent(silent_before).then(|| NOT_CONNECTED.to_owned());
         let reported = match &self.reported {
@@ -178,7 +174,6 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// All SVMs.
     pub fn total(&self) -> u64 {
         self.ok + self.warning + self.critical
     }
@@ -187,7 +182,6 @@ impl Counts {
 /// The devices of one key over all its SVMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySum {
-    /// The key.
     pub key: String,
     /// How many SVMs have it as the active key.
     pub svms: u64,

@@ -61,7 +61,6 @@ impl Gaps {
         self.forgotten
     }
 
-    /// A number came.
     pub fn took(&mut self, number: u64) {
         self.settle(number, number);
     }

@@ -23,7 +23,6 @@ pub(super) struct Metrics {
     pub(super) unavailable: AtomicU64,
     /// Requests since the start, whatever became of them.
     pub(super) requests: AtomicU64,
-    /// Connections open now.
     pub(super) connections: AtomicU64,
     /// Readers of live events now.
     pub(super) live_readers: AtomicU64,
@@ -87,7 +86,6 @@ impl Metrics {
         self.conflicts.fetch_add(counts.conflicts, Relaxed);
     }
 
-    /// Events were removed.
     pub(super) fn removed(&self, reason: RemovalReason, count: u64) {
         let [age, quota, size] = &self.removed;
         match reason {

@@ -12,22 +12,16 @@ use svm_core::subscription::{DeviceStatus, read_instant};
 pub struct ReportedState {
     /// The status the SVM gave itself.
     pub status: DeviceStatus,
-    /// Why.
     pub reasons: Vec<String>,
-    /// The SVM's name.
     pub hostname: Option<String>,
-    /// What is installed.
     pub product_name: Option<String>,
-    /// Its version.
     pub product_version: Option<String>,
     /// Phase of the subscription.
     pub phase: Option<String>,
-    /// Why that phase.
     pub cause: Option<String>,
     /// What started the grace of a lapsed key: `ended`, `paused` or `unpaid`.
     #[serde(default)]
     pub lapse_cause: Option<String>,
-    /// The active key.
     pub key: Option<String>,
     /// `subscription` or `commercial`.
     pub kind: Option<String>,
@@ -49,7 +43,6 @@ pub struct ReportedState {
     /// The end that it is known to come to.
     #[serde(default)]
     pub known_end: Option<Ending>,
-    /// Who sells it.
     #[serde(default)]
     pub vendor: Option<Seller>,
     /// The order behind it.
@@ -61,7 +54,6 @@ pub struct ReportedState {
     pub paid_until: Option<Timestamp>,
     /// End of the grace, where one is running or known.
     pub grace_ends_at: Option<Timestamp>,
-    /// The reserve key.
     pub reserve: Option<String>,
     /// Devices this SVM protects.
     pub devices: Option<u64>,
@@ -79,7 +71,6 @@ pub struct ReportedState {
 /// The end that a key is known to come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ending {
-    /// When.
     pub ends_at: Timestamp,
     /// What ends it, such as `cancelled`.
     pub why: String,

@@ -30,7 +30,6 @@ pub(super) struct Answers {
     others: Arc<Semaphore>,
 }
 
-/// Room for one.
 pub(super) struct Room(OwnedSemaphorePermit);
 
 fn kibibytes(bytes: usize) -> usize {

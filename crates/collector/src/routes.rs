@@ -49,11 +49,9 @@ impl Method {
 /// What can be asked, and who may ask it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// How.
     pub method: Method,
     /// Where; `{id}` stands for one part.
     pub path: &'static str,
-    /// Who may.
     pub access: Access,
 }
 

@@ -34,11 +34,9 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Where events are kept.
     pub store: StoreSettings,
-    /// Who may send.
     pub tokens: TokenSettings,
     /// How the fleet is judged.
     pub svms: SvmSettings,
-    /// Who may read.
     pub page: PageSettings,
     /// What one client may take.
     pub limits: Limits,
@@ -50,7 +48,6 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreSettings {
-    /// The SQLite file.
     pub path: PathBuf,
     /// Days an event is kept.
     pub keep_days: u32,
@@ -64,7 +61,6 @@ pub struct StoreSettings {
     pub max_sources: u32,
 }
 
-/// Who may send.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenSettings {
@@ -94,7 +90,6 @@ pub enum OpenTo {
     All,
 }
 
-/// Who may read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PageSettings {

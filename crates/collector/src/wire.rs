@@ -24,7 +24,6 @@ pub(crate) enum WireError {
     Event {
         /// Its place in the request, from 0.
         position: usize,
-        /// What is wrong.
         invalid: Invalid,
     },
     /// The batch as a whole cannot be read.

@@ -53,7 +53,6 @@ impl<K> Inner<K> {
 }
 
 impl<K: Clone + Eq + Hash> Places<K> {
-    /// All places, free.
     pub fn new(bounds: PlaceBounds) -> Self {
         let taken = Mutex::new(Taken { all: 0, by_owner: HashMap::new() });
         Self(Arc::new(Inner { bounds, taken }))

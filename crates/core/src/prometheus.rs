@@ -16,7 +16,6 @@ pub type Labels<'a> = &'a [(&'a str, &'a str)];
 pub struct Text(String);
 
 impl Text {
-    /// The whole text.
     pub fn into_string(self) -> String {
         self.0
     }

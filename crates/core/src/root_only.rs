@@ -38,7 +38,6 @@ pub enum Who {
     Owner(u32),
     /// Its group, by number.
     Group(u32),
-    /// Everybody.
     Everybody,
     /// A user of its access control list, by number.
     ListedUser(u32),

@@ -189,7 +189,6 @@ const MAX_TIMES: usize = 8;
 /// When the certificates of a server were good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Good {
-    /// Now.
     #[default]
     Now,
     /// From later on: the time is behind, or it would not have been issued yet.

@@ -4,7 +4,6 @@ use crate::world::Received;
 use std::io::{IsTerminal, Write};
 use svm_core::text::clean;
 
-/// Prints a line.
 pub(crate) fn line(text: &str) {
     // If nobody reads, the story goes on all the same.
     writeln!(std::io::stdout(), "{text}").ok();

@@ -27,14 +27,12 @@ pub(crate) struct Received {
     pub(crate) severity: u64,
     /// When it was reported.
     pub(crate) time: Timestamp,
-    /// When it happened.
     pub(crate) effective: Timestamp,
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) data: Value,
 }
 
-/// All parts, running.
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) provider: Provider,

@@ -20,7 +20,6 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(20);
 pub struct Answer {
     /// Whether the unit may run.
     pub allowed: bool,
-    /// One sentence.
     pub why: String,
 }
 

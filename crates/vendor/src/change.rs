@@ -15,7 +15,6 @@ pub enum Change {
     Pause,
     /// Takes back a pause, a cancellation or a block.
     Resume,
-    /// Ends a subscription.
     Cancel(Cancel),
     /// Withdraws the key, of either kind, at once and without grace.
     Block,
@@ -28,7 +27,6 @@ pub enum Change {
 /// Until when a subscription is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewal {
-    /// The new date.
     pub until: Until,
     /// Takes an earlier date too, to put a wrong one right.
     pub earlier: bool,

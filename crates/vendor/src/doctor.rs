@@ -45,7 +45,6 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -20,12 +20,10 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Done {
-    /// The revision.
     pub rev: u64,
     /// When it was signed.
     #[serde(deserialize_with = "instant")]
     pub at: Timestamp,
-    /// What was done.
     pub what: String,
     /// Why, where somebody said so; for the provider alone, no document has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +38,6 @@ fn instant<'de, D: serde::Deserializer<'de>>(text: D) -> Result<Timestamp, D::Er
 /// A key and its newest document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The document.
     pub document: Document,
     /// As ordered: days after each signing for which the word is fresh.
     pub fresh_for_days: Option<u64>,

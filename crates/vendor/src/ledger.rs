@@ -46,7 +46,6 @@ impl Ledger {
         Ok(Self { folder: folder.to_owned(), profile, trust: loaded.store })
     }
 
-    /// Who issues.
     pub fn profile(&self) -> &Profile {
         &self.profile
     }
@@ -56,7 +55,6 @@ impl Ledger {
         &self.trust
     }
 
-    /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -30,16 +30,12 @@ pub struct Profile {
 /// As [`Vendor`], as `provider.toml` has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Contact {
-    /// The company's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support_url: Option<String>,
-    /// Its telephone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Where to renew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renewal_url: Option<String>,
 }
@@ -100,7 +96,6 @@ impl Profile {
         if is_issuer(&self.iss) { Ok(()) } else { Err(IssuerError::Name.into()) }
     }
 
-    /// Reads the ledger's.
     pub(super) fn read(ledger: &Path) -> Result<Self, VendorError> {
         let path = ledger.join(Self::FILE);
         let text = read_text_bounded(&path, MAX_BYTES).map_err(|source| match source.kind() {

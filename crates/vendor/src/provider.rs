@@ -34,7 +34,6 @@ pub struct Changed {
 /// The keys of a ledger that have to be signed anew.
 #[derive(Debug)]
 pub struct ToResign {
-    /// These.
     pub keys: Vec<KeyRef>,
     /// How many others are as they should be.
     pub unchanged: u64,
@@ -85,7 +84,6 @@ impl Provider {
         Ok(Self { ledger, key, rehearses: false })
     }
 
-    /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }

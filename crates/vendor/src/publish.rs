@@ -28,7 +28,6 @@ const MAX_IN_MEMORY: usize = 4096;
 /// From so many keys on, what was seen is remembered; of fewer, all are read each time.
 const MIN_REMEMBERED: usize = 1000;
 
-/// What publishing did.
 #[derive(Debug, Default)]
 pub struct Published {
     /// What was new or had changed.
@@ -42,9 +41,7 @@ pub struct Published {
 /// A document that is to be published.
 #[derive(Clone, Debug)]
 pub struct ToPublish {
-    /// The key.
     pub key: KeyId,
-    /// The revision.
     pub rev: u64,
     /// Below the published folder; who knows it can fetch the document.
     pub path: String,

@@ -7,7 +7,6 @@ use svm_core::documents::TrustStore;
 /// A signer of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signer {
-    /// Its key id.
     pub kid: String,
     /// For whom it may speak.
     pub issuers: Vec<String>,

@@ -26,9 +26,7 @@ pub(super) enum State {
     Unknown,
 }
 
-/// Thresholds, warning first.
 pub(super) struct Limits {
-    /// Of days left.
     pub(super) days: [Range; 2],
     /// Of events that wait for a destination.
     pub(super) backlog: [Range; 2],
@@ -36,7 +34,6 @@ pub(super) struct Limits {
     pub(super) age: [Option<Range>; 2],
 }
 
-/// The answer.
 #[derive(Debug)]
 pub(super) struct Verdict {
     state: State,
@@ -46,7 +43,6 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// Nobody can say.
     pub(super) fn unknown(problem: String) -> Self {
         let findings = vec![(State::Unknown, problem)];
         Self { state: State::Unknown, findings, facts: Vec::new(), perfdata: Vec::new() }

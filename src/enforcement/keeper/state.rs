@@ -35,7 +35,6 @@ pub struct Means {
 
 /// The keeper of one resource.
 pub struct Keeper {
-    /// Which.
     pub resource: Resource,
     /// What all tasks share.
     pub context: Context,

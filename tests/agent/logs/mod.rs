@@ -118,7 +118,8 @@ fn is_of_the_table(before: &str, id: &str, line: &str) {
     let (_, mut text) = before.split_once(&level).unwrap_or_else(|| panic!("{level} is the level of {line}"));
     text = text.trim_start();
     for literal in message.template.split(['{', '}']).step_by(2) {
-        let at = text.find(literal).unwrap_or_else(|| panic!("{:?} is not the text of {line}", message.template));
+        let at =
+            text.find(literal).unwrap_or_else(|| panic!("{:?} is not the text of {line}", message.template));
         text = &text[at + literal.len()..];
     }
     assert!(message.template.ends_with('}') || text.is_empty(), "{line}");

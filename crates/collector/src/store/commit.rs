@@ -31,7 +31,6 @@ pub(crate) struct Ingest {
     pub(crate) token: Option<TokenHolder>,
     /// The events. With a token they are all of one source.
     pub(crate) events: Vec<Event>,
-    /// When it came.
     pub(crate) at: Timestamp,
 }
 

@@ -19,7 +19,6 @@ pub enum StoreError {
     /// A thread could not be started.
     #[error("cannot start the store's thread")]
     Thread(#[source] std::io::Error),
-    /// A question failed.
     #[error("cannot read the store")]
     Read(#[source] rusqlite::Error),
     /// A transaction failed; nothing of the request was stored.

@@ -70,7 +70,6 @@ pub(super) enum Lane {
     Point,
     /// About all SVMs, by an index that has them all.
     Fleet,
-    /// Lists of events.
     Events,
 }
 

@@ -118,7 +118,6 @@ impl Store {
         self.lanes.ask(Lane::Fleet, move |db| read::keys(db, offset, limit)).await
     }
 
-    /// Events by position.
     pub async fn events(&self, asked: Events) -> Result<EventsPage, StoreError> {
         self.lanes.ask(Lane::Events, move |db| read::events(db, &asked)).await
     }

@@ -20,7 +20,6 @@ const SCAN_BUDGET: Duration = Duration::from_millis(250);
 /// An SVM and its latest report.
 #[derive(Clone, Debug)]
 pub struct StoredSvm {
-    /// The SVM.
     pub svm: Svm,
     /// The latest `svm.agent.report`; only if one SVM was asked for.
     pub report: Option<StoredReport>,
@@ -42,7 +41,6 @@ pub struct StoredReport {
 pub struct Event {
     /// Its place among all events; grows.
     pub position: i64,
-    /// When it came.
     pub received_at: Timestamp,
     /// The CloudEvent as JSON in one line.
     pub text: String,

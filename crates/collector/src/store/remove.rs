@@ -27,7 +27,6 @@ pub(crate) struct StoreBounds {
     pub(crate) bytes: u64,
     /// Bytes of the events of one source.
     pub(crate) source_bytes: i64,
-    /// Sources.
     pub(crate) sources: u64,
 }
 

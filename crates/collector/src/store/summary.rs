@@ -6,9 +6,7 @@ use serde::Serialize;
 /// An event that was not stored because of its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Conflict {
-    /// The event.
     pub id: String,
-    /// Its number.
     pub sequence: String,
     /// The highest number known of that source: the sender goes on above it.
     pub highest: String,

@@ -105,7 +105,6 @@ pub struct ClockStatus {
 }
 
 impl Clock {
-    /// The system's clock.
     pub fn system() -> Self {
         Self { fast: None, trusted: None }
     }

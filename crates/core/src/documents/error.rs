@@ -11,10 +11,7 @@ pub enum DocumentError {
     #[error(
         "the document has {bytes} bytes, and none has more than {MAX_DOCUMENT_BYTES}: this is something else, fetch it again from the vendor"
     )]
-    TooLarge {
-        /// Size in bytes.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
     /// Not three parts with dots between.
     #[error(
         "this is no signed document (three parts of base64url with dots between): fetch it again from the vendor"
@@ -22,10 +19,7 @@ pub enum DocumentError {
     NotAJws,
     /// The first part is not what a JWS header is.
     #[error("the document's header cannot be read ({what}): fetch it again from the vendor")]
-    Header {
-        /// What is wrong.
-        what: String,
-    },
+    Header { what: String },
     /// `crit` asks for extensions, and none is known.
     #[error(
         "the document's header has critical extensions (`crit`), and none is known here: a newer version of this program may read it"
@@ -62,7 +56,6 @@ pub enum DocumentError {
         "the document speaks for {iss}, and its signer {kid} is not trusted for that: the signer's file in trust.d names whom it may speak for"
     )]
     IssuerNotAllowed {
-        /// The issuer.
         iss: String,
         /// The signer's key id.
         kid: String,
@@ -72,7 +65,6 @@ pub enum DocumentError {
         "the document comes from {iss}, and the key that is held from {held}: revisions come from the same issuer"
     )]
     OtherIssuer {
-        /// The document's issuer.
         iss: String,
         /// The held key's.
         held: String,
@@ -90,10 +82,7 @@ pub enum DocumentError {
     },
     /// A name occurs twice in one object.
     #[error("the document has `{name}` twice in one object: the vendor has to issue it again")]
-    DuplicateClaim {
-        /// The name.
-        name: String,
-    },
+    DuplicateClaim { name: String },
     /// Nested deeper than [`crate::documents::limits::MAX_DEPTH`].
     #[error("the document is nested too deeply: the vendor has to issue it again")]
     TooDeep,
@@ -105,7 +94,6 @@ pub enum DocumentError {
     /// A standard claim is missing or of the wrong form.
     #[error("the document's claim `{name}` must be {expected}: the vendor has to issue it again")]
     Claim {
-        /// The claim.
         name: &'static str,
         /// What it must be.
         expected: &'static str,

@@ -47,24 +47,18 @@ pub enum SigningKeyError {
     NotEd25519,
     /// A file with this name is there already.
     #[error("{} is there already, and a private key is never overwritten: give another path", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
+    Exists { path: PathBuf },
     /// The file could not be read or written.
     #[error("cannot {verb} the signing key {}", path.display())]
     Io {
         /// `read` or `write`.
         verb: &'static str,
-        /// The file.
         path: PathBuf,
-        /// The system's word.
         source: io::Error,
     },
     /// The file was read, and what is in it is no signing key.
     #[error("{} is not a signing key: {problem}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: Box<SigningKeyError>,

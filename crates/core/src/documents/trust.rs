@@ -51,13 +51,11 @@ pub enum TrustError {
     Io {
         /// The folder or file.
         path: PathBuf,
-        /// The system's word.
         source: io::Error,
     },
     /// The file was read, and trusts nobody.
     #[error("{} trusts nobody: {problem}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: SignerProblem,
@@ -65,7 +63,6 @@ pub enum TrustError {
     /// Somebody else than root may change the file.
     #[error("{} trusts nobody, because others may change it: {exposed}", path.display())]
     Exposed {
-        /// The file.
         path: PathBuf,
         /// Who, and what to do.
         exposed: Exposed,

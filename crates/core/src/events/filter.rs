@@ -59,7 +59,6 @@ pub struct Filter {
 }
 
 impl Default for Filter {
-    /// Everything.
     fn default() -> Self {
         Self {
             least: Severity::Info,

@@ -13,51 +13,125 @@ use std::collections::BTreeMap;
 #[allow(missing_docs, reason = "the fields are those of `docs/reference/delivery.md`")]
 pub enum Operational {
     /// The agent began to work.
-    AgentStarted { version: &'static str },
+    AgentStarted {
+        version: &'static str,
+    },
     /// These settings changed while the agent ran.
-    SettingsReloaded { keys: Vec<String> },
-    /// The whole status.
-    AgentReport { report: Value },
+    SettingsReloaded {
+        keys: Vec<String>,
+    },
+    AgentReport {
+        report: Value,
+    },
     /// The database was damaged or missing, and was made anew from the files beside it; `lost`: without the keys, which
     /// none of them had.
-    StoreRebuilt { problem: String, set_aside: Option<String>, lost: bool },
+    StoreRebuilt {
+        problem: String,
+        set_aside: Option<String>,
+        lost: bool,
+    },
     /// The SVM has a new id. This is the first event under it.
-    IdentityChanged { old_id: String, new_id: String, why: &'static str },
+    IdentityChanged {
+        old_id: String,
+        new_id: String,
+        why: &'static str,
+    },
     /// The machine was reverted to an earlier state, or copied: a destination had its next number from another event,
     /// and the numbers go on above all that are known there.
-    SequenceReverted { destination: String, from: String, to: String },
+    SequenceReverted {
+        destination: String,
+        from: String,
+        to: String,
+    },
     /// What waited was dropped, because more waited than may, or too long.
     EventsDropped(Drops),
     /// The certificate with which this SVM shows itself to a destination expires soon, or has.
-    CertificateExpiring { destination: String, file: String, ends_at: Timestamp, days_left: u64 },
+    CertificateExpiring {
+        destination: String,
+        file: String,
+        ends_at: Timestamp,
+        days_left: u64,
+    },
     /// A destination refused events for what is in them; they wait for somebody to look at them.
-    EventsQuarantined { destination: String, events: Vec<Refused> },
+    EventsQuarantined {
+        destination: String,
+        events: Vec<Refused>,
+    },
     /// A permit could not be carried out: each problem is a sentence.
-    EnforcementFailed { resource: Resource, to: Permit, problems: Vec<String> },
+    EnforcementFailed {
+        resource: Resource,
+        to: Permit,
+        problems: Vec<String>,
+    },
     /// Somebody else had changed what an action sets, and it was set right again.
-    EnforcementRepaired { resource: Resource, action: String },
+    EnforcementRepaired {
+        resource: Resource,
+        action: String,
+    },
     /// An update of the databases went through.
-    UpdatesSucceeded { unit: String, took_seconds: u64 },
+    UpdatesSucceeded {
+        unit: String,
+        took_seconds: u64,
+    },
     /// An update of the databases failed: `lines` are the last of its journal.
-    UpdatesFailed { unit: String, code: &'static str, message: String, lines: Vec<String> },
+    UpdatesFailed {
+        unit: String,
+        code: &'static str,
+        message: String,
+        lines: Vec<String>,
+    },
     /// The vendor gave no document for a code: it is asked for again until there is one.
-    ActivationPending { role: Role, since: Timestamp, code: FailureCode, message: String, replaces: bool },
+    ActivationPending {
+        role: Role,
+        since: Timestamp,
+        code: FailureCode,
+        message: String,
+        replaces: bool,
+    },
     /// A pending activation was dropped: `why` is `cancelled` (by command) or `replaced` (by another key).
-    ActivationCancelled { role: Role, since: Timestamp, why: &'static str },
+    ActivationCancelled {
+        role: Role,
+        since: Timestamp,
+        why: &'static str,
+    },
     /// A pending activation lasted too long and is no longer retried.
-    ActivationFailed { role: Role, since: Timestamp, code: FailureCode, message: String },
+    ActivationFailed {
+        role: Role,
+        since: Timestamp,
+        code: FailureCode,
+        message: String,
+    },
     /// The reserve key would be of no use if it took over now.
-    ReserveUnusable { key: String, why: String, message: String },
+    ReserveUnusable {
+        key: String,
+        why: String,
+        message: String,
+    },
     /// And is good again.
-    ReserveUsable { key: String },
+    ReserveUsable {
+        key: String,
+    },
     /// The databases are old.
-    DatabasesOutdated { since: Timestamp, days: u64, critical: bool },
+    DatabasesOutdated {
+        since: Timestamp,
+        days: u64,
+        critical: bool,
+    },
     /// The wall clock is not obeyed: it shows `wall`, and the SVM goes by `used`.
-    ClockSuspect { wall: Timestamp, used: Timestamp, stands: &'static str },
+    ClockSuspect {
+        wall: Timestamp,
+        used: Timestamp,
+        stands: &'static str,
+    },
     /// The wall clock is obeyed again.
-    ClockTrusted { used: Timestamp },
+    ClockTrusted {
+        used: Timestamp,
+    },
     /// Root had the SVM go by the wall clock.
-    ClockReset { from: Timestamp, to: Timestamp },
+    ClockReset {
+        from: Timestamp,
+        to: Timestamp,
+    },
 }
 
 /// Events of one type that were dropped for one reason.

@@ -15,7 +15,6 @@ use uuid::Uuid;
 pub struct Origin {
     /// `urn:svm:` and the SVM's id.
     pub source: String,
-    /// The machine's name.
     pub hostname: String,
     /// Name of the protection product, for people.
     pub product_name: String,
@@ -93,7 +92,6 @@ pub struct Renderer<'a> {
     pub origin: &'a Origin,
     /// When the event is emitted.
     pub time: Timestamp,
-    /// What holds afterwards.
     pub view: &'a View,
     /// And of which key.
     pub snapshot: &'a Snapshot,

@@ -31,7 +31,6 @@ pub enum Label {
     Locked,
     /// A private key of another kind, such as `OPENSSH PRIVATE KEY`.
     OtherPrivateKey,
-    /// Anything else.
     Other,
 }
 

@@ -52,9 +52,7 @@ pub enum RemovalCause {
 /// The old and the new value of a parameter, as the claims have them; `null` where absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Before.
     pub old: serde_json::Value,
-    /// Now.
     pub new: serde_json::Value,
 }
 

@@ -58,7 +58,6 @@ pub enum Permit {
     Full,
     /// As much as the vendor's trickle allows.
     Limited,
-    /// Not at all.
     Stopped,
 }
 
@@ -77,7 +76,6 @@ impl Permit {
 /// Ordered by how much it allows, so that the tighter of two is their minimum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Allowance {
-    /// Nothing.
     #[default]
     Stop,
     /// So many runs or look-ups per unit; 1 or more.

@@ -32,7 +32,6 @@ pub enum RefusalCode {
 }
 
 impl RefusalCode {
-    /// All codes.
     pub const ALL: [Self; 11] = [
         Self::BadSignature,
         Self::UntrustedSigner,
@@ -73,7 +72,6 @@ impl RefusalCode {
 /// What a person can do about a refusal by a command. Its words are those of the program that has the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WayOut {
-    /// Remove this key.
     RemoveKey(KeyId),
     /// See which keys are held.
     ListKeys,

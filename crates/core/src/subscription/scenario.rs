@@ -28,7 +28,6 @@ pub struct Scenario {
     pub name: Option<String>,
     /// The version of the protection product.
     pub product_version: Version,
-    /// The first instant.
     #[serde(deserialize_with = "instant::deserialize")]
     pub start: Timestamp,
     /// The last instant; it counts.

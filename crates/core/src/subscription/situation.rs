@@ -15,7 +15,6 @@ use jiff::Timestamp;
 pub struct KeyFacts {
     /// Subscription or commercial.
     pub kind: KeyKind,
-    /// The provider's word.
     pub state: VendorState,
     /// From when that counts.
     pub state_since: Option<Timestamp>,
@@ -32,15 +31,12 @@ pub struct KeyFacts {
 /// Where a subscription stands at an instant, as far as advice depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Situation {
-    /// The instant.
     pub now: Timestamp,
-    /// The phase.
     pub phase: Phase,
     /// Why, in grace and restricted.
     pub cause: Option<Cause>,
     /// What started the grace period of a key that has lapsed.
     pub lapse_cause: Option<Cause>,
-    /// The active key.
     pub key: Option<KeyFacts>,
     /// The end that an active key is known to come to.
     pub known_end: Option<KnownEnd>,
@@ -88,7 +84,6 @@ pub enum Remedy {
 }
 
 impl Remedy {
-    /// All of them.
     pub const ALL: [Self; 15] = [
         Self::Activate,
         Self::AwaitActivation,

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 pub enum LapsePromotion {
     /// It is on, and was never seen off.
     Always,
-    /// It is off.
     Off,
     /// It was switched on then.
     Since(Timestamp),

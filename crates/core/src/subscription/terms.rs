@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VendorState {
-    /// Runs.
     #[default]
     Active,
     /// Interrupted; grace counts from here.
@@ -77,7 +76,6 @@ pub enum Channel {
     Website,
     /// The customer's account in the manufacturer's portal.
     Portal,
-    /// An internet provider.
     Isp,
     /// A partner company, such as a telephone operator.
     Partner,
@@ -115,7 +113,6 @@ pub struct Order {
 /// A subscription as its provider states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// The vendor's word.
     pub state: VendorState,
     /// From when it counts; before that the key is as if active.
     pub state_since: Option<Timestamp>,
@@ -153,7 +150,6 @@ pub enum Terms {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Vendor {
-    /// The company's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// URL of a page for customers with a problem.

@@ -67,7 +67,6 @@ impl Report {
         Self { json, text, ..Self::default() }
     }
 
-    /// Prints the facts.
     pub(super) fn print(&self, as_json: bool, to: &mut impl io::Write) -> io::Result<()> {
         if self.json.is_empty() {
             // `serve` printed everything before.

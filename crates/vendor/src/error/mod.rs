@@ -66,7 +66,6 @@ pub enum VendorError {
         "the signing key {kid} is not one of the ledger's signers: `svm-vendor keygen --signing-key PATH` adds it"
     )]
     UnknownSigner { kid: String },
-    /// A signer's file.
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(
