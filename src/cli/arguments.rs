@@ -1,7 +1,9 @@
 //! The arguments of `svm-agent`.
 
+use super::help;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use svm_core::command_line::whole;
 use svm_core::subscription::{Channel, Resource};
 
 /// The command line of the agent.
@@ -9,121 +11,143 @@ use svm_core::subscription::{Channel, Resource};
 #[command(
     name = "svm-agent",
     version,
-    about = "Keeps a security virtual machine and its console in step with its subscription"
+    about = "Tracks the subscription of a security virtual machine (SVM) and enforces it",
+    long_about = "Tracks the subscription of a security virtual machine (SVM) and its keys. After the \
+                  grace period it stops database updates and the use of KSN, never protection. It \
+                  reports each change to the configured destinations.",
+    after_help = "svm-agent --help shows examples and exit codes.",
+    after_long_help = help::program(),
+    max_term_width = 80
 )]
 pub struct Cli {
-    /// Read these settings instead of the installed ones; may be given several times, later ones win
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Read this settings file instead of the installed ones; may be given several times, later files win
+    #[arg(long, global = true, value_name = "FILE", help_heading = ALL_COMMANDS)]
     pub(super) config: Vec<PathBuf>,
-    /// Print JSON, errors included
-    #[arg(long, global = true)]
+    /// Print JSON, also for errors
+    #[arg(long, global = true, help_heading = ALL_COMMANDS)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
+const ALL_COMMANDS: &str = "Options of all commands";
+
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Run the agent (the service does this)
+    /// Run the agent; svm-agent.service does this
     Run,
-    /// Show where the subscription stands
+    /// Show the subscription, what is stopped, and what to do
+    #[command(after_long_help = help::STATUS)]
     Status {
-        /// Say what it means and what to do
+        /// Explain what each line means and what to do
         #[arg(long)]
         explain: bool,
     },
-    /// Activate with a code
+    /// Activate this SVM with an activation code
+    #[command(after_long_help = help::ACTIVATE)]
     Activate {
-        /// The code, or - to read it from standard input, where no other user sees it
+        /// The activation code; - reads it from standard input, so that no other user sees it in the process list
         #[arg(required_unless_present = "cancel")]
         code: Option<String>,
-        /// Add its commercial key as the reserve key
+        /// Add the commercial key of this code as the reserve key
         #[arg(long)]
         reserve: bool,
-        /// Wait for it also where the vendor has no document for the code yet
+        /// Keep trying if the provider has not published a document for this code yet
         #[arg(long)]
         until_published: bool,
-        /// Drop the activation that is pending; with --reserve that of the reserve key alone
+        /// Cancel the pending activation; with --reserve only that of the reserve key
         #[arg(long, conflicts_with_all = ["code", "until_published"])]
         cancel: bool,
     },
-    /// Add, remove and list keys
+    /// List, add and remove keys
     Key {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Look for a new revision at the vendor now
+    /// Check now whether the provider published a new revision
     Refresh,
-    /// Say whether a resource may be used now: exit code 0 if so, 75 if not
+    /// Say whether a resource may be used now (exit code 0) or not (75)
+    #[command(after_long_help = help::PERMIT)]
     Permit {
-        /// database-updates or ksn
+        /// What is to be used
         #[arg(value_parser = ["database-updates", "ksn"])]
         resource: String,
-        /// Spend one run of a limited permit; refused where the agent cannot count it
+        /// Count one run of a limited permit
+        ///
+        /// For scripts that are about to use the resource. If the permit is limited to a rate, it is spent after this run
+        /// until the next one is allowed. The answer is "refused" if the agent cannot count the run.
         #[arg(long)]
         take: bool,
-        /// The unit that asks, which is started once when its permit returns
+        /// With --take: the unit that asks; the agent starts it once when its permit returns
         #[arg(long, value_name = "UNIT", requires = "take")]
         unit: Option<String>,
     },
-    /// Have units ask for their permit at each start
+    /// Make services start only with a permit
     Gate {
         #[command(subcommand)]
         command: GateCommand,
     },
-    /// Show what happened
+    /// Show the events of this SVM, and what was not sent
     Events {
         #[command(subcommand)]
         command: EventsCommand,
     },
-    /// Play a scenario, or without one foretell what this SVM's own subscription will do
+    /// Show what the coming time changes, or play a scenario
+    #[command(after_long_help = help::SIMULATE)]
     Simulate {
-        /// A scenario; - reads it from standard input
+        /// A scenario file; - reads standard input [default: the subscription of this SVM]
         file: Option<PathBuf>,
-        /// Foretell until this instant
+        /// Look ahead until this day or instant, such as 2027-01-01 or 2027-01-01T12:00:00Z [default: a year]
         #[arg(long, value_name = "INSTANT", conflicts_with = "file")]
         until: Option<String>,
-        /// With a scenario: a table for people instead of JSON lines
+        /// With a scenario: print a table instead of JSON lines
         #[arg(long, requires = "file")]
         table: bool,
     },
-    /// The time that is gone by, and how this machine's clock stands to it
+    /// Show the time that the agent trusts, or reset it
     Clock {
         #[command(subcommand)]
         command: ClockCommand,
     },
-    /// Say how to stop or renew the subscription: whom to turn to, with a letter that is ready
+    /// Say how to renew or stop the subscription, with a letter
+    #[command(after_long_help = help::RENEWAL)]
     Renewal(RenewalArguments),
-    /// Database updates: how they are, and run one now
+    /// Show or start database updates
     Updates {
         #[command(subcommand)]
         command: UpdatesCommand,
     },
-    /// Tell how many devices this SVM protects
+    /// Set how many devices this SVM protects
+    #[command(after_long_help = help::DEVICES)]
     Devices {
         #[command(subcommand)]
         command: DevicesCommand,
     },
     /// Send the whole status to all destinations now
     Report,
-    /// Look at everything that this SVM needs, say what is wrong and what to do; changes nothing
+    /// Find out what does not work and what to do; changes nothing
+    #[command(after_long_help = help::DOCTOR)]
     Doctor,
-    /// Write what support needs to know into one archive, without secrets
+    /// Write what support needs into one archive, without secrets
+    #[command(after_long_help = help::SUPPORT_BUNDLE)]
     SupportBundle {
         /// The archive [default: svm-agent-support-HOST-TIME.tar.zst in this folder]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Answer as a plug-in of Nagios or Icinga does
+    /// Answer as a plug-in for Nagios or Icinga
+    #[command(after_long_help = help::check())]
     Check(CheckArguments),
-    /// Show this SVM's id, or give it up before an image is made
+    /// Show or remove the id of this SVM
     Identity {
         #[command(subcommand)]
         command: IdentityCommand,
     },
-    /// Have the agent read its settings again; where they are wrong, it keeps the old ones
+    /// Make the agent read its settings again
+    ///
+    /// If the new settings are not valid, the agent keeps the old ones.
     Reload {
-        /// Say only what is wrong: what changed stands in the agent's log
+        /// Print only errors; the log says what changed
         #[arg(short, long, conflicts_with = "json")]
         quiet: bool,
     },
@@ -137,51 +161,57 @@ pub(super) enum Command {
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
     /// Add a key from a document, without a network
+    #[command(after_long_help = help::KEY_ADD)]
     Add {
-        /// The document; - reads it from standard input
+        /// The document that the provider sent; - reads standard input
         file: PathBuf,
         /// Add a commercial key as the reserve key
         #[arg(long)]
         reserve: bool,
     },
     /// Remove a key
+    #[command(after_long_help = help::KEY_REMOVE)]
     Remove {
-        /// Its name, as `key list` shows it
+        /// The name of the key, as key list shows it
         #[arg(allow_hyphen_values = true)]
         key: String,
     },
-    /// List the keys that are held
+    /// List the keys of this SVM
     List,
 }
 
 #[derive(Subcommand)]
 pub(super) enum GateCommand {
-    /// Gate a service: it runs only with a permit, and the agent may stop and start it
+    /// Gate a service: it starts only with a permit
+    ///
+    /// The agent stops the service when its permit ends, and starts it again when the permit returns.
+    #[command(after_long_help = help::GATE_INSTALL)]
     Install {
         /// The service, such as kesl-update.service
         unit: String,
-        /// It uses KSN: cut it off from everything but this machine, where the gateway is
+        /// The service uses KSN: let it connect only to this machine, where the KSN gateway listens
         #[arg(long)]
         ksn: bool,
-        /// The permit that it needs [default: database-updates; with --ksn: ksn]
+        /// The permit that the service needs [default: database-updates; with --ksn: ksn]
         #[arg(long, value_enum)]
         resource: Option<ResourceName>,
-        /// With --ksn, of a service that does not run now: it takes no connections from elsewhere
+        /// With --ksn, if the service does not run now: it accepts no connections from other machines
         #[arg(long, requires = "ksn")]
         not_listening: bool,
     },
-    /// Take a gate away
+    /// Remove the gate of a service
+    #[command(after_long_help = help::GATE_REMOVE)]
     Remove {
         /// The service
         #[arg(required_unless_present = "all")]
         unit: Option<String>,
-        /// All gates, as before the package is removed
+        /// Remove all gates; the removal of the package does this
         #[arg(long, conflicts_with = "unit")]
         all: bool,
     },
-    /// Install again the gates that an older svm-agent installed, as an upgrade of the package does
+    /// Install the gates of an older svm-agent again; an upgrade of the package does this
     Renew,
-    /// List the gates, and whether they are in force
+    /// List the gates, and whether each is in force
     List,
 }
 
@@ -202,34 +232,36 @@ impl From<ResourceName> for Resource {
 
 #[derive(Subcommand)]
 pub(super) enum EventsCommand {
-    /// The newest events, newest last
+    /// List the newest events, newest last
+    #[command(after_long_help = help::EVENTS_LIST)]
     List {
-        /// So many
-        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        /// How many events
+        #[arg(long, default_value_t = 50, value_parser = whole::<u16>(1..=1000))]
         limit: u16,
-        /// Only those of at least this severity
+        /// Only events of this severity or a higher one
         #[arg(long, value_enum, default_value_t = SeverityName::Info)]
         severity: SeverityName,
-        /// Only those that a destination has not taken yet
+        /// Only events that wait for a destination
         #[arg(long)]
         waiting: bool,
-        /// Only those that a destination refused
+        /// Only events that a destination refused
         #[arg(long)]
         quarantined: bool,
     },
-    /// The newest events, and each new one as it happens, until interrupted
+    /// List the newest events, and each new one until interrupted
     Tail,
-    /// One event, with all that is known of it
+    /// Show one event with all its data
     Show {
-        /// Its id, as `events list --json` and the log show it
+        /// The id of the event: events list --json and the log have it
         id: String,
     },
-    /// Send what a destination refused once more, under a new number
+    /// Send refused events again
+    #[command(after_long_help = help::EVENTS_RETRY)]
     Retry {
         /// The id of one event
         #[arg(required_unless_present = "all")]
         id: Option<String>,
-        /// All that is in quarantine
+        /// All refused events
         #[arg(long, conflicts_with = "id")]
         all: bool,
     },
@@ -245,120 +277,117 @@ pub(super) enum SeverityName {
 
 #[derive(Subcommand)]
 pub(super) enum DevicesCommand {
-    /// Set the number
+    /// Set the number of protected devices
+    #[command(after_long_help = help::DEVICES)]
     Set {
-        /// So many
+        /// How many devices
+        #[arg(value_parser = whole::<u64>(0..=u64::MAX))]
         count: u64,
     },
 }
 
 #[derive(Subcommand)]
 pub(super) enum ClockCommand {
-    /// Show both, and why they differ
+    /// Show the trusted time, and how the system clock compares
     Show,
-    /// Go by this machine's clock, whatever is held against it: for root, once it is right
+    /// Trust the system clock as it is now; only root may, after setting it right
     Reset,
 }
 
 #[derive(Subcommand)]
 pub(super) enum UpdatesCommand {
-    /// When the next one is due, and how the last ones ended
+    /// Show the schedule, the last updates and the age of the databases
     Status,
-    /// Start one now, without waiting for its time
+    /// Start an update now
     Run,
 }
 
 #[derive(Subcommand)]
 pub(super) enum IdentityCommand {
-    /// The id, to what it is bound, and whether this is still that machine
+    /// Show the id, what it is bound to, and whether this is still that machine
     Show,
-    /// Give the id up: the next start takes a new one; the agent must be stopped
+    /// Remove the id: the next start takes a new one. Stop the agent first
+    #[command(after_long_help = help::IDENTITY_RESET)]
     Reset {
-        /// Forget the keys as well, and everything else that the agent keeps
+        /// Remove the keys too, and everything else that the agent stored
         #[arg(long)]
         forget_keys: bool,
     },
-    /// Read what names this machine and leave digests of it for the agent (systemd does this before each start)
+    /// Write digests of the machine's identifiers for the agent; systemd does this before each start
     #[command(hide = true)]
     HandOver,
 }
 
 #[derive(Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Read and check the settings as the service would, and whether each destination can be reached
+    /// Check the settings as the service does, and whether each destination answers
+    #[command(after_long_help = help::CONFIG_CHECK)]
     Check {
-        /// Do not connect to anything
+        /// Do not connect to anything, and do not ask systemd
         #[arg(long)]
         offline: bool,
     },
-    /// Every key with its value, and the file and line where it is said
+    /// Show each key with its value, and the file and line that set it
     Show {
-        /// Only what differs from the defaults
+        /// Only keys that differ from the defaults
         #[arg(long)]
         changed: bool,
     },
-    /// The form of the settings as JSON Schema
+    /// Print the JSON Schema of the settings
     Schema,
 }
 
-impl Command {
-    /// Whether it can answer in JSON: the daemon has a log, and the host of a plug-in expects its own form.
-    pub(super) fn has_json(&self) -> bool {
-        !matches!(self, Self::Run | Self::Check(_) | Self::Identity { command: IdentityCommand::HandOver })
-    }
-}
-
-/// What is asked for. Ranges are texts: a wrong one is UNKNOWN, not a wrong use of a program.
+/// The options of `check`. Ranges are texts: a wrong one is UNKNOWN, not wrong usage of a program.
 #[derive(Args)]
 pub(super) struct CheckArguments {
-    /// Warn by the days left to the known end or of the grace period; 7: alerts below 7
+    /// WARNING by the days left to the end, or to the end of the grace period
     #[arg(short, long, value_name = "RANGE", default_value = "7:", allow_hyphen_values = true)]
     pub(super) warning: String,
-    /// The same, critical
+    /// CRITICAL by the same days
     #[arg(short, long, value_name = "RANGE", default_value = "1:", allow_hyphen_values = true)]
     pub(super) critical: String,
-    /// Warn by the number of events that wait for a destination
+    /// WARNING by the number of events that wait for a destination
     #[arg(long, value_name = "RANGE", default_value = "1000", allow_hyphen_values = true)]
     pub(super) backlog_warning: String,
-    /// The same, critical
+    /// CRITICAL by the same number
     #[arg(long, value_name = "RANGE", default_value = "10000", allow_hyphen_values = true)]
     pub(super) backlog_critical: String,
-    /// Warn by the age of the databases in days [default: as the agent's settings say]
+    /// WARNING by the age of the databases in days [default: the agent's settings]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     pub(super) age_warning: Option<String>,
-    /// The same, critical
+    /// CRITICAL by the same age [default: the agent's settings]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     pub(super) age_critical: Option<String>,
-    /// Look at this alone; may be given several times
+    /// Check only this part; may be given several times
     #[arg(long, value_enum, value_name = "PART")]
     pub(super) only: Vec<CheckPart>,
-    /// UNKNOWN after so many seconds
-    #[arg(short, long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    /// UNKNOWN if the agent gives no answer within this time
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 10, value_parser = whole::<u64>(1..=600))]
     pub(super) timeout: u64,
 }
 
-/// What is looked at.
+/// A part of the status that `check` can be limited to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(super) enum CheckPart {
-    /// The device status, permits, clock and store.
+    /// Device status, permits, clock and database of the agent.
     Status,
-    /// The days left.
+    /// Phase of the subscription, and the days left.
     Subscription,
-    /// Destinations and what waits for them.
+    /// Destinations, and the events that wait for them.
     Delivery,
-    /// How old the databases are.
+    /// Age of the databases.
     Databases,
 }
 
 #[derive(Args)]
 pub(super) struct RenewalArguments {
-    /// The number of the order, as its confirmation has it [default: that of the key that is held]
+    /// The order number from its confirmation [default: the order of the active key]
     #[arg(long, value_name = "NUMBER")]
     pub(super) order: Option<String>,
-    /// Where it was bought [default: as the key that is held says]
+    /// Where it was bought [default: the channel of the active key]
     #[arg(long, value_enum)]
     pub(super) channel: Option<ChannelName>,
-    /// The language of the answer and the letter [default: that of the locale]
+    /// The language of the answer and the letter [default: the locale's]
     #[arg(long, value_enum)]
     pub(super) lang: Option<LangName>,
 }

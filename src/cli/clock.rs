@@ -21,17 +21,19 @@ pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Re
         return Ok(out.value(&value)?);
     }
     let status: ClockStatus = typed(value)?;
-    let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
-    row("Time", instant(status.time))?;
-    row("Clock shows", format!("{}, {}", instant(status.wall), suspicion(&status)))?;
-    let proven = status.proven_at.map_or_else(|| "not since boot".to_owned(), instant);
-    row("Vendor's word", format!("{proven}, by the clock of its host"))?;
-    let floor = status.floor.map_or_else(|| "no document was taken yet".to_owned(), instant);
-    row("Not before", format!("{floor}, when the newest document was signed"))?;
+    let mut row = |name: &str, text: String| out.row(name, &text);
+    row("Trusted time", instant(status.time))?;
+    row("System clock", format!("{}, {}", instant(status.wall), suspicion(&status)))?;
+    let proven = status.proven_at.map_or_else(|| "no answer since the last boot".to_owned(), instant);
+    row("Provider", format!("{proven} (the clock of its server)"))?;
+    let floor = status.floor.map_or_else(|| "no limit: there is no document yet".to_owned(), |at| {
+        format!("{} (the newest document was signed then)", instant(at))
+    });
+    row("Not before", floor)?;
     if status.suspicion.is_some() {
-        out.line(WAY_OUT)?;
+        out.wrapped("", WAY_OUT)?;
     }
     Ok(())
 }
 
-const WAY_OUT: &str = "Set the clock right (timedatectl): it is gone by again at once. If it is right as it is: sudo svm-agent clock reset";
+const WAY_OUT: &str = "Correct the system clock with timedatectl; the agent then trusts it at once. If the clock is correct as it is, run: sudo svm-agent clock reset";

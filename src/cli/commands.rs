@@ -3,7 +3,7 @@
 use super::arguments::{Cli, Command, DevicesCommand, IdentityCommand, KeyCommand};
 use super::client::{typed, wait};
 use super::error::{CliError, WRONG_SETTINGS};
-use super::format::happened;
+use super::format::{happened, instant};
 use super::output::Out;
 use super::reach::AgentEndpoint;
 use super::show;
@@ -92,10 +92,10 @@ async fn serve(
     Ok(daemon::run(settings, Clock::system(), reread, ready, reload, stop).await?)
 }
 
-/// So long a unit that starts waits for an agent that hangs.
+/// How long a unit that starts waits for an agent that hangs.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// So long a permit that is read from its file waits to hear whether its runs are spent.
+/// How long `permit` waits for the agent to say whether the runs of a limited permit are spent.
 const SPENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the agent says of a permit; with `take` one run is spent. A file that allows is asked for with it: what is
@@ -122,7 +122,7 @@ fn ask_permit(
     })?;
     let Some(asked) = asked else {
         let mut decision = of_file();
-        decision.refuse("ended by SIGTERM before the agent answered".to_owned());
+        decision.refuse("the command was ended by SIGTERM before the agent answered".to_owned());
         return Ok(decision);
     };
     // What the agent itself refuses, it remembers. One that stops or cannot keep anything is as good as away.
@@ -135,27 +135,27 @@ fn ask_permit(
         (Ok(answer), _) => decision = answer,
         (Err(error), Some(permit)) if permit.when_agent_is_down == WhenDown::Stopped => {
             decision
-                .refuse(format!("permits count only while the agent answers (when_agent_is_down): {error}"));
+                .refuse(format!("a permit counts only while the agent answers (enforcement.when_agent_is_down): {error}"));
         }
         (Err(error), Some(permit)) if permit.verdict == Permit::Limited => {
-            decision.refuse(format!("the permit is limited, and nobody can count this run: {error}"));
+            decision.refuse(format!("the permit is limited to a rate, and the agent cannot count this run: {error}"));
         }
         (Err(_), _) => {}
     }
     let unit = take.and_then(|take| take.get("unit")).and_then(Value::as_str);
     if let Some(unit) = unit.filter(|_| !decision.allowed && !refused_there) {
-        // Where that fails, the unit comes at its own next time.
+        // If that fails, the unit starts at its own next time.
         start_notes::note(dir, unit).ok();
     }
     Ok(decision)
 }
 
 fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<u8, CliError> {
-    // A permit is read without the agent and whatever its settings are worth.
+    // A permit is read without the agent, even if the settings are not valid.
     let runtime_dir = cli.reach()?.runtime_dir;
     let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);
     let resource =
-        resource.ok_or_else(|| CliError::given("unknown_resource", "there are database-updates and ksn"))?;
+        resource.ok_or_else(|| CliError::given("unknown_resource", "unknown resource; there are database-updates and ksn"))?;
     let of_file = || permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
     let mut decision = of_file();
     let counts_only_with_agent =
@@ -165,7 +165,7 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     }
     let limited = decision.permit.as_ref().is_some_and(|permit| permit.verdict == Permit::Limited);
     if take.is_none() && decision.allowed && limited && decision.spent_until.is_none() {
-        // Only the agent counts runs. Where it does not answer, this is left out.
+        // Only the agent counts runs. If it does not answer, this is left out.
         let path = format!("v1/permits/{}", resource.file_name());
         let asked =
             ask_within::<Decision>(&runtime_dir, SocketKind::Query, Method::GET, &path, None, SPENT_TIMEOUT);
@@ -175,10 +175,11 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
         out.value(&decision)?;
     } else {
         let verdict = if decision.allowed { "allowed" } else { "refused" };
-        let until = decision.until.map(|until| format!(", until {until}")).unwrap_or_default();
+        let until = decision.until.map(|until| format!(", until {}", instant(until))).unwrap_or_default();
         let spent = decision.spent_until.filter(|_| decision.allowed);
-        let spent = spent.map(|next| format!("; spent until {next}: --take is refused until then"));
-        out.line(format!("{name}: {verdict}: {}{until}{}", decision.why, spent.unwrap_or_default()))?;
+        let spent = spent.map(|next| format!("; spent until {}: --take is refused until then", instant(next)));
+        let spent = spent.unwrap_or_default();
+        out.wrapped("", &format!("{name}: {verdict}: {}{until}{spent}", decision.why))?;
     }
     Ok(if decision.allowed { 0 } else { REFUSED })
 }
@@ -219,7 +220,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             if out.json() {
                 out.value(&value)?;
             } else {
-                out.line(format!("{count} devices are protected here"))?;
+                out.line(format!("This SVM protects {count} {}.", if *count == 1 { "device" } else { "devices" }))?;
                 happened(&value, out)?;
             }
         }
@@ -228,7 +229,7 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             if out.json() {
                 out.value(&value)?;
             } else {
-                out.line("the whole status is on its way to each destination")?;
+                out.line("The status will be sent to each destination now.")?;
             }
         }
         Command::Refresh => {
@@ -238,9 +239,9 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             } else {
                 let taken = value.get("outcome").and_then(Value::as_str) == Some("taken");
                 out.line(if taken {
-                    "a new revision was published and is in force"
+                    "The provider published a new revision. It is in force now."
                 } else {
-                    "nothing new is published"
+                    "The provider published nothing new."
                 })?;
             }
         }

@@ -1,5 +1,5 @@
-//! `svm-agent config` and `reload`: whether the settings are right, what they come to and where that is said, and having
-//! them taken over.
+//! `svm-agent config` and `reload`: whether the settings are valid, what they are and where they are set, and having the
+//! agent read them again.
 
 use super::arguments::{Cli, ConfigCommand};
 use super::client::{typed, wait};
@@ -41,7 +41,7 @@ pub(super) fn run(cli: &Cli, command: &ConfigCommand, out: &mut Out) -> Result<u
     }
 }
 
-/// Every key with its value, and where that is said.
+/// Every key with its value, and the place that sets it.
 fn show(settings: &Settings, changed: bool, out: &mut Out) -> Result<u8, CliError> {
     let keys = || settings.shown.iter().filter(|(_, value)| !changed || value.from != DEFAULT);
     if out.json() {
@@ -50,19 +50,23 @@ fn show(settings: &Settings, changed: bool, out: &mut Out) -> Result<u8, CliErro
         out.value(&all)?;
         return Ok(0);
     }
-    let width = keys().map(|(key, value)| key.len() + value.value.chars().count()).max().unwrap_or(0).min(60);
+    let width = keys().map(|(key, value)| key.len() + value.value.chars().count());
+    let width = width.filter(|width| *width <= 50).max().unwrap_or(0);
     for (key, value) in keys() {
         let setting = format!("{key} = {}", value.value);
-        out.line(format!("{setting:<0$}  # {1}", width + 3, value.from))?;
+        out.two_parts(&format!("{setting:<0$}", width + 3), &format!("  # {}", value.from))?;
+    }
+    if keys().next().is_none() {
+        out.line("# Every key has its default.")?;
     }
     Ok(0)
 }
 
-/// Has the agent read its settings again. What is wrong with them is found here already: it is the same code.
+/// Has the agent read its settings again. This program finds most mistakes first: it runs the same code.
 pub(super) fn reload(cli: &Cli, quiet: bool, out: &mut Out) -> Result<u8, CliError> {
     let settings = cli.settings().map_err(|error| {
         CliError::NotReloaded(format!(
-            "the settings are wrong, and the agent keeps those that it has:\n{error}"
+            "the settings are not valid, and the agent keeps the ones that it has:\n{error}"
         ))
     })?;
     wait(ask_to_reload(&settings.runtime_dir, quiet, out))??;
@@ -84,7 +88,7 @@ async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), Cli
     let Reloaded { changes, at_restart } = typed(value)?;
     if changes.is_empty() {
         out.line(
-            "the settings say what they said; every destination is tried and every permit carried out anew",
+            "No setting changed. The agent tries every destination again now, and enforces every permit anew.",
         )?;
     }
     for change in changes {
@@ -96,7 +100,7 @@ async fn ask_to_reload(dir: &Path, quiet: bool, out: &mut Out) -> Result<(), Cli
     Ok(())
 }
 
-/// Whether the unit of the schedule is there and asks its permit, where a systemd runs.
+/// Whether the unit of the schedule exists and asks for its permit, if systemd runs here.
 async fn units_can_work(settings: &Settings) -> Result<(), SettingsError> {
     let unit = &settings.updates.unit;
     let booted = files::is_there(Path::new("/run/systemd/system"));
@@ -121,7 +125,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
             remarks.extend(loaded.problems.iter().map(|p| svm_core::error_chain::Chain(p).to_string()));
             if loaded.store.is_empty() {
                 remarks.push(format!(
-                    "no vendor is trusted: put its public key into {}",
+                    "no provider is trusted: put the public key of yours into {}",
                     settings.trust_dir.display()
                 ));
             }
@@ -132,7 +136,7 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
     remarks.extend(settings.unreadable());
     remarks.extend(settings.unencrypted());
     if settings.destinations.is_empty() {
-        remarks.push("no destination is configured: this SVM reports to no console".to_owned());
+        remarks.push("no destination is configured, so no console sees this SVM; add [destinations.console]".to_owned());
     }
     if let Some(gateway) = &settings.gateway
         && !files::is_there(&settings.runtime_dir.join(SocketKind::Query.file_name()))
@@ -145,28 +149,26 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
         remarks.extend(settings.actions.keys().filter_map(|name| {
             let program = action_program(name);
             (!files::is_there(&program))
-                .then(|| format!("`actions.{name}`: there is no {}", program.display()))
+                .then(|| format!("`actions.{name}`: {} does not exist; put the program there", program.display()))
         }));
         let mut probes = tokio::task::JoinSet::new();
         for (name, destination) in settings.destinations {
             probes.spawn(async move {
-                let remarks_found = probe(&destination).await;
-                remarks_found
+                let answered = probe(&destination).await;
+                answered
                     .err()
                     .map(|problem| format!("destination {name} ({}): {problem}", destination.address()))
             });
         }
-        let mut remarks_found = probes.join_all().await;
-        remarks_found.sort();
-        remarks.extend(remarks_found.into_iter().flatten());
+        let mut problems = probes.join_all().await;
+        problems.sort();
+        remarks.extend(problems.into_iter().flatten());
     }
     if out.json() {
         out.value(&json!({"ok": true, "remarks": remarks}))?;
     } else {
-        out.line("the settings are good")?;
-        for remark in remarks {
-            out.line(format!("but: {remark}"))?;
-        }
+        out.line("The settings are valid.")?;
+        remarks.iter().for_each(|remark| out.warning(remark));
     }
     Ok(0)
 }

@@ -1,4 +1,4 @@
-//! `svm-agent doctor`: shows what was found, by part, what is wrong with what to do, and a summary last.
+//! `svm-agent doctor`: shows what was found, by part: each problem with what to do, and a summary last.
 
 use super::arguments::Cli;
 use super::error::CliError;
@@ -8,7 +8,7 @@ use crate::config::{Settings, installed_files};
 use crate::doctor::{Area, Finding, Grade, examine};
 use serde_json::json;
 
-/// Exit codes: 0 where all is well.
+/// Exit codes: 0 if there is no problem.
 const WARNINGS: u8 = 4;
 const FAILURES: u8 = 5;
 
@@ -41,9 +41,9 @@ pub(super) fn run(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
     let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let paint = paint(worst);
     let text = match (failures, warnings) {
-        (0, 0) => format!("all is well: {}, {}", many(found.len(), "look"), many(count(Grade::Note), "note")),
+        (0, 0) => format!("No problems: {}, {}.", many(count(Grade::Ok), "check"), many(count(Grade::Note), "note")),
         _ => format!(
-            "{}, {}, {}, {} ok",
+            "{}, {}, {}, {} ok.",
             many(failures, "failure"),
             many(warnings, "warning"),
             many(count(Grade::Note), "note"),
@@ -80,7 +80,7 @@ fn paint(grade: Grade) -> Paint {
     }
 }
 
-/// One line a finding, and one for what to do.
+/// A finding, and below it what to do.
 fn show(out: &mut Out, finding: &Finding) -> std::io::Result<()> {
     let word = match finding.grade {
         Grade::Ok => "ok",
@@ -88,10 +88,10 @@ fn show(out: &mut Out, finding: &Finding) -> std::io::Result<()> {
         Grade::Warning => "WARNING",
         Grade::Failure => "FAILURE",
     };
-    let text = format!("{word:<8} {}: {}", finding.about, finding.found);
-    out.painted(paint(finding.grade), "  ", &text)?;
+    let text = format!("{}: {}", finding.about, finding.found);
+    out.marked(paint(finding.grade), word, &text)?;
     match &finding.remedy {
-        Some(remedy) => out.line(format!("           do: {remedy}")),
+        Some(remedy) => out.wrapped("           To do: ", remedy),
         None => Ok(()),
     }
 }

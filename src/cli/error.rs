@@ -6,19 +6,19 @@ use svm_core::settings::SettingsError;
 /// The exit code of wrong settings, `EX_CONFIG` of `sysexits.h(3head)`; `svm-agent.service` is not started again on it.
 pub(super) const WRONG_SETTINGS: u8 = 78;
 
-/// The exit code where the answer cannot be written, `EX_IOERR` of `sysexits.h(3head)`.
+/// The exit code if the answer cannot be written, `EX_IOERR` of `sysexits.h(3head)`.
 pub(super) const CANNOT_WRITE: u8 = 74;
 
 /// Why a command failed; says which exit code the program ends with.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Wrong settings: 78, on which systemd does not loop.
-    #[error("the settings are wrong:\n{0}")]
+    /// Settings that are not valid: 78, after which systemd does not start the service again.
+    #[error("the settings are not valid:\n{0}")]
     Settings(#[from] SettingsError),
-    /// Wrong settings, by the agent's word, which keeps its old ones.
+    /// Settings that are not valid at a reload; the agent keeps its old ones.
     #[error("{0}")]
     NotReloaded(String),
-    /// The agent refused, or is not there.
+    /// The agent refused, or cannot be reached.
     #[error(transparent)]
     Ask(#[from] AskError),
     /// The daemon cannot work.

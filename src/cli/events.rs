@@ -1,4 +1,4 @@
-//! `svm-agent events`: what happened here, and where each event is on its way.
+//! `svm-agent events`: the events of this SVM, and where each was sent.
 
 use super::arguments::EventsCommand;
 use super::client::typed;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// So often `tail` looks for something new.
+/// How often `tail` asks for new events.
 const TAIL_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Deserialize)]
@@ -28,13 +28,20 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
             let severity = *severity as u8;
             let query =
                 format!("limit={limit}&severity={severity}&waiting={waiting}&quarantined={quarantined}");
-            list(dir, &query, out).await?;
+            let newest = list(dir, &query, true, out).await?;
+            if newest == 0 && !out.json() {
+                out.line(match (waiting, quarantined) {
+                    (true, false) => "No events are waiting.",
+                    (false, true) => "No events are in quarantine.",
+                    _ => "There are no such events.",
+                })?;
+            }
         }
         EventsCommand::Tail => {
-            let mut last = list(dir, "limit=10", out).await?;
+            let mut last = list(dir, "limit=10", true, out).await?;
             loop {
                 tokio::time::sleep(TAIL_EVERY).await;
-                last = list(dir, &format!("limit=1000&after={last}"), out).await?.max(last);
+                last = list(dir, &format!("limit=1000&after={last}"), false, out).await?.max(last);
             }
         }
         EventsCommand::Show { id, .. } => {
@@ -57,9 +64,9 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
             } else {
                 let again = value.get("again").and_then(Value::as_u64).unwrap_or_default();
                 out.line(match again {
-                    0 => "nothing is in quarantine".to_owned(),
-                    1 => "1 event is sent again".to_owned(),
-                    n => format!("{n} events are sent again"),
+                    0 => "No events are in quarantine.".to_owned(),
+                    1 => "1 event will be sent again.".to_owned(),
+                    n => format!("{n} events will be sent again."),
                 })?;
             }
         }
@@ -67,11 +74,15 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
     Ok(())
 }
 
-/// Prints events, newest last; answers the number of the newest, 0 where there is none.
-async fn list(dir: &Path, query: &str, out: &mut Out) -> Result<i64, CliError> {
+/// Prints events, newest last, below the names of their columns with `header`; gives the number of the newest, 0 if there
+/// is none.
+async fn list(dir: &Path, query: &str, header: bool, out: &mut Out) -> Result<i64, CliError> {
     let path = format!("v1/events?{query}");
     let mut found: Events = ask(dir, SocketKind::Control, Method::GET, &path, None).await?;
     found.events.reverse();
+    if header && !out.json() && !found.events.is_empty() {
+        out.line(format::EVENT_COLUMNS)?;
+    }
     for event in &found.events {
         if out.json() { out.value(event)? } else { format::event(out, event)? }
     }
@@ -83,7 +94,7 @@ fn path(id: &str) -> Result<String, CliError> {
     if id.is_empty() || id.len() > 64 || !id.bytes().all(plain) {
         return Err(CliError::given(
             "unknown_event",
-            "this is no id of an event; `svm-agent events list --json` shows them",
+            "this is not the id of an event; svm-agent events list --json shows the ids",
         ));
     }
     Ok(format!("v1/events/{}", id.to_ascii_lowercase()))

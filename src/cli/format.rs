@@ -39,36 +39,37 @@ pub(super) fn dates(key: &KeyStatus) -> String {
     parts.join(", ")
 }
 
-/// Whether the clock is gone by, in half a sentence.
+/// Whether the system clock is trusted, in half a sentence.
 pub(super) fn suspicion(status: &ClockStatus) -> String {
-    let Some(suspicion) = &status.suspicion else { return "and is gone by".to_owned() };
+    let Some(suspicion) = &status.suspicion else { return "trusted".to_owned() };
     match (suspicion.ahead, status.obeyed_at) {
-        (false, _) => "behind of what is known: it is not gone by".to_owned(),
+        (false, _) => "not trusted: it is behind the time that is known".to_owned(),
         (true, Some(at)) => {
             format!(
-                "far ahead, and nothing explains that: it is gone by if it still says so at {}",
+                "not trusted: it jumped far ahead, and nothing explains that; it is trusted from {} on if it \
+                 still shows the same",
                 instant(at)
             )
         }
-        (true, None) => "far ahead, and the vendor's host says otherwise: it is not gone by".to_owned(),
+        (true, None) => "not trusted: it is far ahead of the clock of the provider's server".to_owned(),
     }
 }
 
 pub(super) fn databases(updates: &UpdatesHealth) -> String {
     let age = match updates.outdated {
         Outdated::None => "",
-        Outdated::Warning => ", which is old",
-        Outdated::Critical => ", which is TOO OLD",
+        Outdated::Warning => ", old",
+        Outdated::Critical => ", TOO OLD",
     };
     updates
         .databases_of
-        .map_or_else(|| "of an unknown time".to_owned(), |of| format!("of {}{age}", instant(of)))
+        .map_or_else(|| "age unknown".to_owned(), |of| format!("of {}{age}", instant(of)))
 }
 
 /// One row for the whole status.
 pub(super) fn in_short(updates: &UpdatesHealth) -> String {
     let next = match (updates.running_since, updates.next_run_at) {
-        (Some(since), _) => format!("; an update runs since {}", instant(since)),
+        (Some(since), _) => format!("; an update has been running since {}", instant(since)),
         (None, Some(next)) => format!("; next update {}", instant(next)),
         (None, None) => String::new(),
     };
@@ -78,35 +79,51 @@ pub(super) fn in_short(updates: &UpdatesHealth) -> String {
     format!("{}{next}{failed}", databases(updates))
 }
 
-/// An event that is kept.
-pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
-    let severity = ["?", "info", "WARNING", "FAILURE", "CRITICAL"]
-        .get(usize::from(event.severity))
-        .copied()
-        .unwrap_or("?");
-    let place = |what: &str, names: &[String]| match names {
-        [] => String::new(),
-        names => format!("  [{what} {}]", names.join(", ")),
-    };
-    let places = place("waits for", &event.waiting_for) + &place("refused by", &event.quarantined_by);
-    out.line(format!(
-        "{:<27}  {severity:<8}  {:<32}  {}{places}",
-        event.time, event.r#type, event.description
-    ))
+/// What stands above a list of events.
+pub(super) const EVENT_COLUMNS: &str = "Time (UTC)           Severity  Event";
+
+fn severity(event: &EventRow) -> &'static str {
+    ["?", "info", "WARNING", "FAILURE", "CRITICAL"].get(usize::from(event.severity)).copied().unwrap_or("?")
 }
 
-/// An event with all that is known of it.
+/// An event of the history, in one line.
+pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
+    let time = event.time.parse::<Timestamp>();
+    let time = time.map_or_else(|_| event.time.clone(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    let place = |what: &str, names: &[String]| match names {
+        [] => String::new(),
+        names => format!(" [{what} {}]", names.join(", ")),
+    };
+    let places = place("waits for", &event.waiting_for) + &place("refused by", &event.quarantined_by);
+    let state = match (event.quarantined_by.is_empty(), event.waiting_for.is_empty()) {
+        (false, _) => " [refused]",
+        (true, false) => " [waiting]",
+        (true, true) => "",
+    };
+    out.cut(&format!("{time:<19}  {:<8}  {}", severity(event), event.description), &places, state)
+}
+
+/// An event with all its data.
 pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
-    event(out, &shown.row)?;
-    out.line(format!("id {}", shown.row.id))?;
+    let EventRow { id, time, r#type, description, .. } = &shown.row;
+    for (name, text) in [
+        ("Event", description.as_str()),
+        ("Time", time),
+        ("Severity", severity(&shown.row)),
+        ("Type", r#type),
+        ("Id", id),
+    ] {
+        out.row(name, text)?;
+    }
     for Place { destination, sequence, state, code, answer, refused_at } in &shown.places {
         let why = match (code, answer, refused_at) {
-            (Some(code), Some(answer), Some(at)) => format!(", refused at {at}: {code}: {answer}"),
+            (Some(code), Some(answer), Some(at)) => format!(" at {at}: {code}: {answer}"),
             _ => String::new(),
         };
-        out.line(format!("{state} at {destination} as number {sequence}{why}"))?;
+        out.row("Destination", &format!("{destination}, number {sequence}: {state}{why}"))?;
     }
-    // Each line on its own: in a line, what ends one is taken for hostile.
+    out.line("")?;
+    // Each line alone: in one line, a line end counts as hostile.
     serde_json::to_string_pretty(&shown.event)?.lines().try_for_each(|line| out.line(line))
 }
 

@@ -100,7 +100,7 @@ fn root() -> Result<(), CliError> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    Err(CliError::given("not_root", "only root may change what systemd and polkit do: try it with sudo"))
+    Err(CliError::given("not_root", "only root may change the units of systemd; run the command with sudo"))
 }
 
 struct Wanted<'a> {
@@ -162,7 +162,7 @@ async fn install(
     let polkit = systemctl::show(&["polkit.service".to_owned()], &[]).await?;
     if polkit.iter().all(|polkit| polkit.load != "loaded") {
         remarks.push(format!(
-            "there is no polkit: {} asks for its permit at each start, but the agent can neither stop nor start it",
+            "polkit is not installed: {} asks for its permit at each start, but the agent can neither stop nor start it; install polkitd",
             gate.unit
         ));
     }
@@ -172,20 +172,16 @@ async fn install(
         return Ok(0);
     }
     out.line(match changed {
-        true => format!("{} is gated: it runs with a permit for {}", gate.unit, what(&gate)),
-        false => format!("nothing changed: {} is gated already", gate.unit),
+        true => format!("{} is gated: it starts only with a permit for {}.", gate.unit, what(&gate)),
+        false => format!("Nothing changed: {} is gated already.", gate.unit),
     })?;
-    print_remarks(&remarks, out)?;
+    remarks.iter().for_each(|remark| out.warning(remark));
     Ok(0)
 }
 
 fn what(gate: &Gate) -> String {
-    let only = if gate.ksn_only { ", and reaches only this machine" } else { "" };
+    let only = if gate.ksn_only { ", this machine only" } else { "" };
     format!("{}{only}", gate.resource.file_name())
-}
-
-fn print_remarks(remarks: &[String], out: &mut Out) -> std::io::Result<()> {
-    remarks.iter().try_for_each(|remark| out.line(format!("but: {remark}")))
 }
 
 /// The unit as systemd knows it, where it may be gated.
@@ -227,7 +223,7 @@ async fn one(name: &str, more: &[&str]) -> Result<UnitState, CliError> {
     found
         .into_iter()
         .next()
-        .ok_or_else(|| CliError::given("systemd", format!("systemctl says nothing of {name}")))
+        .ok_or_else(|| CliError::given("systemd", format!("systemctl shows nothing about {name}; see systemctl status {name}")))
 }
 
 /// What systemd runs for a unit. For itself: a command can have any text, lines like those of properties too.
@@ -249,7 +245,7 @@ fn not_listening(unit: &UnitState, known: bool) -> Result<(), CliError> {
         return if known { Ok(()) } else { Err(GateRefusal::NotLookedAt(unit.id.clone()).into()) };
     };
     let sockets = listening::sockets(Path::new("/proc"), &group).map_err(|error| {
-        CliError::given("cannot_look", format!("cannot look at what {} listens on: {error}", unit.id))
+        CliError::given("cannot_look", format!("cannot find out what {} listens on: {error}", unit.id))
     })?;
     match sockets.into_iter().next() {
         Some(by) => Err(GateRefusal::Listens { unit: unit.id.clone(), by }.into()),
@@ -257,14 +253,14 @@ fn not_listening(unit: &UnitState, known: bool) -> Result<(), CliError> {
     }
 }
 
-/// Has a running agent look at the gates; answers what people should know.
+/// Has a running agent check its gates now; gives a warning if it did not.
 async fn request_check(runtime_dir: &Path) -> Option<String> {
     let check = ask::<Value>(runtime_dir, SocketKind::Control, Method::POST, "v1/enforcement/look", None);
     match tokio::time::timeout(CHECK_TIMEOUT, check).await {
-        // It looks when it starts.
+        // It checks them when it starts.
         Ok(Ok(_) | Err(AskError::Unreachable { .. })) => None,
-        Ok(Err(error)) => Some(format!("the agent did not look at it: {error}; systemctl restart svm-agent")),
-        Err(_) => Some("the agent does not answer; it looks at the next change of a permit".to_owned()),
+        Ok(Err(error)) => Some(format!("the agent did not check the gates: {error}; run: systemctl restart svm-agent")),
+        Err(_) => Some("the agent does not answer; it checks the gates at the next change of a permit".to_owned()),
     }
 }
 
@@ -309,12 +305,12 @@ async fn remove(
         return Ok(0);
     }
     if removed.is_empty() {
-        out.line("nothing changed: no unit is gated")?;
+        out.line("Nothing changed: no service is gated.")?;
     }
     for unit in removed {
-        out.line(format!("{unit} is gated no more"))?;
+        out.line(format!("{unit} is no longer gated."))?;
     }
-    print_remarks(&remarks, out)?;
+    remarks.iter().for_each(|remark| out.warning(remark));
     Ok(0)
 }
 
@@ -332,7 +328,7 @@ async fn known(unit: &str, found: &BTreeSet<String>) -> Result<String, CliError>
     }
     let all: Vec<String> = found.iter().cloned().collect();
     let nearest = rules::nearest(unit, &all).map(|nearest| format!("; did you mean {nearest}?"));
-    let nearest = nearest.unwrap_or_else(|| ": svm-agent gate list shows those that are".to_owned());
+    let nearest = nearest.unwrap_or_else(|| "; svm-agent gate list shows the services that are".to_owned());
     Err(CliError::given("not_gated", format!("{unit} is not gated{nearest}")))
 }
 
@@ -364,10 +360,10 @@ async fn renew(runtime_dir: &Path, places: &Places, out: &mut Out) -> Result<u8,
         return Ok(0);
     }
     if renewed.is_empty() {
-        out.line("nothing changed: every gate is of this version")?;
+        out.line("Nothing changed: every gate is of this version.")?;
     }
     for unit in renewed {
-        out.line(format!("the gate of {unit} was installed again"))?;
+        out.line(format!("The gate of {unit} was installed again."))?;
     }
     Ok(0)
 }
@@ -396,20 +392,23 @@ async fn list(places: &Places, runtime_dir: &Path, guard: &Guard, out: &mut Out)
         return Ok(0);
     }
     if rows.is_empty() {
-        out.line("no unit is gated; gate one: svm-agent gate install UNIT")?;
+        out.line("No service is gated. To gate one: svm-agent gate install UNIT")?;
     }
+    let unit = rows.iter().map(|(.., gate)| gate.unit.len()).max().unwrap_or(0);
+    let permit = rows.iter().map(|(.., gate)| what(gate).len()).max().unwrap_or(0);
     for (state, rule, gate) in rows {
         let force = match state {
-            GateState::Unknown => "systemd cannot be asked".to_owned(),
+            GateState::Unknown => "unknown: systemd does not answer".to_owned(),
             GateState::InForce => "in force".to_owned(),
             GateState::Not(why) => format!("NOT IN FORCE: {why}"),
         };
         let rule = match rule {
             Some(true) => "",
-            Some(false) => "; the polkit rule is missing: install it again",
-            None => "; whether the polkit rule is there, only root can see",
+            Some(false) => "; its polkit rule is missing: install the gate again",
+            None => "; only root can see whether its polkit rule is there",
         };
-        out.line(format!("{}  {}  {force}{rule}", gate.unit, what(&gate)))?;
+        let columns = format!("{:<unit$}  {:<permit$}  ", gate.unit, what(&gate));
+        out.wrapped(&columns, &format!("{force}{rule}"))?;
     }
     Ok(0)
 }

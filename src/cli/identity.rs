@@ -1,9 +1,10 @@
-//! `svm-agent identity`: which id this SVM has, giving it up before an image is made, and what root does before each
-//! start.
+//! `svm-agent identity`: which id this SVM has, removing it before an image is made, and the step that runs as root
+//! before each start.
 
 use super::arguments::IdentityCommand;
 use super::client::wait;
 use super::error::CliError;
+use super::format::instant;
 use super::output::Out;
 use crate::config::Settings;
 use crate::control::SocketKind;
@@ -20,7 +21,7 @@ use std::path::Path;
 use svm_core::clock::Clock;
 use svm_core::files;
 
-/// What the agent says of its id.
+/// The answer of the agent about its id.
 #[derive(Deserialize, Serialize)]
 struct Shown {
     id: String,
@@ -46,21 +47,20 @@ fn show(settings: &Settings, out: &mut Out) -> Result<(), CliError> {
     if out.json() {
         return Ok(out.value(&shown)?);
     }
-    out.line(format!("id        {}", shown.id))?;
+    out.row("Id", &shown.id)?;
     if let Some(since) = shown.since {
-        out.line(format!("since     {since}"))?;
+        out.row("Since", &instant(since))?;
     }
-    out.line(format!("bound to  {}", words(&shown.bound_to)))?;
-    out.line(match &shown.differs {
-        Some(what) => {
-            format!("now       another {}: the next start takes a new id", word(what))
-        }
+    out.row("Bound to", &words(&shown.bound_to))?;
+    let machine = match &shown.differs {
+        Some(what) => format!("another {}: at its next start the agent takes a new id", word(what)),
         None if shown.bound_to.iter().any(|name| shown.seen_now.contains(name)) => {
-            "now       this is the machine to which it is bound".to_owned()
+            "the one that the id is bound to".to_owned()
         }
-        None => "now       nothing of that can be seen: nobody can tell this machine from a copy".to_owned(),
-    })?;
-    Ok(())
+        None => "unknown: it shows nothing of what the id is bound to, so a copy cannot be told from the original"
+            .to_owned(),
+    };
+    Ok(out.row("This machine", &machine)?)
 }
 
 fn word(name: &str) -> &str {
@@ -73,13 +73,13 @@ fn word(name: &str) -> &str {
 
 fn words(names: &[String]) -> String {
     let words: Vec<&str> = names.iter().map(|name| word(name)).collect();
-    if words.is_empty() { "nothing yet".to_owned() } else { words.join(" and ") }
+    if words.is_empty() { "nothing yet: the machine showed no identifier".to_owned() } else { words.join(" and ") }
 }
 
 fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), CliError> {
     let folder = &settings.state_dir;
     let cannot = |problem: std::io::Error| {
-        CliError::given("cannot_reset", format!("cannot use {}: {problem}", folder.display()))
+        CliError::given("cannot_reset", format!("cannot reset the id in {}: {problem}", folder.display()))
     };
     let there = match std::fs::metadata(folder) {
         Ok(there) => Some(there),
@@ -94,7 +94,7 @@ fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), Cl
         let _lock = daemon::lock(folder).map_err(|error| match error {
             RunError::AlreadyRunning(_) => CliError::given(
                 "agent_runs",
-                "the agent works in this folder: stop it first (systemctl stop svm-agent.socket svm-agent-query.socket svm-agent)",
+                "the agent is running; stop it first: systemctl stop svm-agent.socket svm-agent-query.socket svm-agent",
             ),
             error => error.into(),
         })?;
@@ -117,11 +117,11 @@ fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), Cl
         return Ok(());
     }
     out.line(match (had, forget_keys) {
-        (false, _) => "there was no id; the first start makes one",
+        (false, _) => "There was no id. The first start makes one.",
         (true, false) => {
-            "the id is given up: the next start, on whatever machine, takes a new one and keeps the keys"
+            "The id is removed. At the next start the agent takes a new one and keeps the keys."
         }
-        (true, true) => "id, keys and events are forgotten: the next start is a first one",
+        (true, true) => "The id, the keys and the events are removed. The next start is like the first one.",
     })?;
     Ok(())
 }

@@ -37,7 +37,11 @@ pub(super) async fn activate(
     } else {
         code.to_owned()
     });
-    // A typing error is told before anyone is asked.
+    if code.expose_secret().trim().is_empty() {
+        let message = "the activation code is empty; give the code, or - to read it from standard input";
+        return Err(CliError::given("bad_code", message));
+    }
+    // A typing error is reported before the provider is asked.
     let code = ActivationCode::parse(code.expose_secret())
         .map_err(|e| CliError::given("bad_code", e.to_string()))?;
     let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});

@@ -12,6 +12,7 @@ mod events;
 mod format;
 mod gate;
 mod headline;
+mod help;
 mod identity;
 mod keys;
 mod output;
@@ -23,46 +24,43 @@ mod support_bundle;
 mod timeline;
 mod updates;
 
-use clap::CommandFactory;
-use clap::error::ErrorKind;
+use arguments::{Command, IdentityCommand};
 use error::CANNOT_WRITE;
 use output::PROGRAM;
 use svm_core::command_line;
 
 pub use arguments::Cli;
 pub use error::CliError;
+pub use help::{CHECK_EXIT_CODES, EXIT_CODES};
 pub use output::Out;
 
-/// Whether the command is `check`; `config check` is not.
-fn is_check(arguments: &[std::ffi::OsString]) -> bool {
-    let mut words = arguments.iter().skip(1);
-    while let Some(word) = words.next() {
-        match word.to_string_lossy() {
-            word if word == "--config" => drop(words.next()),
-            word if word.starts_with('-') => {}
-            word => return word == "check",
-        }
-    }
-    false
-}
-
 impl Cli {
-    /// Reads the program's arguments; wrong ones, and questions for help, are answered here: the exit code is the error.
+    /// Reads the program's arguments. Wrong ones, and questions for help, are answered here.
     ///
     /// # Errors
-    /// What is left to do is to end with this code.
+    /// The exit code with which the program is to end.
     pub fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Self, u8> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        command_line::parse(&arguments).and_then(Self::with_known_form).map_err(|error| {
-            // A host of plug-ins takes 2, which is a wrong use elsewhere, for CRITICAL.
-            if error.use_stderr() && is_check(&arguments) {
-                return check::misused(&error.render().to_string());
+        let cli: Self = command_line::parse(&arguments).map_err(|misuse| match misuse.command() {
+            // A host of plug-ins takes 2, which is wrong usage elsewhere, for CRITICAL.
+            Some("check") if !misuse.is_question() => check::misused(&misuse.sentence()),
+            _ => command_line::answer(PROGRAM, &misuse, CANNOT_WRITE),
+        })?;
+        match cli.without_json() {
+            Some(command) if cli.json => {
+                let message = format!("{command} has no output in JSON; leave out --json");
+                Err(if command == "check" {
+                    check::misused(&message)
+                } else {
+                    command_line::report(PROGRAM, true, "usage", &message);
+                    command_line::USAGE
+                })
             }
-            command_line::answer(PROGRAM, &error, &arguments, CANNOT_WRITE)
-        })
+            _ => Ok(cli),
+        }
     }
 
-    /// Does what was asked, and gives the exit code. Errors are told here, in the form that was asked for.
+    /// Does what was asked, and gives the exit code. Errors are reported here, in the form that was asked for.
     pub fn run(self) -> u8 {
         let mut out = Out::new(self.json);
         let done = commands::run(self, &mut out);
@@ -76,11 +74,14 @@ impl Cli {
         }
     }
 
-    fn with_known_form(self) -> Result<Self, clap::Error> {
-        if self.json && !self.command.has_json() {
-            let message = "unexpected argument '--json' found";
-            return Err(Self::command().error(ErrorKind::UnknownArgument, message));
+    /// The name of the command, if it has no output in JSON: the daemon has a log, and the host of a plug-in expects its
+    /// own form.
+    fn without_json(&self) -> Option<&'static str> {
+        match self.command {
+            Command::Run => Some("run"),
+            Command::Check(_) => Some("check"),
+            Command::Identity { command: IdentityCommand::HandOver } => Some("identity hand-over"),
+            _ => None,
         }
-        Ok(self)
     }
 }

@@ -1,5 +1,4 @@
-//! Where the command line writes: lines for people, or JSON; nothing that came from outside can steer the
-//! terminal.
+//! Where the command line writes: lines for people, or JSON. Nothing that came from outside can steer the terminal.
 
 use super::error::CliError;
 use serde::Serialize;
@@ -8,11 +7,12 @@ use std::io::{self, IsTerminal, Write};
 use svm_core::command_line;
 use svm_core::environment;
 use svm_core::error_chain::Chain;
-use svm_core::text::clean;
+use svm_core::terminal;
+use svm_core::text::{clean, clean_start};
 
 pub(super) const PROGRAM: &str = "svm-agent";
 
-/// So wide are tables and wrapped texts: a terminal has 80 columns.
+/// The width of tables: every terminal has so many columns.
 pub(super) const WIDTH: usize = 80;
 
 /// A colour of a word, for a terminal.
@@ -24,7 +24,20 @@ pub(super) enum Paint {
     Red,
 }
 
-/// Whether colours are wanted: on a terminal that has them, unless `NO_COLOR` is set and not empty (no-color.org).
+impl Paint {
+    /// The number of the colour, if it can be shown.
+    fn code(self) -> Option<u8> {
+        let code = match self {
+            Self::Plain => return None,
+            Self::Green => 32,
+            Self::Yellow => 33,
+            Self::Red => 31,
+        };
+        colours().then_some(code)
+    }
+}
+
+/// Whether to use colours: on a terminal that has them, unless `NO_COLOR` is set and not empty (no-color.org).
 fn colours() -> bool {
     let (term, no_color) = (environment::variable("TERM"), environment::variable("NO_COLOR"));
     has_colours(term.as_deref(), no_color.is_some()) && io::stdout().is_terminal()
@@ -38,15 +51,17 @@ fn has_colours(term: Option<&OsStr>, no_color: bool) -> bool {
 /// Standard output and error.
 pub struct Out {
     json: bool,
+    /// Of the terminal that standard output leads to; `None` if it leads to a file or a pipe.
+    width: Option<usize>,
 }
 
 impl Out {
-    /// Writes JSON where that is wanted.
+    /// Writes JSON if that is asked for.
     pub fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, width: terminal::width(io::stdout()) }
     }
 
-    /// Whether JSON is wanted.
+    /// Whether JSON is asked for.
     pub fn json(&self) -> bool {
         self.json
     }
@@ -59,59 +74,106 @@ impl Out {
         writeln!(io::stdout().lock(), "{}", clean(text.as_ref()))
     }
 
-    /// One line of two parts, the second in a colour where standard output is a terminal.
+    /// One line, for lists with one thing a line. If a terminal has no room for it, the text is cut, and has the short
+    /// ending instead of the long one.
+    ///
+    /// # Errors
+    /// Of standard output.
+    pub fn cut(&mut self, text: &str, long: &str, short: &str) -> io::Result<()> {
+        let length = |text: &str| text.chars().count();
+        let Some(width) = self.width.filter(|width| length(text) + length(long) > *width) else {
+            return self.line(format!("{text}{long}"));
+        };
+        let room = width.saturating_sub(length(short));
+        let room = if length(text) > room { room.saturating_sub(1) } else { room };
+        self.line(format!("{}{short}", clean_start(text, room)))
+    }
+
+    /// A word in a colour if standard output is a terminal, and a text beside it, wrapped like [`Out::wrapped`].
+    ///
+    /// # Errors
+    /// Of standard output.
+    pub(super) fn marked(&mut self, paint: Paint, word: &str, text: &str) -> io::Result<()> {
+        let first = format!("  {word:<8} ");
+        let lines = terminal::wrap(&first, first.len(), &clean(text), self.width);
+        let mut out = io::stdout().lock();
+        for (number, line) in lines.iter().enumerate() {
+            match paint.code().filter(|_| number == 0) {
+                Some(code) => {
+                    let rest = line.get(2 + word.len()..).unwrap_or_default();
+                    writeln!(out, "  \u{1b}[{code}m{word}\u{1b}[0m{rest}")?;
+                }
+                None => writeln!(out, "{line}")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A text in a colour if standard output is a terminal, wrapped like [`Out::wrapped`].
     ///
     /// # Errors
     /// Of standard output.
     pub(super) fn painted(&mut self, paint: Paint, first: &str, text: &str) -> io::Result<()> {
-        let code = match paint {
-            Paint::Plain => return self.line(format!("{first}{text}")),
-            _ if !colours() => return self.line(format!("{first}{text}")),
-            Paint::Green => 32,
-            Paint::Yellow => 33,
-            Paint::Red => 31,
-        };
+        let Some(code) = paint.code() else { return self.wrapped(first, text) };
         let (first, text) = (clean(first), clean(text));
-        writeln!(io::stdout().lock(), "{first}\u{1b}[{code}m{text}\u{1b}[0m")
+        let indent = first.chars().count();
+        let mut out = io::stdout().lock();
+        for line in terminal::wrap(&first, indent, &text, self.width) {
+            let start = line.char_indices().nth(indent).map_or(line.len(), |(at, _)| at);
+            let (before, words) = line.split_at(start);
+            writeln!(out, "{before}\u{1b}[{code}m{words}\u{1b}[0m")?;
+        }
+        Ok(())
     }
 
-    /// A text of any length, in lines of at most 80 characters: `first` stands before the first of them, and as
-    /// much space before the others.
+    /// A text of any length: a terminal gets lines of its width, anything else one line. `first` stands before the first
+    /// line, and as much space before the others.
     ///
     /// # Errors
     /// Of standard output.
     pub fn wrapped(&mut self, first: &str, text: &str) -> io::Result<()> {
-        let indent = first.chars().count();
-        let mut line = first.to_owned();
-        let mut used = indent;
-        for word in text.split_whitespace() {
-            let length = word.chars().count();
-            if used > indent && used + 1 + length > WIDTH {
-                self.line(&line)?;
-                (line, used) = (" ".repeat(indent), indent);
-            }
-            if used > indent {
-                line.push(' ');
-                used += 1;
-            }
-            line.push_str(word);
-            used += length;
-        }
-        self.line(line)
+        let (first, text) = (clean(first), clean(text));
+        let mut out = io::stdout().lock();
+        let lines = terminal::wrap(&first, first.chars().count(), &text, self.width);
+        lines.into_iter().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
     }
 
-    /// Says what to type, where somebody sits there; on standard error, so that it is no part of the answer.
+    /// Two parts in one line, or in two if a terminal has no room for that.
+    ///
+    /// # Errors
+    /// Of standard output.
+    pub fn two_parts(&mut self, first: &str, second: &str) -> io::Result<()> {
+        if self.width.is_none_or(|width| first.chars().count() + second.chars().count() <= width) {
+            return self.line(format!("{first}{second}"));
+        }
+        let first = clean(first.trim_end());
+        for line in terminal::wrap("", 2, &first, self.width) {
+            writeln!(io::stdout().lock(), "{line}")?;
+        }
+        self.line(format!("  {second}"))
+    }
+
+    /// A row of facts: a name in its column, and a text beside it.
+    ///
+    /// # Errors
+    /// Of standard output.
+    pub fn row(&mut self, name: &str, text: &str) -> io::Result<()> {
+        self.wrapped(&format!("{name:<16}"), text)
+    }
+
+    /// Says what to type if somebody sits at a terminal; on standard error, so that it is no part of the answer.
     pub fn ask(&mut self, what: &str) {
         if !self.json && io::stdin().is_terminal() {
-            // Where it cannot be said, it can be typed all the same.
-            writeln!(io::stderr().lock(), "{what}").ok();
+            // If it cannot be said, it can be typed all the same.
+            let lines = terminal::wrap("", 0, what, terminal::width(io::stderr()));
+            writeln!(io::stderr().lock(), "{}", lines.join("\n")).ok();
         }
     }
 
-    /// What is to be known beside the answer; on standard error, so that it is no part of it.
-    pub fn remark(&mut self, what: &str) {
+    /// A warning beside the answer; on standard error, so that it is no part of the answer.
+    pub fn warning(&mut self, what: &str) {
         if !self.json {
-            svm_core::logging::complain(&format!("{}: {what}", PROGRAM));
+            svm_core::logging::complain(&format!("{PROGRAM}: warning: {what}"));
         }
     }
 

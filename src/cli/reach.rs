@@ -10,27 +10,30 @@ use std::time::Duration;
 use svm_core::environment;
 use svm_core::settings::SettingsError;
 
+const UNREADABLE: &str = "the settings on disk are not valid, or this user may not read them: svm-agent config check says which; \
+                          the agent runs with the settings that it read before";
+
 /// What a command needs to know to ask the agent.
 pub(super) struct AgentEndpoint {
     pub(super) runtime_dir: PathBuf,
-    /// So long the agent may ask the vendor.
+    /// How long the agent may take to ask the provider.
     pub(super) source_timeout: Duration,
-    /// Why the settings cannot be gone by.
+    /// Why the settings cannot be used.
     wrong: Option<SettingsError>,
 }
 
 impl AgentEndpoint {
-    /// What came of asking. Where nobody answered, it is the settings that are to be mended first; where somebody did,
-    /// they are to be mended all the same.
+    /// The outcome of a request. If the agent did not answer, wrong settings are reported as the cause; if it did, they
+    /// are a warning.
     pub(super) fn settle<T>(self, asked: Result<T, CliError>, out: &mut Out) -> Result<T, CliError> {
         match (self.wrong, asked) {
             (Some(wrong), Err(CliError::Ask(AskError::Unreachable { .. }))) => Err(wrong.into()),
-            // An agent that does not start for them.
+            // An agent that does not start because of them.
             (Some(wrong), Err(CliError::Ask(AskError::Refused { code, .. }))) if code == "bad_settings" => {
                 Err(wrong.into())
             }
             (Some(_), asked) => {
-                out.remark("the settings are wrong or not for you to read (svm-agent config check); the agent goes by those that it has");
+                out.warning(UNREADABLE);
                 asked
             }
             (None, asked) => asked,
@@ -51,8 +54,8 @@ impl Cli {
         if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
     }
 
-    /// Where the agent is asked. Where the installed settings are wrong, or not for this user to read, an agent may go on
-    /// by those that it has, at the usual place.
+    /// Where the agent answers. If the installed settings are not valid, or this user may not read them, an agent may
+    /// still run with older ones, at the usual place.
     pub(super) fn reach(&self) -> Result<AgentEndpoint, SettingsError> {
         match self.settings() {
             Ok(Settings { runtime_dir, source, .. }) => {

@@ -25,8 +25,8 @@ pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> 
                 return Ok(out.value(&value)?);
             }
             Ok(out.line(match typed::<RunAnswer>(value)? {
-                RunAnswer::Started { unit } => format!("{unit} began; its journal: journalctl -fu {unit}"),
-                RunAnswer::AlreadyRuns { unit } => format!("{unit} runs already"),
+                RunAnswer::Started { unit } => format!("{unit} was started. Follow it: journalctl -fu {unit}"),
+                RunAnswer::AlreadyRuns { unit } => format!("{unit} is running already."),
                 RunAnswer::Refused { message, .. } => message,
             })?)
         }
@@ -34,10 +34,10 @@ pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> 
 }
 
 fn status(out: &mut Out, updates: &UpdatesHealth) -> Result<(), CliError> {
-    let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
+    let mut row = |name: &str, text: String| out.row(name, &text);
     row("Unit", updates.unit.clone())?;
     let schedule = match updates.schedule.as_slice() {
-        [] => "none: the agent starts no updates by itself".to_owned(),
+        [] => "none: the agent starts no updates (updates.schedule)".to_owned(),
         lines => format!("{} ({})", lines.join("; "), updates.time_zone),
     };
     row("Schedule", schedule)?;

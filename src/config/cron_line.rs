@@ -27,6 +27,18 @@ pub enum LineError {
         /// Without its first field.
         right: String,
     },
+    /// A time zone in the line, as some other programs take it.
+    #[error(
+        "`{line}`: a line of the schedule has no time zone of its own; write \"{right}\", and set updates.time_zone = \"{zone}\""
+    )]
+    Zone {
+        /// As it was written.
+        line: String,
+        /// Without the zone.
+        right: String,
+        /// The zone.
+        zone: String,
+    },
     /// Another number of fields.
     #[error(
         "`{line}` has {count} fields; there are 5 (minute hour day month weekday), such as \"0 3 * * *\" for each day at 3:00"
@@ -178,6 +190,24 @@ impl Field {
     }
 }
 
+/// The time zone in a line, before or behind its fields, and the other fields.
+fn with_zone<'a>(parts: &'a [&'a str]) -> Option<(&'a str, &'a [&'a str])> {
+    if let [first, rest @ ..] = parts
+        && let Some((_, zone)) = first.split_once('=').filter(|(name, _)| name.ends_with("TZ"))
+    {
+        return Some((zone, rest));
+    }
+    match parts {
+        [rest @ .., last] if rest.len() == 5 && is_zone(last) => Some((last, rest)),
+        _ => None,
+    }
+}
+
+/// Such as `Europe/Berlin` or `UTC`; `*/2` and `mon` are fields.
+fn is_zone(text: &str) -> bool {
+    text == "UTC" || text.split_once('/').is_some_and(|(area, _)| area.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
 /// A line that was read.
 #[derive(Clone, Debug)]
 pub struct CronLine {
@@ -205,6 +235,10 @@ impl CronLine {
             _ => None,
         };
         let parts: Vec<&str> = known.unwrap_or(text).split_whitespace().collect();
+        if let Some((zone, rest)) = with_zone(&parts) {
+            let zone = zone.escape_debug().take(60).collect();
+            return Err(LineError::Zone { line, right: rest.join(" ").escape_debug().take(120).collect(), zone });
+        }
         if known.is_none()
             && let Some(right) = said_in_words(&parts)
         {
@@ -329,6 +363,9 @@ mod tests {
     fn what_is_wrong_comes_with_the_nearest_right_form() {
         for (text, says) in [
             ("0 */15 * * * *", "has 6 fields, and seconds are not taken; write \"*/15 * * * *\""),
+            ("TZ=Europe/Berlin 0 3 * * *", "write \"0 3 * * *\", and set updates.time_zone = \"Europe/Berlin\""),
+            ("CRON_TZ=Asia/Tokyo @daily", "write \"@daily\", and set updates.time_zone = \"Asia/Tokyo\""),
+            ("0 3 * * * Europe/Berlin", "write \"0 3 * * *\", and set updates.time_zone = \"Europe/Berlin\""),
             ("every 10 minutes", "did you mean \"*/10 * * * *\"?"),
             ("every 6 hours", "did you mean \"0 */6 * * *\"?"),
             ("15m", "did you mean \"*/15 * * * *\"?"),

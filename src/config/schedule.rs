@@ -8,6 +8,7 @@
 use crate::config::cron_line::{CronLine, LineError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use svm_core::nearest::distance;
 
 /// More lines than this are no schedule.
 const MAX_LINES: usize = 24;
@@ -186,16 +187,57 @@ fn nearest_zone(wrong: &str) -> String {
             );
         }
     }
-    let lower = wrong.to_ascii_lowercase();
-    let distance = |name: &String| {
-        let name = name.to_ascii_lowercase();
-        let place = name.rsplit('/').next().unwrap_or_default();
-        strsim::damerau_levenshtein(&lower, &name).min(strsim::damerau_levenshtein(&lower, place))
-    };
-    match known.iter().map(|name| (distance(name), name)).min() {
-        Some((distance, name)) if distance <= 1 + lower.len() / 3 => format!("did you mean \"{name}\"?"),
-        _ => "write such as \"Europe/Berlin\"; `timedatectl list-timezones` shows them all".to_owned(),
+    if let Some(place) = place_of_abbreviation(wrong) {
+        return format!("abbreviations of zones are not accepted; write a place, such as \"{place}\"");
     }
+    let far = |name: &String| {
+        let place = name.rsplit('/').next().unwrap_or_default();
+        distance(wrong, name).into_iter().chain(distance(wrong, place)).min()
+    };
+    match known.iter().filter_map(|name| Some((far(name)?, name))).min() {
+        Some((_, name)) => format!("did you mean \"{name}\"?"),
+        None => "write such as \"Europe/Berlin\"; `timedatectl list-timezones` shows them all".to_owned(),
+    }
+}
+
+/// Common abbreviations, each with a place of its zone. They are not names of zones: several zones share one, and half of
+/// them stand for a part of the year.
+const ABBREVIATIONS: &[(&str, &str)] = &[
+    ("MSK", "Europe/Moscow"),
+    ("MSD", "Europe/Moscow"),
+    ("SAMT", "Europe/Samara"),
+    ("YEKT", "Asia/Yekaterinburg"),
+    ("OMST", "Asia/Omsk"),
+    ("NOVT", "Asia/Novosibirsk"),
+    ("KRAT", "Asia/Krasnoyarsk"),
+    ("IRKT", "Asia/Irkutsk"),
+    ("YAKT", "Asia/Yakutsk"),
+    ("VLAT", "Asia/Vladivostok"),
+    ("MAGT", "Asia/Magadan"),
+    ("PETT", "Asia/Kamchatka"),
+    ("TRT", "Europe/Istanbul"),
+    ("GST", "Asia/Dubai"),
+    ("IST", "Asia/Kolkata"),
+    ("JST", "Asia/Tokyo"),
+    ("KST", "Asia/Seoul"),
+    ("AEST", "Australia/Sydney"),
+    ("BST", "Europe/London"),
+    ("WEST", "Europe/Lisbon"),
+    ("CEST", "Europe/Berlin"),
+    ("EEST", "Europe/Helsinki"),
+    ("EDT", "America/New_York"),
+    ("CST", "America/Chicago"),
+    ("CDT", "America/Chicago"),
+    ("MDT", "America/Denver"),
+    ("PST", "America/Los_Angeles"),
+    ("PDT", "America/Los_Angeles"),
+];
+
+/// A place of the zone that an abbreviation means; some place for one that is not known.
+fn place_of_abbreviation(name: &str) -> Option<&'static str> {
+    let known = ABBREVIATIONS.iter().find(|(short, _)| short.eq_ignore_ascii_case(name));
+    let looks_like_one = (3..=5).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_uppercase());
+    known.map(|(_, place)| *place).or(looks_like_one.then_some("Europe/Berlin"))
 }
 
 #[cfg(test)]

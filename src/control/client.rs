@@ -94,10 +94,10 @@ pub async fn ask_within<T: DeserializeOwned>(
         let stream = stream.map_err(|error| {
             unreachable(match error.kind() {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                    "it does not run; see systemctl status svm-agent".to_owned()
+                    "the agent is not running; see systemctl status svm-agent".to_owned()
                 }
                 ErrorKind::PermissionDenied => {
-                    "permission denied; root and members of the group svm-agent may do this".to_owned()
+                    "permission denied; run the command as root or a member of the group svm-agent".to_owned()
                 }
                 _ => error.to_string(),
             })

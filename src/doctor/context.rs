@@ -1,21 +1,27 @@
-//! What all looks of the doctor share.
+//! What all checks of the doctor share.
 
 use crate::config::Settings;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// One exchange with something that may not answer.
 pub(super) const ONE: Duration = Duration::from_secs(5);
 
-/// Only root sees some things.
+/// What is found if only root can see it.
 pub(super) fn as_root() -> String {
-    "not seen: only root and the agent may (sudo svm-agent doctor)".to_owned()
+    "not checked: only root and the agent can see it (sudo svm-agent doctor)".to_owned()
 }
 
-/// What all looks begin with.
+/// An instant, for people.
+pub(super) fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// What all checks begin with.
 pub(super) struct DoctorContext {
     pub(super) settings: Settings,
     pub(super) settings_are_right: bool,
-    /// The agent does not run, and systemd listens for it: whoever asks would start it.
+    /// The agent does not run, and systemd listens for it: a request would start it.
     pub(super) asleep: bool,
     /// Whether an agent listens.
     pub(super) runs: bool,

@@ -1,4 +1,4 @@
-//! Files: who may read and write what, room on the disk, whether the database is whole, who is trusted.
+//! Files: who can read and write what, space on the disk, whether the database is intact, who is trusted.
 
 use super::context::{DoctorContext, ONE, as_root};
 use super::finding::{Area, Finding, Findings, Grade};
@@ -47,23 +47,23 @@ fn state_folder(found: &mut Findings, folder: &Path) {
     let about = match std::fs::metadata(folder) {
         Ok(about) => about,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return found.note(name, "is not there: the first start makes it");
+            return found.note(name, "does not exist yet: the first start creates it");
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return found.note(name, as_root()),
         Err(error) => {
-            return found.fail(&name, error.to_string(), format!("see what is there: ls -ld {name}"));
+            return found.fail(&name, error.to_string(), format!("find out what is there: ls -ld {name}"));
         }
     };
     if !about.is_dir() {
         return found.fail(
             &name,
-            "is no folder",
-            format!("move it away, then: systemctl restart svm-agent ({name})"),
+            "is not a directory, so the agent cannot start",
+            format!("move {name} away, then: systemctl restart svm-agent"),
         );
     }
     if mode(&about) & 0o077 != 0 {
         let text =
-            format!("others may look into it (mode {:04o}); it has keys and secret names", mode(&about));
+            format!("other users can read it (mode {:04o}); it contains keys and secret names", mode(&about));
         found.warn(&name, text, format!("chmod 700 {name}"));
     }
     if let Some(problem) = not_writable(folder, &about) {
@@ -82,11 +82,11 @@ fn state_folder(found: &mut Findings, folder: &Path) {
         .take(5)
         .collect();
     match foreign.is_empty() {
-        true => found.ok(name, format!("mode {:04o}, all files are its owner's", mode(&about))),
+        true => found.ok(name, format!("mode {:04o}, all files belong to its owner", mode(&about))),
         false => found.fail(
             &name,
             format!(
-                "{} belong to another user than the folder: the agent cannot write them",
+                "{}: owned by another user than the folder, so the agent cannot write there",
                 foreign.join(", ")
             ),
             format!("chown -R --reference={name} {name}"),
@@ -99,7 +99,7 @@ fn state_folder(found: &mut Findings, folder: &Path) {
 fn not_writable(folder: &Path, about: &Metadata) -> Option<String> {
     let mounted = rustix::fs::statvfs(folder).ok()?;
     if mounted.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-        return Some("its file system is mounted read-only: nothing can be stored".to_owned());
+        return Some("its file system is mounted read-only, so nothing can be stored".to_owned());
     }
     let user = rustix::process::geteuid();
     if !user.is_root() && user.as_raw() != about.uid() {
@@ -119,8 +119,8 @@ fn not_writable(folder: &Path, about: &Metadata) -> Option<String> {
 
 fn remount(folder: &Path) -> String {
     format!(
-        "find out why (dmesg: a kernel makes a damaged disk read-only; findmnt --target {0}), then: mount -o remount,rw \
-         the mount point that findmnt shows",
+        "find out why (dmesg: the kernel makes a damaged disk read-only), then: mount -o remount,rw, with the mount \
+         point that this shows: findmnt --target {0}",
         folder.display()
     )
 }
@@ -133,34 +133,34 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
             found.fail(&name, problem, remount(folder));
         }
         Ok(about) if mode(&about) & 0o022 != 0 => {
-            let text = format!("others may write there (mode {:04o}), and so make permits", mode(&about));
+            let text = format!("other users can write to it (mode {:04o}), and so forge permits", mode(&about));
             found.fail(&name, text, format!("chmod 755 {name}"));
         }
         Ok(about) if mode(&about) & 0o005 != 0o005 => {
             let text = format!(
-                "not everyone may look into it (mode {:04o}): units cannot read permits",
+                "not every user can read it (mode {:04o}), so units cannot read their permits",
                 mode(&about)
             );
             found.warn(&name, text, format!("chmod 755 {name}"));
         }
         Ok(about) => found.ok(&name, format!("mode {:04o}", mode(&about))),
-        Err(_) => return found.note(name, "is not there: the agent makes it when it starts"),
+        Err(_) => return found.note(name, "does not exist yet: the agent creates it when it starts"),
     }
     for (door, wanted, closed) in [(SocketKind::Query, 0o666, 0), (SocketKind::Control, 0o660, 0o007)] {
         let path = folder.join(door.file_name());
         let name = path.display().to_string();
         let restart = "systemctl restart svm-agent-query.socket svm-agent.socket svm-agent";
         match std::fs::symlink_metadata(&path) {
-            Err(_) => found.note(name, "is not there"),
+            Err(_) => found.note(name, "does not exist: the agent is not running"),
             Ok(about) if !about.file_type().is_socket() => {
-                found.fail(&name, "is no socket", format!("rm {name}, then: {restart}"));
+                found.fail(&name, "is not a socket, so commands cannot reach the agent", format!("rm {name}, then: {restart}"));
             }
             Ok(about) if mode(&about) & closed != 0 => {
-                let text = format!("anyone may change things (mode {:04o})", mode(&about));
+                let text = format!("every user can change keys and settings through it (mode {:04o})", mode(&about));
                 found.fail(&name, text, format!("chmod 660 {name}; see svm-agent.socket (SocketMode=)"));
             }
             Ok(about) if mode(&about) & 0o777 != wanted => {
-                let text = format!("has mode {:04o}, not {wanted:04o}", mode(&about));
+                let text = format!("has mode {:04o} instead of {wanted:04o}", mode(&about));
                 found.warn(
                     &name,
                     text,
@@ -180,12 +180,12 @@ fn governing(found: &mut Findings, settings: &Settings) {
         }
         let name = path.display().to_string();
         match only_root_may_change(&path) {
-            Ok(()) => found.ok(name, format!("{what}: only root may change it")),
+            Ok(()) => found.ok(name, format!("{what}: only root can change it")),
             Err(Exposed { who: Who::Unknown(problem), .. }) => {
-                found.note(name, format!("{what}: cannot find out who may change it: {problem}"));
+                found.note(name, format!("{what}: cannot find out who can change it: {problem}"));
             }
             Err(exposed) => {
-                let text = format!("{what}: others may change it");
+                let text = format!("{what}: other users can change it, and so what the agent trusts or runs");
                 found.fail(name, text, exposed.to_string());
             }
         }
@@ -200,7 +200,7 @@ fn secrets(found: &mut Findings, settings: &Settings) {
                 continue;
             };
             let name = format!("destinations.{destination}.{key}");
-            // One that is not there is told with the settings.
+            // One that does not exist is reported with the settings.
             let Ok(about) = std::fs::metadata(file) else { continue };
             let file = file.display();
             match mode(&about) & 0o007 {
@@ -208,7 +208,7 @@ fn secrets(found: &mut Findings, settings: &Settings) {
                 _ => found.warn(
                     name,
                     format!("{file} can be read by every user (mode {:04o})", mode(&about)),
-                    format!("chgrp svm-agent {file} && chmod 640 {file}; then replace what was in it: it may be known"),
+                    format!("chgrp svm-agent {file} && chmod 640 {file}; then replace the secret in it, because others may know it"),
                 ),
             }
         }
@@ -230,15 +230,15 @@ fn textfile(found: &mut Findings, settings: &Settings, runs: bool) {
             format!("mkdir -p {}", folder.display()),
         ),
         (Ok(_), Err(_)) if runs => {
-            found.fail(about, format!("the agent does not write {name}: it has no leave to"), drop_in);
+            found.fail(about, format!("the agent does not write {name}: it has no permission, so there are no metrics"), drop_in);
         }
-        (Ok(_), Err(_)) => found.note(about, format!("{name} is not there: the agent does not run")),
+        (Ok(_), Err(_)) => found.note(about, format!("{name} does not exist: the agent is not running")),
         (Ok(_), Ok(file)) => {
             let now = svm_core::clock::Clock::system().now();
             let age = now.as_second() - file.mtime();
             let late = age > 2 * settings.metrics.every.as_secs() + 60;
             match late && runs {
-                true => found.fail(about, format!("{name} was last written {age} s ago"), drop_in),
+                true => found.fail(about, format!("{name} was last written {age} s ago, so the metrics are old"), drop_in),
                 false => found.ok(about, format!("{name} was last written {} s ago", age.max(0))),
             }
         }
@@ -248,9 +248,9 @@ fn textfile(found: &mut Findings, settings: &Settings, runs: bool) {
 fn room(found: &mut Findings, settings: &Settings, used: u64) {
     // The folder, or the nearest above it that is there.
     let there = settings.state_dir.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
-    let Some(there) = there else { return found.note("room", "cannot be seen") };
+    let Some(there) = there else { return found.note("room", "cannot be checked") };
     if there.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-        let text = "the file system is mounted read-only: nothing can be stored";
+        let text = "the file system is mounted read-only, so nothing can be stored";
         return found.fail("room", text, remount(&settings.state_dir));
     }
     let free = there.f_bavail.saturating_mul(there.f_frsize);
@@ -262,7 +262,7 @@ fn room(found: &mut Findings, settings: &Settings, used: u64) {
         megabytes(wanted)
     );
     let make_room = format!(
-        "make room on the disk of {0} (du -x / | sort -n | tail), or lower outbox.max_megabytes",
+        "free space on the disk of {0} (du -x / | sort -n | tail), or lower outbox.max_megabytes",
         settings.state_dir.display()
     );
     match free {
@@ -272,18 +272,18 @@ fn room(found: &mut Findings, settings: &Settings, used: u64) {
     }
     // File systems that count none say 0 of 0.
     if there.f_files > 0 && there.f_favail < 1000 {
-        let text = format!("{} files more can be made", there.f_favail);
+        let text = format!("only {} more files can be created", there.f_favail);
         let grade = if there.f_favail < 10 { Grade::Failure } else { Grade::Warning };
-        found.add(grade, "inodes", text, Some("delete small files on that disk: df -i names it".to_owned()));
+        found.add(grade, "inodes", text, Some("delete small files on that disk; df -i shows which disk it is".to_owned()));
     }
 }
 
 fn database(found: &mut Findings, seen: &Result<Inspection, InspectError>) {
     let about = "database";
-    let restart = "systemctl restart svm-agent: it sets a damaged database aside and rebuilds it; then look at the disk (dmesg, smartctl)";
+    let restart = "systemctl restart svm-agent: it sets a damaged database aside and builds a new one; then check the disk (dmesg, smartctl)";
     match seen {
         Ok(Inspection { problem: None, bytes, .. }) => {
-            found.ok(about, format!("opens and is whole, {} kB", bytes / 1000));
+            found.ok(about, format!("opens and is intact, {} kB", bytes / 1000));
         }
         Ok(Inspection { problem: Some(problem), .. }) => {
             found.fail(about, format!("is damaged: {problem}"), restart)
@@ -293,7 +293,7 @@ fn database(found: &mut Findings, seen: &Result<Inspection, InspectError>) {
         Err(InspectError::Failed(problem)) if problem.contains("damaged") => {
             found.fail(about, problem.clone(), restart);
         }
-        Err(error) => found.warn(about, error.to_string(), "try again; else: journalctl -u svm-agent"),
+        Err(error) => found.warn(about, error.to_string(), "try again; if that does not help: journalctl -u svm-agent"),
     }
 }
 
@@ -304,19 +304,19 @@ fn signers(found: &mut Findings, settings: &Settings, documents: &[StoredDocumen
         Ok(loaded) => loaded,
         Err(error) => {
             let make = format!(
-                "mkdir -p {folder}, and put the vendor's public key there; everyone must be able to read it"
+                "mkdir -p {folder}, and put the provider's public key there; every user must be able to read it"
             );
-            return found.fail("signers", Chain(&error).to_string(), make);
+            return found.fail("signers", format!("{}; no document can be verified", Chain(&error)), make);
         }
     };
     for problem in &loaded.problems {
-        found.warn("signers", Chain(problem).to_string(), "mend the file, or take it away");
+        found.warn("signers", Chain(problem).to_string(), "repair the file, or remove it");
     }
     if loaded.store.is_empty() {
         found.fail(
             "signers",
-            "no vendor is trusted: no document is believed",
-            format!("put the vendor's public key into {folder}"),
+            "no provider is trusted, so no document is accepted",
+            format!("put the provider's public key into {folder}"),
         );
     } else {
         let issuers: Vec<&str> = loaded
@@ -326,7 +326,7 @@ fn signers(found: &mut Findings, settings: &Settings, documents: &[StoredDocumen
             .collect();
         found.ok(
             "signers",
-            format!("{} keys, for {}; they have no end", loaded.store.signers().count(), issuers.join(", ")),
+            format!("trusted keys: {}, of {}", loaded.store.signers().count(), issuers.join(", ")),
         );
     }
     for stored in documents {
@@ -336,7 +336,7 @@ fn signers(found: &mut Findings, settings: &Settings, documents: &[StoredDocumen
             Err(error) => found.warn(
                 format!("document of {}", stored.key),
                 Chain(&error).to_string(),
-                format!("put the signer's key back into {folder}, or have the vendor publish it signed by a trusted one"),
+                format!("put the signer's key back into {folder}, or ask the provider to publish it signed with a trusted key"),
             ),
         }
     }

@@ -1,8 +1,8 @@
-//! The doctor: looks at everything that the agent needs, and says what is wrong and what to do.
+//! The doctor: checks everything that the agent needs, and says what is wrong and what to do.
 //!
 //! Promises: nothing is changed; it works with the agent running or not, as root or not, with settings that are wrong;
-//! what cannot be seen is said. Each look has a thread of its own and all have the same end: one that hangs is a finding.
-//! No secret is shown. `settings`, `files`, `running`, `system` and `network` are the looks.
+//! what cannot be seen is a finding. Each check has its own thread and all have the same end: one that hangs is a finding.
+//! No secret is shown. `settings`, `files`, `running`, `system` and `network` are the checks.
 
 mod context;
 mod files;
@@ -72,7 +72,7 @@ pub fn examine(files: &[PathBuf], read: Result<Settings, SettingsError>) -> Vec<
         late.warn(
             name,
             message,
-            "something hangs: look at the disk, systemd and the network, then try again",
+            "something hangs: check the disk, systemd and the network, then try again",
         );
         found.extend(late.found);
     }

@@ -1,7 +1,7 @@
 //! The network: for the source, each destination and each upstream its name, its port, its certificate, its answer. All at
 //! once, each step within a few seconds. Nothing is sent but questions.
 
-use super::context::{DoctorContext, ONE, wait};
+use super::context::{DoctorContext, ONE, instant, wait};
 use super::finding::{Area, Finding, Findings, Grade};
 use crate::config::{Destination, Settings, Speaks};
 use crate::delivery::probe;
@@ -18,7 +18,7 @@ use svm_core::tls::{self, TlsError, TlsFiles};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A certificate that ends sooner is told.
+/// A certificate that expires sooner is a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A place to connect to.
@@ -49,7 +49,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let settings = &context.settings;
     if !context.settings_are_right {
         let mut none = Findings::of(Area::Delivery);
-        none.note("the network", "source and destinations are not looked at: the settings are wrong");
+        none.note("the network", "source and destinations were not checked, because the settings are not valid");
         return none.found;
     }
     let documents = stored_documents(&settings.state_dir, context.runs).unwrap_or_default();
@@ -72,7 +72,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
         let mut none = Findings::of(Area::Delivery);
         none.warn(
             "destinations",
-            "none is configured: no console hears of this SVM",
+            "none is configured, so no console sees this SVM",
             "add [destinations.console] to /etc/svm-agent/agent.toml",
         );
         found.extend(none.found);
@@ -84,20 +84,20 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
 async fn source(settings: &Settings, documents: &[StoredDocument]) -> Vec<Finding> {
     let mut found = Findings::of(Area::Source);
     let Some(url) = &settings.source.url else {
-        found.note("source.url", "is not set: documents come by svm-agent key add alone");
+        found.note("source.url", "is not set: keys come from svm-agent key add alone");
         return found.found;
     };
     let connection = &settings.source.connection;
     let Some(place) = Place::of(url, connection.proxy.as_deref(), &connection.tls) else {
         return found.found;
     };
-    if !reach(&mut found, "source", &place).await {
+    if !reach(&mut found, "source", &place, "renewals are not noticed").await {
         return found.found;
     }
     if documents.is_empty() {
         found.note(
             "source",
-            "the vendor's document is not asked for: no key is held, or only root sees under which name",
+            "the published document was not checked: there is no key, or only root can see its name",
         );
     }
     for stored in documents {
@@ -109,22 +109,22 @@ async fn source(settings: &Settings, documents: &[StoredDocument]) -> Vec<Findin
                 found.warn(
                     about,
                     format!("no answer within {} s", ONE.as_secs()),
-                    "try again; ask the vendor",
+                    "try again; then ask the provider",
                 );
                 continue;
             }
             Ok(Err(error)) => {
                 let remedy = match &error {
                     SourceError::NotFound | SourceError::Withdrawn => {
-                        "ask the vendor whether it is still published"
+                        "ask the provider whether it is still published"
                     }
                     SourceError::Redirect { .. } => {
-                        "set source.url to where it leads, then: systemctl restart svm-agent"
+                        "set source.url to the address that it leads to, then: systemctl reload svm-agent"
                     }
-                    _ => "see `source.url`, the proxy and the vendor's server; then: svm-agent refresh",
+                    _ => "check source.url, the proxy and the provider's server; then: svm-agent refresh",
                 };
                 let text = match &error {
-                    SourceError::NotFound => "the vendor publishes it no more (404)".to_owned(),
+                    SourceError::NotFound => "the provider no longer publishes it (404)".to_owned(),
                     error => error.to_string(),
                 };
                 found.warn(about, text, remedy);
@@ -137,16 +137,16 @@ async fn source(settings: &Settings, documents: &[StoredDocument]) -> Vec<Findin
         let expect = Expect { sub: Some(&sub), issuer: Some(&stored.issuer) };
         match verify(&text, &trust.store, expect) {
             Ok(document) if text.trim_ascii() == stored.jws.trim_ascii() => {
-                found.ok(about, format!("is the one that is held, revision {}", document.statement.rev));
+                found.ok(about, format!("is the one in use, revision {}", document.statement.rev));
             }
             Ok(document) => found.add(
                 Grade::Note,
                 about,
-                format!("is revision {}, another than is held", document.statement.rev),
+                format!("is revision {}, not the one in use", document.statement.rev),
                 Some("svm-agent refresh".to_owned()),
             ),
             Err(error) => {
-                found.warn(about, Chain(&error).to_string(), "tell the vendor; what is held stays in force")
+                found.warn(about, Chain(&error).to_string(), "report it to the provider; the document in use stays in force")
             }
         }
     }
@@ -158,12 +158,12 @@ async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> 
     if let Some(file) = destination.certificate_file() {
         let now = Clock::system().now();
         let about = format!("{name}: client certificate");
-        let renew = "put a new certificate and key into the files: no restart is needed";
+        let renew = "put a new certificate and key into the files; no restart is needed";
         match tls::file_ends_at(file) {
-            Ok(end) if end <= now => found.fail(about, format!("ended at {end}"), renew),
-            Ok(end) if end.duration_since(now) < SOON => found.warn(about, format!("ends at {end}"), renew),
-            Ok(end) => found.ok(about, format!("good until {end}")),
-            // That it cannot be read is told where the settings are looked at.
+            Ok(end) if end <= now => found.fail(about, format!("expired at {}, so the receiver refuses this SVM", instant(end)), renew),
+            Ok(end) if end.duration_since(now) < SOON => found.warn(about, format!("expires at {}", instant(end)), renew),
+            Ok(end) => found.ok(about, format!("valid until {}", instant(end))),
+            // One that cannot be read is reported with the settings.
             Err(TlsError::Read { .. }) => {}
             Err(problem) => found.fail(about, Chain(&problem).to_string(), renew),
         }
@@ -181,17 +181,17 @@ async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> 
         }),
     };
     let Some(place) = place else { return found.found };
-    if !reach(&mut found, name, &place).await {
+    if !reach(&mut found, name, &place, "its events wait on this SVM").await {
         return found.found;
     }
     let about = format!("{name}: answer");
     match timeout(ONE, probe(destination)).await {
-        Ok(Ok(())) => found.ok(about, "it answers as a receiver does"),
+        Ok(Ok(())) => found.ok(about, "answers as a receiver should"),
         Ok(Err(problem)) => {
             found.fail(about, problem, format!("correct destinations.{name}, then: svm-agent config check"))
         }
         Err(_) => {
-            found.fail(about, format!("no answer within {} s", ONE.as_secs()), "see what the receiver does")
+            found.fail(about, format!("no answer within {} s", ONE.as_secs()), "find out why the receiver does not answer")
         }
     }
     found.found
@@ -203,25 +203,33 @@ async fn one_upstream(place: &str) -> Vec<Finding> {
         && let Ok(port) = port.parse()
     {
         let host = host.trim_matches(['[', ']']).to_owned();
-        reach(&mut found, "KSN upstream", &Place { host, port, tls: None, proxied: false }).await;
+        let place = Place { host, port, tls: None, proxied: false };
+        reach(&mut found, "KSN upstream", &place, "the gateway cannot use it").await;
     }
     found.found
 }
 
-/// Name, port and certificate, one after the other; answers whether there is more to ask.
-async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
+/// An error of the system without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.trim_start_matches("failed to lookup address information: ");
+    text.split(" (os error").next().unwrap_or(text).to_lowercase()
+}
+
+/// Name, port and certificate, one after the other; gives whether there is more to check. `so` says why it matters.
+async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool {
     let (host, port) = (place.host.trim_matches(['[', ']']), place.port);
     let about = format!("{of}: {}", place.name());
     let addresses: Vec<SocketAddr> = match timeout(ONE, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => {
-            let remedy = format!("getent ahosts {host}; see /etc/resolv.conf, or correct the name");
-            found.fail(about, format!("the name cannot be looked up: {error}"), remedy);
+            let remedy = format!("correct the name, or check DNS: getent ahosts {host}; cat /etc/resolv.conf");
+            found.fail(about, format!("the name cannot be resolved: {}, so {so}", plain(&error)), remedy);
             return false;
         }
         Err(_) => {
-            let text = format!("DNS gave no answer within {} s", ONE.as_secs());
-            found.fail(about, text, "see whether the servers in /etc/resolv.conf can be reached");
+            let text = format!("DNS gave no answer within {} s, so {so}", ONE.as_secs());
+            found.fail(about, text, "check whether the servers in /etc/resolv.conf can be reached");
             return false;
         }
     };
@@ -229,13 +237,13 @@ async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
         Ok(Ok(stream)) => stream,
         failed => {
             let why = match failed {
-                Ok(Err(error)) => error.to_string(),
+                Ok(Err(error)) => plain(&error),
                 _ => format!("no answer within {} s", ONE.as_secs()),
             };
             let remedy = format!(
-                "see whether something listens at {host}:{port} and no firewall is between: nc -vz {host} {port}"
+                "check that a program listens at {host}:{port} and that no firewall is in between: nc -vz {host} {port}"
             );
-            found.fail(about, format!("cannot connect: {why}"), remedy);
+            found.fail(about, format!("cannot connect: {why}, so {so}"), remedy);
             return false;
         }
     };
@@ -246,12 +254,12 @@ async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
     let config = match files.client_config(Clock::system()) {
         Ok(config) => config,
         Err(error) => {
-            found.fail(about, Chain(&error).to_string(), "mend the file that is named");
+            found.fail(about, Chain(&error).to_string(), "repair the file that is named");
             return false;
         }
     };
     let Ok(name) = ServerName::try_from(host.split('%').next().unwrap_or_default().to_owned()) else {
-        found.fail(about, "no certificate can be for this name", "correct the host");
+        found.fail(about, "no certificate can be issued for this name", "correct the host name");
         return false;
     };
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
@@ -260,23 +268,23 @@ async fn reach(found: &mut Findings, of: &str, place: &Place) -> bool {
         Ok(Err(error)) => {
             let why = tls::refusal(&error).map_or_else(|| error.to_string(), tls::explain);
             let remedy = format!(
-                "the words say which side; look at it: openssl s_client -connect {host}:{port} -servername {host}"
+                "show the certificate: openssl s_client -connect {host}:{port} -servername {host}"
             );
-            found.fail(about, why, remedy);
+            found.fail(about, format!("{why}, so {so}"), remedy);
             return false;
         }
         Err(_) => {
-            let text = format!("connected, but no handshake of TLS within {} s", ONE.as_secs());
-            found.fail(about, text, "is it a port for TLS?");
+            let text = format!("connected, but no TLS handshake within {} s, so {so}", ONE.as_secs());
+            found.fail(about, text, "check that this is a TLS port");
             return false;
         }
     };
     let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
     match chain.first().map(tls::shown) {
         Some(Ok(shown)) => {
-            let text = format!("its certificate is good until {}, issued by {}", shown.ends_at, shown.issuer);
+            let text = format!("its certificate is valid until {}, issued by {}", instant(shown.ends_at), shown.issuer);
             match shown.ends_at.duration_since(Clock::system().now()) < SOON {
-                true => found.warn(about, text, "whoever runs that server must renew it soon"),
+                true => found.warn(about, text, "the operator of that server must renew it soon"),
                 false => found.ok(about, text),
             }
         }

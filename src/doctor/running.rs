@@ -1,6 +1,6 @@
-//! What the running agent says of itself.
+//! What the running agent reports about itself.
 
-use super::context::{DoctorContext, ONE, wait};
+use super::context::{DoctorContext, ONE, instant, wait};
 use super::finding::{Area, Finding, Findings, Grade};
 use crate::control::SocketKind;
 use crate::control::client::{AskError, ask_within};
@@ -11,13 +11,13 @@ use serde_json::Value;
 use svm_core::error_chain::Chain;
 use svm_core::subscription::{DeviceStatus, Permit, Phase};
 
-const START: &str = "systemctl start svm-agent; if it does not stay: journalctl -u svm-agent -n 20";
+const START: &str = "systemctl start svm-agent; if it stops again: journalctl -u svm-agent -n 20";
 
 pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let dir = &context.settings.runtime_dir;
     let mut service = Findings::of(Area::Service);
     if context.asleep {
-        let text = "does not run; systemd starts it once somebody asks it something";
+        let text = "is not running, so permits run out; systemd starts it at the next request to its sockets";
         service.fail("agent", text, START);
         return service.found;
     }
@@ -31,22 +31,22 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
         Ok((Ok(status), identity)) => (status, identity.ok()),
         Ok((Err(error), _)) => {
             let remedy = match &error {
-                AskError::Answer(_) => "the running agent is of another version: systemctl restart svm-agent",
+                AskError::Answer(_) => "the running agent has another version; run: systemctl restart svm-agent",
                 _ => START,
             };
-            service.fail("agent", Chain(&error).to_string(), remedy);
+            service.fail("agent", format!("{}; meanwhile permits run out", Chain(&error)), remedy);
             return service.found;
         }
         Err(error) => {
-            service.fail("agent", error.to_string(), "try again with more memory and open files");
+            service.fail("agent", error.to_string(), "free memory or open files of this machine, then try again");
             return service.found;
         }
     };
     match status.agent_version == env!("CARGO_PKG_VERSION") {
-        true => service.ok("agent", format!("runs, version {}", status.agent_version)),
+        true => service.ok("agent", format!("is running, version {}", status.agent_version)),
         false => service.warn(
             "agent",
-            format!("runs version {}; this program is {}", status.agent_version, env!("CARGO_PKG_VERSION")),
+            format!("is running version {}, but this program is version {}", status.agent_version, env!("CARGO_PKG_VERSION")),
             "systemctl restart svm-agent",
         ),
     }
@@ -85,22 +85,27 @@ fn subscription(status: &Status) -> Vec<Finding> {
     if let Some(problem) = &status.reserve_problem {
         found.warn(
             "reserve key",
-            format!("would be of no use: {problem}"),
-            "replace it: svm-agent key remove KEY",
+            format!("could not take over: {problem}"),
+            "replace it: svm-agent key remove KEY, then svm-agent activate - --reserve",
         );
     }
     for pending in &status.activations {
         found.warn(
             format!("activation of the {} key", pending.role.as_str()),
-            format!("is pending since {}, {} tries failed: {}", pending.since, pending.tries, pending.message),
-            "see `source` here; svm-agent key add FILE works without a network, svm-agent activate --cancel drops it",
+            format!(
+                "has been pending since {}, tries: {}; {}",
+                instant(pending.since),
+                pending.tries,
+                pending.message
+            ),
+            "see the part Source; without a network: svm-agent key add FILE; to give up: svm-agent activate --cancel",
         );
     }
     if let Some(problem) = &status.store_problem {
         found.fail(
             "store",
-            format!("nothing can be kept: {problem}"),
-            "make room on the disk, or see what is wrong with it (dmesg)",
+            format!("the agent cannot write to its database: {problem}; no events are sent, and no permits are restored"),
+            "free space on the disk, or find out what is wrong with it: dmesg",
         );
     }
     found.found
@@ -112,17 +117,22 @@ fn source(status: &Status) -> Vec<Finding> {
     match (&source.outage, source.last_heard_at) {
         _ if !source.configured => {}
         (Some(outage), _) => {
-            let text = format!("fails since {} ({} times): {}", outage.since, outage.times, outage.message);
-            found.warn("agent's last look", text, "see the lines of `source` here, then: svm-agent refresh");
+            let text = format!(
+                "has failed since {} ({} times): {}; renewals are not noticed",
+                instant(outage.since),
+                outage.times,
+                outage.message
+            );
+            found.warn("agent's last poll", text, "see the other lines of this part, then: svm-agent refresh");
         }
-        (None, Some(at)) => found.ok("agent's last look", format!("heard the vendor at {at}")),
-        (None, None) => found.note("agent's last look", "it looks once a key is held"),
+        (None, Some(at)) => found.ok("agent's last poll", format!("the provider answered at {}", instant(at))),
+        (None, None) => found.note("agent's last poll", "none yet: there is no key"),
     }
     if let Some(refused) = &source.refused {
         found.warn(
             "published document",
             format!("is refused: {refused}"),
-            "tell the vendor; what is held stays in force",
+            "report it to the provider; the document in use stays in force",
         );
     }
     found.found
@@ -131,27 +141,31 @@ fn source(status: &Status) -> Vec<Finding> {
 fn delivery(status: &Status) -> Vec<Finding> {
     let mut found = Findings::of(Area::Delivery);
     for (name, d) in &status.destinations {
-        let waiting = match (&d.oldest, d.waiting) {
-            (_, 0) => "nothing waits".to_owned(),
-            (Some(oldest), n) => format!("{n} events wait, the oldest since {oldest}"),
-            (None, n) => format!("{n} events wait"),
+        let since = d.oldest.as_ref().and_then(|oldest| oldest.parse().ok());
+        let since = since.map(|oldest| format!(", the oldest since {}", instant(oldest))).unwrap_or_default();
+        let waiting = match d.waiting {
+            0 => "no events are waiting".to_owned(),
+            1 => format!("1 event is waiting{since}"),
+            n => format!("{n} events are waiting{since}"),
         };
         match &d.health.outage {
             Some(outage) => found.warn(
                 name,
                 format!(
-                    "fails since {} ({} times): {}; {waiting}",
-                    outage.since, outage.times, outage.message
+                    "delivery has failed since {} ({} times): {}; {waiting}",
+                    instant(outage.since),
+                    outage.times,
+                    outage.message
                 ),
-                "nothing is lost while outbox.max_megabytes lasts; see its other lines here",
+                "see the other lines of this destination; no event is lost until outbox.max_megabytes is used up",
             ),
             None => found.ok(name, waiting),
         }
         if d.quarantined > 0 {
             found.warn(
                 name,
-                format!("refused {} events, which stay here in quarantine", d.quarantined),
-                "svm-agent events list --quarantined; once the receiver takes them: svm-agent events retry --all",
+                format!("the receiver refused {} events; they stay on this SVM, in quarantine", d.quarantined),
+                "svm-agent events list --quarantined; after the receiver is repaired: svm-agent events retry --all",
             );
         }
     }
@@ -168,28 +182,32 @@ fn enforcement(status: &Status) -> Vec<Finding> {
             Permit::Stopped => "stopped",
         };
         let until = permit.until.filter(|_| permit.verdict != Permit::Stopped);
-        let until = until.map(|until| format!(" until {until} at least")).unwrap_or_default();
+        let until = until.map(|until| format!(" until at least {}", instant(until))).unwrap_or_default();
         match (permit.enforced_by.as_slice(), &permit.outage) {
             ([], _) if !permit.governed => {
-                found.note(name, "this SVM has none, say the settings (enforcement.governs)");
+                found.note(name, "not used on this SVM (enforcement.governs)");
             }
             ([], _) => found.warn(
                 name,
-                format!("{verdict}{until}, but nobody holds it to that"),
-                "sudo svm-agent gate install UNIT, with the unit that uses it",
+                format!("the permit is {verdict}, but nothing enforces it: no service on this SVM asks for it"),
+                "find the service that uses it, then: sudo svm-agent gate install UNIT",
             ),
             (_, Some(outage)) => found.warn(
                 name,
-                format!("{verdict}, but that fails since {}: {}", outage.since, outage.message),
+                format!(
+                    "the permit is {verdict}, but enforcing it has failed since {}: {}",
+                    instant(outage.since),
+                    outage.message
+                ),
                 "svm-agent status --explain; svm-agent gate list",
             ),
-            (by, None) => found.ok(name, format!("{verdict}{until}, held to it by {}", by.join(", "))),
+            (by, None) => found.ok(name, format!("{verdict}{until}, enforced by {}", by.join(", "))),
         }
     }
     if let Some(gateway) = &status.gateway {
         match &gateway.problem {
             Some(problem) => {
-                found.fail("gateway", problem, "see who has the port (ss -ltnp), or set gateway.listen")
+                found.fail("gateway", problem, "find the program that uses the port (ss -ltnp), or change gateway.listen")
             }
             None => found.ok("gateway", format!("listens on {}", gateway.listen)),
         }
@@ -202,20 +220,20 @@ fn updates(status: &Status) -> Vec<Finding> {
     let updates = &status.updates;
     let failed = updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
     if let Some(failed) = failed {
-        let text = format!("failed at {}: {}", failed.at, failed.message);
+        let text = format!("failed at {}: {}; the databases are not updated", instant(failed.at), failed.message);
         found.warn("last run", text, format!("journalctl -u {}; then: svm-agent updates run", updates.unit));
     } else if let Some(at) = updates.last_succeeded_at {
-        found.ok("last run", format!("went through at {at}"));
+        found.ok("last run", format!("succeeded at {}", instant(at)));
     }
     if status.reasons.iter().any(|reason| reason == "databases_outdated") {
-        let of = updates.databases_of.map(|of| of.to_string()).unwrap_or_default();
+        let of = updates.databases_of.map(instant).unwrap_or_default();
         found.warn(
             "databases",
-            format!("are of {of}: old"),
+            format!("are old: of {of}"),
             "svm-agent updates status; svm-agent updates run",
         );
     } else if let Some(of) = updates.databases_of {
-        found.ok("databases", format!("of {of}"));
+        found.ok("databases", format!("of {}", instant(of)));
     }
     found.found
 }
@@ -226,13 +244,14 @@ fn clock(status: &Status) -> Vec<Finding> {
         Some(suspicion) => found.warn(
             "clock",
             format!(
-                "shows {}, which is {} of what is known: it is not gone by",
-                status.clock.wall,
-                if suspicion.ahead { "ahead" } else { "behind" }
+                "shows {}, far {} the trusted time {}: the agent does not trust it",
+                instant(status.clock.wall),
+                if suspicion.ahead { "ahead of" } else { "behind" },
+                instant(status.clock.time)
             ),
-            "set it right (timedatectl); if it is right as it is: sudo svm-agent clock reset",
+            "correct it with timedatectl; if it is correct as it is: sudo svm-agent clock reset",
         ),
-        None => found.ok("clock", "the agent goes by it"),
+        None => found.ok("clock", "the agent trusts it"),
     }
     found.found
 }
@@ -242,10 +261,10 @@ fn identity_of(status: &Status, identity: Option<&Value>) -> Vec<Finding> {
     match identity.and_then(|shown| shown.get("differs")?.as_str()) {
         Some(what) => found.warn(
             "id",
-            format!("{} is bound to a machine with another {}", status.id, what.replace('_', "-")),
-            "nothing, on a copy: the next start takes a new id (systemctl restart svm-agent)",
+            format!("{} is bound to a machine with another {}: this may be a copy", status.id, what.replace('_', "-")),
+            "if this is a copy, run: systemctl restart svm-agent, which takes a new id",
         ),
-        None => found.ok("id", format!("{} is this machine's", status.id)),
+        None => found.ok("id", format!("{} belongs to this machine", status.id)),
     }
     found.found
 }

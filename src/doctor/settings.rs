@@ -1,4 +1,4 @@
-//! The settings: which layers there are, and all that is wrong with them.
+//! The settings: which files were read, and every mistake in them.
 
 use super::finding::{Area, Finding, Findings};
 use crate::config::{PREFIX, Settings};
@@ -15,11 +15,12 @@ pub(super) fn check(files: &[PathBuf], read: &Result<Settings, SettingsError>) -
     let variables = variables.iter().filter(|(name, _)| name.as_encoded_bytes().starts_with(ours.as_bytes()));
     let variables = match variables.count() {
         0 => String::new(),
-        count => format!(", and {count} variables SVM_AGENT__…"),
+        1 => ", and 1 environment variable SVM_AGENT__*".to_owned(),
+        count => format!(", and {count} environment variables SVM_AGENT__*"),
     };
     match names.as_slice() {
-        [] => found.note("layers", format!("no file is there: the built-in defaults hold{variables}")),
-        names => found.ok("layers", format!("{}{variables}", names.join(", "))),
+        [] => found.note("files read", format!("none: the built-in defaults apply{variables}")),
+        names => found.ok("files read", format!("{}{variables}", names.join(", "))),
     }
     match read {
         Err(SettingsError(problems)) => {
@@ -27,29 +28,29 @@ pub(super) fn check(files: &[PathBuf], read: &Result<Settings, SettingsError>) -
                 found.fail(
                     problem.place.clone(),
                     problem.message.clone(),
-                    "correct it, then: svm-agent config check && systemctl restart svm-agent",
+                    "correct it: the agent does not start with it. Then: svm-agent config check && systemctl restart svm-agent",
                 );
             }
         }
         Ok(settings) => {
-            found.ok("values", "every key is known and every value can be");
+            found.ok("values", "every key is known and every value is valid");
             for remark in settings.unencrypted() {
                 found.warn(
                     "encryption",
                     remark,
-                    "then: svm-agent config check && sudo systemctl reload svm-agent",
+                    "use an encrypted address, then: svm-agent config check && sudo systemctl reload svm-agent",
                 );
             }
             for unreadable in settings.unreadable() {
                 let denied = unreadable.contains("ermission denied");
                 match denied && !rustix::process::geteuid().is_root() {
                     true => {
-                        found.note("files", format!("{unreadable}; whether the agent can, only root sees"))
+                        found.note("files", format!("{unreadable}; only root can see whether the agent can read it"))
                     }
                     false => found.fail(
                         "files",
                         unreadable,
-                        "put the file there, or correct the path; the user svm-agent must be able to read it",
+                        "put the file there, or correct the path; the user svm-agent must be able to read the file",
                     ),
                 }
             }
@@ -58,8 +59,8 @@ pub(super) fn check(files: &[PathBuf], read: &Result<Settings, SettingsError>) -
     found.found
 }
 
-/// Of settings that are wrong, the places alone, as far as they can be read; the rest is as by default. So the doctor
-/// goes on with what does not need the others.
+/// The folders of settings that are not valid, as far as they can be read; all else is as by default. So the doctor can
+/// check what does not need the others.
 pub fn places_of(files: &[PathBuf]) -> Option<Settings> {
     let mut places: Vec<(OsString, OsString)> = Vec::new();
     for file in files {

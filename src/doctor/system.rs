@@ -1,4 +1,4 @@
-//! What systemd says: of the service, its sockets, the unit of updates, the gates, and of who keeps the time.
+//! What systemd shows: the service, its sockets, the unit of updates, the gates and the time service.
 
 use super::context::{DoctorContext, ONE, wait};
 use super::finding::{Area, Finding, Findings};
@@ -51,7 +51,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let settings = &context.settings;
     let mut service = Findings::of(Area::Service);
     if !booted() {
-        service.note("systemd", "does not run here: units, gates and the time service are not looked at");
+        service.note("systemd", "does not run here: units, gates and the time service were not checked");
         return service.found;
     }
     let asked = wait(async {
@@ -67,7 +67,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let Ok((units, time, updates, undone, gates)) = asked else { return service.found };
     match units {
         Ok(units) => ours(&mut service, &units),
-        Err(problem) => service.note("systemd", format!("cannot be asked: {problem}")),
+        Err(problem) => service.note("systemd", format!("does not answer: {problem}")),
     }
     let mut clock = Findings::of(Area::Clock);
     if let Ok(time) = time {
@@ -85,13 +85,13 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
                 );
             }
             Ok(_) => match undone {
-                Ok(None) => update.ok(unit, "is there and asks its permit"),
+                Ok(None) => update.ok(unit, "exists and asks for its permit"),
                 Ok(Some(why)) => update.fail(
                     unit,
-                    format!("asks its permit, but not safely: {why}"),
-                    format!("give it the line ExecCondition= of svm-agent-update.service, or: sudo svm-agent gate install {unit}"),
+                    format!("asks for its permit, but the gate can be bypassed: {why}"),
+                    format!("give it the line ExecCondition= of svm-agent-update.service, or run: sudo svm-agent gate install {unit}"),
                 ),
-                Err(problem) => update.note(unit, format!("systemd cannot be asked: {problem}")),
+                Err(problem) => update.note(unit, format!("systemd does not answer: {problem}")),
             },
             Err(_) => update.note(unit, format!("systemd did not answer within {} s", ONE.as_secs())),
         }
@@ -127,7 +127,7 @@ fn ours(found: &mut Findings, units: &[UnitState]) {
         let (name, enabled) = (unit.id.as_str(), text("UnitFileState"));
         match (unit.load.as_str(), unit.active.as_str()) {
             ("not-found", _) => found.note(name, "is not installed here"),
-            ("masked", _) => found.fail(name, "is masked", format!("systemctl unmask {name}")),
+            ("masked", _) => found.fail(name, "is masked, so systemd never starts it", format!("systemctl unmask {name}")),
             ("loaded", "failed") => found.fail(
                 name,
                 format!("failed ({}), exit code {}", unit.result, unit.exit_status),
@@ -145,17 +145,17 @@ fn ours(found: &mut Findings, units: &[UnitState]) {
             ("loaded", active) => {
                 let restarts = text("NRestarts").parse::<u32>().unwrap_or(0);
                 match restarts {
-                    0 => found.ok(name, active),
+                    0 => found.ok(name, format!("is {active}")),
                     _ => found.warn(
                         name,
-                        format!("{active}; it was restarted {restarts} times"),
-                        format!("journalctl -u {name}"),
+                        format!("is {active}, but was restarted {restarts} times"),
+                        format!("find out why: journalctl -u {name}"),
                     ),
                 }
             }
             (load, _) => found.fail(
                 name,
-                format!("systemd cannot read it ({load})"),
+                format!("systemd cannot load it ({load})"),
                 format!("systemctl status {name}"),
             ),
         }
@@ -168,14 +168,14 @@ fn time_service(found: &mut Findings, units: &[UnitState]) {
     match active.as_slice() {
         [] => found.warn(
             "time service",
-            "none is active: the clock may go wrong",
+            "none is active: the clock may become wrong, and with it the dates of the subscription",
             "apt install systemd-timesyncd && timedatectl set-ntp true",
         ),
         active => found.ok("time service", format!("{} is active", active.join(", "))),
     }
 }
 
-/// Every gate, and whether systemd heeds it.
+/// Every gate, and whether it is in force.
 async fn gates(settings: &Settings) -> Vec<Finding> {
     let mut found = Findings::of(Area::Enforcement);
     let places = Places { systemd_dir: settings.enforcement.gates_dir.clone(), ..Places::installed() };
@@ -191,15 +191,15 @@ async fn gates(settings: &Settings) -> Vec<Finding> {
     for (gate, state) in gates.iter().zip(gate_states) {
         let name = format!("gate of {}", gate.unit);
         match (state, places.has_rule(&gate.unit)) {
-            (GateState::Unknown, _) => found.note(name, "systemd cannot be asked"),
+            (GateState::Unknown, _) => found.note(name, "systemd does not answer"),
             (GateState::Not(why), _) => found.fail(
                 name,
-                format!("is not in force: {why}"),
-                format!("sudo svm-agent gate install {0}; or sudo svm-agent gate remove {0}", gate.unit),
+                format!("is not in force, so the service runs without a permit: {why}"),
+                format!("sudo svm-agent gate install {0}; or, if it needs no gate: sudo svm-agent gate remove {0}", gate.unit),
             ),
             (GateState::InForce, Some(false)) => found.warn(
                 name,
-                "its polkit rule is missing: the agent can neither stop nor start it",
+                "its polkit rule is missing, so the agent can neither stop nor start the service",
                 format!("sudo svm-agent gate install {}", gate.unit),
             ),
             (GateState::InForce, _) => found.ok(name, "is in force"),

@@ -7,6 +7,7 @@ use crate::config::{ALWAYS_PROTECTION, service_name};
 use crate::gates::drop_ins::{Asks, Gate, LONGEST_NAME, PROGRAM, condition};
 use crate::systemd::systemctl::UnitState;
 use std::path::Path;
+use svm_core::nearest::nearest as nearest_name;
 
 /// Why a unit may not be gated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -235,14 +236,18 @@ fn own(unit: &str) -> Result<(), GateRefusal> {
 /// The nearest of the services that are there to a name that is not; of a template, its instance.
 pub fn nearest(unit: &str, services: &[String]) -> Option<String> {
     let instance = unit.split_once('@').map_or("1.service", |(_, instance)| instance);
-    let named = services.iter().map(|name| match name.strip_suffix("@.service") {
-        Some(stem) => format!("{stem}@{instance}"),
-        None => name.clone(),
-    });
-    // Longer names are no typing errors, and would take long.
-    let alike = named.filter(|name| name.len().abs_diff(unit.len()) <= 4 && name.len() <= LONGEST_NAME);
-    let far = |name: &str| strsim::damerau_levenshtein(name, unit);
-    alike.map(|name| (far(&name), name)).filter(|(far, _)| *far <= 4).min().map(|(_, name)| name)
+    let named: Vec<String> = services
+        .iter()
+        .map(|name| match name.strip_suffix("@.service") {
+            Some(stem) => format!("{stem}@{instance}"),
+            None => name.clone(),
+        })
+        .collect();
+    // What all names end with makes none of them alike.
+    let stem = |name: &'static str, unit: &str| unit.strip_suffix(name).unwrap_or(unit).to_owned();
+    let stems: Vec<String> = named.iter().map(|name| stem(".service", name)).collect();
+    let near = nearest_name(&stem(".service", unit), stems.iter().map(String::as_str))?;
+    named.iter().zip(&stems).find(|(_, stem)| *stem == near).map(|(name, _)| name.clone())
 }
 
 /// Whether a unit may be gated, as far as systemd knows it. `protection` are the names of the units of the protection.
@@ -445,11 +450,14 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_near() {
-        let services = ["kesl.service", "kesl-update.service", "job@.service"].map(str::to_owned);
+        let services =
+            ["kesl.service", "kesl-update.service", "job@.service", "rescue.service"].map(str::to_owned);
         let near = |name: &str| nearest(name, &services);
         assert_eq!(near("kesl-updaet.service").as_deref(), Some("kesl-update.service"));
         assert_eq!(near("jbo@7.service").as_deref(), Some("job@7.service"));
-        assert_eq!(near("something-else.service"), None);
+        for other in ["something-else.service", "nosuch.service", "keys.service", "a.service"] {
+            assert_eq!(near(other), None, "{other}");
+        }
     }
 
     #[test]

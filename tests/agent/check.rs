@@ -204,11 +204,11 @@ fn whatever_cannot_be_asked_is_unknown_and_nothing_hangs() {
     drop(program);
     let (code, lines) = check(&agent, &[]);
     assert_eq!((code, lines.len()), (3, 1));
-    assert!(lines[0].contains("it does not run"), "{lines:?}");
+    assert!(lines[0].contains("the agent is not running"), "{lines:?}");
     std::fs::write(&agent.config, "nonsense = 1\n").unwrap();
     let (code, lines) = check(&agent, &[]);
     assert_eq!(code, 3);
-    assert!(lines[0].contains("the settings are wrong") && lines.len() == 1, "{lines:?}");
+    assert!(lines[0].contains("the settings are not valid") && lines.len() == 1, "{lines:?}");
 }
 
 /// `negate` runs a plug-in, reads its state and its text, and gives both back, turned.

@@ -122,20 +122,20 @@ fn an_svm_that_is_well_has_nothing_to_do_and_nothing_is_changed() {
     assert!(ill.is_empty(), "{code} {ill:#?}");
     for (area, words) in [
         ("settings", &["agent.toml", "machine.toml"][..]),
-        ("service", &["runs, version"]),
+        ("service", &["is running, version"]),
         ("subscription", &["active, 90 days left"]),
         ("trust", &["provider.example"]),
         ("trust", &["document of SUB-1", "is signed by"]),
         ("source", &["can be reached"]),
-        ("source", &["published document of SUB-1", "is the one that is held, revision 1"]),
+        ("source", &["published document of SUB-1", "is the one in use, revision 1"]),
         ("delivery", &["console: answer"]),
-        ("enforcement", &["ksn", "this SVM has none"]),
-        ("clock", &["goes by it"]),
-        ("identity", &["is this machine's"]),
+        ("enforcement", &["ksn", "not used on this SVM"]),
+        ("clock", &["trusts it"]),
+        ("identity", &["belongs to this machine"]),
         ("files", &["control.sock", "0660"]),
         ("files", &["state", "0700"]),
         ("disk", &["outbox may grow"]),
-        ("disk", &["opens and is whole"]),
+        ("disk", &["opens and is intact"]),
     ] {
         let finding = find(&findings, area, words);
         assert!(finding["grade"] == "ok" || finding["grade"] == "note", "{finding}");
@@ -149,7 +149,7 @@ fn an_svm_that_is_well_has_nothing_to_do_and_nothing_is_changed() {
     let before = without_index(tree(world.folder.path()));
     let (_, held_up) = doctor(&world.agent);
     assert_eq!(without_index(tree(world.folder.path())), before, "while the agent is held up");
-    find(&held_up, "disk", &["opens and is whole"]);
+    find(&held_up, "disk", &["opens and is intact"]);
     let agent = find(&held_up, "service", &["agent", "failure"]);
     assert!(agent["found"].as_str().unwrap().contains("time limit"), "{agent}");
     program.signal(rustix::process::Signal::CONT);
@@ -160,9 +160,9 @@ fn an_svm_that_is_well_has_nothing_to_do_and_nothing_is_changed() {
     let (code, findings) = doctor(&world.agent);
     assert_eq!(tree(world.folder.path()), before, "without an agent nothing is made or touched");
     assert_eq!(code, 5);
-    assert_eq!(find(&findings, "service", &["does not run"])["grade"], "failure");
-    find(&findings, "disk", &["opens and is whole"]);
-    find(&findings, "source", &["is the one that is held, revision 1"]);
+    assert_eq!(find(&findings, "service", &["is not running"])["grade"], "failure");
+    find(&findings, "disk", &["opens and is intact"]);
+    find(&findings, "source", &["is the one in use, revision 1"]);
 }
 
 #[test]
@@ -196,15 +196,15 @@ fn what_is_broken_below_is_named_with_the_command() {
     let (_, findings) = doctor(&world.agent);
     for (area, grade, words) in [
         ("settings", "failure", &["destinations.gone.token_file", "/nowhere/token"][..]),
-        ("files", "failure", &["control.sock", "anyone may change things", "chmod 660"]),
+        ("files", "failure", &["control.sock", "every user can change", "chmod 660"]),
         ("files", "warning", &["query.sock", "0600", "chmod 666"]),
         ("files", "warning", &["state", "0755", "chmod 700"]),
-        ("files", "failure", &["ledger/trust.d", "others may change it", "chmod o-w"]),
+        ("files", "failure", &["ledger/trust.d", "other users can change it", "chmod o-w"]),
         ("files", "warning", &["destinations.console.token_file", "every user", "chmod 640"]),
         ("files", "failure", &["metrics.textfile", "mkdir -p"]),
         ("trust", "warning", &["zz.pem"]),
         ("delivery", "failure", &["gone", "cannot connect", "nc -vz 127.0.0.1 1"]),
-        ("delivery", "warning", &["gone", "events wait"]),
+        ("delivery", "warning", &["gone", "are waiting"]),
     ] {
         assert_eq!(find(&findings, area, words)["grade"], grade, "{words:?}");
     }
@@ -223,7 +223,7 @@ fn what_is_broken_below_is_named_with_the_command() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
     let (_, findings) = doctor(&world.agent);
-    assert_eq!(find(&findings, "trust", &["no vendor is trusted"])["grade"], "failure");
+    assert_eq!(find(&findings, "trust", &["no provider is trusted"])["grade"], "failure");
     assert_eq!(find(&findings, "trust", &["document of SUB-1"])["grade"], "warning");
     let database = state.join("agent.db");
     let mut bytes = std::fs::read(&database).unwrap();
@@ -248,10 +248,10 @@ fn wrong_settings_are_told_and_the_rest_is_looked_at() {
     find(&findings, "settings", &["agent.toml", "did you mean `level`?", "config check"]);
     find(&findings, "settings", &["log.format"]);
     // The places could be read, so the agent that runs there is asked.
-    find(&findings, "service", &["runs, version"]);
+    find(&findings, "service", &["is running, version"]);
     find(&findings, "subscription", &["active"]);
     find(&findings, "trust", &["document of SUB-1", "is signed by"]);
-    find(&findings, "delivery", &["not looked at: the settings are wrong"]);
+    find(&findings, "delivery", &["not checked, because the settings are not valid"]);
     std::fs::write(&world.agent.config, "this is = = no TOML").unwrap();
     let (code, findings) = doctor(&world.agent);
     assert_eq!(code, 5);
@@ -283,13 +283,13 @@ fn another_user_sees_less_and_is_told_so() {
     command.arg("--config").arg(world.folder.path().join("machine.toml"));
     command.arg("--config").arg(&world.agent.config).arg("doctor").uid(65_534).gid(65_534);
     let (_, findings) = examined(&mut command);
-    find(&findings, "service", &["runs, version"]);
+    find(&findings, "service", &["is running, version"]);
     find(&findings, "subscription", &["active"]);
     for (area, word) in [("files", "state"), ("disk", "database")] {
         let finding = find(&findings, area, &[word, "only root"]);
         assert_eq!(finding["grade"], "note", "{finding}");
     }
-    let source = find(&findings, "source", &["only root sees under which name"]);
+    let source = find(&findings, "source", &["only root can see its name"]);
     assert_eq!(source["grade"], "note");
 }
 
@@ -350,10 +350,10 @@ fn certificates_names_and_silence_are_told_in_words() {
         ("warning", &["short: localhost", "issued by authority", "renew it soon"]),
         ("failure", &["other: localhost", "another name", "openssl s_client"]),
         ("failure", &["expired: localhost", "has expired"]),
-        ("failure", &["client: client certificate", "ended at 2021-01-01"]),
+        ("failure", &["client: client certificate", "expired at 2021-01-01"]),
         ("failure", &["silent: answer", "no answer within 5 s"]),
-        ("failure", &["deaf: 127.0.0.1", "no handshake of TLS within 5 s"]),
-        ("failure", &["unknown: no-such-host.invalid", "cannot be looked up", "getent"]),
+        ("failure", &["deaf: 127.0.0.1", "no TLS handshake within 5 s"]),
+        ("failure", &["unknown: no-such-host.invalid", "cannot be resolved", "getent"]),
         ("failure", &["proxied: the proxy 127.0.0.1:1", "cannot connect"]),
         ("failure", &["plain: 127.0.0.1"]),
     ] {
@@ -461,7 +461,7 @@ fn for_people_it_is_grouped_with_a_summary_last_and_colours_for_a_terminal_alone
     once.dedup();
     assert_eq!(once, titles, "each part once");
     assert_eq!(titles[0], "Settings");
-    let last = text.lines().last().unwrap();
+    let last = text.lines().last().unwrap().strip_suffix('.').unwrap();
     let counted: Vec<(u32, &str)> = last
         .split(", ")
         .map(|part| part.split_once(' ').unwrap())

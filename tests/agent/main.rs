@@ -32,4 +32,5 @@ mod secrets;
 mod status;
 mod support_bundle;
 mod take_over;
+mod terminal;
 mod time;

@@ -77,7 +77,7 @@ fn a_run_is_spent_once_also_over_a_kill_and_shown() {
     program.kill();
     assert!(!take(&agent), "nobody can count it");
     let (_, refusal) = agent.ask(&TAKE).unwrap_err();
-    assert!(refusal["why"].as_str().unwrap().contains("nobody can count this run"), "{refusal}");
+    assert!(refusal["why"].as_str().unwrap().contains("the agent cannot count this run"), "{refusal}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn what_is_wrong_is_named_and_the_old_settings_stay() {
     assert_eq!(output.status.code(), Some(78));
     let place = agent.config.display();
     for line in [
-        "the agent keeps those that it has",
+        "the agent keeps the ones that it has",
         &format!("{place}:6: `clock.dwell`: must be a span"),
         "did you mean `log`?",
     ] {

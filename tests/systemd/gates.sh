@@ -92,13 +92,13 @@ printf '[log]\nlevle = "info"\n' > /etc/svm-agent/conf.toml; rc=0
 svm-agent --config /etc/svm-agent/conf.toml gate install long.service 2> /dev/null || rc=$?; [ "$rc" = 78 ] || fail "wrong settings: $rc"
 rc=0; told=$(setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent gate install long.service 2>&1) || rc=$?
 [ "$rc" = 1 ] && echo "$told" | grep -q "only root may" || fail "nobody may gate: $rc $told"
-[ "$(svm-agent gate list)" = "no unit is gated; gate one: svm-agent gate install UNIT" ] || fail "an empty list"
+[ "$(svm-agent gate list)" = "No service is gated. To gate one: svm-agent gate install UNIT" ] || fail "an empty list"
 
 say "gated, and again"
 told=$(umask 077; svm-agent gate install updater-alias.service)
-echo "$told" | grep -q "^updater.service is gated: it runs with a permit for database-updates" || fail "install: $told"
+echo "$told" | grep -q "^updater.service is gated: it starts only with a permit for database-updates" || fail "install: $told"
 [ "$(stat -c %a "$(conf updater.service)" "$(rule updater.service)" /etc/systemd/system/updater.service.d | tr '\n' ' ')" = "644 644 755 " ] || fail "modes"
-svm-agent gate install updater.service | grep -q "^nothing changed: updater.service is gated already" || fail "again"
+svm-agent gate install updater.service | grep -q "^Nothing changed: updater.service is gated already" || fail "again"
 svm-agent gate install updater.service --resource ksn | grep -q "permit for ksn" || fail "another resource"
 svm-agent gate install updater.service --json | grep -q '"changed":true' || fail "back"
 rm "$(rule updater.service)"
@@ -110,7 +110,7 @@ svm-agent gate install 'esc\x2dape@i\x2d1.service' > /dev/null || fail "a name w
 svm-agent gate install local.service --ksn | grep -q "permit for ksn, and reaches only this machine" || fail "ksn"
 svm-agent gate install long.service --ksn --not-listening > /dev/null || fail "ksn of one that does not run"
 systemctl stop local
-svm-agent gate install local.service --ksn | grep -q "nothing changed" || fail "idempotent though it does not run"
+svm-agent gate install local.service --ksn | grep -q "Nothing changed" || fail "idempotent though it does not run"
 printf '[Service]\nExecCondition=\n' > /etc/systemd/system/long.service.d/90-other.conf && systemctl daemon-reload
 svm-agent gate list --json | grep -q '"why":"a later file of the unit sets ExecCondition= anew"' || fail "undone later"
 rm /etc/systemd/system/long.service.d/90-other.conf && systemctl daemon-reload
@@ -184,7 +184,7 @@ systemctl start near || fail "it does not reach this machine"
 say "removed"
 rc=0; told=$(svm-agent gate remove updaetr.service 2>&1) || rc=$?
 [ "$rc" = 1 ] && echo "$told" | grep -q "did you mean updater.service?" || fail "remove with a typing error: $rc $told"
-svm-agent gate remove updater-alias.service | grep -q "updater.service is gated no more" || fail "remove"
+svm-agent gate remove updater-alias.service | grep -q "updater.service is no longer gated" || fail "remove"
 [ ! -e /etc/systemd/system/updater.service.d ] && [ ! -e "$(rule updater.service)" ] || fail "something is left"
 [ -z "$(systemctl show -P ExecCondition updater)" ] || fail "still in force"
 until_true '! agent start --no-block updater.service'
@@ -199,6 +199,6 @@ rc=0; told=$(svm-agent gate remove --all 2>&1) || rc=$?
 [ "$(find /etc/systemd/system -name '50-svm-agent*')" = /etc/systemd/system/late.service.d/50-svm-agent.conf ] || fail "drop-ins are left"
 [ "$(ls /etc/polkit-1/rules.d)" = 50-svm-agent-local.service.rules ] || fail "rules are left"
 rm "$(rule local.service)"
-[ "$(svm-agent gate remove --all)" = "nothing changed: no unit is gated" ] || fail "remove --all with nothing"
+[ "$(svm-agent gate remove --all)" = "Nothing changed: no service is gated." ] || fail "remove --all with nothing"
 [ "$(svm-agent gate remove --all --json)" = '{"remarks":[],"removed":[]}' ] || fail "the same as JSON"
 say "done"

@@ -103,7 +103,7 @@ systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
 journalctl -u svm-agent --no-pager --no-hostname -p err | as_documented reload
 # Whoever only asks the agent is answered meanwhile.
 svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
-svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings are wrong" told || fail "$(cat told)"
+svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings are not valid" told || fail "$(cat told)"
 svm-agent refresh && svm-agent renewal > /dev/null || fail "wrong settings keep others from asking"
 svm-agent config show 2> told && fail "of which settings?"
 [ "$(systemctl show -P MainPID svm-agent)" = "$pid" ] || fail "it was restarted"

@@ -17,11 +17,11 @@ say "the doctor sees the service, and that nothing is trusted"
 doctor() { code=0; svm-agent doctor > /tmp/doctor || code=$?; cat /tmp/doctor; }
 doctor
 [ $code = 5 ] || fail "the doctor ends with $code"
-for line in "ok       svm-agent.service: active" "ok       svm-agent.socket: active" "FAILURE  signers: no vendor is trusted" \
-  "ok       /run/svm-agent/control.sock: mode 0660" "ok       database: opens and is whole" "WARNING  time service: none is active"; do
+for line in "ok       svm-agent.service: is active" "ok       svm-agent.socket: is active" "FAILURE  signers: no provider is trusted" \
+  "ok       /run/svm-agent/control.sock: mode 0660" "ok       database: opens and is intact" "WARNING  time service: none is active"; do
   grep -qF "$line" /tmp/doctor || fail "the doctor does not say: $line"
 done
-setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent doctor | grep -q "database: not seen: only root" || fail "nobody sees the database"
+setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent doctor | grep -q "database: not checked: only root" || fail "nobody sees the database"
 setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent check > /tmp/check && fail "check is OK"
 grep -q "^SVM CRITICAL - device status critical: not_activated" /tmp/check || fail "check: $(cat /tmp/check)"
 
@@ -74,7 +74,7 @@ svm-agent permit database-updates || fail "the permit went with the agent"
 until_true '[ "$(systemctl show -P NRestarts svm-agent)" = 1 ] && svm-agent status | grep -q SUB-1'
 systemctl stop svm-agent
 doctor
-grep -qF "agent: does not run" /tmp/doctor || fail "the doctor does not see that it does not run"
+grep -qF "agent: is not running" /tmp/doctor || fail "the doctor does not see that it does not run"
 [ "$(systemctl show -P ActiveState svm-agent)" = inactive ] || fail "the doctor started it"
 svm-agent permit database-updates || fail "the permit went with the service"
 systemctl start svm-agent

@@ -25,9 +25,7 @@ fn main() -> ExitCode {
     let arguments = svm_core::environment::arguments();
     let Cli { json, command } = match command_line::parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            return ExitCode::from(command_line::answer(PROGRAM, &error, &arguments, CANNOT_WRITE));
-        }
+        Err(misuse) => return ExitCode::from(command_line::answer(PROGRAM, &misuse, CANNOT_WRITE)),
     };
     match command {
         Command::Run(files) => run(files, json),

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let arguments = svm_core::environment::arguments();
     let cli: Cli = match command_line::parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(command_line::answer("svm-demo", &error, &arguments, 1)),
+        Err(misuse) => return ExitCode::from(command_line::answer("svm-demo", &misuse, 1)),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = runtime.context("cannot start").and_then(|runtime| runtime.block_on(demo(&cli)));

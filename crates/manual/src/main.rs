@@ -1,7 +1,7 @@
-//! For whoever makes packages: writes the manual pages and the shells' completions of the three programs into a folder.
+//! For packagers: writes the manual pages and the shell completions of the three programs into a folder.
 //!
-//! Promises: everything comes from where it is said already: command lines as `clap` has them, settings from the files of
-//! defaults, exit codes from the documentation. It is a program of its own so that the others do not carry it.
+//! Promises: each fact comes from its one place: options, examples and exit codes from the command lines, settings from
+//! the files of defaults, paths from the documentation. It is a separate program so that the others do not contain it.
 
 mod page;
 mod settings;
@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = svm_core::environment::arguments().into_iter().skip(1);
     match (arguments.next(), arguments.next()) {
         (Some(folder), None) => write_all(Path::new(&folder)),
-        _ => bail!("usage: svm-manual FOLDER"),
+        _ => bail!("wrong usage; run: svm-manual FOLDER"),
     }
 }
 
@@ -67,7 +67,7 @@ fn one_name(text: &str, program: &str) -> String {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -129,9 +129,24 @@ mod tests {
 
     #[test]
     fn the_exit_codes_are_those_of_the_documentation() {
+        const DOCUMENTED: &str = include_str!("../../../docs/reference/commands.md");
         let text = page::AGENT.render(&svm_agent::cli::Cli::command()).unwrap();
-        for code in ["0", "1", "2", "69", "74", "75", "78"] {
+        let table = DOCUMENTED.split_once("### Exit codes").unwrap().1.split_once("\n\n").unwrap().1;
+        let rows = table.lines().take_while(|line| line.starts_with('|')).skip(2);
+        let codes = rows.flat_map(|row| row.split('|').nth(1).unwrap().split(',').map(str::trim));
+        let codes: Vec<&str> = codes.collect();
+        assert_eq!(codes, svm_agent::cli::EXIT_CODES.iter().map(|(code, _)| *code).collect::<Vec<_>>());
+        for code in codes {
             assert!(text.contains(&format!("\n\\fB{code}\\fR\n")), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_the_examples_of_each_command() {
+        let text = page::AGENT.render(&svm_agent::cli::Cli::command()).unwrap();
+        assert!(text.contains(".SH EXAMPLES\n"), "{text}");
+        for example in ["svm\\-agent activate \\-", "svm\\-agent permit database\\-updates \\-\\-take"] {
+            assert!(text.contains(example), "{example}");
         }
     }
 

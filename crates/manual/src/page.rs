@@ -1,17 +1,14 @@
-//! The manual page of a program: all commands in one, so that one search finds everything.
+//! The manual page of a program: all commands in one page, so that one search finds everything.
 
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use std::io;
 
-/// Where the exit codes of the agent stand.
-const COMMANDS: &str = include_str!("../../../docs/reference/commands.md");
-
 /// Where the paths of agent and collector stand, a column each.
 const PATHS: &str = include_str!("../../../docs/reference/files.md");
 
-/// What a page has beside the command line.
+/// What a page has besides the command line.
 pub(crate) struct Page {
     pub(crate) name: &'static str,
     pub(crate) section: u8,
@@ -21,41 +18,50 @@ pub(crate) struct Page {
     files: (&'static str, usize),
     /// With their sections.
     see: &'static [(&'static str, u8)],
-    exit_codes: &'static str,
+    exit_codes: &'static [(&'static str, &'static str)],
 }
 
 pub(crate) const AGENT: Page = Page {
     name: "svm-agent",
     section: 8,
-    about: "keeps a security virtual machine and its console in step with its subscription",
-    description: "The service follows the signed word of the subscription's provider, stops database updates and the \
-        use of KSN when a grace period has lapsed and gives them back on renewal, and tells a console every change. \
-        Protection itself is never stopped. Its log is the journal: journalctl -u svm-agent.",
+    about: "tracks the subscription of a security virtual machine and enforces it",
+    description: "svm-agent runs as a service on a security virtual machine (SVM). It fetches the signed documents that \
+        the provider of the subscription publishes. After the grace period it stops database updates and the use of \
+        KSN, and permits them again after a renewal. It never stops protection. It reports each change to the \
+        destinations in its settings. The other commands ask the service, or change something through it. Its log is \
+        in the journal: journalctl -u svm-agent.",
     files: (PATHS, 1),
     see: &[("svm-agent.toml", 5), ("systemctl", 1), ("journalctl", 1)],
-    exit_codes: COMMANDS,
+    exit_codes: svm_agent::cli::EXIT_CODES,
 };
 
 pub(crate) const COLLECTOR: Page = Page {
     name: "svm-collector",
     section: 8,
-    about: "takes the events of security virtual machines, keeps them and shows the fleet",
-    description: "The receiving end of svm-agent. It listens on one address in plain HTTP; TLS and login are the \
-        business of a web server in front of it. Its log is the journal: journalctl -u svm-collector.",
+    about: "receives, stores and shows the events of security virtual machines",
+    description: "svm-collector receives the events that svm-agent sends, stores them, and shows all SVMs on a page, \
+        the console. It listens on one address and speaks plain HTTP. A web server in front of it provides TLS and \
+        login. Its log is in the journal: journalctl -u svm-collector.",
     files: (PATHS, 2),
     see: &[("svm-collector.toml", 5), ("svm-agent", 8), ("systemctl", 1), ("journalctl", 1)],
-    exit_codes: "### Exit codes\n\n|||\n|||\n| 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n| 78 | the settings are wrong |\n",
+    exit_codes: &[
+        ("0", "done"),
+        ("1", "failed"),
+        ("2", "wrong usage"),
+        ("74", "the output cannot be written"),
+        ("78", "the settings are not valid"),
+    ],
 };
 
 pub(crate) const VENDOR: Page = Page {
     name: "svm-vendor",
     section: 1,
-    about: "issues signed documents about subscriptions, and publishes them as static files",
-    description: "The provider's tool. Its state is a ledger: a folder of plain files, which goes well into git and \
-        holds neither activation codes nor private keys.",
+    about: "issues signed documents about subscriptions and publishes them as static files",
+    description: "svm-vendor is the tool of a provider. It stores its state in a ledger: a folder of plain files that \
+        fits into git. The ledger contains no activation codes and no private keys.",
     files: ("## Where everything is\n\n|||\n|||\n| documentation | `/usr/share/doc/svm-vendor/` |\n", 1),
     see: &[("svm-agent", 8)],
-    exit_codes: "### Exit codes\n\n|||\n|||\n| 0 | done |\n| 1 | refused or failed |\n| 2 | wrong usage |\n",
+    exit_codes: &[("0", "done"), ("1", "refused, or failed"), ("2", "wrong usage")],
 };
 
 impl Page {
@@ -64,6 +70,7 @@ impl Page {
         let mut command =
             command.clone().about(self.about).long_about(self.description).subcommand_value_name("command");
         command.build();
+        let ending = after_help(&command);
         let man = title(Man::new(command.clone()), self.name, self.section);
         let mut text = part(|writer| {
             man.render_name_section(writer)?;
@@ -71,13 +78,13 @@ impl Page {
             man.render_description_section(writer)?;
             man.render_options_section(writer)
         })?;
+        text.push_str(&examples(&ending)?);
         text.push_str(".SH COMMANDS\n");
         commands(&mut command, &mut text)?;
         let mut end = Roff::new();
         end.control("SH", ["EXIT STATUS"]);
-        for cells in rows(self.exit_codes, "### Exit codes") {
-            let [code, meaning] = cells.as_slice() else { continue };
-            end.control("TP", []).text([bold(*code)]).text(markdown(meaning));
+        for (code, meaning) in self.exit_codes {
+            end.control("TP", []).text([bold(*code)]).text([roman(*meaning)]);
         }
         end.control("SH", ["FILES"]);
         let (document, column) = self.files;
@@ -146,8 +153,40 @@ fn commands(command: &mut Command, text: &mut String) -> io::Result<()> {
         });
         let options = part(|writer| Man::new(own).render_options_section(writer))?;
         text.push_str(options.strip_prefix(".SH OPTIONS\n").unwrap_or(&options));
+        text.push_str(&verbatim(&after_help(command))?);
     }
     Ok(())
+}
+
+/// What a command's help has behind its options.
+fn after_help(command: &Command) -> String {
+    command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string).unwrap_or_default()
+}
+
+/// A section with the examples at the start of a text; nothing without examples.
+fn examples(text: &str) -> io::Result<String> {
+    let Some(examples) = text.strip_prefix("Examples:\n") else { return Ok(String::new()) };
+    let examples = examples.split("\n\n").next().unwrap_or_default();
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXAMPLES"]);
+    Ok(part(|writer| roff.to_writer(writer))? + &verbatim(examples)?)
+}
+
+/// A text whose lines and columns stay as they are.
+fn verbatim(text: &str) -> io::Result<String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let mut roff = Roff::new();
+    roff.control("PP", []).control("nf", []);
+    for line in text.lines() {
+        match line {
+            "" => roff.control("sp", []),
+            line => roff.text([roman(line)]),
+        };
+    }
+    roff.control("fi", []);
+    part(|writer| roff.to_writer(writer))
 }
 
 /// The rows of the first table under a heading, as cells in Markdown.

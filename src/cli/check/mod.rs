@@ -10,6 +10,7 @@ mod range;
 use crate::cli::arguments::{CheckArguments, CheckPart as Part, Cli};
 use crate::cli::client::wait;
 use crate::cli::error::CliError;
+use crate::cli::output::PROGRAM;
 use crate::control::SocketKind;
 use crate::control::client::{AskError, ask_within};
 use crate::status::Status;
@@ -38,12 +39,9 @@ pub(super) fn run(cli: &Cli, asked: &CheckArguments) -> u8 {
     print(&verdict)
 }
 
-/// A command line that cannot be understood, as a plug-in tells it.
+/// Answers a wrong command line as a plug-in does.
 pub(super) fn misused(problem: &str) -> u8 {
-    let problem = problem.strip_prefix("error: ").unwrap_or(problem);
-    // The first paragraph; usage and hints follow.
-    let words: Vec<&str> = problem.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    print(&Verdict::unknown(format!("{}; see svm-agent check --help", words.join(" "))))
+    print(&Verdict::unknown(problem.to_owned()))
 }
 
 /// The exit code; a verdict that nobody can read is none.
@@ -52,7 +50,7 @@ fn print(verdict: &Verdict) -> u8 {
     match out.write_all(verdict.text().as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => verdict.exit_code(),
         Err(error) => {
-            svm_core::logging::complain(&format!("svm-agent: cannot write to standard output: {error}"));
+            svm_core::logging::complain(&format!("{PROGRAM}: error: cannot write to standard output: {error}"));
             Verdict::unknown(String::new()).exit_code()
         }
     }
@@ -77,7 +75,7 @@ fn limits(asked: &CheckArguments) -> Result<Limits, String> {
 }
 
 fn runtime_dir(cli: &Cli) -> Result<PathBuf, String> {
-    let reach = cli.reach().map_err(|error| format!("the settings are wrong: {}", Chain(&error)))?;
+    let reach = cli.reach().map_err(|error| format!("the settings are not valid: {}", Chain(&error)))?;
     Ok(reach.runtime_dir)
 }
 

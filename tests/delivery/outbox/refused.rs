@@ -133,12 +133,12 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
     let event: Value = serde_json::from_str(&human[human.find("\n{").unwrap()..]).unwrap();
     assert_eq!(event["id"], first.as_str());
     let line = format!(
-        "quarantined at batch_422 as number {}, refused at {}: http_422: no rule for this",
+        "Destination     batch_422, number {}: quarantined at {}: http_422: no rule for this",
         aside["sequence"],
         aside["refused_at"].as_str().unwrap()
     );
     assert!(
-        human.lines().any(|l| l == line) && human.contains("delivered at well as number"),
+        human.lines().any(|l| l == line) && human.contains("Destination     well, number 1: delivered"),
         "{line}\n{human}"
     );
     let status = String::from_utf8(agent.command(&["status"]).output().unwrap().stdout).unwrap();
@@ -180,7 +180,7 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
         assert_eq!(health(&agent, name)["quarantined"], 0, "{name}");
     }
     let nothing = agent.command(&["events", "retry", "--all"]).output().unwrap();
-    assert_eq!(String::from_utf8(nothing.stdout).unwrap(), "nothing is in quarantine\n");
+    assert_eq!(String::from_utf8(nothing.stdout).unwrap(), "No events are in quarantine.\n");
 }
 
 #[test]

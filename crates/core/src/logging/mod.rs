@@ -7,6 +7,7 @@ pub use journal::message_id;
 pub use level::LogLevel;
 
 use crate::environment;
+use crate::terminal;
 use crate::text::{clean, one_line};
 use serde::Deserialize;
 use std::io::Write;
@@ -108,12 +109,14 @@ impl Write for Stderr {
     }
 }
 
-/// Why a program ends, for people, on standard error. In the journal each line has the priority of an error
-/// (`sd-daemon(3)`), so that `journalctl -p err` shows it.
+/// Writes why a program ends to standard error, for people: a terminal gets lines of its width. In the journal each line
+/// has the priority of an error (`sd-daemon(3)`), so that `journalctl -p err` shows it.
 pub fn complain(text: &str) {
     let priority = if stderr_is_the_journal() { "<3>" } else { "" };
-    let lines: String = text.lines().map(|line| format!("{priority}{}\n", clean(line))).collect();
-    // Where not even this can be written, the exit code remains.
+    let width = terminal::width(std::io::stderr());
+    let lines = text.lines().flat_map(|line| terminal::wrap("", 2, &clean(line), width));
+    let lines: String = lines.map(|line| format!("{priority}{line}\n")).collect();
+    // If not even this can be written, the exit code remains.
     std::io::stderr().lock().write_all(lines.as_bytes()).ok();
 }
 

@@ -1,6 +1,7 @@
 //! The form of a program's settings: which keys there are and what may stand at each, learnt from a TOML text in which
 //! each stands with its default, and from rules beside it.
 
+use crate::nearest::{distance, nearest};
 use crate::settings::problem::Problem;
 use crate::settings::values::choice;
 use crate::text;
@@ -236,8 +237,7 @@ impl Form {
                 *parts.get_mut(at)? = Some(inner.to_owned()).filter(|inner| !inner.is_empty())?;
             }
             let right = format!("{prefix}__{}", parts.join("__"));
-            let distance = strsim::damerau_levenshtein(&typed, &bare(&right));
-            (distance <= 2).then_some((distance, right))
+            Some((distance(&typed, &bare(&right))?, right))
         };
         self.leaves().into_iter().filter_map(candidate).min()
     }
@@ -496,17 +496,13 @@ fn join(path: &str, key: &str) -> String {
 }
 
 fn unknown(name: &str, keys: &BTreeMap<String, Kind>) -> String {
-    // A longer name is no typing error, and comparing it would take long.
-    let alike = keys.keys().filter(|_| name.len() <= MAX_NAME);
-    let nearest = alike.map(|key| (strsim::damerau_levenshtein(name, key), key)).min();
+    let meant = nearest(name, keys.keys().map(String::as_str));
     let name: String = name.escape_debug().take(MAX_NAME).collect();
-    match nearest {
-        Some((distance, key)) if distance <= 1 + key.len() / 3 => {
-            format!("unknown key `{name}`; did you mean `{key}`?")
-        }
-        _ => {
+    match meant {
+        Some(key) => format!("unknown key `{name}`; did you mean `{key}`?"),
+        None => {
             let all: Vec<_> = keys.keys().map(String::as_str).collect();
-            format!("unknown key `{name}`; here one of these can stand: {}", all.join(", "))
+            format!("unknown key `{name}`; the keys here are {}", all.join(", "))
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, home: Option<PathBuf>, clo
     let args: Vec<OsString> = args.into_iter().collect();
     let cli: Cli = match command_line::parse(&args) {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(command_line::answer(PROGRAM, &error, &args, REFUSED)),
+        Err(misuse) => return ExitCode::from(command_line::answer(PROGRAM, &misuse, REFUSED)),
     };
     let report = match run(&cli, home.as_deref(), clock) {
         Ok(report) => report,
