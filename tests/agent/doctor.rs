@@ -413,42 +413,6 @@ fn what_the_page_shows_is_what_is_said() {
     says(&world.agent, "failing doctor");
 }
 
-/// Every `svm-agent …` of the pages is a command with these options.
-#[test]
-fn every_command_of_the_pages_is_one() {
-    let mut seen = 0;
-    for page in [PAGE, include_str!("../../docs/guide/monitor.md")] {
-        let spans = page.split('`').chain(page.lines());
-        let commands = spans.filter_map(|text| {
-            let text = text.trim().trim_start_matches("sudo ").trim_start_matches("$ ");
-            text.strip_prefix("svm-agent ").filter(|rest| !rest.contains('|') && !rest.contains('…'))
-        });
-        for command in commands {
-            let words: Vec<&str> =
-                command.split('#').next().unwrap().split(['`', ' ', ',', ';', '.', ')']).collect();
-            let plain =
-                |word: &&&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-            let names: Vec<&str> =
-                words.iter().take_while(plain).copied().filter(|word| !word.starts_with('-')).collect();
-            // What follows the command may be an argument, such as the name of a resource.
-            let help = (1..=names.len().min(2)).rev().find_map(|most| {
-                let mut program = Command::new(program("svm-agent"));
-                let output = program.args(&names[..most]).arg("--help").output().unwrap();
-                let text = String::from_utf8(output.stdout).unwrap();
-                (output.status.success() && text.contains(&format!("svm-agent {}", names[..most].join(" "))))
-                    .then_some(text)
-            });
-            let help = help.unwrap_or_else(|| panic!("no such command: svm-agent {command}"));
-            assert!(!help.contains("\nCommands:"), "svm-agent {command}: of what?\n{help}");
-            for option in words.iter().filter(|word| word.starts_with("--")) {
-                assert!(help.contains(option), "svm-agent {command}: {option} is not in\n{help}");
-            }
-            seen += 1;
-        }
-    }
-    assert!(seen > 30, "{seen} commands were found");
-}
-
 #[test]
 fn for_people_it_is_grouped_with_a_summary_last_and_colours_for_a_terminal_alone() {
     let world = World::new("");

@@ -18,6 +18,7 @@ mod check;
 mod doctor;
 mod faults;
 mod faults_store;
+mod guide;
 mod identity;
 mod logs;
 mod metrics;
