@@ -23,6 +23,7 @@ pub mod gateway;
 pub mod health;
 pub mod identity;
 pub mod log;
+pub mod notices;
 pub mod outage;
 pub mod permits;
 pub mod remedy;

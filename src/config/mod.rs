@@ -15,6 +15,7 @@ mod identity;
 mod life_cycle;
 mod log;
 mod metrics;
+mod motd;
 mod outbox;
 mod places;
 mod product;

@@ -8,6 +8,7 @@ use crate::config::identity::RawIdentity;
 use crate::config::life_cycle::{RawKeys, RawReminders};
 use crate::config::log::RawLog;
 use crate::config::metrics::RawMetrics;
+use crate::config::motd::RawMotd;
 use crate::config::outbox::RawOutbox;
 use crate::config::product::RawProduct;
 use crate::config::source::RawSource;
@@ -34,6 +35,7 @@ pub(crate) struct Raw {
     pub(crate) actions: BTreeMap<String, RawAction>,
     pub(crate) report: RawReport,
     pub(crate) metrics: RawMetrics,
+    pub(crate) motd: RawMotd,
     pub(crate) outbox: RawOutbox,
     #[serde(default)]
     pub(crate) destinations: BTreeMap<String, RawDestination>,

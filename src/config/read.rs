@@ -59,6 +59,8 @@ pub struct Settings {
     pub report_every: SignedDuration,
     /// Metrics as a file.
     pub metrics: MetricsSettings,
+    /// Whether people see at login that the subscription needs attention.
+    pub motd_enabled: bool,
     /// How much is kept of events.
     pub outbox: Retention,
     /// What waits longer is dropped.
@@ -132,6 +134,7 @@ impl Check<'_> {
             actions,
             report_every: report_every?,
             metrics: metrics?,
+            motd_enabled: raw.motd.enabled,
             outbox,
             outbox_max_age,
             destinations,

@@ -19,6 +19,7 @@ use crate::gateway;
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
 use crate::log::log_event;
+use crate::notices::Notices;
 use crate::reserve::ReserveWatch;
 use crate::source::poller::Poller;
 use crate::spread::spread_of;
@@ -28,7 +29,9 @@ use crate::updates::Updates;
 use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::clock::trust::TrustedTime;
+use svm_core::environment;
 use svm_core::subscription::Resource;
+use svm_core::words::Language;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -210,6 +213,16 @@ impl Session {
             asked: run_requests,
         };
         tasks.start("updates", async move { updates.run().await });
+        let notices = Notices {
+            context: context.clone(),
+            rules: settings.rules.clone(),
+            governs: settings.enforcement.governs.clone(),
+            has_source: settings.source.url.is_some(),
+            runtime_dir: settings.runtime_dir.clone(),
+            is_motd_enabled: settings.motd_enabled,
+            language: Language::of_locale(environment::text),
+        };
+        tasks.start("notices", async move { notices.run().await });
         if let Some(path) = settings.metrics.textfile.clone() {
             let written = control::keep_metrics_file(path, settings.metrics.every, status.clone());
             tasks.start("metrics file", written);

@@ -22,6 +22,7 @@ mod guide;
 mod identity;
 mod logs;
 mod metrics;
+mod notices;
 mod permits;
 mod phases;
 mod refusals;

@@ -30,7 +30,7 @@ const CRATES: &[(&str, &str, Floors)] = &[
             &["engine", "gateway"],
             &["context", "devices"],
             &["activation", "certificates", "delivery", "reserve", "source", "updates"],
-            &["enforcement", "status"],
+            &["enforcement", "notices", "status"],
             &["control", "remedy", "renewal"],
             &["daemon", "doctor"],
             &["bundle"],

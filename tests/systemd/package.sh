@@ -169,6 +169,7 @@ doc_remove > removal 2>&1 || fail "$(cat removal)"
 [ "$(systemctl list-units --no-legend 'svm-agent*' | wc -l)" = 0 ] || fail "units are left: $(systemctl list-units --no-legend 'svm-agent*')"
 pidof svm-agent && fail "it runs"
 [ ! -e /run/svm-agent ] || fail "permits of an agent that is gone"
+[ ! -L /run/motd.d/50-svm-agent ] || fail "the link for logins is left"
 systemctl start updater lookup
 [ "$(journalctl -u updater -u lookup -o cat --no-pager | grep -c ' ran$')" = 2 ] || fail "what was gated does not run"
 [ -e /var/lib/svm-agent/agent.db ] && [ -e /etc/svm-agent/agent.toml ] && [ -e /etc/svm-agent/conf.d/mine.toml ] || fail "removal is no purge"

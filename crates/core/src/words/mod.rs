@@ -10,6 +10,7 @@ mod text;
 pub mod causes;
 pub mod labels;
 mod language;
+pub mod notices;
 pub mod numbers;
 pub mod permits;
 pub mod phases;

@@ -56,7 +56,7 @@ fn all() -> Vec<(String, Text)> {
     macro_rules! keys {
         ($($keys:ty),+) => {$(for key in <$keys>::ALL { add(format!("{key:?}"), key.text()) })+};
     }
-    keys!(permits::Enforcement, remedies::Then, labels::Label, labels::Phrase, labels::Explain);
+    keys!(permits::Enforcement, remedies::Then, labels::Label, labels::Phrase, labels::Explain, notices::Notice);
     all
 }
 

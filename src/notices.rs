@@ -1,0 +1,158 @@
+//! Notices where nobody asked: the status line of `systemctl status svm-agent`, and a file that is shown at login while the
+//! subscription needs attention (`motd(5)`).
+//!
+//! Promises: both follow the engine's snapshot within seconds; whoever reads the file sees a whole one; it is there only
+//! while it says something, and goes when the agent stops. A file that cannot be written is tried again with the next change:
+//! permits lie in the same folder, and the engine reports their failure.
+
+use crate::context::Context;
+use crate::engine::EngineSnapshot;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+use svm_core::atomic_file::write_atomically;
+use svm_core::subscription::{Resource, Role, Settings as Rules, Situation};
+use svm_core::text::clean;
+use svm_core::words::Language;
+use svm_core::words::notices::{Facts, PermitFacts};
+
+/// The file, in the runtime folder; `/run/motd.d/50-svm-agent` is a link to it.
+pub const MOTD: &str = "motd";
+
+/// Changes within this time are shown together: an event that is delivered at once never shows as one that waits.
+const TOGETHER: Duration = Duration::from_secs(2);
+
+/// While events wait, their number is looked up again after this time: a delivery changes no snapshot.
+const WAITING_AGAIN: Duration = Duration::from_secs(60);
+
+/// Writes the notices.
+pub struct Notices {
+    /// What all tasks share.
+    pub context: Context,
+    /// When people are reminded of an end.
+    pub rules: Rules,
+    /// What must be enforced on this SVM.
+    pub governs: Vec<Resource>,
+    /// Whether the agent fetches documents automatically.
+    pub has_source: bool,
+    /// The runtime folder.
+    pub runtime_dir: PathBuf,
+    /// Whether there is a file for logins (`motd.enabled`).
+    pub is_motd_enabled: bool,
+    /// Of both.
+    pub language: Language,
+}
+
+impl Notices {
+    /// Shows both until the engine is gone.
+    pub async fn run(self) {
+        let mut snapshot = self.context.engine.snapshot.clone();
+        let mut login = LoginFile::new(self.runtime_dir.join(MOTD), self.is_motd_enabled);
+        let (mut shown, mut is_first) = (String::new(), true);
+        loop {
+            snapshot.mark_unchanged();
+            let waiting = self.waiting().await;
+            let (line, lines) = self.texts(&snapshot.borrow(), waiting);
+            login.show(&lines);
+            if line != shown {
+                sd_notify::notify(&[sd_notify::NotifyState::Status(&clean(&line))]).ok();
+                shown = line;
+            }
+            tokio::time::sleep(TOGETHER).await;
+            // What enforces the permits is not known at once.
+            if std::mem::take(&mut is_first) {
+                continue;
+            }
+            let again = async {
+                match waiting {
+                    0 => std::future::pending().await,
+                    _ => tokio::time::sleep(WAITING_AGAIN).await,
+                }
+            };
+            tokio::select! {
+                changed = snapshot.changed() => if changed.is_err() { return },
+                () = again => {}
+            }
+        }
+    }
+
+    /// How many events wait at the destination where most do.
+    async fn waiting(&self) -> u64 {
+        // A store that cannot be read is in the line as such.
+        let waiting = self.context.store.waiting().await.unwrap_or_default();
+        waiting.iter().map(|row| row.events).max().unwrap_or(0)
+    }
+
+    /// The status line, and the lines of the file.
+    fn texts(&self, snapshot: &EngineSnapshot, waiting: u64) -> (String, Vec<String>) {
+        let Self { context: Context { clock, health, .. }, rules, language, .. } = self;
+        let state = &snapshot.state;
+        let mut situation = Situation::of(state, rules, clock.now());
+        situation.is_activating = health.activations().iter().any(|pending| pending.role == Role::Active);
+        situation.has_source = self.has_source;
+        let permits = Resource::ALL.map(|resource| {
+            let written = snapshot.permits.iter().find(|permit| permit.resource == resource);
+            let is_enforced =
+                health.enforcement().get(&resource).is_some_and(|of| !of.enforced_by.is_empty());
+            PermitFacts {
+                resource,
+                // Where nothing can be stored, what was written may be less than what was reported.
+                permit: written.map_or(state.reported.permit(resource), |permit| permit.verdict),
+                since: state.enforcement.progress.get(&resource).map(|progress| progress.since),
+                is_unenforced: self.governs.contains(&resource) && !is_enforced,
+            }
+        });
+        let facts = Facts {
+            situation: &situation,
+            vendor: state.active.as_ref().and_then(|held| held.statement.vendor.as_ref()),
+            permits: &permits,
+            store_problem: snapshot.store_problem.as_deref(),
+            remind_days: situation.known_end.and_then(|end| rules.reminders_before(end.why).first().copied()),
+        };
+        (facts.status_line(waiting, *language), facts.login(*language))
+    }
+}
+
+/// The file for logins; it is removed when this is dropped.
+struct LoginFile {
+    path: PathBuf,
+    is_enabled: bool,
+    /// What it has now; nothing if it is absent.
+    text: String,
+}
+
+impl LoginFile {
+    /// Removes what an agent left that was killed, also if none is to be written.
+    fn new(path: PathBuf, is_enabled: bool) -> Self {
+        let file = Self { path, is_enabled, text: String::new() };
+        file.remove().ok();
+        file
+    }
+
+    fn show(&mut self, lines: &[String]) {
+        let text: String = lines.iter().map(|line| format!("{}\n", clean(line))).collect();
+        if !self.is_enabled || text == self.text {
+            return;
+        }
+        let written = match text.is_empty() {
+            true => self.remove(),
+            false => write_atomically(&self.path, text.as_bytes(), 0o644),
+        };
+        if written.is_ok() {
+            self.text = text;
+        }
+    }
+
+    fn remove(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for LoginFile {
+    fn drop(&mut self) {
+        self.remove().ok();
+    }
+}
