@@ -26,6 +26,9 @@ use svm_core::files;
 struct Shown {
     id: String,
     since: Option<jiff::Timestamp>,
+    /// Missing in the answer of an older agent.
+    #[serde(default)]
+    instance: Option<String>,
     bound_to: Vec<String>,
     seen_now: Vec<String>,
     differs: Option<String>,
@@ -50,6 +53,9 @@ fn show(settings: &Settings, out: &mut Out) -> Result<(), CliError> {
     out.row("Id", &shown.id)?;
     if let Some(since) = shown.since {
         out.row("Since", &instant(since))?;
+    }
+    if let Some(instance) = &shown.instance {
+        out.row("Instance", &format!("{instance}, made at this start of the agent"))?;
     }
     out.row("Bound to", &words(&shown.bound_to))?;
     let machine = match &shown.differs {

@@ -30,6 +30,7 @@ pub(super) async fn identity(call: Call<'_>) -> Result<Answer, Fault> {
     Ok(json!({
         "id": &*api.status.id,
         "since": api.bond.since,
+        "instance": &api.status.context.engine.snapshot.borrow().instance,
         "bound_to": api.bond.binding.names(),
         "seen_now": machine.names(),
         "differs": differs.map(Why::as_str),

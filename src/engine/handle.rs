@@ -137,6 +137,8 @@ pub struct EngineSnapshot {
     pub store_problem: Option<String>,
     /// How many events the store dropped since the engine began, as far as that was reported.
     pub dropped: u64,
+    /// Which start of the agent this is, as its events say.
+    pub instance: String,
 }
 
 /// An order, and where its outcome goes.

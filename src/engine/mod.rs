@@ -82,14 +82,15 @@ impl Engine {
                 .map(|document| document.issuer.clone())
         });
         let (orders, requests) = mpsc::channel(64);
-        let publisher = Publisher::new(&state);
+        let instance = instance();
+        let publisher = Publisher::new(&state, &instance);
         let handle = publisher.handle(orders, permits.subscribe());
         let origin = Origin {
             source: format!("urn:svm:{id}"),
             hostname: hostname(),
             product_name: settings.product_name.clone(),
             product_version: settings.rules.product_version.to_string(),
-            instance: instance(),
+            instance,
         };
         let engine = Self {
             clock,

@@ -13,7 +13,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(state: &State) -> Self {
+    pub(super) fn new(state: &State, instance: &str) -> Self {
         let first = EngineSnapshot {
             state: Arc::new(state.clone()),
             active: None,
@@ -22,6 +22,7 @@ impl Publisher {
             next_change: None,
             store_problem: None,
             dropped: 0,
+            instance: instance.to_owned(),
         };
         Self { snapshot: watch::channel(first).0, outbox: watch::channel(0).0 }
     }

@@ -172,6 +172,7 @@ impl Engine {
             next_change: next_due(&self.state, &self.settings.rules, self.seen),
             store_problem: self.backlog.problem().cloned(),
             dropped: self.publisher.dropped(),
+            instance: self.origin.instance.clone(),
         };
         self.publisher.snapshot.send_replace(next);
     }

@@ -96,10 +96,10 @@ fn every_command_of_the_guide_is_one() {
         let commands = spans.filter_map(|text| {
             let text = text.trim().trim_start_matches("sudo ").trim_start_matches("$ ");
             let rest = text.strip_prefix("svm-agent ")?;
-            (!rest.contains(['|', '…']) && !rest.starts_with(['-', ' '])).then_some(rest)
+            (!rest.contains('…') && !rest.starts_with(['-', ' '])).then_some(rest)
         });
         for command in commands {
-            let first = command.split(['#', ';', '&', '<', '>', '\n']).next().unwrap();
+            let first = command.split(['#', ';', '&', '<', '>', '|', '\n']).next().unwrap();
             let words: Vec<&str> = first.split(['`', ' ', ',', '.', ')']).collect();
             let plain = |word: &&&str| {
                 word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-')

@@ -19,8 +19,8 @@ if [ ! -e /srv/id ]; then
   eval "$INSTALL" 2> /dev/null
   until_true 'svm-agent identity show > /dev/null 2>&1'
   setpriv --reuid svm-agent --regid svm-agent --clear-groups cat /srv/product_uuid 2> /dev/null && fail "the agent's user may read it"
-  svm-agent identity show | grep -q "bound to  machine-id and product UUID" || fail "not bound to both"
-  svm-agent identity show | grep -q "this is the machine" || fail "not this machine"
+  svm-agent identity show | grep -q "^Bound to  *machine-id and product UUID" || fail "not bound to both"
+  svm-agent identity show | grep -q "the one that the id is bound to" || fail "not this machine"
   [ "$(stat -c %a:%U:%G /run/svm-agent/identity.json)" = 440:root:svm-agent ] || fail "the file that is handed over"
   [ "$(stat -c %a:%U /run/svm-agent)" = 755:svm-agent ] || fail "the folder"
   for value in $UUID "$(cat /etc/machine-id)"; do

@@ -70,7 +70,7 @@ page database
 page stop
 [ "$(systemctl is-active svm-agent)" = inactive ] || fail "it runs"
 page start
-id() { svm-agent identity show | sed -n 's/^id *//p'; }
+id() { svm-agent identity show | sed -n 's/^Id *//p'; }
 before=$(id)
 page restore
 [ "$(id)" = "$before" ] || fail "another id"
@@ -97,7 +97,7 @@ page start
 [ "$(id)" != "$before" ] || fail "the same id"
 page copy
 page instance
-grep -q '"instance": "[0-9a-f]' /tmp/out || fail "no instance: $(cat /tmp/out)"
+grep -q '^Instance  *[0-9a-f]' /tmp/out || fail "no instance: $(cat /tmp/out)"
 page reset-the-copy
 page move
 svm-agent status | grep -q not_activated || fail "keys are left"
