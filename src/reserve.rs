@@ -16,6 +16,8 @@ use std::time::SystemTime;
 use svm_core::documents::{Expect, Sub};
 use svm_core::events::Operational;
 use svm_core::subscription::{DeviceStatus, Held, Reason, Settings as Rules, State, Unusable};
+use svm_core::words::Language::English;
+use svm_core::words::{refusals::ReserveProblem, remedies::provider, times::day_or_instant};
 
 /// How often it is looked at, whatever happens.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
@@ -109,18 +111,21 @@ impl ReserveWatch {
         let first_active = state.first_active(&held.statement);
         let rules = &self.rules;
         let unusable = held.unusable_at(first_active, rules, self.context.clock.now())?;
-        let vendor = held.statement.vendor_name();
+        let provider = provider(held.statement.vendor.as_ref(), English);
+        let say = |text: ReserveProblem, name, value: String| {
+            let version = rules.product_version.to_string();
+            text.fill(English, &[("provider", &provider), ("version", &version), (name, &value)])
+        };
         let message = match &unusable {
             Unusable::Blocked { since } => {
-                format!("the vendor blocked it on {since}; ask {vendor} for another code")
+                say(ReserveProblem::Blocked, "when", day_or_instant(*since, English))
             }
             Unusable::Expired { since } => {
-                format!("its period was used up here on {since}; ask {vendor} for another code")
+                say(ReserveProblem::Expired, "when", day_or_instant(*since, English))
             }
-            Unusable::ProductVersionTooOld { least } => format!(
-                "it activates version {least} and later, and this is {}; upgrade the product first",
-                rules.product_version
-            ),
+            Unusable::ProductVersionTooOld { least } => {
+                say(ReserveProblem::ProductVersionTooOld, "least", least.to_string())
+            }
         };
         Some(Problem { why: unusable.as_str().to_owned(), message })
     }

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use svm_core::command_line::whole;
 use svm_core::subscription::{Channel, Resource};
+use svm_core::words::Language;
 
 /// The command line of the agent.
 #[derive(Parser)]
@@ -26,6 +27,9 @@ pub struct Cli {
     /// Print JSON, also for errors
     #[arg(long, global = true, help_heading = ALL_COMMANDS)]
     pub(super) json: bool,
+    /// The language of status, events and renewal [default: the locale's]
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    pub(super) lang: Option<LangName>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -387,9 +391,6 @@ pub(super) struct RenewalArguments {
     /// Where it was bought [default: the channel of the active key]
     #[arg(long, value_enum)]
     pub(super) channel: Option<ChannelName>,
-    /// The language of the answer and the letter [default: the locale's]
-    #[arg(long, value_enum)]
-    pub(super) lang: Option<LangName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -417,4 +418,20 @@ impl From<ChannelName> for Channel {
 pub(super) enum LangName {
     En,
     Ru,
+}
+
+impl From<LangName> for Language {
+    fn from(name: LangName) -> Self {
+        match name {
+            LangName::En => Self::English,
+            LangName::Ru => Self::Russian,
+        }
+    }
+}
+
+impl Cli {
+    /// The language of the answer: the one that is asked for, or the locale's.
+    pub(super) fn language(&self) -> Language {
+        self.lang.map_or_else(|| Language::of_locale(svm_core::environment::text), Language::from)
+    }
 }

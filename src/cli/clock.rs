@@ -26,9 +26,10 @@ pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Re
     row("System clock", format!("{}, {}", instant(status.wall), suspicion(&status)))?;
     let proven = status.proven_at.map_or_else(|| "no answer since the last boot".to_owned(), instant);
     row("Provider", format!("{proven} (the clock of its server)"))?;
-    let floor = status.floor.map_or_else(|| "no limit: there is no document yet".to_owned(), |at| {
-        format!("{} (the newest document was signed then)", instant(at))
-    });
+    let floor = status.floor.map_or_else(
+        || "no limit: there is no document yet".to_owned(),
+        |at| format!("{} (the newest document was signed then)", instant(at)),
+    );
     row("Not before", floor)?;
     if status.suspicion.is_some() {
         out.wrapped("", WAY_OUT)?;

@@ -134,11 +134,14 @@ fn ask_permit(
         (Ok(answer), _) if answer.allowed => decision.spent_until = answer.spent_until,
         (Ok(answer), _) => decision = answer,
         (Err(error), Some(permit)) if permit.when_agent_is_down == WhenDown::Stopped => {
-            decision
-                .refuse(format!("a permit counts only while the agent answers (enforcement.when_agent_is_down): {error}"));
+            decision.refuse(format!(
+                "a permit counts only while the agent answers (enforcement.when_agent_is_down): {error}"
+            ));
         }
         (Err(error), Some(permit)) if permit.verdict == Permit::Limited => {
-            decision.refuse(format!("the permit is limited to a rate, and the agent cannot count this run: {error}"));
+            decision.refuse(format!(
+                "the permit is limited to a rate, and the agent cannot count this run: {error}"
+            ));
         }
         (Err(_), _) => {}
     }
@@ -154,8 +157,9 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
     // A permit is read without the agent, even if the settings are not valid.
     let runtime_dir = cli.reach()?.runtime_dir;
     let resource = Resource::ALL.into_iter().find(|r| r.file_name() == name);
-    let resource =
-        resource.ok_or_else(|| CliError::given("unknown_resource", "unknown resource; there are database-updates and ksn"))?;
+    let resource = resource.ok_or_else(|| {
+        CliError::given("unknown_resource", "unknown resource; there are database-updates and ksn")
+    })?;
     let of_file = || permit_file::decision(&permit_file::folder(&runtime_dir), resource, &Clock::system());
     let mut decision = of_file();
     let counts_only_with_agent =
@@ -177,7 +181,8 @@ fn permit(cli: &Cli, name: &str, take: Option<&Value>, out: &mut Out) -> Result<
         let verdict = if decision.allowed { "allowed" } else { "refused" };
         let until = decision.until.map(|until| format!(", until {}", instant(until))).unwrap_or_default();
         let spent = decision.spent_until.filter(|_| decision.allowed);
-        let spent = spent.map(|next| format!("; spent until {}: --take is refused until then", instant(next)));
+        let spent =
+            spent.map(|next| format!("; spent until {}: --take is refused until then", instant(next)));
         let spent = spent.unwrap_or_default();
         out.wrapped("", &format!("{name}: {verdict}: {}{until}{spent}", decision.why))?;
     }
@@ -220,7 +225,10 @@ async fn online(command: &Command, reach: &AgentEndpoint, out: &mut Out) -> Resu
             if out.json() {
                 out.value(&value)?;
             } else {
-                out.line(format!("This SVM protects {count} {}.", if *count == 1 { "device" } else { "devices" }))?;
+                out.line(format!(
+                    "This SVM protects {count} {}.",
+                    if *count == 1 { "device" } else { "devices" }
+                ))?;
                 happened(&value, out)?;
             }
         }

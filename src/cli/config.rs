@@ -136,7 +136,10 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
     remarks.extend(settings.unreadable());
     remarks.extend(settings.unencrypted());
     if settings.destinations.is_empty() {
-        remarks.push("no destination is configured, so no console sees this SVM; add [destinations.console]".to_owned());
+        remarks.push(
+            "no destination is configured, so no console sees this SVM; add [destinations.console]"
+                .to_owned(),
+        );
     }
     if let Some(gateway) = &settings.gateway
         && !files::is_there(&settings.runtime_dir.join(SocketKind::Query.file_name()))
@@ -148,8 +151,9 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
         units_can_work(&settings).await?;
         remarks.extend(settings.actions.keys().filter_map(|name| {
             let program = action_program(name);
-            (!files::is_there(&program))
-                .then(|| format!("`actions.{name}`: {} does not exist; put the program there", program.display()))
+            (!files::is_there(&program)).then(|| {
+                format!("`actions.{name}`: {} does not exist; put the program there", program.display())
+            })
         }));
         let mut probes = tokio::task::JoinSet::new();
         for (name, destination) in settings.destinations {

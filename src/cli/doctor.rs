@@ -41,7 +41,9 @@ pub(super) fn run(cli: &Cli, out: &mut Out) -> Result<u8, CliError> {
     let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let paint = paint(worst);
     let text = match (failures, warnings) {
-        (0, 0) => format!("No problems: {}, {}.", many(count(Grade::Ok), "check"), many(count(Grade::Note), "note")),
+        (0, 0) => {
+            format!("No problems: {}, {}.", many(count(Grade::Ok), "check"), many(count(Grade::Note), "note"))
+        }
         _ => format!(
             "{}, {}, {}, {} ok.",
             many(failures, "failure"),

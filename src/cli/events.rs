@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use svm_core::words::Language;
 
 /// How often `tail` asks for new events.
 const TAIL_EVERY: Duration = Duration::from_millis(500);
@@ -77,7 +78,9 @@ pub(super) async fn run(command: &EventsCommand, dir: &Path, out: &mut Out) -> R
 /// Prints events, newest last, below the names of their columns with `header`; gives the number of the newest, 0 if there
 /// is none.
 async fn list(dir: &Path, query: &str, header: bool, out: &mut Out) -> Result<i64, CliError> {
-    let path = format!("v1/events?{query}");
+    // JSON is in English, as events are on the wire.
+    let language = if out.json() { Language::English } else { out.language() };
+    let path = format!("v1/events?{query}&lang={}", language.code());
     let mut found: Events = ask(dir, SocketKind::Control, Method::GET, &path, None).await?;
     found.events.reverse();
     if header && !out.json() && !found.events.is_empty() {

@@ -2,14 +2,12 @@
 
 use super::output::Out;
 use crate::health::{Outdated, UpdatesHealth};
-use crate::outage::Outage;
-use crate::status::KeyStatus;
 use crate::storage::{EventRow, EventShown, Place};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io;
 use svm_core::clock::ClockStatus;
-use svm_core::subscription::Role;
+use svm_core::words::Language;
 
 pub(super) fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -17,26 +15,6 @@ pub(super) fn instant(at: Timestamp) -> String {
 
 pub(super) fn or_none(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "never".to_owned(), instant)
-}
-
-pub(super) fn failing(outage: Option<&Outage>) -> String {
-    outage.map_or_else(String::new, |o| {
-        format!("; failing since {} ({} times): {}", instant(o.since), o.times, o.message)
-    })
-}
-
-pub(super) fn dates(key: &KeyStatus) -> String {
-    let mut parts = Vec::new();
-    match (key.ends_at, key.paid_until) {
-        (Some(end), _) => parts.push(format!("ends {}", instant(end))),
-        (None, Some(paid)) => parts.push(format!("paid until {}", instant(paid))),
-        (None, None) if key.role == Role::Reserve => {
-            parts.push("its period counts from when it takes over".to_owned())
-        }
-        (None, None) => parts.push("without an end date".to_owned()),
-    }
-    parts.extend(key.grace_ends_at.map(|end| format!("grace until {}", instant(end))));
-    parts.join(", ")
 }
 
 /// Whether the system clock is trusted, in half a sentence.
@@ -61,22 +39,7 @@ pub(super) fn databases(updates: &UpdatesHealth) -> String {
         Outdated::Warning => ", old",
         Outdated::Critical => ", TOO OLD",
     };
-    updates
-        .databases_of
-        .map_or_else(|| "age unknown".to_owned(), |of| format!("of {}{age}", instant(of)))
-}
-
-/// One row for the whole status.
-pub(super) fn in_short(updates: &UpdatesHealth) -> String {
-    let next = match (updates.running_since, updates.next_run_at) {
-        (Some(since), _) => format!("; an update has been running since {}", instant(since)),
-        (None, Some(next)) => format!("; next update {}", instant(next)),
-        (None, None) => String::new(),
-    };
-    let failed = updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
-    let failed =
-        failed.map(|failed| format!("; the last update failed: {}", failed.message)).unwrap_or_default();
-    format!("{}{next}{failed}", databases(updates))
+    updates.databases_of.map_or_else(|| "age unknown".to_owned(), |of| format!("of {}{age}", instant(of)))
 }
 
 /// What stands above a list of events.
@@ -106,8 +69,12 @@ pub(super) fn event(out: &mut Out, event: &EventRow) -> io::Result<()> {
 /// An event with all its data.
 pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
     let EventRow { id, time, r#type, description, .. } = &shown.row;
+    let language = out.language();
+    let data = shown.event.get("data").filter(|_| language != Language::English);
+    let translated =
+        data.and_then(|data| svm_core::events::sentence(r#type, data, time.parse().ok()?, language));
     for (name, text) in [
-        ("Event", description.as_str()),
+        ("Event", translated.as_deref().unwrap_or(description)),
         ("Time", time),
         ("Severity", severity(&shown.row)),
         ("Type", r#type),
@@ -131,7 +98,16 @@ pub(super) fn event_whole(out: &mut Out, shown: &EventShown) -> io::Result<()> {
 pub(super) fn happened(answer: &Value, out: &mut Out) -> io::Result<usize> {
     let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for event in events {
-        out.line(event.get("description").and_then(Value::as_str).unwrap_or_default())?;
+        out.wrapped("", &sentence(event, out.language()))?;
     }
     Ok(events.len())
+}
+
+/// The sentence of an event of an answer or a forecast. It came in English; in other languages it follows from the fields.
+pub(super) fn sentence(event: &Value, language: Language) -> String {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let translated = text("type").filter(|_| language != Language::English);
+    let now = svm_core::clock::Clock::system().now();
+    let translated = translated.and_then(|name| svm_core::events::sentence(name, event, now, language));
+    translated.or_else(|| text("description").map(str::to_owned)).unwrap_or_default()
 }

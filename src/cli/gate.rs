@@ -220,10 +220,12 @@ async fn inspect_unit(name: &str, guard: &Guard) -> Result<UnitState, CliError> 
 
 async fn one(name: &str, more: &[&str]) -> Result<UnitState, CliError> {
     let found = systemctl::show(&[name.to_owned()], more).await?;
-    found
-        .into_iter()
-        .next()
-        .ok_or_else(|| CliError::given("systemd", format!("systemctl shows nothing about {name}; see systemctl status {name}")))
+    found.into_iter().next().ok_or_else(|| {
+        CliError::given(
+            "systemd",
+            format!("systemctl shows nothing about {name}; see systemctl status {name}"),
+        )
+    })
 }
 
 /// What systemd runs for a unit. For itself: a command can have any text, lines like those of properties too.
@@ -259,8 +261,12 @@ async fn request_check(runtime_dir: &Path) -> Option<String> {
     match tokio::time::timeout(CHECK_TIMEOUT, check).await {
         // It checks them when it starts.
         Ok(Ok(_) | Err(AskError::Unreachable { .. })) => None,
-        Ok(Err(error)) => Some(format!("the agent did not check the gates: {error}; run: systemctl restart svm-agent")),
-        Err(_) => Some("the agent does not answer; it checks the gates at the next change of a permit".to_owned()),
+        Ok(Err(error)) => {
+            Some(format!("the agent did not check the gates: {error}; run: systemctl restart svm-agent"))
+        }
+        Err(_) => {
+            Some("the agent does not answer; it checks the gates at the next change of a permit".to_owned())
+        }
     }
 }
 

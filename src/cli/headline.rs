@@ -1,54 +1,49 @@
-//! The first lines of the status: where the subscription stands, what is stopped and why, what to do now.
+//! The first lines of the status: where the subscription stands, what is stopped, what to do now.
 
 use super::output::{Out, Paint};
 use crate::remedy;
-use crate::status::{PermitStatus, Status};
+use crate::status::Status;
 use std::io;
-use svm_core::subscription::{DeviceStatus, Permit, Phase, Resource};
+use svm_core::subscription::DeviceStatus;
+use svm_core::words::labels::{Label, Phrase};
+use svm_core::words::{Language, phases};
+
+/// A label in its column.
+pub(super) fn name(label: Label, language: Language) -> String {
+    format!("{:<16}", label.get(language))
+}
 
 pub(super) fn print(out: &mut Out, status: &Status) -> io::Result<()> {
+    let language = out.language();
     let paint = match status.device_status {
         DeviceStatus::Ok => Paint::Green,
         DeviceStatus::Warning => Paint::Yellow,
         DeviceStatus::Critical => Paint::Red,
     };
-    let mut row = |name: &str, paint, text: &str| out.painted(paint, &format!("{name:<16}"), text);
-    row("Subscription", paint, &stands(status))?;
-    let (paint, text) = stopped(status);
-    row("Stopped", paint, &text)?;
-    let todo = remedy::first(status);
-    row("Do now", Paint::Plain, todo.as_deref().unwrap_or("nothing"))?;
-    let reasons =
-        if status.reasons.is_empty() { String::new() } else { format!(": {}", status.reasons.join(", ")) };
-    let word = status.device_status.as_str().to_uppercase();
-    row("Device status", Paint::Plain, &format!("{word}{reasons}"))
-}
-
-fn stands(status: &Status) -> String {
-    let left = status.left().map(|left| format!(", {left}")).unwrap_or_default();
-    format!("{}{left}", status.phase_words())
-}
-
-fn stopped(status: &Status) -> (Paint, String) {
-    let name = |p: &PermitStatus| match p.resource {
-        Resource::DatabaseUpdates => "database updates",
-        Resource::Ksn => "KSN",
-    };
-    let of = |verdict| {
-        let names = status.permits.iter().filter(|p| p.verdict == verdict).map(name);
-        names.collect::<Vec<_>>().join(" and ")
-    };
-    let (stopped, limited) = (of(Permit::Stopped), of(Permit::Limited));
-    let limited = if limited.is_empty() { String::new() } else { format!("{limited} limited") };
-    let parts: Vec<String> = [stopped, limited].into_iter().filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
-        return (Paint::Plain, "nothing".to_owned());
+    let nothing = Phrase::Nothing.get(language);
+    out.painted(paint, &name(Label::Subscription, language), &status.stands(language))?;
+    let stopped = name(Label::Stopped, language);
+    match status.stopped(language) {
+        Some(what) => out.painted(Paint::Red, &stopped, &what)?,
+        None => out.wrapped(&stopped, nothing)?,
     }
-    let why = match status.phase {
-        Phase::NotActivated => "the SVM is not activated",
-        Phase::Restricted => "the subscription is restricted",
-        Phase::Active | Phase::Grace if status.store_problem.is_some() => "nothing can be kept",
-        Phase::Active | Phase::Grace => "the vendor says so",
-    };
-    (Paint::Red, format!("{}: {why}; protection goes on", parts.join(", ")))
+    do_now(out, &remedy::all(status, language))?;
+    let reasons = status.reasons_in_short(language).join(", ");
+    let reasons = if reasons.is_empty() { reasons } else { format!(": {reasons}") };
+    let word = phases::device_status(status.device_status).get(language).to_uppercase();
+    out.painted(paint, &name(Label::DeviceStatus, language), &format!("{word}{reasons}"))
+}
+
+/// All that is to be done, one step a row, with numbers if there are several.
+fn do_now(out: &mut Out, steps: &[String]) -> io::Result<()> {
+    let language = out.language();
+    let first = name(Label::DoNow, language);
+    match steps {
+        [] => out.wrapped(&first, Phrase::Nothing.get(language)),
+        [step] => out.wrapped(&first, step),
+        steps => steps.iter().enumerate().try_for_each(|(index, step)| {
+            let before = if index == 0 { first.clone() } else { " ".repeat(16) };
+            out.wrapped(&format!("{before}{}. ", index + 1), step)
+        }),
+    }
 }

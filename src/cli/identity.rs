@@ -63,8 +63,10 @@ fn show(settings: &Settings, out: &mut Out) -> Result<(), CliError> {
         None if shown.bound_to.iter().any(|name| shown.seen_now.contains(name)) => {
             "the one that the id is bound to".to_owned()
         }
-        None => "unknown: it shows nothing of what the id is bound to, so a copy cannot be told from the original"
-            .to_owned(),
+        None => {
+            "unknown: it shows nothing of what the id is bound to, so a copy cannot be told from the original"
+                .to_owned()
+        }
     };
     Ok(out.row("This machine", &machine)?)
 }
@@ -79,7 +81,11 @@ fn word(name: &str) -> &str {
 
 fn words(names: &[String]) -> String {
     let words: Vec<&str> = names.iter().map(|name| word(name)).collect();
-    if words.is_empty() { "nothing yet: the machine showed no identifier".to_owned() } else { words.join(" and ") }
+    if words.is_empty() {
+        "nothing yet: the machine showed no identifier".to_owned()
+    } else {
+        words.join(" and ")
+    }
 }
 
 fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), CliError> {
@@ -124,9 +130,7 @@ fn reset(settings: &Settings, forget_keys: bool, out: &mut Out) -> Result<(), Cl
     }
     out.line(match (had, forget_keys) {
         (false, _) => "There was no id. The first start makes one.",
-        (true, false) => {
-            "The id is removed. At the next start the agent takes a new one and keeps the keys."
-        }
+        (true, false) => "The id is removed. At the next start the agent takes a new one and keeps the keys.",
         (true, true) => "The id, the keys and the events are removed. The next start is like the first one.",
     })?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::client::{read_bounded, typed};
 use super::error::CliError;
-use super::format::{happened, instant};
+use super::format::happened;
 use super::output::Out;
 use super::paste;
 use super::reach::AgentEndpoint;
@@ -16,9 +16,12 @@ use std::path::Path;
 use std::time::Duration;
 use svm_core::documents::{ActivationCode, MAX_DOCUMENT_BYTES};
 use svm_core::percent;
-use svm_core::subscription::KeyId;
+use svm_core::subscription::{KeyId, Role};
+use svm_core::words::events::Agent;
+use svm_core::words::labels::Phrase;
+use svm_core::words::times::instant;
 
-/// The exit code of an activation that goes on by itself.
+/// The exit code of an activation that the agent retries.
 const PENDING: u8 = 3;
 
 /// A document may be quoted and broken into lines: so much more than itself.
@@ -32,7 +35,7 @@ pub(super) async fn activate(
     out: &mut Out,
 ) -> Result<u8, CliError> {
     let code = SecretString::from(if code == "-" {
-        out.ask("Type or paste the activation code, then Enter and Ctrl-D on a line of its own:");
+        out.ask("Type or paste the activation code, then press Enter and Ctrl-D:");
         read_bounded(Path::new("-"), 1000)?
     } else {
         code.to_owned()
@@ -45,7 +48,7 @@ pub(super) async fn activate(
     let code = ActivationCode::parse(code.expose_secret())
         .map_err(|e| CliError::given("bad_code", e.to_string()))?;
     let body = json!({"code": code.reveal(), "reserve": reserve, "until_published": until_published});
-    // The agent asks the vendor first, and is heard out: whoever hung up would not know what came of it.
+    // The agent asks the provider first. Without its answer nobody would know what came of it.
     let timeout = TIMEOUT + reach.source_timeout;
     changed(&reach.runtime_dir, Method::POST, "v1/keys", (Some(&body), timeout), out).await
 }
@@ -58,15 +61,17 @@ pub(super) async fn cancel(reserve: bool, dir: &Path, out: &mut Out) -> Result<(
     }
     let cancelled: Vec<PendingActivation> = typed(value.get("cancelled").cloned().unwrap_or_default())?;
     for PendingActivation { role, since, .. } in cancelled {
-        let since = instant(since);
-        out.line(format!("the activation of the {} key, pending since {since}, is dropped", role.as_str()))?;
+        let language = out.language();
+        let role = if role == Role::Active { Phrase::RoleActive } else { Phrase::RoleReserve };
+        let values = [("role", role.get(language)), ("when", &instant(since, language))];
+        out.wrapped("", &Agent::ActivationCancelled.fill(language, &values))?;
     }
     Ok(())
 }
 
 pub(super) async fn add(file: &Path, reserve: bool, dir: &Path, out: &mut Out) -> Result<(), CliError> {
     if file == Path::new("-") {
-        out.ask("Paste the document (three parts of letters and digits with dots between), then Enter and Ctrl-D on a line of its own:");
+        out.ask("Paste the document (three parts of letters and digits, separated by dots), then press Enter and Ctrl-D:");
     }
     let pasted = read_bounded(file, MAX_PASTE_BYTES)?;
     let document = paste::document(&pasted).map_err(|e| CliError::given(e.code(), e.to_string()))?;
@@ -78,7 +83,7 @@ pub(super) async fn remove(key: &str, dir: &Path, out: &mut Out) -> Result<(), C
     let key = KeyId::try_from(key.to_owned()).map_err(|_| {
         CliError::given(
             "unknown_key",
-            "no key of this name is held; `svm-agent key list` shows those that are",
+            "this SVM has no key of this name; svm-agent key list shows the keys that it has",
         )
     })?;
     changed(dir, Method::DELETE, &format!("v1/keys/{}", percent::encode(key.as_str())), (None, TIMEOUT), out)
@@ -106,25 +111,21 @@ async fn changed(
         return Ok(exit);
     }
     if happened(&value, out)? == 0 {
-        out.line("nothing changed")?;
+        out.line(Phrase::NothingChanged.get(out.language()))?;
     }
     if let Some(remark) = value.get("remark").and_then(Value::as_str) {
-        out.line(format!("but: {remark}"))?;
+        out.wrapped("", &Phrase::But.fill(out.language(), &[("remark", remark)]))?;
     }
     Ok(exit)
 }
 
 fn show_pending(pending: &PendingActivation, replaces: bool, out: &mut Out) -> Result<(), CliError> {
-    out.line(format!("the activation is pending: {}", pending.message))?;
+    let language = out.language();
+    out.wrapped("", &Phrase::ActivationPending.fill(language, &[("problem", &pending.message)]))?;
     if replaces {
-        out.line("the one that was pending before is dropped")?;
+        out.wrapped("", Phrase::ReplacesPending.get(language))?;
     }
-    out.wrapped(
-        "",
-        &format!(
-            "Nothing is in force yet. It is tried again by itself, next at {}, for 30 days and over restarts; the code is not needed again. svm-agent status shows it, svm-agent activate --cancel drops it. Without a network: svm-agent key add FILE.",
-            instant(pending.next_try_at)
-        ),
-    )?;
+    let next = instant(pending.next_try_at, language);
+    out.wrapped("", &Phrase::PendingMeans.fill(language, &[("when", &next)]))?;
     Ok(())
 }

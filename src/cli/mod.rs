@@ -62,7 +62,7 @@ impl Cli {
 
     /// Does what was asked, and gives the exit code. Errors are reported here, in the form that was asked for.
     pub fn run(self) -> u8 {
-        let mut out = Out::new(self.json);
+        let mut out = Out::new(self.json).in_language(self.language());
         let done = commands::run(self, &mut out);
         match done {
             Ok(code) => code,

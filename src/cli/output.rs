@@ -9,11 +9,9 @@ use svm_core::environment;
 use svm_core::error_chain::Chain;
 use svm_core::terminal;
 use svm_core::text::{clean, clean_start};
+use svm_core::words::Language;
 
 pub(super) const PROGRAM: &str = "svm-agent";
-
-/// The width of tables: every terminal has so many columns.
-pub(super) const WIDTH: usize = 80;
 
 /// A colour of a word, for a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +51,29 @@ pub struct Out {
     json: bool,
     /// Of the terminal that standard output leads to; `None` if it leads to a file or a pipe.
     width: Option<usize>,
+    language: Language,
 }
 
 impl Out {
     /// Writes JSON if that is asked for.
     pub fn new(json: bool) -> Self {
-        Self { json, width: terminal::width(io::stdout()) }
+        Self { json, width: terminal::width(io::stdout()), language: Language::English }
     }
 
     /// Whether JSON is asked for.
     pub fn json(&self) -> bool {
         self.json
+    }
+
+    /// In this language, as far as there are texts in it.
+    #[must_use]
+    pub fn in_language(self, language: Language) -> Self {
+        Self { language, ..self }
+    }
+
+    /// The language of texts.
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     /// One line for people, or for programs that read lines.

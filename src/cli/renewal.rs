@@ -1,6 +1,6 @@
 //! `svm-agent renewal`.
 
-use super::arguments::{LangName, RenewalArguments};
+use super::arguments::RenewalArguments;
 use super::error::CliError;
 use super::output::Out;
 use super::reach::AgentEndpoint;
@@ -11,6 +11,7 @@ use crate::status::Status;
 use reqwest::Method;
 use svm_core::settings::SettingsError;
 use svm_core::subscription::Channel;
+use svm_core::words::Language;
 
 impl RenewalArguments {
     /// Answers; asks the agent for the key that is held, and does without where more is given.
@@ -33,10 +34,9 @@ impl RenewalArguments {
             let message = "no key is held here, so there is no order to tell of: give what its confirmation says, svm-agent renewal --order NUMBER --channel CHANNEL";
             return Err(CliError::given("not_activated", message));
         }
-        let lang = match self.lang {
-            Some(LangName::En) => Lang::En,
-            Some(LangName::Ru) => Lang::Ru,
-            None => Lang::of_locale(svm_core::environment::text),
+        let lang = match out.language() {
+            Language::English => Lang::En,
+            Language::Russian => Lang::Ru,
         };
         let advice = advise(&known, lang);
         if out.json() {

@@ -1,237 +1,354 @@
 //! The whole status and the keys, for a person.
 
-use super::format::{dates, failing, in_short, instant, or_none, suspicion};
+use super::headline::name;
 use super::output::Out;
-use crate::health::{GatewayHealth, PendingActivation};
-use crate::status::{KeyStatus, PermitStatus, Status};
+use crate::health::{GatewayHealth, Outdated, PendingActivation, UpdatesHealth};
+use crate::outage::Outage;
+use crate::remedy;
+use crate::status::{DestinationStatus, KeyStatus, PermitStatus, Status};
 use jiff::Timestamp;
 use std::io;
-use svm_core::clock::ClockStatus;
-use svm_core::events::vendor_state;
-use svm_core::subscription::{Cause, KeyKind, Permit, Phase, Resource, Role};
+use svm_core::subscription::{KeyKind, Permit, Phase, Reason, Resource, Role};
+use svm_core::words::labels::{Explain, Label, Phrase};
+use svm_core::words::permits::{self, Enforcement};
+use svm_core::words::renewal::channel;
+use svm_core::words::times::{self, instant};
+use svm_core::words::{Language, Noun, count, phases, reasons, vendor_states};
 
-/// What the vendor says of a key beside its dates: a name and a text each.
-fn details(key: &KeyStatus, now: Timestamp) -> Vec<(&'static str, String)> {
-    let mut rows = vec![("State", vendor_state(key.state, key.state_since, now))];
-    rows.extend(key.activated_at.map(|at| ("Active since", instant(at))));
-    if key.kind == KeyKind::Subscription {
-        let renewal = if key.auto_renew { "automatic" } else { "not automatic" };
-        rows.push(("Renewal", renewal.to_owned()));
-    }
-    if let Some(vendor) = &key.vendor {
-        let link = |what: &str, text: &Option<String>| text.as_ref().map(|text| format!("{what}{text}"));
-        let parts = [
-            link("", &vendor.name),
-            link("support ", &vendor.support_url),
-            link("renewal ", &vendor.renewal_url),
-            link("phone ", &vendor.phone),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if !parts.is_empty() {
-            rows.push(("Sold by", parts.join(", ")));
-        }
-    }
-    if let Some(order) = &key.order {
-        let parts = [
-            order.number.clone(),
-            order.channel.map(|channel| format!("channel {}", channel.as_str())),
-            order.placed_on.map(|day| format!("placed on {day}")),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        if !parts.is_empty() {
-            rows.push(("Order", parts.join(", ")));
-        }
-    }
-    rows
+/// Texts in the language of an answer.
+#[derive(Clone, Copy)]
+struct Words {
+    language: Language,
 }
 
-fn permit(permit: &PermitStatus) -> String {
-    match (permit.verdict, permit.rate) {
-        (Permit::Full, _) => "full".to_owned(),
-        (Permit::Limited, Some(rate)) => {
-            format!("limited to {rate} {}", permit.resource.unit().replace('_', " "))
-        }
-        (Permit::Limited, None) => "limited".to_owned(),
-        (Permit::Stopped, _) => "stopped".to_owned(),
+impl Words {
+    fn instant(self, at: Timestamp) -> String {
+        instant(at, self.language)
     }
+
+    /// When something was last, or that it never was.
+    fn last(self, at: Option<Timestamp>, last: Phrase, none: Phrase) -> String {
+        at.map_or_else(
+            || none.get(self.language).to_owned(),
+            |at| self.say(last, &[("when", &self.instant(at))]),
+        )
+    }
+
+    fn say(self, phrase: Phrase, values: &[(&str, &str)]) -> String {
+        phrase.fill(self.language, values)
+    }
+
+    fn failing(self, outage: &Outage) -> String {
+        let attempts = count(outage.times.into(), Noun::Attempt, self.language);
+        let when = self.instant(outage.since);
+        self.say(
+            Phrase::FailingSince,
+            &[("when", &when), ("attempts", &attempts), ("problem", &outage.message)],
+        )
+    }
+
+    fn kind(self, kind: KeyKind) -> &'static str {
+        let kind = match kind {
+            KeyKind::Subscription => Phrase::KeyIsSubscription,
+            KeyKind::Commercial => Phrase::KeyIsCommercial,
+        };
+        kind.get(self.language)
+    }
+
+    fn role(self, role: Role) -> &'static str {
+        let role = if role == Role::Active { Phrase::RoleActive } else { Phrase::RoleReserve };
+        role.get(self.language)
+    }
+
+    /// When a key ends.
+    fn dates(self, key: &KeyStatus) -> String {
+        let dated = |phrase: Phrase, at| self.say(phrase, &[("when", &self.instant(at))]);
+        let mut parts = vec![match (key.ends_at, key.paid_until) {
+            (Some(end), _) => dated(Phrase::EndsAt, end),
+            (None, Some(paid)) => dated(Phrase::IsPaidUntil, paid),
+            (None, None) if key.role == Role::Reserve => Phrase::FromTakeOver.get(self.language).to_owned(),
+            (None, None) => Phrase::NoEnd.get(self.language).to_owned(),
+        }];
+        parts.extend(key.grace_ends_at.map(|end| dated(Phrase::GraceUntil, end)));
+        parts.join(", ")
+    }
+
+    fn key(self, key: &KeyStatus) -> String {
+        self.say(
+            Phrase::Revision,
+            &[
+                ("key", &key.key),
+                ("kind", self.kind(key.kind)),
+                ("rev", &key.rev.to_string()),
+                ("dates", &self.dates(key)),
+            ],
+        )
+    }
+
+    /// What the provider says of a key beside its dates: a label and a text each.
+    fn details(self, key: &KeyStatus, now: Timestamp) -> Vec<(Label, String)> {
+        let state = vendor_states::state(key.state, key.state_since, now, self.language);
+        let mut rows = vec![(Label::ProviderState, state)];
+        rows.extend(key.activated_at.map(|at| (Label::ActiveSince, self.instant(at))));
+        if key.kind == KeyKind::Subscription {
+            let renewal = if key.auto_renew { Phrase::RenewalAutomatic } else { Phrase::RenewalManual };
+            rows.push((Label::Renewal, renewal.get(self.language).to_owned()));
+        }
+        let join = |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        if let Some(vendor) = &key.vendor {
+            let with = |phrase: Phrase, name, text: &Option<String>| {
+                text.as_ref().map(|text| self.say(phrase, &[(name, text)]))
+            };
+            let contact = join(vec![
+                vendor.name.clone(),
+                with(Phrase::SupportAt, "url", &vendor.support_url),
+                with(Phrase::RenewAt, "url", &vendor.renewal_url),
+                with(Phrase::PhoneAt, "phone", &vendor.phone),
+            ]);
+            rows.extend((!contact.is_empty()).then_some((Label::Provider, contact)));
+        }
+        if let Some(order) = &key.order {
+            let number = order.number.as_ref();
+            let bought = order.channel.map(|of| channel(of).get(self.language));
+            let placed = order.placed_on.map(|day| times::day(day, self.language));
+            let order = join(vec![
+                number.map(|number| self.say(Phrase::OrderNumber, &[("number", number)])),
+                bought.map(|channel| self.say(Phrase::OrderChannel, &[("channel", channel)])),
+                placed.map(|day| self.say(Phrase::OrderPlaced, &[("day", &day)])),
+            ]);
+            rows.extend((!order.is_empty()).then_some((Label::Order, order)));
+        }
+        rows
+    }
+
+    /// The permit of a resource: what it allows, what enforces it, until when.
+    fn permit(self, p: &PermitStatus) -> String {
+        let mut parts = vec![permits::permit(p.resource, p.verdict, p.rate, self.language)];
+        parts.push(match p.enforced_by.as_slice() {
+            [] if !p.governed => Enforcement::NotGoverned.get(self.language).to_owned(),
+            [] => Enforcement::Nothing.get(self.language).to_owned(),
+            by => {
+                let text = if p.carried_out { Enforcement::By } else { Enforcement::NotYet };
+                text.fill(self.language, &[("names", &by.join(", "))])
+            }
+        });
+        let dated = |phrase: Phrase, at| self.say(phrase, &[("when", &self.instant(at))]);
+        parts.extend(p.next_run_at.map(|next| dated(Phrase::SpentUntil, next)));
+        let until = p.until.filter(|_| p.verdict != Permit::Stopped);
+        parts.extend(until.map(|until| dated(Phrase::AtLeastUntil, until)));
+        parts.extend(p.outage.as_ref().map(|outage| self.failing(outage)));
+        parts.join("; ")
+    }
+
+    fn databases(self, updates: &UpdatesHealth) -> String {
+        let age = match (updates.databases_of, updates.outdated) {
+            (None, _) => Phrase::DatabasesUnknown,
+            (_, Outdated::None) => Phrase::DatabasesOf,
+            (_, Outdated::Warning) => Phrase::DatabasesOld,
+            (_, Outdated::Critical) => Phrase::DatabasesTooOld,
+        };
+        let dated = |phrase: Phrase, at| self.say(phrase, &[("when", &self.instant(at))]);
+        let mut parts = vec![updates.databases_of.map_or_else(|| self.say(age, &[]), |of| dated(age, of))];
+        parts.extend(match (updates.running_since, updates.next_run_at) {
+            (Some(since), _) => Some(dated(Phrase::UpdateRunning, since)),
+            (None, Some(next)) => Some(dated(Phrase::NextUpdate, next)),
+            (None, None) => None,
+        });
+        let failed =
+            updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
+        parts.extend(failed.map(|failed| self.say(Phrase::UpdateFailed, &[("problem", &failed.message)])));
+        parts.join("; ")
+    }
+
+    fn source(self, status: &Status) -> String {
+        let source = &status.source;
+        if !source.configured {
+            return Phrase::NoSource.get(self.language).to_owned();
+        }
+        let mut parts = vec![self.last(source.last_heard_at, Phrase::LastAnswer, Phrase::NoAnswer)];
+        parts.push(match source.next_look_at {
+            Some(at) => self.say(Phrase::NextCheck, &[("when", &self.instant(at))]),
+            None => Phrase::NoCheck.get(self.language).to_owned(),
+        });
+        parts.extend(source.outage.as_ref().map(|outage| self.failing(outage)));
+        parts.join("; ")
+    }
+
+    fn destination(self, name: &str, d: &DestinationStatus) -> String {
+        let events = |number| count(number, Noun::Event, self.language);
+        let mut parts = vec![match d.waiting {
+            0 => Phrase::NothingWaits.get(self.language).to_owned(),
+            number => self.say(Phrase::Waits, &[("events", &events(number))]),
+        }];
+        let oldest = d.oldest.as_deref().filter(|_| d.waiting > 0);
+        parts.extend(oldest.map(|oldest| {
+            let when = oldest.parse().map_or_else(|_| oldest.to_owned(), |at| self.instant(at));
+            self.say(Phrase::OldestSince, &[("when", &when)])
+        }));
+        if d.quarantined > 0 {
+            parts.push(self.say(Phrase::Quarantined, &[("events", &events(d.quarantined))]));
+        }
+        parts.push(self.last(d.health.last_delivered_at, Phrase::LastDelivered, Phrase::NoDelivery));
+        parts.extend(d.health.outage.as_ref().map(|outage| self.failing(outage)));
+        format!("{name} ({}): {}", d.health.url, parts.join("; "))
+    }
+
+    fn pending(self, pending: &PendingActivation) -> String {
+        let PendingActivation { role, since, next_try_at, tries, message, .. } = pending;
+        self.say(
+            Phrase::Pending,
+            &[
+                ("role", self.role(*role)),
+                ("when", &self.instant(*since)),
+                ("next", &self.instant(*next_try_at)),
+                ("attempts", &count((*tries).into(), Noun::Attempt, self.language)),
+                ("problem", message),
+            ],
+        )
+    }
+
+    fn gateway(self, gateway: &GatewayHealth) -> String {
+        let refused = gateway.refused_stopped + gateway.refused_rate + gateway.refused_full;
+        let open = count(gateway.open, Noun::Connection, self.language);
+        let mut parts = vec![self.say(
+            Phrase::Gateway,
+            &[
+                ("listen", &gateway.listen),
+                ("permit", permits::word(gateway.in_force).get(self.language)),
+                ("open", &open),
+                ("served", &gateway.accepted.to_string()),
+                ("refused", &refused.to_string()),
+            ],
+        )];
+        for upstream in &gateway.upstreams {
+            parts.extend(upstream.failing_since.map(|since| {
+                let values = [("upstream", upstream.address.as_str()), ("when", &self.instant(since))];
+                self.say(Phrase::UpstreamFails, &values)
+            }));
+        }
+        parts.extend(gateway.problem.as_ref().map(|p| self.say(Phrase::GatewayProblem, &[("problem", p)])));
+        parts.join("; ")
+    }
+}
+
+/// The rows below the headline: what stands in the column of names, and the text beside it.
+fn rows(words: Words, status: &Status) -> Vec<(String, String)> {
+    let language = words.language;
+    let row = |label: Label, text: String| (name(label, language), text);
+    let mut rows = Vec::new();
+    for key in &status.keys {
+        let label = if key.role == Role::Active { Label::ActiveKey } else { Label::ReserveKey };
+        rows.push(row(label, words.key(key)));
+        let details = words.details(key, status.at).into_iter();
+        rows.extend(details.map(|(label, text)| (format!("  {:<14}", label.get(language)), text)));
+    }
+    if let Some(problem) = &status.reserve_problem {
+        rows.push((" ".repeat(16), words.say(Phrase::ReserveUnusable, &[("problem", problem)])));
+    }
+    for p in &status.permits {
+        let label = match p.resource {
+            Resource::DatabaseUpdates => Label::Updates,
+            Resource::Ksn => Label::Ksn,
+        };
+        rows.push(row(label, words.permit(p)));
+    }
+    rows.extend(status.gateway.as_ref().map(|gateway| row(Label::Gateway, words.gateway(gateway))));
+    rows.push(row(Label::Databases, words.databases(&status.updates)));
+    let unknown = || Phrase::Unknown.get(language).to_owned();
+    let number = status.devices.count.map_or_else(unknown, |n| n.to_string());
+    let limit = match status.devices.limit {
+        Some(limit) => words.say(Phrase::Limit, &[("number", &limit.to_string())]),
+        None => Phrase::NoLimit.get(language).to_owned(),
+    };
+    rows.push(row(Label::Devices, format!("{number}, {limit}")));
+    rows.push(row(Label::Source, words.source(status)));
+    if let Some(problem) = &status.source.refused {
+        rows.push((" ".repeat(16), words.say(Phrase::PublishedRefused, &[("problem", problem)])));
+    }
+    rows.extend(status.activations.iter().map(|pending| row(Label::Activation, words.pending(pending))));
+    let destinations = status.destinations.iter();
+    rows.extend(destinations.map(|(name, d)| row(Label::Destination, words.destination(name, d))));
+    if status.clock.suspicion.is_some() {
+        let values = [("wall", words.instant(status.clock.wall)), ("time", words.instant(status.clock.time))];
+        let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+        rows.push(row(Label::Clock, words.say(Phrase::ClockDoubt, &values)));
+    }
+    if let Some(problem) = &status.store_problem {
+        rows.push(row(Label::Store, words.say(Phrase::CannotWrite, &[("problem", problem)])));
+    }
+    let svm = [("id", status.id.as_str()), ("host", &status.hostname), ("version", &status.agent_version)];
+    rows.push(row(Label::Svm, words.say(Phrase::SvmOn, &svm)));
+    rows
 }
 
 pub(super) fn status(out: &mut Out, status: &Status, explain: bool) -> io::Result<()> {
     super::headline::print(out, status)?;
-    let mut row = |name: &str, text: String| out.line(format!("{name:<16}{text}"));
-    for key in &status.keys {
-        let name = if key.role == Role::Active { "Active key" } else { "Reserve key" };
-        row(name, format!("{} ({}, revision {}): {}", key.key, key.kind.as_str(), key.rev, dates(key)))?;
-        for (name, text) in details(key, status.at) {
-            row(&format!("  {name}"), text)?;
-        }
+    let words = Words { language: out.language() };
+    for (first, text) in rows(words, status) {
+        out.wrapped(&first, &text)?;
     }
-    if let Some(problem) = &status.reserve_problem {
-        row("", format!("it would be of NO USE now: {problem}"))?;
-    }
-    for p in &status.permits {
-        let name = match p.resource {
-            Resource::DatabaseUpdates => "Updates",
-            Resource::Ksn => "KSN",
-        };
-        let until = p.until.filter(|_| p.verdict != Permit::Stopped);
-        let by = match p.enforced_by.as_slice() {
-            [] if !p.governed => "; this SVM has none (enforcement.governs)".to_owned(),
-            [] => "; NOBODY holds it to that (svm-agent gate install UNIT)".to_owned(),
-            by => format!("; held to it by {}", by.join(", ")),
-        };
-        row(
-            name,
-            format!(
-                "{}{}{}{by}{}",
-                permit(p),
-                p.next_run_at.map(|next| format!(", spent until {}", instant(next))).unwrap_or_default(),
-                until.map(|u| format!(", at least until {}", instant(u))).unwrap_or_default(),
-                failing(p.outage.as_ref())
-            ),
-        )?;
-    }
-    if let Some(gateway) = &status.gateway {
-        row("KSN gateway", gateway_line(gateway))?;
-    }
-    row("Databases", in_short(&status.updates))?;
-    let number = |n: Option<u64>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
-    let limit = status.devices.limit.map_or_else(|| "no limit".to_owned(), |n| format!("limit {n}"));
-    row("Devices", format!("{}, {limit}", number(status.devices.count)))?;
-    let source = &status.source;
-    let heard = if source.configured {
-        format!(
-            "last heard {}, {}{}",
-            or_none(source.last_heard_at),
-            source.next_look_at.map_or_else(
-                || "no look is due without a key".to_owned(),
-                |at| format!("next look {}", instant(at))
-            ),
-            failing(source.outage.as_ref())
-        )
-    } else {
-        "no source.url is configured".to_owned()
-    };
-    row("Vendor", heard)?;
-    for pending in &status.activations {
-        row("Activation", pending_line(pending))?;
-    }
-    if let Some(refused) = &source.refused {
-        row("", format!("what is published is refused: {refused}"))?;
-    }
-    for (name, d) in &status.destinations {
-        let waiting = match (&d.oldest, d.waiting) {
-            (_, 0) => "nothing waits".to_owned(),
-            (Some(oldest), n) => format!("{n} events wait, the oldest since {oldest}"),
-            (None, n) => format!("{n} events wait"),
-        };
-        let refused = match d.quarantined {
-            0 => String::new(),
-            n => format!(", {n} refused and in quarantine (svm-agent events list --quarantined)"),
-        };
-        row(
-            "Destination",
-            format!(
-                "{name} ({}): {waiting}{refused}, last taken {}{}",
-                d.health.url,
-                or_none(d.health.last_delivered_at),
-                failing(d.health.outage.as_ref())
-            ),
-        )?;
-    }
-    if status.clock.suspicion.is_some() {
-        let ClockStatus { time, wall, .. } = &status.clock;
-        let suspicion = suspicion(&status.clock);
-        row(
-            "Clock",
-            format!("shows {}, {suspicion}; it is {} (svm-agent clock show)", instant(*wall), instant(*time)),
-        )?;
-    }
-    if let Some(problem) = &status.store_problem {
-        row("Store", format!("nothing can be kept: {problem}"))?;
-    }
-    row("SVM", format!("{} on {}, svm-agent {}", status.id, status.hostname, status.agent_version))?;
     if explain {
-        for line in explanation(status) {
-            out.line(line)?;
+        for Paragraph { text, steps } in explanation(words, status) {
+            out.line("")?;
+            out.wrapped("", &text)?;
+            for step in steps {
+                out.wrapped("  ", &Explain::NextStep.fill(words.language, &[("step", &step)]))?;
+            }
         }
     }
     Ok(())
 }
 
-fn pending_line(pending: &PendingActivation) -> String {
-    let PendingActivation { role, since, next_try_at, tries, message, .. } = pending;
-    format!(
-        "of the {} key is pending since {}, next try {} ({tries} failed): {message}; svm-agent activate --cancel drops it",
-        role.as_str(),
-        instant(*since),
-        instant(*next_try_at)
-    )
+/// A part of the explanation, and what to do about it.
+struct Paragraph {
+    text: String,
+    steps: Vec<String>,
 }
 
-fn gateway_line(gateway: &GatewayHealth) -> String {
-    let refused = gateway.refused_stopped + gateway.refused_rate + gateway.refused_full;
-    let mut line = format!(
-        "{}: {}, {} connections open, {} served, {refused} refused",
-        gateway.listen,
-        gateway.in_force.as_str(),
-        gateway.open,
-        gateway.accepted
-    );
-    for upstream in &gateway.upstreams {
-        if let Some(since) = upstream.failing_since {
-            line.push_str(&format!("; {} fails since {}", upstream.address, instant(since)));
-        }
-    }
-    if let Some(problem) = &gateway.problem {
-        line.push_str(&format!("; PROBLEM: {problem}"));
-    }
-    line
-}
-
-/// A permit: why, since when, until when, whether it is carried out, and who asked last.
-fn permit_explained(p: &PermitStatus, phase: Phase, cause: &str) -> String {
-    let name = match p.resource {
-        Resource::DatabaseUpdates => "Database updates",
-        Resource::Ksn => "KSN",
-    };
+/// A permit: why, since when, until when, whether it is carried out and by what, and who asked last.
+fn permit_explained(words: Words, p: &PermitStatus, phase: Phase, because: &str) -> Paragraph {
+    let language = words.language;
+    let dated = |text: Explain, at| text.fill(language, &[("when", &words.instant(at))]);
     let why = match phase {
-        Phase::NotActivated => "the SVM is not activated",
-        Phase::Active => "the subscription is in its term",
-        Phase::Grace => "the subscription is in its grace period",
-        Phase::Restricted => cause,
+        Phase::NotActivated => Explain::NoActiveKey.get(language).to_owned(),
+        Phase::Active => Explain::InTerm.get(language).to_owned(),
+        Phase::Grace => Explain::InGrace.get(language).to_owned(),
+        Phase::Restricted => Explain::WhyRestricted.fill(language, &[("why", because)]),
     };
-    let mut line = format!("{name}: {}, because {why}", permit(p));
-    if let Some(since) = p.since {
-        line.push_str(&format!("; since {}", instant(since)));
-    }
-    match p.until {
-        Some(until) if p.verdict != Permit::Stopped => {
-            line.push_str(&format!(
-                "; the permit ends by itself at {} and is renewed before",
-                instant(until)
-            ));
+    let resource = capital(permits::resource(p.resource).get(language));
+    let permit = permits::permit(p.resource, p.verdict, p.rate, language);
+    let mut facts =
+        vec![Explain::Because.fill(language, &[("resource", &resource), ("permit", &permit), ("why", &why)])];
+    facts.extend(p.since.map(|since| dated(Explain::SinceWhen, since)));
+    facts.push(match p.until.filter(|_| p.verdict != Permit::Stopped) {
+        Some(until) => dated(Explain::PermitEnds, until),
+        None => Explain::UntilRenewal.get(language).to_owned(),
+    });
+    facts.extend(p.next_run_at.map(|next| dated(Explain::SpentUntil, next)));
+    let mut sentences = vec![format!("{}.", facts.join("; "))];
+    let (names, mut steps) = (p.enforced_by.join(", "), Vec::new());
+    match (p.carried_out, p.enforced_by.is_empty()) {
+        (_, true) if !p.governed => sentences.push(Explain::NotGoverned.get(language).to_owned()),
+        (_, true) => {
+            let should = permits::should(p.resource, p.verdict).get(language);
+            let is_full = p.verdict == Permit::Full;
+            sentences.push(match is_full {
+                true => Explain::NothingEnforces.get(language).to_owned(),
+                false => format!("{}.", capital(should)),
+            });
+            steps.push(Explain::GateTheUnit.get(language).to_owned());
         }
-        _ => line.push_str("; until a renewal or a new key"),
-    }
-    if let Some(next) = p.next_run_at {
-        line.push_str(&format!("; spent until {}, when the next run may be made", instant(next)));
-    }
-    match (p.carried_out, p.enforced_by.as_slice()) {
-        (_, []) if !p.governed => {
-            line.push_str(". This SVM has none, say the settings (enforcement.governs).")
-        }
-        (_, []) => line.push_str(
-            ". Nobody holds it to that: give the unit that uses it a gate (svm-agent gate install UNIT).",
-        ),
-        (true, by) => line.push_str(&format!(". Carried out by {}.", by.join(", "))),
-        (false, by) => line.push_str(&format!(". NOT carried out yet; {} should.", by.join(", "))),
+        (true, false) => sentences.push(Explain::CarriedOut.fill(language, &[("names", &names)])),
+        (false, false) => sentences.push(Explain::NotCarriedOut.fill(language, &[("names", &names)])),
     }
     if let Some(asked) = &p.asked {
-        let answer = if asked.allowed { "allowed" } else { "refused" };
-        line.push_str(&format!(" Asked last by {} at {}: {answer}.", asked.by, instant(asked.at)));
+        let answer = if asked.allowed { Explain::Allowed } else { Explain::Refused }.get(language);
+        let when = words.instant(asked.at);
+        sentences.push(
+            Explain::AskedBy.fill(language, &[("who", &asked.by), ("when", &when), ("answer", answer)]),
+        );
     }
-    line
+    Paragraph { text: sentences.join(" "), steps }
 }
 
 fn capital(text: &str) -> String {
@@ -243,70 +360,51 @@ fn capital(text: &str) -> String {
 }
 
 /// What it means and what to do.
-fn explanation(status: &Status) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let active = status.active();
-    let vendor = active.and_then(|k| k.vendor.as_ref());
-    let name = vendor.and_then(|v| v.name.clone()).unwrap_or_else(|| "the vendor".to_owned());
-    let purpose = match status.root_cause() {
-        Some(Cause::Paused) => "To have it resumed",
-        Some(Cause::Unpaid) => "To have it paid for",
-        _ => "To renew",
-    };
-    let renew = match vendor.and_then(|v| v.renewal_url.clone().or_else(|| v.support_url.clone())) {
-        Some(url) => format!("{purpose}, turn to {name}: {url}"),
-        None => format!("{purpose}, turn to {name}."),
-    };
-    let why = status.because();
-    match status.phase {
-        Phase::NotActivated => lines.push(format!(
-            "The SVM holds no key. Protection works, database updates and KSN are stopped. {}",
-            if status.activations.is_empty() {
-                "Activate it: svm-agent activate CODE"
-            } else {
-                "It is activated by itself when the vendor answers; or with a document: svm-agent key add FILE"
-            }
-        )),
-        Phase::Active => {
-            let left = status.left().map(|left| format!(" {}.", capital(&left))).unwrap_or_default();
-            lines.push(format!("The subscription is in its term; nothing is restricted.{left}"));
-        }
-        Phase::Grace => lines.push(format!(
-            "The subscription is in its grace period because {why}. Everything works until the grace is over; then database updates and KSN are cut. {renew}"
-        )),
-        Phase::Restricted => lines.push(format!(
-            "The subscription is restricted because {why}. Protection itself goes on, with the databases it has. {renew} A published renewal is found within 15 minutes, or at once with: svm-agent refresh"
-        )),
+fn explanation(words: Words, status: &Status) -> Vec<Paragraph> {
+    let language = words.language;
+    let because = status.because(language);
+    let mut meaning = vec![phases::meaning(status.phase).fill(language, &[("because", because)])];
+    meaning.extend(status.left(language).map(|left| format!("{}.", capital(&left))));
+    let has_lapsed = matches!(status.phase, Phase::Grace | Phase::Restricted);
+    if has_lapsed && status.source.configured {
+        meaning.push(Explain::RenewalFound.get(language).to_owned());
     }
+    let mut paragraphs =
+        vec![Paragraph { text: meaning.join(" "), steps: remedy::of_phase(status, language) }];
+    for reason in status.reasons.iter().filter_map(|name| Reason::from_name(name)) {
+        // What the phase means has been said.
+        if !matches!(reason, Reason::NotActivated | Reason::Grace | Reason::Restricted) {
+            let text = reasons::sentence(reason).fill(language, &[("because", because)]);
+            let mut steps = remedy::of_reason(reason.as_str(), status, language);
+            steps.retain(|step| !paragraphs.iter().any(|said| said.steps.contains(step)));
+            paragraphs.push(Paragraph { text, steps });
+        }
+    }
+    let mut say = |text| paragraphs.push(Paragraph { text, steps: Vec::new() });
     if let Some(outage) = &status.source.outage {
-        lines.push(format!(
-            "The vendor cannot be heard ({}). What is held stays in force until its own dates; a document can also come as a file: svm-agent key add FILE",
-            outage.message
-        ));
+        say(Explain::SourceFails.fill(language, &[("problem", &outage.message)]));
     }
     for (name, destination) in status.destinations.iter().filter(|(_, d)| d.health.outage.is_some()) {
-        lines.push(format!("{name} takes no events; {} wait and none is lost.", destination.waiting));
+        let events = count(destination.waiting, Noun::Event, language);
+        say(Explain::DestinationFails.fill(language, &[("name", name), ("events", &events)]));
     }
-    lines.extend(status.permits.iter().map(|p| permit_explained(p, status.phase, why)));
-    lines.push("The permits in force are in the files under permits/ of the runtime folder: svm-agent permit database-updates".to_owned());
-    lines
+    paragraphs.extend(status.permits.iter().map(|p| permit_explained(words, p, status.phase, because)));
+    paragraphs
 }
 
 pub(super) fn keys(out: &mut Out, status: &Status) -> io::Result<()> {
+    let words = Words { language: out.language() };
     if status.keys.is_empty() {
-        out.line("no key is held; activate one: svm-agent activate CODE")?;
+        out.wrapped("", Phrase::NoKey.get(words.language))?;
     }
     for key in &status.keys {
-        out.line(format!(
-            "{}  {}  {}  revision {}  {}",
-            key.key,
-            key.role.as_str(),
-            key.kind.as_str(),
-            key.rev,
-            dates(key)
-        ))?;
-        for (name, text) in details(key, status.at) {
-            out.line(format!("    {name:<14}{text}"))?;
+        let label = if key.role == Role::Active { Label::ActiveKey } else { Label::ReserveKey };
+        out.wrapped(&name(label, words.language), &words.key(key))?;
+        for (label, text) in words.details(key, status.at) {
+            out.wrapped(&format!("  {:<14}", label.get(words.language)), &text)?;
+        }
+        if let Some(problem) = status.reserve_problem.as_ref().filter(|_| key.role == Role::Reserve) {
+            out.wrapped(&" ".repeat(16), &words.say(Phrase::ReserveUnusable, &[("problem", problem)]))?;
         }
     }
     Ok(())

@@ -2,17 +2,21 @@
 
 use super::client;
 use super::error::CliError;
+use super::format::sentence;
 use super::output::Out;
-use super::output::WIDTH;
 use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::forecast::{in_words, worded};
 use jiff::Timestamp;
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 use svm_core::error_chain::Chain;
-use svm_core::subscription::{Scenario, days_left, read_instant};
+use svm_core::subscription::{DeviceStatus, Permit, Phase, Reason, Scenario, days_left, read_instant};
+use svm_core::words::events::LifeCycle;
+use svm_core::words::labels::Forecast;
+use svm_core::words::{permits, phases, reasons, times};
 
 /// A scenario larger than this is none.
 const MAX_SCENARIO_BYTES: u64 = 16 * 1024 * 1024;
@@ -43,15 +47,16 @@ pub(super) async fn forecast(until: Option<&str>, dir: &Path, out: &mut Out) -> 
         return Ok(rows.iter().try_for_each(|row| out.value(row))?);
     }
     show(&rows, out)?;
+    let language = out.language();
     out.line("")?;
     if rows.len() < 2 {
-        out.line("Nothing of this changes in that time.")?;
+        out.wrapped("", Forecast::NothingChanges.get(language))?;
     }
-    let until = until.map_or_else(|| "for a year".to_owned(), |until| format!("until {}", minute(until)));
-    let assumed = format!(
-        "Looked ahead {until}, at what time alone brings. Assumed: the vendor renews and changes nothing, nobody gives a command, and as many devices are protected as now. After a renewal ask again: it moves what follows."
-    );
-    Ok(out.wrapped("", &assumed)?)
+    let until = match until {
+        Some(until) => Forecast::Until.fill(language, &[("when", &times::instant(until, language))]),
+        None => Forecast::Year.get(language).to_owned(),
+    };
+    Ok(out.wrapped("", &Forecast::Assumed.fill(language, &[("until", &until)]))?)
 }
 
 /// A day (`2027-01-01`, at 0:00 UTC) or an instant.
@@ -65,67 +70,69 @@ fn parse_instant(text: &str) -> Result<Timestamp, CliError> {
     })
 }
 
-fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
 /// A table of rows, and under each what happens.
 fn show(rows: &[Value], out: &mut Out) -> Result<(), CliError> {
+    let language = out.language();
     let columns = |cells: [&str; 6]| {
         let [when, days, phase, updates, ksn, device] = cells;
         let line = format!("{when:<16} {days:>7}  {phase:<24} {updates:<8} {ksn:<8} {device}");
-        debug_assert!(line.chars().count() <= WIDTH, "{line}");
-        line
+        line.trim_end().to_owned()
     };
-    out.line(columns(["When (UTC)", "In days", "Subscription", "Updates", "KSN", "Device"]))?;
+    out.line(columns(Forecast::COLUMNS.map(|name| name.get(language))))?;
     let instant = |row: &Value| row.get("at").and_then(Value::as_str)?.parse::<Timestamp>().ok();
     let start = rows.first().and_then(instant);
     for (index, row) in rows.iter().enumerate() {
-        let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
         let at = instant(row);
         let days = match (index, start, at) {
             (1.., Some(start), Some(at)) => days_left(start, at).to_string(),
-            _ => "now".to_owned(),
+            _ => Forecast::Now.get(language).to_owned(),
         };
-        let phase = match text("cause") {
-            "" => text("phase").to_owned(),
-            cause => format!("{} ({cause})", text("phase")),
+        let phase = read::<Phase>(row, "phase")
+            .map(|phase| phases::in_short(phase, read(row, "cause"), read(row, "lapse_cause"), language));
+        let permit = |name: &str| {
+            read::<Permit>(row, name).map(|permit| permits::word(permit).get(language)).unwrap_or_default()
         };
+        let status = read::<DeviceStatus>(row, "device_status");
+        let status = status.map(|status| phases::device_status_in_short(status).get(language));
         let when = at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default();
         out.line(columns([
             &when,
             &days,
-            &phase,
-            text("database_updates"),
-            text("ksn"),
-            text("device_status"),
+            &phase.unwrap_or_default(),
+            permit("database_updates"),
+            permit("ksn"),
+            status.unwrap_or_default(),
         ]))?;
         events(row, out)?;
     }
     Ok(())
 }
 
-/// What happens in a row, in sentences; the columns show what becomes of the permits.
-fn events(row: &Value, out: &mut Out) -> Result<(), CliError> {
-    let list = |name: &str| row.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut told = false;
-    for event in list("events") {
-        let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-        if text("type") != "enforcement.changed" {
-            out.wrapped("    - ", text("description"))?;
-            told = true;
-        }
-    }
-    let reasons: Vec<&str> = list("reasons").iter().filter_map(Value::as_str).collect();
-    if !told && !reasons.is_empty() {
-        out.wrapped("    - ", &format!("the device's status is {}", because(row, &reasons)))?;
-    }
-    Ok(())
+fn read<T: DeserializeOwned>(row: &Value, name: &str) -> Option<T> {
+    T::deserialize(row.get(name)?).ok()
 }
 
-fn because(row: &Value, reasons: &[&str]) -> String {
-    let status = row.get("device_status").and_then(Value::as_str).unwrap_or_default();
-    format!("{status}: {}", reasons.join(", "))
+/// What happens in a row, in sentences. The columns show what becomes of the permits.
+fn events(row: &Value, out: &mut Out) -> Result<(), CliError> {
+    let language = out.language();
+    let list = |name: &str| row.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut has_events = false;
+    for event in list("events") {
+        if event.get("type").and_then(Value::as_str) != Some("enforcement.changed") {
+            out.wrapped("    - ", &sentence(event, language))?;
+            has_events = true;
+        }
+    }
+    let reasons = list("reasons").iter().filter_map(|name| Reason::from_name(name.as_str()?));
+    let reasons: Vec<&str> = reasons.map(|reason| reasons::short(reason).get(language)).collect();
+    if let Some(status) =
+        read::<DeviceStatus>(row, "device_status").filter(|_| !has_events && !reasons.is_empty())
+    {
+        let status = phases::device_status(status).get(language);
+        let values = [("status", status), ("reasons", &reasons.join(", "))];
+        out.wrapped("    - ", &LifeCycle::DeviceStatusBecause.fill(language, &values))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

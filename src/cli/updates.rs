@@ -25,7 +25,9 @@ pub(super) async fn run(command: &UpdatesCommand, dir: &Path, out: &mut Out) -> 
                 return Ok(out.value(&value)?);
             }
             Ok(out.line(match typed::<RunAnswer>(value)? {
-                RunAnswer::Started { unit } => format!("{unit} was started. Follow it: journalctl -fu {unit}"),
+                RunAnswer::Started { unit } => {
+                    format!("{unit} was started. Follow it: journalctl -fu {unit}")
+                }
                 RunAnswer::AlreadyRuns { unit } => format!("{unit} is running already."),
                 RunAnswer::Refused { message, .. } => message,
             })?)

@@ -205,7 +205,8 @@ fn with_zone<'a>(parts: &'a [&'a str]) -> Option<(&'a str, &'a [&'a str])> {
 
 /// Such as `Europe/Berlin` or `UTC`; `*/2` and `mon` are fields.
 fn is_zone(text: &str) -> bool {
-    text == "UTC" || text.split_once('/').is_some_and(|(area, _)| area.starts_with(|c: char| c.is_ascii_uppercase()))
+    text == "UTC"
+        || text.split_once('/').is_some_and(|(area, _)| area.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
 /// A line that was read.
@@ -237,7 +238,11 @@ impl CronLine {
         let parts: Vec<&str> = known.unwrap_or(text).split_whitespace().collect();
         if let Some((zone, rest)) = with_zone(&parts) {
             let zone = zone.escape_debug().take(60).collect();
-            return Err(LineError::Zone { line, right: rest.join(" ").escape_debug().take(120).collect(), zone });
+            return Err(LineError::Zone {
+                line,
+                right: rest.join(" ").escape_debug().take(120).collect(),
+                zone,
+            });
         }
         if known.is_none()
             && let Some(right) = said_in_words(&parts)
@@ -363,7 +368,10 @@ mod tests {
     fn what_is_wrong_comes_with_the_nearest_right_form() {
         for (text, says) in [
             ("0 */15 * * * *", "has 6 fields, and seconds are not taken; write \"*/15 * * * *\""),
-            ("TZ=Europe/Berlin 0 3 * * *", "write \"0 3 * * *\", and set updates.time_zone = \"Europe/Berlin\""),
+            (
+                "TZ=Europe/Berlin 0 3 * * *",
+                "write \"0 3 * * *\", and set updates.time_zone = \"Europe/Berlin\"",
+            ),
             ("CRON_TZ=Asia/Tokyo @daily", "write \"@daily\", and set updates.time_zone = \"Asia/Tokyo\""),
             ("0 3 * * * Europe/Berlin", "write \"0 3 * * *\", and set updates.time_zone = \"Europe/Berlin\""),
             ("every 10 minutes", "did you mean \"*/10 * * * *\"?"),

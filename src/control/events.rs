@@ -3,10 +3,11 @@
 use super::fault::Fault;
 use super::query::pairs;
 use super::request::{Answer, Call, read};
-use crate::storage::Listing;
+use crate::storage::{EventRow, Listing};
 use hyper::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use svm_core::words::Language;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,14 +16,33 @@ pub(crate) struct Retry {
 }
 
 pub(super) async fn list(call: Call<'_>) -> Result<Answer, Fault> {
-    Ok(json!({"events": call.api.status.context.store.events(listing(call.query)?).await?}).into())
+    let (listing, language) = listing(call.query)?;
+    let mut events = call.api.status.context.store.events(listing).await?;
+    if language != Language::English {
+        events.iter_mut().for_each(|event| translate(event, language));
+    }
+    Ok(json!({ "events": events }).into())
 }
 
-pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
+/// Puts an event's sentence into a language. One that only another version knows stays as it was stored.
+fn translate(event: &mut EventRow, language: Language) {
+    let whole: Option<Value> = event.body.as_deref().and_then(|body| serde_json::from_str(body).ok());
+    let sentence = whole.and_then(|whole| {
+        let time = event.time.parse().ok()?;
+        svm_core::events::sentence(&event.r#type, whole.get("data")?, time, language)
+    });
+    if let Some(sentence) = sentence {
+        event.description = sentence;
+    }
+}
+
+/// Which events a query asks for, and in which language.
+pub(crate) fn listing(query: &str) -> Result<(Listing, Language), Fault> {
     let mut listing = Listing { most: 50, ..Listing::default() };
+    let mut language = Language::English;
     for (name, value) in pairs(query) {
         let wrong = || {
-            let message = "the query takes before=NUMBER, after=NUMBER, limit=1 to 1000, severity=1 to 4, waiting=true and quarantined=true";
+            let message = "the query takes before=NUMBER, after=NUMBER, limit=1 to 1000, severity=1 to 4, waiting=true, quarantined=true, and lang=en or lang=ru";
             Fault::new(StatusCode::BAD_REQUEST, "bad_request", message)
         };
         let value = value.ok_or_else(wrong)?;
@@ -36,11 +56,15 @@ pub(crate) fn listing(query: &str) -> Result<Listing, Fault> {
                 listing.least = number.parse().ok().filter(|n| (1..=4).contains(n)).ok_or_else(wrong)?;
             }
             ("waiting", only) => listing.waiting = only.parse().map_err(|_| wrong())?,
+            ("lang", code) => {
+                language = Language::from_code(&code).ok_or_else(wrong)?;
+                listing.with_body = language != Language::English;
+            }
             ("quarantined", only) => listing.quarantined = only.parse().map_err(|_| wrong())?,
             _ => return Err(wrong()),
         }
     }
-    Ok(listing)
+    Ok((listing, language))
 }
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {

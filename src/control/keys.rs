@@ -14,8 +14,10 @@ use serde::Deserialize;
 use serde_json::json;
 use svm_core::ask::ask;
 use svm_core::documents::{ActivationCode, Expect, Sub};
-use svm_core::events::{because, when};
 use svm_core::subscription::{Cause, Held, KeyKind, KeyTimeline, Role, State};
+use svm_core::words::{
+    Language, causes::because, refusals::Remark, remedies::provider, times::day_or_instant,
+};
 
 /// A code or a document that is to become a key.
 #[derive(Deserialize)]
@@ -98,30 +100,37 @@ async fn take(api: &Api, role: Role, offered: Offered, sub: Option<Sub>) -> Resu
 /// What the administrator should know of a key that was taken and is of no use, or will be of none.
 fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
     let statement = &held.statement;
-    let (key, vendor) = (&statement.key, statement.vendor_name());
     let first = state.first_active(statement);
     let timeline = KeyTimeline::of(&statement.terms, first.unwrap_or(held.role_since));
-    let word = |cause| if cause == Cause::Blocked { "blocked" } else { "cancelled" };
-    if let Some((at, cause)) = timeline.withdrawn_at {
-        let word = word(cause);
-        return Some(if at <= now {
-            format!(
-                "the vendor {word} key {key} on {at}: it is held, and of no use; ask {vendor} for another code"
-            )
-        } else {
-            format!("the vendor has {word} key {key} from {at} on; ask {vendor} why")
-        });
-    }
-    let (end, cause) = timeline.lapses_at.filter(|(at, _)| *at <= now)?;
-    let lapse_cause = timeline.lapse_cause(Some(cause));
-    let wish = match lapse_cause {
-        Some(Cause::Paused) => "to resume it",
-        Some(Cause::Unpaid) => "to pay for it",
-        _ if cause == Cause::Expired => "for another code",
-        _ => "to renew it",
+    let lapse = timeline.lapses_at.filter(|(at, _)| *at <= now);
+    let (text, at, because) = match (timeline.withdrawn_at, lapse) {
+        (Some((at, cause)), _) => {
+            let text = match (cause, at <= now) {
+                (Cause::Blocked, true) => Remark::Blocked,
+                (Cause::Blocked, false) => Remark::WillBeBlocked,
+                (_, true) => Remark::Cancelled,
+                (_, false) => Remark::WillBeCancelled,
+            };
+            (text, at, "")
+        }
+        (None, Some((at, cause))) => {
+            let lapse_cause = timeline.lapse_cause(Some(cause));
+            let text = match (lapse_cause, cause) {
+                (Some(Cause::Paused), _) => Remark::Paused,
+                (Some(Cause::Unpaid), _) => Remark::Unpaid,
+                (_, Cause::Expired) => Remark::Expired,
+                _ => Remark::Ended,
+            };
+            (text, at, because(cause, lapse_cause).get(Language::English))
+        }
+        (None, None) => return None,
     };
-    let why = because(cause, lapse_cause);
-    Some(format!("key {key} is held, and restricted since {}, because {why}; ask {vendor} {wish}", when(end)))
+    let when = day_or_instant(at, Language::English);
+    let provider = provider(statement.vendor.as_ref(), Language::English);
+    Some(text.fill(
+        Language::English,
+        &[("key", statement.key.as_str()), ("when", &when), ("because", because), ("provider", &provider)],
+    ))
 }
 
 /// The vendor gave no document: kept as pending, unless its answer is final for whoever is there to hear it.

@@ -8,6 +8,7 @@ use crate::identity;
 use crate::log::log_event;
 use crate::storage::{Opened, Plan, Route, Store};
 use svm_core::clock::Clock;
+use svm_core::words::events::new_id_because;
 use svm_core::words::{Language, Noun, count};
 
 /// Opens the store with the routes of the settings.
@@ -33,7 +34,8 @@ pub(super) fn log(settings: &Settings, opened: &Opened) {
     }
     if let Some(changed) = changed {
         let (old_id, why) = (&changed.old_id, changed.why.as_str());
-        log_event!(IDENTITY_TAKEN, id, old_id, why; reason = svm_core::events::new_id_because(why));
+        let reason = new_id_because(why).get(Language::English);
+        log_event!(IDENTITY_TAKEN, id, old_id, why; reason = reason);
     }
     if let Some(rebuilt) = rebuilt {
         if rebuilt.lost {

@@ -133,7 +133,8 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
             found.fail(&name, problem, remount(folder));
         }
         Ok(about) if mode(&about) & 0o022 != 0 => {
-            let text = format!("other users can write to it (mode {:04o}), and so forge permits", mode(&about));
+            let text =
+                format!("other users can write to it (mode {:04o}), and so forge permits", mode(&about));
             found.fail(&name, text, format!("chmod 755 {name}"));
         }
         Ok(about) if mode(&about) & 0o005 != 0o005 => {
@@ -153,10 +154,15 @@ fn runtime_folder(found: &mut Findings, folder: &Path) {
         match std::fs::symlink_metadata(&path) {
             Err(_) => found.note(name, "does not exist: the agent is not running"),
             Ok(about) if !about.file_type().is_socket() => {
-                found.fail(&name, "is not a socket, so commands cannot reach the agent", format!("rm {name}, then: {restart}"));
+                found.fail(
+                    &name,
+                    "is not a socket, so commands cannot reach the agent",
+                    format!("rm {name}, then: {restart}"),
+                );
             }
             Ok(about) if mode(&about) & closed != 0 => {
-                let text = format!("every user can change keys and settings through it (mode {:04o})", mode(&about));
+                let text =
+                    format!("every user can change keys and settings through it (mode {:04o})", mode(&about));
                 found.fail(&name, text, format!("chmod 660 {name}; see svm-agent.socket (SocketMode=)"));
             }
             Ok(about) if mode(&about) & 0o777 != wanted => {
@@ -230,7 +236,11 @@ fn textfile(found: &mut Findings, settings: &Settings, runs: bool) {
             format!("mkdir -p {}", folder.display()),
         ),
         (Ok(_), Err(_)) if runs => {
-            found.fail(about, format!("the agent does not write {name}: it has no permission, so there are no metrics"), drop_in);
+            found.fail(
+                about,
+                format!("the agent does not write {name}: it has no permission, so there are no metrics"),
+                drop_in,
+            );
         }
         (Ok(_), Err(_)) => found.note(about, format!("{name} does not exist: the agent is not running")),
         (Ok(_), Ok(file)) => {
@@ -238,7 +248,11 @@ fn textfile(found: &mut Findings, settings: &Settings, runs: bool) {
             let age = now.as_second() - file.mtime();
             let late = age > 2 * settings.metrics.every.as_secs() + 60;
             match late && runs {
-                true => found.fail(about, format!("{name} was last written {age} s ago, so the metrics are old"), drop_in),
+                true => found.fail(
+                    about,
+                    format!("{name} was last written {age} s ago, so the metrics are old"),
+                    drop_in,
+                ),
                 false => found.ok(about, format!("{name} was last written {} s ago", age.max(0))),
             }
         }
@@ -274,7 +288,12 @@ fn room(found: &mut Findings, settings: &Settings, used: u64) {
     if there.f_files > 0 && there.f_favail < 1000 {
         let text = format!("only {} more files can be created", there.f_favail);
         let grade = if there.f_favail < 10 { Grade::Failure } else { Grade::Warning };
-        found.add(grade, "inodes", text, Some("delete small files on that disk; df -i shows which disk it is".to_owned()));
+        found.add(
+            grade,
+            "inodes",
+            text,
+            Some("delete small files on that disk; df -i shows which disk it is".to_owned()),
+        );
     }
 }
 
@@ -293,7 +312,9 @@ fn database(found: &mut Findings, seen: &Result<Inspection, InspectError>) {
         Err(InspectError::Failed(problem)) if problem.contains("damaged") => {
             found.fail(about, problem.clone(), restart);
         }
-        Err(error) => found.warn(about, error.to_string(), "try again; if that does not help: journalctl -u svm-agent"),
+        Err(error) => {
+            found.warn(about, error.to_string(), "try again; if that does not help: journalctl -u svm-agent")
+        }
     }
 }
 

@@ -69,11 +69,7 @@ pub fn examine(files: &[PathBuf], read: Result<Settings, SettingsError>) -> Vec<
     for (_, area, name) in open {
         let mut late = Findings::of(area);
         let message = format!("no answer within {} s", ALL.as_secs());
-        late.warn(
-            name,
-            message,
-            "something hangs: check the disk, systemd and the network, then try again",
-        );
+        late.warn(name, message, "something hangs: check the disk, systemd and the network, then try again");
         found.extend(late.found);
     }
     // Stable: within a part in the order in which it was looked at.

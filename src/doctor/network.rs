@@ -49,7 +49,10 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
     let settings = &context.settings;
     if !context.settings_are_right {
         let mut none = Findings::of(Area::Delivery);
-        none.note("the network", "source and destinations were not checked, because the settings are not valid");
+        none.note(
+            "the network",
+            "source and destinations were not checked, because the settings are not valid",
+        );
         return none.found;
     }
     let documents = stored_documents(&settings.state_dir, context.runs).unwrap_or_default();
@@ -145,9 +148,11 @@ async fn source(settings: &Settings, documents: &[StoredDocument]) -> Vec<Findin
                 format!("is revision {}, not the one in use", document.statement.rev),
                 Some("svm-agent refresh".to_owned()),
             ),
-            Err(error) => {
-                found.warn(about, Chain(&error).to_string(), "report it to the provider; the document in use stays in force")
-            }
+            Err(error) => found.warn(
+                about,
+                Chain(&error).to_string(),
+                "report it to the provider; the document in use stays in force",
+            ),
         }
     }
     found.found
@@ -160,8 +165,14 @@ async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> 
         let about = format!("{name}: client certificate");
         let renew = "put a new certificate and key into the files; no restart is needed";
         match tls::file_ends_at(file) {
-            Ok(end) if end <= now => found.fail(about, format!("expired at {}, so the receiver refuses this SVM", instant(end)), renew),
-            Ok(end) if end.duration_since(now) < SOON => found.warn(about, format!("expires at {}", instant(end)), renew),
+            Ok(end) if end <= now => found.fail(
+                about,
+                format!("expired at {}, so the receiver refuses this SVM", instant(end)),
+                renew,
+            ),
+            Ok(end) if end.duration_since(now) < SOON => {
+                found.warn(about, format!("expires at {}", instant(end)), renew)
+            }
             Ok(end) => found.ok(about, format!("valid until {}", instant(end))),
             // One that cannot be read is reported with the settings.
             Err(TlsError::Read { .. }) => {}
@@ -190,9 +201,11 @@ async fn one_destination(name: &str, destination: &Destination) -> Vec<Finding> 
         Ok(Err(problem)) => {
             found.fail(about, problem, format!("correct destinations.{name}, then: svm-agent config check"))
         }
-        Err(_) => {
-            found.fail(about, format!("no answer within {} s", ONE.as_secs()), "find out why the receiver does not answer")
-        }
+        Err(_) => found.fail(
+            about,
+            format!("no answer within {} s", ONE.as_secs()),
+            "find out why the receiver does not answer",
+        ),
     }
     found.found
 }
@@ -223,7 +236,8 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
     let addresses: Vec<SocketAddr> = match timeout(ONE, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => {
-            let remedy = format!("correct the name, or check DNS: getent ahosts {host}; cat /etc/resolv.conf");
+            let remedy =
+                format!("correct the name, or check DNS: getent ahosts {host}; cat /etc/resolv.conf");
             found.fail(about, format!("the name cannot be resolved: {}, so {so}", plain(&error)), remedy);
             return false;
         }
@@ -267,9 +281,8 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
         Ok(Ok(secured)) => secured,
         Ok(Err(error)) => {
             let why = tls::refusal(&error).map_or_else(|| error.to_string(), tls::explain);
-            let remedy = format!(
-                "show the certificate: openssl s_client -connect {host}:{port} -servername {host}"
-            );
+            let remedy =
+                format!("show the certificate: openssl s_client -connect {host}:{port} -servername {host}");
             found.fail(about, format!("{why}, so {so}"), remedy);
             return false;
         }
@@ -282,7 +295,11 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
     let chain = secured.get_ref().1.peer_certificates().unwrap_or_default();
     match chain.first().map(tls::shown) {
         Some(Ok(shown)) => {
-            let text = format!("its certificate is valid until {}, issued by {}", instant(shown.ends_at), shown.issuer);
+            let text = format!(
+                "its certificate is valid until {}, issued by {}",
+                instant(shown.ends_at),
+                shown.issuer
+            );
             match shown.ends_at.duration_since(Clock::system().now()) < SOON {
                 true => found.warn(about, text, "the operator of that server must renew it soon"),
                 false => found.ok(about, text),

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 use svm_core::error_chain::Chain;
 use svm_core::subscription::{DeviceStatus, Permit, Phase};
+use svm_core::words::Language::English;
 
 const START: &str = "systemctl start svm-agent; if it stops again: journalctl -u svm-agent -n 20";
 
@@ -31,14 +32,20 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
         Ok((Ok(status), identity)) => (status, identity.ok()),
         Ok((Err(error), _)) => {
             let remedy = match &error {
-                AskError::Answer(_) => "the running agent has another version; run: systemctl restart svm-agent",
+                AskError::Answer(_) => {
+                    "the running agent has another version; run: systemctl restart svm-agent"
+                }
                 _ => START,
             };
             service.fail("agent", format!("{}; meanwhile permits run out", Chain(&error)), remedy);
             return service.found;
         }
         Err(error) => {
-            service.fail("agent", error.to_string(), "free memory or open files of this machine, then try again");
+            service.fail(
+                "agent",
+                error.to_string(),
+                "free memory or open files of this machine, then try again",
+            );
             return service.found;
         }
     };
@@ -46,7 +53,11 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
         true => service.ok("agent", format!("is running, version {}", status.agent_version)),
         false => service.warn(
             "agent",
-            format!("is running version {}, but this program is version {}", status.agent_version, env!("CARGO_PKG_VERSION")),
+            format!(
+                "is running version {}, but this program is version {}",
+                status.agent_version,
+                env!("CARGO_PKG_VERSION")
+            ),
             "systemctl restart svm-agent",
         ),
     }
@@ -60,13 +71,13 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
 
 fn subscription(status: &Status) -> Vec<Finding> {
     let mut found = Findings::of(Area::Subscription);
-    let left = status.left().map(|left| format!(", {left}")).unwrap_or_default();
     let grade = match status.phase {
         Phase::Active => Grade::Ok,
         Phase::Grace => Grade::Warning,
         Phase::NotActivated | Phase::Restricted => Grade::Failure,
     };
-    found.add(grade, "phase", format!("{}{left}", status.phase_words()), remedy::of_phase(status));
+    let steps = |steps: Vec<String>| (!steps.is_empty()).then(|| steps.join(". "));
+    found.add(grade, "phase", status.stands(English), steps(remedy::of_phase(status, English)));
     let grade = match status.device_status {
         DeviceStatus::Ok => Grade::Ok,
         DeviceStatus::Warning => Grade::Warning,
@@ -74,12 +85,13 @@ fn subscription(status: &Status) -> Vec<Finding> {
     };
     let covered =
         ["not_activated", "restricted", "grace", "clock_suspect", "not_enforced", "databases_outdated"];
-    for reason in status.reasons.iter().filter(|reason| !covered.contains(&reason.as_str())) {
+    let reasons = status.reasons.iter().zip(status.reasons_in_short(English));
+    for (reason, short) in reasons.filter(|(reason, _)| !covered.contains(&reason.as_str())) {
         found.add(
             grade.min(Grade::Warning),
             "device status",
-            reason,
-            Some(remedy::of_reason(reason, status)),
+            short,
+            steps(remedy::of_reason(reason, status, English)),
         );
     }
     if let Some(problem) = &status.reserve_problem {
@@ -123,9 +135,15 @@ fn source(status: &Status) -> Vec<Finding> {
                 outage.times,
                 outage.message
             );
-            found.warn("agent's last poll", text, "see the other lines of this part, then: svm-agent refresh");
+            found.warn(
+                "agent's last poll",
+                text,
+                "see the other lines of this part, then: svm-agent refresh",
+            );
         }
-        (None, Some(at)) => found.ok("agent's last poll", format!("the provider answered at {}", instant(at))),
+        (None, Some(at)) => {
+            found.ok("agent's last poll", format!("the provider answered at {}", instant(at)))
+        }
         (None, None) => found.note("agent's last poll", "none yet: there is no key"),
     }
     if let Some(refused) = &source.refused {
@@ -189,7 +207,9 @@ fn enforcement(status: &Status) -> Vec<Finding> {
             }
             ([], _) => found.warn(
                 name,
-                format!("the permit is {verdict}, but nothing enforces it: no service on this SVM asks for it"),
+                format!(
+                    "the permit is {verdict}, but nothing enforces it: no service on this SVM asks for it"
+                ),
                 "find the service that uses it, then: sudo svm-agent gate install UNIT",
             ),
             (_, Some(outage)) => found.warn(
@@ -206,9 +226,11 @@ fn enforcement(status: &Status) -> Vec<Finding> {
     }
     if let Some(gateway) = &status.gateway {
         match &gateway.problem {
-            Some(problem) => {
-                found.fail("gateway", problem, "find the program that uses the port (ss -ltnp), or change gateway.listen")
-            }
+            Some(problem) => found.fail(
+                "gateway",
+                problem,
+                "find the program that uses the port (ss -ltnp), or change gateway.listen",
+            ),
             None => found.ok("gateway", format!("listens on {}", gateway.listen)),
         }
     }
@@ -220,7 +242,8 @@ fn updates(status: &Status) -> Vec<Finding> {
     let updates = &status.updates;
     let failed = updates.last_failed.as_ref().filter(|failed| Some(failed.at) > updates.last_succeeded_at);
     if let Some(failed) = failed {
-        let text = format!("failed at {}: {}; the databases are not updated", instant(failed.at), failed.message);
+        let text =
+            format!("failed at {}: {}; the databases are not updated", instant(failed.at), failed.message);
         found.warn("last run", text, format!("journalctl -u {}; then: svm-agent updates run", updates.unit));
     } else if let Some(at) = updates.last_succeeded_at {
         found.ok("last run", format!("succeeded at {}", instant(at)));
@@ -261,7 +284,11 @@ fn identity_of(status: &Status, identity: Option<&Value>) -> Vec<Finding> {
     match identity.and_then(|shown| shown.get("differs")?.as_str()) {
         Some(what) => found.warn(
             "id",
-            format!("{} is bound to a machine with another {}: this may be a copy", status.id, what.replace('_', "-")),
+            format!(
+                "{} is bound to a machine with another {}: this may be a copy",
+                status.id,
+                what.replace('_', "-")
+            ),
             "if this is a copy, run: systemctl restart svm-agent, which takes a new id",
         ),
         None => found.ok("id", format!("{} belongs to this machine", status.id)),

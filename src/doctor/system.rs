@@ -127,7 +127,9 @@ fn ours(found: &mut Findings, units: &[UnitState]) {
         let (name, enabled) = (unit.id.as_str(), text("UnitFileState"));
         match (unit.load.as_str(), unit.active.as_str()) {
             ("not-found", _) => found.note(name, "is not installed here"),
-            ("masked", _) => found.fail(name, "is masked, so systemd never starts it", format!("systemctl unmask {name}")),
+            ("masked", _) => {
+                found.fail(name, "is masked, so systemd never starts it", format!("systemctl unmask {name}"))
+            }
             ("loaded", "failed") => found.fail(
                 name,
                 format!("failed ({}), exit code {}", unit.result, unit.exit_status),

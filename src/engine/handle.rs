@@ -7,8 +7,8 @@ use std::sync::Arc;
 use svm_core::ask::ask;
 use svm_core::documents::{Document, Sub};
 use svm_core::events::Operational;
-use svm_core::events::refusal;
 use svm_core::subscription::{DeviceStatus, Event, Kind, Permit, Reason, Refusal, Resource, State};
+use svm_core::words::refusals::with_way_out;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// A document as it came: verified, or refused already.
@@ -102,7 +102,7 @@ impl Outcome {
     pub fn refusal(&self) -> Option<Refusal> {
         self.events.iter().find_map(|event| match &event.kind {
             Kind::KeyRejected { code, message, way_out, .. } => {
-                Some(Refusal::new(*code, refusal(message, way_out.as_ref())))
+                Some(Refusal::new(*code, with_way_out(message, way_out.as_ref())))
             }
             Kind::DocumentsRejected { code, message, .. } => Some(Refusal::new(*code, message.clone())),
             _ => None,

@@ -90,17 +90,26 @@ pub fn sentence(
     (phase, cause): (&str, Option<&str>),
     until: &str,
 ) -> String {
+    // Only what is in the words of the file: the program that reads it has no catalogue of sentences.
+    let phase = match phase {
+        "not_activated" => "the SVM is not activated".to_owned(),
+        "grace" => "the subscription is in its grace period".to_owned(),
+        phase => format!("the subscription is {}", phase.replace('_', " ")),
+    };
     let status = match cause {
-        Some(cause) => format!("{phase} ({cause})"),
-        None => phase.to_owned(),
+        Some("not_granted") => format!("{phase} (no grace)"),
+        Some(cause) => format!("{phase} ({})", cause.replace('_', " ")),
+        None => phase,
     };
     match verdict {
-        Verdict::Stopped => format!("stopped: the subscription is {status}"),
-        _ if is_over => format!("the permit ended at {until} and was not renewed: is svm-agent running?"),
-        Verdict::Full => format!("full: the subscription is {status}"),
+        Verdict::Stopped => format!("stopped: {status}"),
+        _ if is_over => {
+            format!("the permit ended at {until} and was not extended; check that svm-agent is running")
+        }
+        Verdict::Full => format!("full: {status}"),
         Verdict::Limited => {
             let rate = rate.unwrap_or(0);
-            format!("limited to {rate} {unit}: the subscription is {status}")
+            format!("limited to {rate} {unit}: {status}")
         }
     }
 }

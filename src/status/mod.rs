@@ -3,6 +3,7 @@
 
 mod reporter;
 mod source;
+mod summary;
 
 pub use reporter::{Reporter, ReporterHandle};
 pub use source::StatusSource;
@@ -17,13 +18,12 @@ use crate::config::WhenDown;
 use crate::context::Context;
 use crate::permits::budget;
 use crate::storage::Waiting;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use source::Observed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use svm_core::clock::ClockStatus;
-use svm_core::events::{because, in_days};
 use svm_core::subscription::{
     Cause, DeviceStatus, Held, KeyKind, KeyTimeline, KnownEnd, LimitLevel, Permit, Phase, Resource, Role,
     State, VendorState, days_left,
@@ -233,46 +233,6 @@ impl Status {
                 .collect(),
             clock: clock.status(),
             store_problem: snapshot.store_problem.clone(),
-        }
-    }
-
-    /// How much is left of the term or of the grace, and what it comes to; nothing where no end is known.
-    pub fn left(&self) -> Option<String> {
-        let KnownEnd { ends_at, why } = self.known_end?;
-        let soon = ends_at.duration_since(self.at) < SignedDuration::from_hours(24);
-        let count = days_left(self.at, ends_at);
-        let days = if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
-        let when = if soon { in_days(1, ends_at) } else { format!("in {days}") };
-        Some(match why {
-            Cause::GraceOver if soon => format!("the grace is over {when}"),
-            Cause::GraceOver => format!("{days} of grace left"),
-            Cause::Cancelled => format!("the vendor cancels it {when}"),
-            Cause::Blocked => format!("the vendor blocks it {when}"),
-            Cause::Paused => format!("the vendor pauses it {when}"),
-            Cause::Unpaid => format!("it is no longer paid for {when}"),
-            _ if soon => format!("it ends {when}"),
-            _ => format!("{days} left"),
-        })
-    }
-
-    /// What the phase comes from: of a lapse that which started its grace.
-    pub fn root_cause(&self) -> Option<Cause> {
-        self.lapse_cause.or(self.cause)
-    }
-
-    /// Why it is in grace or restricted, for a sentence.
-    pub fn because(&self) -> &'static str {
-        self.cause.map(|cause| because(cause, self.lapse_cause)).unwrap_or_default()
-    }
-
-    /// Phase and cause in a few words; of a lapse also what it came from.
-    pub fn phase_words(&self) -> String {
-        match (self.cause, self.lapse_cause) {
-            (Some(cause), Some(lapse)) => {
-                format!("{} ({}, {})", self.phase.as_str(), cause.as_str(), lapse.as_str())
-            }
-            (Some(cause), None) => format!("{} ({})", self.phase.as_str(), cause.as_str()),
-            (None, _) => self.phase.as_str().to_owned(),
         }
     }
 

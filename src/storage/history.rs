@@ -50,6 +50,9 @@ pub struct EventRow {
     /// The key it is about.
     pub subject: Option<String>,
     pub description: String,
+    /// The whole event as JSON, if the listing asks for it.
+    #[serde(skip)]
+    pub body: Option<String>,
     /// Destinations that have not taken it yet.
     pub waiting_for: Vec<String>,
     /// Destinations that refused it.
@@ -69,6 +72,8 @@ pub struct Listing {
     pub waiting: bool,
     /// Only those that a destination refused.
     pub quarantined: bool,
+    /// With the whole of each event.
+    pub with_body: bool,
     /// At most so many, the newest.
     pub most: usize,
 }
@@ -77,8 +82,10 @@ const ROW: &str = "
   SELECT number, id, time, type, severity, subject, description,
     (SELECT group_concat(o.destination) FROM outbox o JOIN destinations d ON d.name = o.destination
        WHERE o.event = number AND o.sequence > d.delivered),
-    (SELECT group_concat(destination) FROM quarantine WHERE event = number)
-  FROM events";
+    (SELECT group_concat(destination) FROM quarantine WHERE event = number)";
+
+const WITHOUT_BODY: &str = ", NULL FROM events";
+const WITH_BODY: &str = ", body FROM events";
 
 fn event(row: &Row) -> Result<EventRow> {
     let names = |at: usize| -> Result<Vec<String>> {
@@ -95,6 +102,7 @@ fn event(row: &Row) -> Result<EventRow> {
         description: row.get(6)?,
         waiting_for: names(7)?,
         quarantined_by: names(8)?,
+        body: row.get(9)?,
     })
 }
 
@@ -105,8 +113,9 @@ pub(crate) fn events(db: &Connection, listing: &Listing) -> Result<Vec<EventRow>
     // Only what is asked stands there: SQLite begins with the quarantine where only that is asked for.
     let waits = if listing.waiting { waits } else { "" };
     let refused = if listing.quarantined { refused } else { "" };
+    let body = if listing.with_body { WITH_BODY } else { WITHOUT_BODY };
     let sql = format!(
-        "{ROW} WHERE number < ?1 AND number > ?2 AND severity >= ?3 {waits} {refused}
+        "{ROW} {body} WHERE number < ?1 AND number > ?2 AND severity >= ?3 {waits} {refused}
          ORDER BY number DESC LIMIT ?4"
     );
     let most = i64::try_from(listing.most).unwrap_or(i64::MAX);
@@ -143,7 +152,7 @@ pub struct EventShown {
 }
 
 pub(crate) fn show(db: &Connection, id: &str) -> Result<Option<EventShown>> {
-    let row = db.query_row(&format!("{ROW} WHERE id = ?1"), [id], event).optional()?;
+    let row = db.query_row(&format!("{ROW} {WITHOUT_BODY} WHERE id = ?1"), [id], event).optional()?;
     let Some(row) = row else { return Ok(None) };
     let body: String =
         db.query_row("SELECT body FROM events WHERE number = ?1", [row.number], |row| row.get(0))?;

@@ -84,14 +84,20 @@ fn a_life_goes_through_the_states() {
     agent.ask(&["refresh"]).unwrap();
     let (code, lines) = check(&agent, &[]);
     assert_eq!(code, 1, "{lines:?}");
-    assert!(lines[0].contains("subscription grace (paused), 3 days of grace left"), "{lines:?}");
+    assert!(
+        lines[0].contains("subscription in its grace period: the provider paused it, 3 days of grace left"),
+        "{lines:?}"
+    );
     vendor.provider.block(&vendor.key, now()).unwrap();
     vendor.publish();
     agent.ask(&["refresh"]).unwrap();
     let (code, lines) = check(&agent, &[]);
     assert_eq!(code, 2, "{lines:?}");
-    assert!(lines[0].starts_with("SVM CRITICAL - device status critical: restricted"), "{lines:?}");
-    assert!(lines[0].contains("subscription restricted (blocked)"), "{lines:?}");
+    assert!(
+        lines[0].starts_with("SVM CRITICAL - device status critical: the subscription is restricted"),
+        "{lines:?}"
+    );
+    assert!(lines[0].contains("subscription restricted: the provider blocked its key"), "{lines:?}");
 }
 
 /// The default `-c 1:` alerts within the last day, and the text says until when.

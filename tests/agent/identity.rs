@@ -248,7 +248,10 @@ fn the_command_shows_the_id_and_whether_the_machine_is_the_one() {
     assert_eq!(agent.ask(&["identity", "show"]).unwrap()["differs"], "machine_id");
     let text = agent.command(&["identity", "show"]).output().unwrap().stdout;
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("This machine    another machine-id: at its next start the agent takes a new id"), "{text}");
+    assert!(
+        text.contains("This machine    another machine-id: at its next start the agent takes a new id"),
+        "{text}"
+    );
     assert!(!text.contains("1111111") && !text.contains("2222222"), "{text}");
     stop(program);
     // What is kept holds no machine-id either.

@@ -65,8 +65,11 @@ fn a_run_is_spent_once_also_over_a_kill_and_shown() {
     assert!(shown["next_run_at"].is_string() && shown["since"].is_string(), "{shown}");
     let explained =
         String::from_utf8(agent.command(&["status", "--explain"]).output().unwrap().stdout).unwrap();
-    let line = explained.lines().find(|l| l.starts_with("Database updates: limited to 1 per day")).unwrap();
-    for part in ["no grace period is granted", "since 20", "spent until 20", "Asked last by update.service"] {
+    let line = explained
+        .lines()
+        .find(|l| l.starts_with("Database updates: allowed at a reduced rate, 1 per day"))
+        .unwrap();
+    for part in ["grants no grace period", "since 20", "spent until 20", "Last asked by update.service"] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }
     // The database is lost: the recovery file remembers what was spent.

@@ -70,7 +70,6 @@ fn the_held_key_answers_in_the_language_of_whoever_asks() {
         (&russian, ["Что делать", "Ключ: SUB-1", "01.01.2040 00:00 UTC", "Example ISP"]),
     ] {
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
     assert_eq!(said(&agent, &["renewal", "--lang", "ru"], "C").1, russian);
     // The same number typed otherwise is the same order; another one is not.

@@ -105,9 +105,9 @@ fn each_phase_has_the_form_of_the_schema_and_says_what_to_do() {
     as_in_the_schema(&failing);
     assert_eq!(failing["phase"], "not_activated");
     let [stands, stopped, todo] = headline(&agent);
-    assert_eq!(stands, "not_activated");
-    assert_eq!(stopped, "database updates and KSN: the SVM is not activated; protection goes on");
-    assert_eq!(todo, "activate it: svm-agent activate CODE");
+    assert_eq!(stands, "not activated");
+    assert_eq!(stopped, "KSN; database updates not allowed (not governed on this SVM); protection continues");
+    assert_eq!(todo, "1. Activate the SVM: svm-agent activate CODE");
 
     agent.ask(&["activate", &vendor.code]).unwrap();
     let status = agent.status();
@@ -127,13 +127,16 @@ fn each_phase_has_the_form_of_the_schema_and_says_what_to_do() {
     };
     vendor.provider.pause(&vendor.key, now()).unwrap();
     seen(
-        "grace (paused), 3 days of grace left",
+        "in its grace period: the provider paused it, 3 days of grace left",
         "nothing",
-        "ask the vendor to resume it; then: svm-agent refresh",
+        "1. Ask the provider to resume the subscription. Then run: svm-agent refresh",
     );
     vendor.provider.cancel(&vendor.key, Cancel::Now, now()).unwrap();
-    let why = "database updates and KSN: the subscription is restricted";
-    seen("restricted (cancelled)", why, "renew it with the vendor (svm-agent renewal says how)");
+    seen(
+        "restricted: the provider cancelled it",
+        "KSN; database updates not allowed",
+        "1. Ask the provider why the subscription was cancelled, or activate a new code: svm-agent activate CODE",
+    );
 }
 
 /// What the vendor announced is shown as announced: in the status, the list of keys, the events, and at the console.
@@ -171,7 +174,7 @@ fn what_the_vendor_announced_is_shown() {
     add(claims(1, "active", "2026-01-01T00:00:00Z"));
     let reported = add(claims(2, "hard_cancelled", since));
     assert_eq!(
-        reported["events"][0]["description"], "the vendor will cancel SUB-1 on 2039-01-09",
+        reported["events"][0]["description"], "the provider will cancel SUB-1 on 2039-01-09",
         "{reported}"
     );
     assert_eq!(
@@ -191,7 +194,7 @@ fn what_the_vendor_announced_is_shown() {
     for command in [&["status"][..], &["key", "list"]] {
         let text = String::from_utf8(agent.command(command).output().unwrap().stdout).unwrap();
         for words in [
-            "cancelled by the vendor from 2039-01-09",
+            "cancelled by the provider from 2039-01-09",
             "not automatic",
             "Acme Telecom",
             "https://acme.example/renew",

@@ -107,10 +107,10 @@ for name in long client; do
   [ "$stopped" -gt $(( DEADLINE - 500000 )) ] && [ "$stopped" -lt $(( DEADLINE + 1000000 )) ] || fail "$name was stopped at $stopped, not at $DEADLINE"
 done
 systemctl start updater || fail "a skip is no failure"
-journalctl -u updater -o cat --no-pager | grep -q "refused: stopped: the subscription is restricted (grace_over)" || fail "the journal does not say why it was skipped"
+journalctl -u updater -o cat --no-pager | grep -q "refused: stopped: the subscription is restricted (grace over)" || fail "the journal does not say why it was skipped"
 [ "$(cat /var/tmp/ksn)" = off ] || fail "the action"
-until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "database updates are stopped; held to it by long.service, updater.service"'
-until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "the use of KSN is stopped; held to it by client.service, the gateway, the action note"'
+until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "database updates are stopped; enforced by long.service, updater.service"'
+until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "the use of KSN is stopped; enforced by client.service, the gateway, the action note"'
 svm-agent status --explain | grep -q "Asked last by updater.service at .*: refused" || fail "who asked last"
 curl -s --unix-socket /run/svm-agent/query.sock http://a/metrics | grep -q 'svm_agent_gateway_closed_total{reason="permit"} [1-9]' || fail "metrics"
 
@@ -178,7 +178,7 @@ systemctl start updater || fail "a skip is no failure"
 [ "$(last updater 'the update ran')" -lt "$DEADLINE" ] || fail "an update ran with the permit of an agent that hangs"
 systemctl kill -s CONT svm-agent
 until_true 'systemctl show -P ActiveState long | grep -q inactive'
-until_true 'svm-agent status | grep -q "restricted (grace_over"'
+until_true 'svm-agent status | grep -q "restricted: its term ended and its grace period is over"'
 
 say "killed over the deadline"
 yesterday renew SUB-1 --days 30; take_in
@@ -194,7 +194,7 @@ sleep_until $(( DEADLINE + 1000000 ))
 systemctl is-active long > /dev/null || fail "who stopped it?"
 rm /run/systemd/system/svm-agent.service.d/no.conf; systemctl daemon-reload; systemctl reset-failed svm-agent; systemctl start svm-agent
 until_true 'systemctl show -P ActiveState long | grep -q inactive'
-journalctl -u svm-agent -o cat --no-pager | tail -20 | grep -q "is restricted: its term ended and the grace period is over" || fail "not told"
+journalctl -u svm-agent -o cat --no-pager | tail -20 | grep -q "is restricted: its term ended and its grace period is over" || fail "not told"
 
 say "its clock is set back over the deadline"
 yesterday renew SUB-1 --days 30; take_in

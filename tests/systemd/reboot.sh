@@ -34,7 +34,7 @@ else
   [ "$(systemctl show -P Result long)" = exec-condition ] || fail "it was not skipped"
   [ "$(began)" = 1 ] || fail "it ran"
   journalctl -u long -o cat --no-pager | grep -q "refused" || fail "it did not ask at the boot"
-  svm-agent status | grep -q "restricted (grace_over" || fail "not restricted"
+  svm-agent status | grep -q "restricted: its term ended and its grace period is over" || fail "not restricted"
   svm-agent events list --json | grep -q '"type":"enforcement.changed"' || fail "not told"
   say "renewed: it is started once"
   yesterday renew SUB-1 --days 30

@@ -66,7 +66,7 @@ systemctl start job && journalctl -u job --no-pager | grep -q "the job ran" || f
 say "everyone may ask, few may change"
 setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status > /dev/null || fail "nobody may not ask"
 setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent devices set 3 && fail "nobody may change"
-svm-agent devices set 11 | grep -q "11 devices are protected, of 10 allowed: too many" || fail "devices"
+svm-agent devices set 11 | grep -q "11 devices protected, 10 allowed: too many" || fail "devices"
 
 say "killed, it comes back; stopped, permits stay"
 systemctl kill -s KILL svm-agent

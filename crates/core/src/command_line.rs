@@ -161,12 +161,10 @@ fn name(argument: &str) -> &str {
 pub fn whole<T: TryFrom<u64>>(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {
         let number = text.parse::<u64>().ok().filter(|number| range.contains(number));
-        number
-            .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| match *range.end() {
-                u64::MAX => "is not a whole number".to_owned(),
-                most => format!("is not a whole number from {} to {most}", range.start()),
-            })
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| match *range.end() {
+            u64::MAX => "is not a whole number".to_owned(),
+            most => format!("is not a whole number from {} to {most}", range.start()),
+        })
     }
 }
 

@@ -70,7 +70,7 @@ fn what_either_refuses_is_refused() {
         (permit("full", 1000, "stopped"), yes(), true, "until 2026-01-02T00:00:00Z"),
         (permit("full", 1000, "stopped"), away(), false, "when_agent_is_down"),
         (permit("full", 1000, "last"), away(), true, "full"),
-        (permit("stopped", 1000, "last"), yes(), false, "stopped: the subscription is grace"),
+        (permit("stopped", 1000, "last"), yes(), false, "stopped: the subscription is in its grace period"),
         (Err("there is no permit".to_owned()), yes(), false, "there is no permit"),
     ] {
         let file = by_file(Resource::Ksn, &permit, &at(10));

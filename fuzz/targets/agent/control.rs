@@ -35,7 +35,7 @@ pub(super) fn control(data: &[u8]) {
         }
         1 => {
             let listing = listing(&text);
-            assert!(listing.as_ref().is_ok_and(|l| (1..=1000).contains(&l.most)) || listing.is_err());
+            assert!(listing.as_ref().is_ok_and(|(l, _)| (1..=1000).contains(&l.most)) || listing.is_err());
             reported(listing.err());
             reported(until(&text).err());
         }

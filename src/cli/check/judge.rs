@@ -7,6 +7,9 @@ use crate::status::Status;
 use std::fmt::Write;
 use svm_core::subscription::{DeviceStatus, Permit, Phase};
 use svm_core::text::clean_start;
+use svm_core::words::Language::English;
+use svm_core::words::times::instant;
+use svm_core::words::{Noun, count, permits, phases};
 
 /// Longer texts are cut: a host keeps 4 to 8 KiB of a whole answer.
 const MAX_CHARS: usize = 300;
@@ -139,25 +142,33 @@ fn device(verdict: &mut Verdict, status: &Status) {
     };
     verdict.find(
         state,
-        format!("device status {}: {}", status.device_status.as_str(), status.reasons.join(", ")),
+        format!(
+            "device status {}: {}",
+            status.device_status.as_str(),
+            status.reasons_in_short(English).join(", ")
+        ),
     );
     if let Some(problem) = &status.store_problem {
-        verdict.find(State::Critical, format!("nothing can be kept: {problem}"));
+        verdict.find(State::Critical, format!("the agent cannot write to its database: {problem}"));
     }
     for p in status.permits.iter().filter(|p| p.outage.is_some()) {
         let why = p.outage.as_ref().map(|outage| outage.message.as_str()).unwrap_or_default();
-        verdict.find(State::Warning, format!("{} is not held to its permit: {why}", p.resource.as_str()));
+        verdict.find(
+            State::Warning,
+            format!("the permit for {} is not enforced: {why}", permits::resource(p.resource).get(English)),
+        );
     }
     if let Some(outage) = &status.source.outage {
-        verdict.facts.push(format!("the vendor cannot be heard since {}: {}", outage.since, outage.message));
+        let since = instant(outage.since, English);
+        verdict.facts.push(format!("the provider has not answered since {since}: {}", outage.message));
     }
-    for permit in &status.permits {
-        let word = match permit.verdict {
-            Permit::Full => "full",
-            Permit::Limited => "limited",
-            Permit::Stopped => "stopped",
-        };
-        verdict.facts.push(format!("permit of {}: {word}", permit.resource.file_name()));
+    for p in &status.permits {
+        verdict.facts.push(if p.governed && p.enforced_by.is_empty() && p.verdict != Permit::Full {
+            permits::should(p.resource, p.verdict).get(English).to_owned()
+        } else {
+            let permit = permits::permit(p.resource, p.verdict, p.rate, English);
+            format!("{}: {permit}", permits::resource(p.resource).get(English))
+        });
     }
     if let Some(count) = status.devices.count {
         let max = status.devices.limit.map(|limit| limit.to_string()).unwrap_or_default();
@@ -167,9 +178,12 @@ fn device(verdict: &mut Verdict, status: &Status) {
 }
 
 fn subscription(verdict: &mut Verdict, status: &Status, limits: &Limits) {
-    let phase = format!("subscription {}", status.phase_words());
+    let phase = format!(
+        "subscription {}",
+        phases::with_cause(status.phase, status.cause, status.lapse_cause, English)
+    );
     let mut line = phase.clone();
-    if let (Some(end), Some(left)) = (status.known_end, status.left()) {
+    if let (Some(end), Some(left)) = (status.known_end, status.left(English)) {
         let days = (end.ends_at.duration_since(status.at).as_secs_f64() / 86_400.0).max(0.0);
         // To a hundredth of a day, and no more than is left: the last day is below 1.
         let days = (days * 100.0).floor() / 100.0;
@@ -181,7 +195,7 @@ fn subscription(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     verdict.facts.insert(0, line);
     match status.phase {
         Phase::Active => {}
-        // Whatever the days: it is paid no more.
+        // Whatever the days: the term is over.
         Phase::Grace => verdict.find(State::Warning, phase),
         Phase::Restricted | Phase::NotActivated => verdict.find(State::Critical, phase),
     }
@@ -196,29 +210,35 @@ fn subscription(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     verdict.findings = seen;
 }
 
+fn events(number: u64) -> String {
+    count(number, Noun::Event, English)
+}
+
 fn delivery(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     let [warning, critical] = &limits.backlog;
     for (name, destination) in status.destinations.iter().take(MAX_DESTINATIONS) {
         #[expect(clippy::cast_precision_loss, reason = "a count for people")]
         let waiting = destination.waiting as f64;
         let state = verdict.measure(&format!("{name}_waiting"), waiting, [Some(warning), Some(critical)], "");
-        verdict.find(state, format!("{} events wait for {name}", destination.waiting));
+        verdict.find(state, format!("{} waiting for {name}", events(destination.waiting)));
         if let Some(outage) = &destination.health.outage {
             verdict.find(
                 State::Warning,
-                format!("delivery to {name} fails since {}: {}", outage.since, outage.message),
+                format!(
+                    "delivery to {name} has failed since {}: {}",
+                    instant(outage.since, English),
+                    outage.message
+                ),
             );
         }
         if destination.quarantined > 0 {
-            let many = destination.quarantined;
-            verdict.find(
-                State::Warning,
-                format!("{name} refused {many} events (svm-agent events list --quarantined)"),
-            );
+            let many = events(destination.quarantined);
+            verdict
+                .find(State::Warning, format!("{name} refused {many} (svm-agent events list --quarantined)"));
         }
-        let last =
-            destination.health.last_delivered_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        verdict.facts.push(format!("{name}: {} events wait, last taken {last}", destination.waiting));
+        let last = destination.health.last_delivered_at;
+        let last = last.map_or_else(|| "never".to_owned(), |at| instant(at, English));
+        verdict.facts.push(format!("{name}: {} waiting, last delivered {last}", events(destination.waiting)));
     }
     let more = status.destinations.iter().skip(MAX_DESTINATIONS);
     let ill = more.clone().filter(|(_, d)| {
@@ -228,13 +248,13 @@ fn delivery(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     });
     let ill = ill.count();
     if ill > 0 {
-        verdict.find(State::Warning, format!("{ill} of {} more destinations are not well", more.count()));
+        verdict.find(State::Warning, format!("{ill} of {} more destinations have a problem", more.count()));
     }
 }
 
 fn databases(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     let Some(of) = status.updates.databases_of else {
-        verdict.facts.push("databases: nothing tells how old they are (updates.databases_file)".to_owned());
+        verdict.facts.push("databases: their age is not known (updates.databases_file)".to_owned());
         return;
     };
     let days = (status.at.duration_since(of).as_secs_f64() / 86_400.0).max(0.0);
@@ -249,7 +269,7 @@ fn databases(verdict: &mut Verdict, status: &Status, limits: &Limits) {
             Outdated::Critical => State::Critical,
         };
     }
-    let line = format!("databases of {of}, {days} days old");
+    let line = format!("databases of {}, {days} days old", instant(of, English));
     verdict.facts.push(line.clone());
     verdict.find(state, line);
 }

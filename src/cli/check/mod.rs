@@ -50,7 +50,9 @@ fn print(verdict: &Verdict) -> u8 {
     match out.write_all(verdict.text().as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => verdict.exit_code(),
         Err(error) => {
-            svm_core::logging::complain(&format!("{PROGRAM}: error: cannot write to standard output: {error}"));
+            svm_core::logging::complain(&format!(
+                "{PROGRAM}: error: cannot write to standard output: {error}"
+            ));
             Verdict::unknown(String::new()).exit_code()
         }
     }

@@ -14,4 +14,4 @@ pub use filter::{Filter, NoPattern, TypePattern};
 pub use operational::{DROPPED, DropCount, Drops, Operational, QUARANTINED, REPORT, Refused};
 pub use record::{Origin, Record, Renderer, push_with_sequence, shown, with_sequence, worded};
 pub use snapshot::Snapshot;
-pub use words::{because, in_days, new_id_because, refusal, vendor_state, when};
+pub use words::sentence;

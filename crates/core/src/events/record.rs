@@ -5,6 +5,7 @@ use crate::events::snapshot::Snapshot;
 use crate::events::words;
 use crate::sequence::Sequence;
 use crate::subscription::{Event, Kind, Severity, View};
+use crate::words::{Language, events::display_name, refusals};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -51,7 +52,7 @@ pub fn worded(event: &Event) -> Cow<'_, Event> {
     let Event { kind: Kind::KeyRejected { key, code, message, way_out }, effective_at } = event else {
         return Cow::Borrowed(event);
     };
-    let message = words::refusal(message, way_out.as_ref());
+    let message = refusals::with_way_out(message, way_out.as_ref());
     let kind = Kind::KeyRejected { key: key.clone(), code: *code, message, way_out: None };
     Cow::Owned(Event { kind, effective_at: *effective_at })
 }
@@ -61,8 +62,9 @@ pub fn worded(event: &Event) -> Cow<'_, Event> {
 pub fn shown(event: &Event, at: Timestamp) -> Value {
     let event = worded(event);
     let mut shown = json!(event);
+    let sentence = words::foreseen(event.kind.type_name(), &shown, at, Language::English);
     if let Some(shown) = shown.as_object_mut() {
-        shown.insert("description".to_owned(), words::of(&event.kind, at).1.into());
+        shown.insert("description".to_owned(), sentence.unwrap_or_default().into());
     }
     shown
 }
@@ -101,14 +103,11 @@ impl Renderer<'_> {
     /// An event of the life cycle.
     pub fn life_cycle(&self, event: &Event) -> Record {
         let event = worded(event);
-        let (name, sentence) = words::of(&event.kind, self.time);
         let fields = serde_json::to_value(&event.kind).unwrap_or_default();
         let subject = event.kind.key().or(self.view.key.as_ref()).map(ToString::to_string);
-        self.record(Words {
+        self.record(Parts {
             type_name: event.kind.type_name(),
             severity: event.kind.severity(),
-            name,
-            sentence,
             subject,
             fields,
             effective_at: event.effective_at,
@@ -117,29 +116,27 @@ impl Renderer<'_> {
 
     /// An event of the agent itself.
     pub fn operational(&self, event: &Operational) -> Record {
-        let (name, sentence) = words::of_operational(event, self.view);
         let fields = serde_json::to_value(event).unwrap_or_default();
         let subject = self.view.key.as_ref().map(ToString::to_string);
-        self.record(Words {
+        self.record(Parts {
             type_name: event.type_name(),
             severity: event.severity(),
-            name,
-            sentence,
             subject,
             fields,
             effective_at: None,
         })
     }
 
-    fn record(&self, words: Words) -> Record {
+    fn record(&self, parts: Parts) -> Record {
         let id = id_at(self.time);
-        let named = |name: &str| words.fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let is_lost = parts.fields.get("lost").and_then(Value::as_bool).unwrap_or_default();
+        let named = |name: &str| parts.fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let object = ["destination", "resource", "action", "unit"].into_iter().find_map(named);
         let mut data = Map::new();
         let mut put = |name: &str, value: Value| drop(data.insert(name.to_owned(), value));
-        put("severity", words.severity.number().into());
-        put("event_type_display_name", words.name.into());
-        put("description", words.sentence.clone().into());
+        put("severity", parts.severity.number().into());
+        put("event_type_display_name", display_name(parts.type_name, is_lost).into());
+        put("description", "".into());
         put("hostname", self.origin.hostname.clone().into());
         put("instance", self.origin.instance.clone().into());
         put("product_name", self.origin.product_name.clone().into());
@@ -149,42 +146,47 @@ impl Renderer<'_> {
         put("phase", self.view.phase.as_str().into());
         put("phase_cause", self.view.cause.map(|c| c.as_str()).into());
         put("snapshot", serde_json::to_value(self.snapshot).unwrap_or_default());
-        if let Some(at) = words.effective_at {
+        if let Some(at) = parts.effective_at {
             put("effective_at", at.to_string().into());
         }
-        if let Value::Object(fields) = words.fields {
+        if let Value::Object(fields) = parts.fields {
             data.extend(fields);
+        }
+        let mut data = Value::Object(data);
+        // Events are in English on the wire: who reads them there is not known.
+        let description =
+            words::sentence(parts.type_name, &data, self.time, Language::English).unwrap_or_default();
+        if let Some(data) = data.as_object_mut() {
+            data.insert("description".to_owned(), description.clone().into());
         }
         let mut event = Map::new();
         let mut put = |name: &str, value: Value| drop(event.insert(name.to_owned(), value));
         put("specversion", "1.0".into());
         put("id", id.to_string().into());
         put("source", self.origin.source.clone().into());
-        put("type", format!("svm.{}", words.type_name).into());
+        put("type", format!("svm.{}", parts.type_name).into());
         put("time", self.time.to_string().into());
-        if let Some(subject) = &words.subject {
+        if let Some(subject) = &parts.subject {
             put("subject", subject.clone().into());
         }
         put("datacontenttype", "application/json".into());
-        put("data", Value::Object(data));
+        put("data", data);
         Record {
             id,
-            type_name: words.type_name,
-            severity: words.severity,
+            type_name: parts.type_name,
+            severity: parts.severity,
             time: self.time,
-            object: object.or_else(|| words.subject.clone()),
-            subject: words.subject,
-            description: words.sentence,
+            object: object.or_else(|| parts.subject.clone()),
+            subject: parts.subject,
+            description,
             body: Value::Object(event).to_string(),
         }
     }
 }
 
-struct Words {
+struct Parts {
     type_name: &'static str,
     severity: Severity,
-    name: &'static str,
-    sentence: String,
     subject: Option<String>,
     fields: Value,
     effective_at: Option<Timestamp>,

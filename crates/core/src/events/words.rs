@@ -1,480 +1,459 @@
-//! What events are called and say, for people. KSC shows the name in a list and the sentence beside it.
+//! The sentence of an event, in either language, from its type and its fields: of an event that happens now, and of one
+//! that was stored.
 
-use crate::events::operational::{DropCount, Operational};
 use crate::subscription::{
-    Cause, Change, KeyId, Kind, LimitLevel, Permit, Phase, Reason, RemovalCause, Resource, VendorState, View,
-    WayOut, Why, bounded_message, read_instant,
+    Cause, DeviceStatus, LimitLevel, Phase, Reason, RefusalCode, Resource, Role, VendorState, Why,
+    read_instant,
+};
+use crate::words::events::{self as texts, Agent, Changed, LifeCycle};
+use crate::words::{
+    Language, Noun, causes, count, labels::Phrase, permits, phases, reasons, refusals, times,
 };
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
-fn days(count: u64) -> String {
-    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+/// The fields of an event, as JSON has them.
+#[derive(Clone, Copy)]
+struct Fields<'a> {
+    fields: &'a Value,
+    language: Language,
 }
 
-/// An instant for a sentence: a day where it is the midnight of UTC, else to the minute, or to the second where it has one.
-pub fn when(at: Timestamp) -> String {
-    let text = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
-    match text.strip_suffix(" 00:00:00") {
-        Some(day) => day.to_owned(),
-        None => format!("{} UTC", text.strip_suffix(":00").unwrap_or(&text)),
+impl<'a> Fields<'a> {
+    fn text(self, name: &str) -> Option<&'a str> {
+        self.fields.get(name)?.as_str()
+    }
+
+    fn number(self, name: &str) -> Option<u64> {
+        self.fields.get(name)?.as_u64()
+    }
+
+    fn flag(self, name: &str) -> bool {
+        self.fields.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    fn read<T: DeserializeOwned>(self, name: &str) -> Option<T> {
+        T::deserialize(self.fields.get(name)?).ok()
+    }
+
+    fn at(self, name: &str) -> Option<Timestamp> {
+        read_instant(self.text(name)?).ok()
+    }
+
+    /// An instant, as a person reads it.
+    fn when(self, name: &str) -> Option<String> {
+        Some(times::instant(self.at(name)?, self.language))
+    }
+
+    fn count(self, number: u64, noun: Noun) -> String {
+        count(number, noun, self.language)
+    }
+
+    fn role(self) -> Option<&'static str> {
+        let role = match self.read("role")? {
+            Role::Active => Phrase::RoleActive,
+            Role::Reserve => Phrase::RoleReserve,
+        };
+        Some(role.get(self.language))
+    }
+
+    fn because(self) -> &'static str {
+        let cause = self.read::<Cause>("cause");
+        cause
+            .map(|cause| causes::because(cause, self.read("lapse_cause")).get(self.language))
+            .unwrap_or_default()
     }
 }
 
-/// So many days ahead, rounded up, and when: the last of them is less than a day.
-pub fn in_days(left: u64, at: Timestamp) -> String {
-    let time = |format| at.strftime(format).to_string().replace(":00 UTC", " UTC");
-    match left {
-        0 | 1 => format!("in less than a day, at {}", time("%H:%M:%S UTC")),
-        left => format!("in {left} days, at {}", time("%Y-%m-%d %H:%M:%S UTC")),
+/// The sentence of an event that happened at `now`. `fields` are its own, with the `device_status` and the `phase` of the
+/// SVM for a report. `None` for a type or a form that only another version knows.
+pub fn sentence(type_name: &str, fields: &Value, now: Timestamp, language: Language) -> Option<String> {
+    let f = Fields { fields, language };
+    // A permit that is carried out by nothing is not enforced.
+    if type_name == "enforcement.changed"
+        && f.read::<Vec<String>>("enforced_by").unwrap_or_default().is_empty()
+    {
+        return Some(permits::should(f.read("resource")?, f.read("to")?).get(language).to_owned());
     }
+    foreseen(type_name, fields, now, language)
 }
 
-/// The vendor's word about a key, and since when it counts. One that counts only from later is announced.
-pub fn vendor_state(state: VendorState, since: Option<Timestamp>, now: Timestamp) -> String {
-    let word = match state {
-        VendorState::Active => "active",
-        VendorState::Paused => "paused by the vendor",
-        VendorState::SoftCancelled => "renewal cancelled by the vendor",
-        VendorState::HardCancelled => "cancelled by the vendor",
-        VendorState::Blocked => "blocked by the vendor",
-    };
-    match since {
-        Some(at) if at > now => format!("{word} from {}", when(at)),
-        Some(at) => format!("{word} since {}", when(at)),
-        None => word.to_owned(),
-    }
+/// The sentence of an event in a forecast, where nothing is enforced yet.
+pub(super) fn foreseen(
+    type_name: &str,
+    fields: &Value,
+    now: Timestamp,
+    language: Language,
+) -> Option<String> {
+    let f = Fields { fields, language };
+    let key = f.text("key").unwrap_or_default();
+    life_cycle(type_name, f, key, now).or_else(|| agent(type_name, f))
 }
 
-/// Some of a list, and how many more there are.
-fn some(names: &[String]) -> String {
-    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// The sentence of a refusal, with the command that is the way out of it; at most 500 characters.
-pub fn refusal(message: &str, way_out: Option<&WayOut>) -> String {
-    bounded_message(match way_out {
-        None => message.to_owned(),
-        Some(WayOut::RemoveKey(key)) => format!("{message}: svm-agent key remove {key}"),
-        Some(WayOut::ListKeys) => format!("{message}; `svm-agent key list` shows those that are"),
+fn life_cycle(type_name: &str, f: Fields<'_>, key: &str, now: Timestamp) -> Option<String> {
+    let language = f.language;
+    Some(match type_name {
+        "key.added" => {
+            let text = match f.read("role")? {
+                Role::Active => LifeCycle::ActiveKeyAdded,
+                Role::Reserve => LifeCycle::ReserveKeyAdded,
+            };
+            text.fill(language, &[("key", key)])
+        }
+        "key.removed" => {
+            let replaced = f.text("why")? == "replaced";
+            let text = if replaced { LifeCycle::KeyReplaced } else { LifeCycle::KeyRemoved };
+            text.fill(language, &[("key", key), ("role", f.role()?)])
+        }
+        "key.reserve_applied" => {
+            let why = texts::take_over(f.read::<Why>("why")?).get(language);
+            let replaced = f.text("replaced")?;
+            LifeCycle::ReserveApplied.fill(language, &[("key", key), ("replaced", replaced), ("why", why)])
+        }
+        "key.rejected" | "documents.rejected" => rejected(f)?,
+        "subscription.status_changed" => {
+            let key = refusals::key(f.text("key"), language);
+            let text = texts::phase(f.read::<Phase>("to")?);
+            text.fill(language, &[("key", &key), ("because", f.because())])
+        }
+        "subscription.expired" => {
+            LifeCycle::SubscriptionExpired.fill(language, &[("key", key), ("when", &f.when("ends_at")?)])
+        }
+        "licence.expired" => {
+            LifeCycle::LicenceExpired.fill(language, &[("key", key), ("when", &f.when("ends_at")?)])
+        }
+        "subscription.renewed" => LifeCycle::Renewed
+            .fill(language, &[("key", key), ("from", &f.when("from")?), ("to", &f.when("to")?)]),
+        "subscription.parameters_changed" => changed(key, f, now)?,
+        "subscription.expiring" => {
+            let when = times::days_ahead(f.number("days_left")?, f.at("ends_at")?, language);
+            let text = texts::expiring(f.read("why")?, f.flag("auto_renew"));
+            text.fill(language, &[("key", key), ("when", &when)])
+        }
+        "subscription.grace_ending" => {
+            let when = times::days_ahead(f.number("days_left")?, f.at("grace_ends_at")?, language);
+            LifeCycle::GraceEnding.fill(language, &[("key", key), ("when", &when)])
+        }
+        "source.stale" => {
+            LifeCycle::SourceStale.fill(language, &[("key", key), ("when", &f.when("fresh_until")?)])
+        }
+        "enforcement.changed" => {
+            let what = permits::became(f.read("resource")?, f.read("to")?).get(language);
+            match f.read::<Vec<String>>("enforced_by").unwrap_or_default().as_slice() {
+                [] => what.to_owned(),
+                by => LifeCycle::EnforcedBy.fill(language, &[("what", what), ("names", &by.join(", "))]),
+            }
+        }
+        "devices.limit" => devices(f)?,
+        "device.status_changed" => {
+            let status = phases::device_status(f.read::<DeviceStatus>("to")?).get(language);
+            let all: Vec<String> = f.read("reasons").unwrap_or_default();
+            let all = all.iter().filter_map(|name| Reason::from_name(name));
+            // What the phase comes from is in an event of its own.
+            let all: Vec<&str> = all.map(|reason| reasons::short(reason).get(language)).collect();
+            let text = if all.is_empty() { LifeCycle::DeviceStatus } else { LifeCycle::DeviceStatusBecause };
+            text.fill(language, &[("status", status), ("reasons", &all.join(", "))])
+        }
+        _ => return None,
     })
 }
 
-fn join(reasons: &[Reason]) -> String {
-    reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn resource(resource: Resource) -> &'static str {
-    match resource {
-        Resource::DatabaseUpdates => "database updates",
-        Resource::Ksn => "the use of KSN",
-    }
-}
-
-/// Why an SVM has a new id, for a sentence.
-pub fn new_id_because(why: &str) -> &'static str {
-    match why {
-        "machine_id" => "its machine-id is another one, as on a copy",
-        "product_uuid" => "its product UUID is another one, as on a copy",
-        _ => "its identity was reset",
-    }
-}
-
-/// Why a key is in grace or restricted, for a sentence. A lapse says what it came from: that is what has to be mended.
-pub fn because(cause: Cause, lapse_cause: Option<Cause>) -> &'static str {
-    match (cause, lapse_cause) {
-        (Cause::Ended, _) => "its end date has passed",
-        (Cause::Paused, _) => "the vendor paused it",
-        (Cause::Unpaid, _) => "the vendor was not prepaid in time",
-        (Cause::GraceOver, Some(Cause::Paused)) => "the vendor paused it and the grace period is over",
-        (Cause::GraceOver, Some(Cause::Unpaid)) => {
-            "the vendor was not prepaid in time and the grace period is over"
+/// Of a refusal in English the message names all details. In other languages its code says what it is.
+fn rejected(f: Fields<'_>) -> Option<String> {
+    let message = f.text("message")?;
+    let code = f.text("code").and_then(RefusalCode::from_name);
+    match (f.language, code) {
+        (Language::English, _) | (_, None) => Some(message.to_owned()),
+        (language, Some(code)) => {
+            let key = refusals::key(f.text("key"), language);
+            let message = refusals::sentence(code).fill(language, &[("key", &key)]);
+            Some(LifeCycle::KeyRejected.fill(language, &[("message", &message)]))
         }
-        (Cause::GraceOver, _) => "its term ended and the grace period is over",
-        (Cause::NotGranted, Some(Cause::Paused)) => "the vendor paused it and no grace period is granted",
-        (Cause::NotGranted, Some(Cause::Unpaid)) => {
-            "the vendor was not prepaid in time and no grace period is granted"
+    }
+}
+
+fn devices(f: Fields<'_>) -> Option<String> {
+    let over = texts::over(f.read::<LimitLevel>("to")?).get(f.language);
+    Some(match (f.number("count"), f.number("limit")) {
+        (Some(number), Some(limit)) => {
+            let (devices, limit) = (f.count(number, Noun::Device), limit.to_string());
+            LifeCycle::DevicesOf.fill(f.language, &[("devices", &devices), ("limit", &limit), ("over", over)])
         }
-        (Cause::NotGranted, _) => "its term ended and no grace period is granted",
-        (Cause::Cancelled, _) => "the vendor cancelled it",
-        (Cause::Blocked, _) => "the vendor blocked the key",
-        (Cause::Expired, _) => "its period is used up",
-    }
+        (Some(number), None) => {
+            LifeCycle::DevicesNoLimit.fill(f.language, &[("devices", &f.count(number, Noun::Device))])
+        }
+        (None, _) => LifeCycle::DevicesUnknown.get(f.language).to_owned(),
+    })
 }
 
-fn status(key: Option<&KeyId>, to: Phase, why: &str) -> String {
-    let key = key.map_or_else(|| "the key".to_owned(), |k| format!("key {k}"));
-    match to {
-        Phase::NotActivated => "the SVM is not activated: it holds no active key".to_owned(),
-        Phase::Active => format!("{key} is active"),
-        Phase::Grace => format!("{key} is in its grace period, with everything working: {why}"),
-        Phase::Restricted => format!("{key} is restricted: {why}; protection itself goes on"),
-    }
-}
-
-/// What the vendor changed, with the values.
-fn changed(key: &KeyId, changes: &BTreeMap<&'static str, Change>, now: Timestamp) -> String {
+/// What the provider changed, with the values.
+fn changed(key: &str, f: Fields<'_>, now: Timestamp) -> Option<String> {
+    let language = f.language;
+    let changes = f.fields.get("changes")?.as_object()?;
+    let old_and_new = |name: &str| {
+        let change = changes.get(name)?;
+        Some((change.get("old")?, change.get("new")?))
+    };
     let mut sentences = Vec::new();
-    sentences.extend(changes.get("state").map(|change| state_changed(key, change, now)));
-    sentences.extend(changes.get("term").and_then(|change| term_changed(key, change)));
-    let mut values = Vec::new();
-    for (name, Change { old, new }) in changes {
-        let (name, value): (_, fn(&Value) -> String) = match *name {
-            "after_grace" => ("after the grace period", trickle),
-            "auto_renew" => ("automatic renewal", |v| if v == true { "on" } else { "off" }.to_owned()),
-            "devices" => ("devices", |v| number(v, "without limit")),
-            "grace_days" => ("grace period", |v| days(v.as_u64().unwrap_or(0))),
-            "min_product_version" => ("lowest product version", |v| number(v, "any")),
-            "term" if new.get("period_days").is_some() => {
-                ("period", |v| days(v.get("period_days").and_then(Value::as_u64).unwrap_or(0)))
-            }
-            _ => continue,
-        };
-        // "3 → 10 days" says all that "3 days → 10 days" does.
-        let (old, new) = (value(old), value(new));
-        let old = match (old.strip_suffix(" days"), new.ends_with(" days")) {
-            (Some(number), true) => number.to_owned(),
-            _ => old,
-        };
-        values.push(format!("{name}: {old} → {new}"));
-    }
+    sentences.extend(old_and_new("state").and_then(|(old, new)| state_changed(key, old, new, now, language)));
+    sentences.extend(old_and_new("term").and_then(|(old, new)| term_changed(key, old, new, language)));
+    let values: Vec<String> =
+        changes.keys().filter_map(|name| value_changed(name, old_and_new(name)?, language)).collect();
     let values = values.join(", ");
-    match (sentences.is_empty(), values.is_empty()) {
-        (true, _) => format!("the vendor changed the terms of {key}: {values}"),
+    Some(match (sentences.is_empty(), values.is_empty()) {
+        (true, _) => Changed::Parameters.fill(language, &[("key", key), ("values", &values)]),
         (false, true) => sentences.join("; "),
         (false, false) => format!("{}; {values}", sentences.join("; ")),
-    }
+    })
 }
 
-fn number(value: &Value, absent: &str) -> String {
-    match value {
-        Value::Null => absent.to_owned(),
+/// "grace period: 3 → 10 days"; nothing for what is said in a sentence.
+fn value_changed(name: &str, (old, new): (&Value, &Value), language: Language) -> Option<String> {
+    let get = |text: Changed| text.get(language).to_owned();
+    let number = |value: &Value, absent: Changed| match value {
+        Value::Null => get(absent),
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
+    };
+    let days = |value: &Value| value.as_u64().unwrap_or(0);
+    let period = |value: &Value| value.get("period_days").map_or(0, days);
+    let spans = |old: u64, new: u64| {
+        // "3 → 10 days" says all that "3 days → 10 days" does.
+        let same = Noun::Day.after(old, language) == Noun::Day.after(new, language);
+        let old = if same { old.to_string() } else { count(old, Noun::Day, language) };
+        (old, count(new, Noun::Day, language))
+    };
+    let (name, (old, new)) = match name {
+        "after_grace" => (Changed::AfterGrace, (rates(old, language), rates(new, language))),
+        "auto_renew" => {
+            let word = |value: &Value| get(if value == true { Changed::On_ } else { Changed::Off });
+            (Changed::AutoRenew, (word(old), word(new)))
+        }
+        "devices" => (Changed::Devices, (number(old, Changed::NoLimit), number(new, Changed::NoLimit))),
+        "grace_days" => (Changed::GraceDays, spans(days(old), days(new))),
+        "min_product_version" => {
+            (Changed::MinProductVersion, (number(old, Changed::Any), number(new, Changed::Any)))
+        }
+        "term" if new.get("period_days").is_some() => (Changed::Period, spans(period(old), period(new))),
+        _ => return None,
+    };
+    Some(format!("{}: {old} → {new}", name.get(language)))
 }
 
-fn trickle(after_grace: &Value) -> String {
+/// What the provider leaves after the grace period.
+fn rates(after_grace: &Value, language: Language) -> String {
     let of = |resource: Resource| {
-        let rule = after_grace.get(resource.as_str());
-        let rate = rule.and_then(|rule| rule.get(resource.unit())).and_then(Value::as_u64);
-        let rate = rate.map(|rate| format!("{rate} {}", resource.unit().replace('_', " ")));
-        let name = match resource {
-            Resource::DatabaseUpdates => "updates",
-            Resource::Ksn => "KSN",
+        let rate = after_grace.get(resource.as_str()).and_then(|rule| rule.get(resource.unit()));
+        let rate = rate.and_then(Value::as_u64);
+        let text = match (resource, rate) {
+            (Resource::DatabaseUpdates, None) => Changed::NoUpdates,
+            (Resource::DatabaseUpdates, Some(_)) => Changed::UpdatesPerDay,
+            (Resource::Ksn, None) => Changed::NoKsn,
+            (Resource::Ksn, Some(_)) => Changed::KsnPerMinute,
         };
-        format!("{name} {}", rate.unwrap_or_else(|| "stopped".to_owned()))
+        text.fill(language, &[("rate", &rate.unwrap_or_default().to_string())])
     };
-    Resource::ALL.map(of).join(" and ")
+    Resource::ALL.map(of).join(Phrase::And.get(language))
 }
 
 fn instant(value: &Value, name: &str) -> Option<Timestamp> {
     read_instant(value.get(name)?.as_str()?).ok()
 }
 
-fn state_changed(key: &KeyId, Change { old, new }: &Change, now: Timestamp) -> String {
-    let state = |value: &Value| value.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
-    // What it is that is done, and that will be done.
-    let deed = |state: &str| match state {
-        "paused" => Some(("paused", "pause", "pause")),
-        "soft_cancelled" => {
-            Some(("switched off the renewal of", "switch off the renewal of", "end of the renewal"))
-        }
-        "hard_cancelled" => Some(("cancelled", "cancel", "cancellation")),
-        "blocked" => Some(("blocked", "block", "blocking")),
-        _ => None,
+fn state_changed(key: &str, old: &Value, new: &Value, now: Timestamp, language: Language) -> Option<String> {
+    let state = |value: &Value| {
+        let name = value.get("state").cloned().unwrap_or_default();
+        serde_json::from_value::<VendorState>(name).ok()
     };
+    let when = |at: Timestamp| times::day_or_instant(at, language);
     let since = instant(new, "state_since");
-    let on = |at: Option<Timestamp>| at.map_or_else(String::new, |at| format!(" on {}", when(at)));
-    match (deed(&state(new)), deed(&state(old)), instant(old, "state_since")) {
-        (Some((_, will, _)), ..) if since.is_some_and(|since| since > now) => {
-            format!("the vendor will {will} {key}{}", on(since))
+    let on = since.map(|at| Changed::On.fill(language, &[("when", &when(at))])).unwrap_or_default();
+    let values = |text: crate::words::Text| text.fill(language, &[("key", key), ("on", &on)]);
+    let (old_state, announced) = (state(old)?, instant(old, "state_since").filter(|at| *at > now));
+    Some(match (texts::deed(state(new)?), texts::deed(old_state), announced) {
+        (Some([_, will, _]), ..) if since.is_some_and(|since| since > now) => values(will),
+        (Some([did, ..]), ..) => values(did),
+        (None, Some([.., withdrew]), Some(at)) => {
+            withdrew.fill(language, &[("key", key), ("when", &when(at))])
         }
-        (Some((did, ..)), ..) => format!("the vendor {did} {key}{}", on(since)),
-        (None, Some((.., noun)), Some(announced)) if announced > now => {
-            format!("the vendor took back the {noun} of {key} that was announced for {}", when(announced))
-        }
-        (None, Some((_, _, "end of the renewal")), _) => format!("the vendor lets {key} be renewed again"),
-        (None, ..) => format!("the vendor made {key} active again{}", on(since)),
-    }
-}
-
-/// How a term changed that was not renewed; the period of a commercial key is a value like others.
-fn term_changed(key: &KeyId, Change { old, new }: &Change) -> Option<String> {
-    let date = |value: &Value| instant(value, "ends_at").or_else(|| instant(value, "paid_until"));
-    let is = |value: &Value, kind: &str| value.get("type").and_then(Value::as_str) == Some(kind);
-    let what = if is(new, "limited") { "the end" } else { "the paid date" };
-    Some(match (date(old), date(new)) {
-        _ if old.get("type").is_none() => return None,
-        (_, Some(end)) if is(old, "unlimited") && is(new, "limited") => {
-            format!("the vendor made {key} limited: it ends on {}", when(end))
-        }
-        (_, Some(paid)) if is(old, "limited") && is(new, "unlimited") => {
-            format!("the vendor made {key} unlimited: it is paid until {}", when(paid))
-        }
-        (_, None) if is(old, "limited") => format!("the vendor made {key} unlimited"),
-        (Some(from), Some(to)) => {
-            format!("the vendor moved {what} of {key} from {} to {}", when(from), when(to))
-        }
-        (None, Some(paid)) => format!("the vendor counts {key} as paid until {}", when(paid)),
-        (Some(from), None) => format!("the vendor took away the paid date of {key}, {}", when(from)),
-        (None, None) => format!("the vendor changed the term of {key}"),
+        (None, ..) if old_state == VendorState::SoftCancelled => values(Changed::RenewedAgain.text()),
+        (None, ..) => values(Changed::Back.text()),
     })
 }
 
-/// Display name and sentence of an event of the life cycle.
-pub(super) fn of(kind: &Kind, now: Timestamp) -> (&'static str, String) {
-    match kind {
-        Kind::KeyAdded { key, role } => {
-            ("Key added", format!("key {key} was added as the {} key", role.as_str()))
-        }
-        Kind::KeyRemoved { key, role, why } => (
-            "Key removed",
-            match why {
-                RemovalCause::Removed => format!("the {} key {key} was removed", role.as_str()),
-                RemovalCause::Replaced => {
-                    format!("the {} key {key} was replaced by a new one", role.as_str())
-                }
-            },
-        ),
-        Kind::KeyReserveApplied { key, replaced, why } => {
-            let why = match why {
-                Why::Removed => "was removed",
-                Why::Cancelled => "was cancelled",
-                Why::Blocked => "was blocked",
-                Why::Ended => "ended",
-                Why::Lapsed => "lapsed",
-            };
-            ("Reserve key applied", format!("the reserve key {key} took over, because key {replaced} {why}"))
-        }
-        Kind::KeyRejected { message, .. } => ("Key rejected", message.clone()),
-        Kind::DocumentsRejected { message, .. } => ("Published document rejected", message.clone()),
-        Kind::StatusChanged { key, to, cause, lapse_cause, .. } => (
-            "Subscription status changed",
-            status(key.as_ref(), *to, cause.map(|cause| because(cause, *lapse_cause)).unwrap_or_default()),
-        ),
-        Kind::SubscriptionExpired { key, ends_at } => (
-            "Subscription expired",
-            format!("the subscription of key {key} ended at {ends_at} and was not renewed"),
-        ),
-        Kind::LicenceExpired { key, ends_at } => {
-            ("Licence expired", format!("the period of the commercial key {key} was used up at {ends_at}"))
-        }
-        Kind::Renewed { key, from, to } => {
-            ("Subscription renewed", format!("the subscription of key {key} was renewed from {from} to {to}"))
-        }
-        Kind::ParametersChanged { key, changes, .. } => {
-            ("Subscription parameters changed", changed(key, changes, now))
-        }
-        Kind::Expiring { key, days_left, ends_at, why, auto_renew } => {
-            let when = in_days(*days_left, *ends_at);
-            let sentence = match why {
-                Cause::Cancelled => format!("the vendor cancels key {key} {when}"),
-                Cause::Blocked => format!("the vendor blocks key {key} {when}"),
-                Cause::Paused => {
-                    format!("the vendor pauses key {key} {when}, and no grace period is granted")
-                }
-                Cause::Unpaid => {
-                    format!("key {key} is no longer paid for {when}, and no grace period is granted")
-                }
-                _ if *auto_renew => format!("key {key} ends {when}; it is set to renew automatically"),
-                _ => format!("key {key} ends {when}"),
-            };
-            ("Subscription expires soon", sentence)
-        }
-        Kind::GraceEnding { key, days_left, grace_ends_at } => (
-            "Grace period ends soon",
-            format!(
-                "the grace period of key {key} is over {}; then database updates and KSN are cut",
-                in_days(*days_left, *grace_ends_at)
-            ),
-        ),
-        Kind::SourceStale { key, fresh_until } => (
-            "No fresh word from the vendor",
-            format!(
-                "the vendor's word on key {key} was fresh until {fresh_until}, and no newer one was received"
-            ),
-        ),
-        Kind::EnforcementChanged { resource: r, to, enforced_by, .. } => {
-            let by = match enforced_by.as_slice() {
-                [] => String::new(),
-                by => format!("; held to it by {}", by.join(", ")),
-            };
-            let is = match r {
-                Resource::DatabaseUpdates => "database updates are",
-                Resource::Ksn => "the use of KSN is",
-            };
-            let what = match to {
-                Permit::Full => "allowed without limit",
-                Permit::Limited => "limited to what the vendor allows after the grace",
-                Permit::Stopped => "stopped",
-            };
-            ("Enforcement changed", format!("{is} {what}{by}"))
-        }
-        Kind::DevicesLimit { to, count, limit, .. } => {
-            let over = match to {
-                LimitLevel::None => "",
-                LimitLevel::Over90 => ": more than 90 %",
-                LimitLevel::Over100 => ": too many",
-                LimitLevel::Over110 => ": too many, by more than 10 %",
-            };
-            let sentence = match (count, limit) {
-                (Some(count), Some(limit)) => {
-                    format!("{count} devices are protected, of {limit} allowed{over}")
-                }
-                (Some(count), None) => format!("{count} devices are protected, and there is no limit"),
-                (None, _) => "how many devices are protected is not known any more".to_owned(),
-            };
-            ("Protected devices against the limit", sentence)
-        }
-        Kind::DeviceStatusChanged { to, reasons, .. } => (
-            "Device status changed",
-            if reasons.is_empty() {
-                format!("the status of this SVM is {}", to.as_str())
-            } else {
-                format!("the status of this SVM is {}: {}", to.as_str(), join(reasons))
-            },
-        ),
+/// How a term changed that was not renewed; the period of a commercial key is a value like others.
+fn term_changed(key: &str, old: &Value, new: &Value, language: Language) -> Option<String> {
+    let date = |value: &Value| instant(value, "ends_at").or_else(|| instant(value, "paid_until"));
+    let is = |value: &Value, kind: &str| value.get("type").and_then(Value::as_str) == Some(kind);
+    let text = match (date(old), date(new)) {
+        _ if old.get("type").is_none() => return None,
+        (_, Some(_)) if is(old, "unlimited") && is(new, "limited") => Changed::MadeLimited,
+        (_, Some(_)) if is(old, "limited") && is(new, "unlimited") => Changed::MadeUnlimitedPaid,
+        (_, None) if is(old, "limited") => Changed::MadeUnlimited,
+        (Some(_), Some(_)) if is(new, "limited") => Changed::MovedEnd,
+        (Some(_), Some(_)) => Changed::MovedPaid,
+        (None, Some(_)) => Changed::PaidUntil,
+        (Some(_), None) => Changed::NoPaid,
+        (None, None) => Changed::Term,
+    };
+    let shown = |value: &Value| date(value).map(|at| times::day_or_instant(at, language)).unwrap_or_default();
+    Some(text.fill(language, &[("key", key), ("from", &shown(old)), ("to", &shown(new))]))
+}
+
+/// Some of a list, and how many more there are.
+fn some(names: &[String], language: Language) -> String {
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(3) {
+        0 => shown,
+        more => Agent::More.fill(language, &[("names", &shown), ("number", &more.to_string())]),
     }
 }
 
-/// Display name and sentence of an event of the agent itself.
-pub(super) fn of_operational(event: &Operational, view: &View) -> (&'static str, String) {
-    match event {
-        Operational::AgentStarted { version } => ("Agent started", format!("svm-agent {version} started")),
-        Operational::SettingsReloaded { keys } => {
-            ("Settings changed", format!("the settings of svm-agent were reloaded; changed: {}", some(keys)))
+/// An event of the agent itself.
+fn agent(type_name: &str, f: Fields<'_>) -> Option<String> {
+    let language = f.language;
+    let problem = || f.text("message");
+    Some(match type_name {
+        "agent.started" => Agent::Started.fill(language, &[("version", f.text("version")?)]),
+        "settings.reloaded" => {
+            let names = some(&f.read::<Vec<String>>("keys")?, language);
+            Agent::SettingsReloaded.fill(language, &[("names", &names)])
         }
-        Operational::AgentReport { .. } => (
-            "Agent report",
-            format!(
-                "the SVM is {}; its subscription is {}",
-                view.device_status.as_str(),
-                view.phase.as_str()
-            ),
-        ),
-        Operational::StoreRebuilt { problem, set_aside, lost } => (
-            if *lost { "State lost" } else { "Database rebuilt" },
-            match (set_aside, lost) {
-                (Some(name), false) => format!("the database was set aside as {name} and rebuilt: {problem}"),
-                (None, false) => format!("the database was rebuilt: {problem}"),
-                (Some(name), true) => format!("the database was set aside as {name}: {problem}"),
-                (None, true) => problem.clone(),
-            },
-        ),
-        Operational::IdentityChanged { old_id, new_id, why } => (
-            "New identity",
-            format!("this SVM, until now {old_id}, has the new id {new_id}: {}", new_id_because(why)),
-        ),
-        Operational::SequenceReverted { destination, from, to } => (
-            "Sequence numbers reverted",
-            format!(
-                "{destination} has another event as number {}, so this machine was reverted to an earlier state or copied; the numbers go on from {}",
-                from.trim_start_matches('0'),
-                to.trim_start_matches('0')
-            ),
-        ),
-        Operational::EventsDropped(drops) => {
-            let (mut total, mut counts) = (0, Vec::new());
-            for DropCount { r#type, reason, count } in &drops.dropped {
-                total += count;
-                counts.push(format!("{count} {type} ({reason})"));
-            }
-            let names: Vec<&str> = drops.destinations.keys().map(String::as_str).collect();
-            let sentence = format!(
-                "{total} events that waited for {} were dropped: {}",
-                names.join(", "),
-                counts.join(", ")
-            );
-            ("Events dropped", sentence)
+        "agent.report" => {
+            let status = phases::device_status(f.read("device_status")?).get(language);
+            let phase = phases::phase(f.read("phase")?).get(language);
+            Agent::Report.fill(language, &[("status", status), ("phase", phase)])
         }
-        Operational::CertificateExpiring { destination, file, ends_at, days_left } => (
-            "Client certificate expires",
-            match days_left {
-                0 => format!("the certificate for {destination} expired on {ends_at}: renew {file}"),
-                left => format!(
-                    "the certificate for {destination} expires in {}, on {ends_at}: renew {file}",
-                    days(*left)
-                ),
-            },
-        ),
-        Operational::EventsQuarantined { destination, events } => {
-            let first = events.first().map(|e| format!(": {}: {}", e.code, e.answer)).unwrap_or_default();
-            let what =
-                if events.len() == 1 { "1 event".to_owned() } else { format!("{} events", events.len()) };
-            ("Events in quarantine", format!("{destination} refuses {what}, which stay here{first}"))
+        "store.rebuilt" => {
+            let text = match (f.text("set_aside"), f.flag("lost")) {
+                (Some(_), false) => Agent::StoreRebuiltBeside,
+                (None, false) => Agent::StoreRebuilt,
+                (Some(_), true) => Agent::StoreLostBeside,
+                (None, true) => Agent::StoreLost,
+            };
+            let file = f.text("set_aside").unwrap_or_default();
+            text.fill(language, &[("problem", f.text("problem")?), ("file", file)])
         }
-        Operational::EnforcementFailed { resource: r, to, problems } => (
-            "Enforcement failed",
-            format!("{} could not be made {}: {}", resource(*r), to.as_str(), problems.join("; ")),
-        ),
-        Operational::EnforcementRepaired { resource: r, action } => (
-            "Enforcement repaired",
-            format!("{}: somebody undid what the action {action} sets, and it was set again", resource(*r)),
-        ),
-        Operational::UpdatesSucceeded { unit, took_seconds } => {
-            ("Database update succeeded", format!("{unit} updated the databases in {took_seconds} s"))
+        "identity.changed" => {
+            let why = texts::new_id_because(f.text("why")?).get(language);
+            let (old, new) = (f.text("old_id")?, f.text("new_id")?);
+            Agent::IdentityChanged.fill(language, &[("old", old), ("new", new), ("why", why)])
         }
-        Operational::UpdatesFailed { unit, message, .. } => {
-            ("Database update failed", format!("{unit}: {message}"))
-        }
-        Operational::ReserveUnusable { key, message, .. } => (
-            "Reserve key of no use",
-            format!("the reserve key {key} would be of no use if it took over now: {message}"),
-        ),
-        Operational::ReserveUsable { key } => {
-            ("Reserve key good again", format!("the reserve key {key} could take over now"))
-        }
-        Operational::ActivationPending { role, message, replaces, .. } => {
-            let instead = if *replaces { "; the one that was pending before is dropped" } else { "" };
-            (
-                "Activation pending",
-                format!("the activation of the {} key is pending: {message}{instead}", role.as_str()),
+        "sequence.reverted" => {
+            let number = |name: &str| Some(f.text(name)?.trim_start_matches('0'));
+            Agent::SequenceReverted.fill(
+                language,
+                &[("destination", f.text("destination")?), ("from", number("from")?), ("to", number("to")?)],
             )
         }
-        Operational::ActivationCancelled { role, since, why } => {
-            let why = if *why == "cancelled" { "by command" } else { "another key was added instead" };
-            let role = role.as_str();
-            (
-                "Activation cancelled",
-                format!("the activation of the {role} key, pending since {since}, was dropped: {why}"),
+        "events.dropped" => dropped(f)?,
+        "destination.certificate_expiring" => {
+            let left = f.number("days_left")?;
+            let text = if left == 0 { Agent::CertificateExpired } else { Agent::CertificateExpires };
+            text.fill(
+                language,
+                &[
+                    ("destination", f.text("destination")?),
+                    ("when", &f.when("ends_at")?),
+                    ("days", &f.count(left, Noun::Day)),
+                    ("file", f.text("file")?),
+                ],
             )
         }
-        Operational::ActivationFailed { role, since, message, .. } => (
-            "Activation failed",
-            format!(
-                "the activation of the {} key, pending since {since}, is tried no more: {message}; activate it again by its code",
-                role.as_str()
-            ),
-        ),
-        Operational::DatabasesOutdated { since, days: old, .. } => {
-            ("Databases are old", format!("the databases are of {since}, {} old", days(*old)))
+        "events.quarantined" => {
+            let events = f.fields.get("events")?.as_array()?;
+            let first = events.first().and_then(|event| {
+                Some(format!(": {}: {}", event.get("code")?.as_str()?, event.get("answer")?.as_str()?))
+            });
+            let number = f.count(u64::try_from(events.len()).unwrap_or(u64::MAX), Noun::Event);
+            Agent::Quarantined.fill(
+                language,
+                &[
+                    ("destination", f.text("destination")?),
+                    ("events", &number),
+                    ("first", &first.unwrap_or_default()),
+                ],
+            )
         }
-        Operational::ClockSuspect { wall, used, stands } => (
-            "Clock is doubtful",
-            format!(
-                "the clock of this machine shows {wall} and stands {stands} of what is known: {used} is gone by until that is explained"
-            ),
-        ),
-        Operational::ClockTrusted { used } => {
-            ("Clock is trusted again", format!("the clock of this machine is gone by again: it is {used}"))
+        "enforcement.failed" => {
+            let resource = permits::resource(f.read("resource")?).get(language);
+            let permit = permits::word(f.read("to")?).get(language);
+            let problems = f.read::<Vec<String>>("problems")?.join("; ");
+            Agent::EnforcementFailed
+                .fill(language, &[("resource", resource), ("permit", permit), ("problems", &problems)])
         }
-        Operational::ClockReset { from, to } => {
-            ("Clock was reset", format!("root had this machine's clock gone by: from {from} to {to}"))
+        "enforcement.repaired" => {
+            let resource = permits::resource(f.read("resource")?).get(language);
+            Agent::EnforcementRepaired
+                .fill(language, &[("resource", resource), ("action", f.text("action")?)])
         }
+        "updates.succeeded" => {
+            let seconds = f.count(f.number("took_seconds")?, Noun::Second);
+            Agent::UpdatesSucceeded.fill(language, &[("unit", f.text("unit")?), ("seconds", &seconds)])
+        }
+        "updates.failed" => {
+            Agent::UpdatesFailed.fill(language, &[("unit", f.text("unit")?), ("problem", problem()?)])
+        }
+        "reserve.unusable" => {
+            Agent::ReserveUnusable.fill(language, &[("key", f.text("key")?), ("problem", problem()?)])
+        }
+        "reserve.usable" => Agent::ReserveUsable.fill(language, &[("key", f.text("key")?)]),
+        "activation.pending" => {
+            let instead = f.flag("replaces");
+            let text = if instead { Agent::ActivationPendingInstead } else { Agent::ActivationPending };
+            text.fill(language, &[("role", f.role()?), ("problem", problem()?)])
+        }
+        "activation.cancelled" => {
+            let by_command = f.text("why")? == "cancelled";
+            let text = if by_command { Agent::ActivationCancelled } else { Agent::ActivationReplaced };
+            text.fill(language, &[("role", f.role()?), ("when", &f.when("since")?)])
+        }
+        "activation.failed" => Agent::ActivationFailed
+            .fill(language, &[("role", f.role()?), ("when", &f.when("since")?), ("problem", problem()?)]),
+        "databases.outdated" => {
+            let days = f.count(f.number("days")?, Noun::Day);
+            Agent::DatabasesOutdated.fill(language, &[("when", &f.when("since")?), ("days", &days)])
+        }
+        "clock.suspect" => {
+            let text = if f.text("stands")? == "behind" { Agent::ClockBehind } else { Agent::ClockAhead };
+            text.fill(language, &[("wall", &f.when("wall")?), ("used", &f.when("used")?)])
+        }
+        "clock.trusted" => Agent::ClockTrusted.fill(language, &[("used", &f.when("used")?)]),
+        "clock.reset" => {
+            Agent::ClockReset.fill(language, &[("from", &f.when("from")?), ("to", &f.when("to")?)])
+        }
+        _ => return None,
+    })
+}
+
+fn dropped(f: Fields<'_>) -> Option<String> {
+    let (mut total, mut counts) = (0, Vec::new());
+    for drop in f.fields.get("dropped")?.as_array()? {
+        let number = drop.get("count")?.as_u64()?;
+        total += number;
+        counts.push(format!("{number} {} ({})", drop.get("type")?.as_str()?, drop.get("reason")?.as_str()?));
     }
+    let names: Vec<&str> = f.fields.get("destinations")?.as_object()?.keys().map(String::as_str).collect();
+    Some(Agent::EventsDropped.fill(
+        f.language,
+        &[
+            ("events", &f.count(total, Noun::Event)),
+            ("names", &names.join(", ")),
+            ("counts", &counts.join(", ")),
+        ],
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subscription::{Input, Settings, State, Statement, step};
+    use crate::subscription::{Input, KeyId, Kind, Settings, State, Statement, step};
     use serde_json::json;
+
+    fn of(kind: &Kind, now: Timestamp) -> String {
+        sentence(kind.type_name(), &json!(kind), now, Language::English).unwrap()
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -501,7 +480,7 @@ mod tests {
         let (_, events) = step(state, &settings, now, Input::Publish(Ok(read(new, 2))));
         let kind = events.into_iter().map(|event| event.kind);
         let changed = kind.into_iter().find(|kind| matches!(kind, Kind::ParametersChanged { .. }));
-        changed.map(|kind| of(&kind, now).1).unwrap_or_default()
+        changed.map(|kind| of(&kind, now)).unwrap_or_default()
     }
 
     #[test]
@@ -514,70 +493,78 @@ mod tests {
             (
                 json!({}),
                 limited("2027-01-19T00:00:00Z"),
-                "the vendor moved the end of SUB-1 from 2027-03-10 to 2027-01-19",
+                "the provider moved the end of SUB-1 from 2027-03-10 to 2027-01-19",
             ),
             (
                 json!({"grace_days": 3}),
                 json!({"grace_days": 10}),
-                "the vendor changed the terms of SUB-1: grace period: 3 → 10 days",
+                "the provider changed the terms of SUB-1: grace period: 3 → 10 days",
             ),
             (
                 json!({"grace_days": 1}),
                 json!({}),
-                "the vendor changed the terms of SUB-1: grace period: 1 day → 0 days",
+                "the provider changed the terms of SUB-1: grace period: 1 day → 0 days",
             ),
-            (json!({}), state("hard_cancelled", soon), "the vendor will cancel SUB-1 on 2027-01-09"),
+            (json!({}), state("hard_cancelled", soon), "the provider will cancel SUB-1 on 2027-01-09"),
             (
                 json!({}),
                 state("paused", "2027-01-09T14:30:00Z"),
-                "the vendor will pause SUB-1 on 2027-01-09 14:30 UTC",
+                "the provider will pause SUB-1 on 2027-01-09 14:30 UTC",
             ),
             (
                 json!({}),
                 state("blocked", "2027-01-09T14:30:05Z"),
-                "the vendor will block SUB-1 on 2027-01-09 14:30:05 UTC",
+                "the provider will block SUB-1 on 2027-01-09 14:30:05 UTC",
             ),
             (
                 state("hard_cancelled", soon),
                 state("active", past),
-                "the vendor took back the cancellation of SUB-1 that was announced for 2027-01-09",
+                "the provider withdrew the cancellation of SUB-1 that was announced for 2027-01-09",
             ),
             (
                 json!({}),
                 state("soft_cancelled", past),
-                "the vendor switched off the renewal of SUB-1 on 2027-01-01",
+                "the provider switched off the renewal of SUB-1 on 2027-01-01",
             ),
-            (state("soft_cancelled", past), state("active", past), "the vendor lets SUB-1 be renewed again"),
+            (
+                state("soft_cancelled", past),
+                state("active", past),
+                "the provider allows SUB-1 to be renewed again",
+            ),
             (
                 json!({"auto_renew": true, "devices": 100}),
                 json!({"state": "soft_cancelled", "state_since": past}),
-                "the vendor switched off the renewal of SUB-1 on 2027-01-01; automatic renewal: on → off, devices: 100 → without limit",
+                "the provider switched off the renewal of SUB-1 on 2027-01-01; automatic renewal: on → off, devices: 100 → without limit",
             ),
             (
                 json!({}),
                 paid("2027-02-01T00:00:00Z"),
-                "the vendor made SUB-1 unlimited: it is paid until 2027-02-01",
+                "the provider made SUB-1 unlimited: it is paid until 2027-02-01",
             ),
             (
                 paid("2027-02-01T00:00:00Z"),
                 paid("2027-01-20T00:00:00Z"),
-                "the vendor moved the paid date of SUB-1 from 2027-02-01 to 2027-01-20",
+                "the provider moved the paid date of SUB-1 from 2027-02-01 to 2027-01-20",
             ),
             (
                 paid("2027-02-01T00:00:00Z"),
                 json!({"term": {"type": "unlimited"}}),
-                "the vendor took away the paid date of SUB-1, 2027-02-01",
+                "the provider removed the paid date of SUB-1, 2027-02-01",
             ),
-            (paid("2027-02-01T00:00:00Z"), json!({}), "the vendor made SUB-1 limited: it ends on 2027-03-10"),
+            (
+                paid("2027-02-01T00:00:00Z"),
+                json!({}),
+                "the provider made SUB-1 limited: it ends on 2027-03-10",
+            ),
             (
                 json!({"period_days": 30}),
                 json!({"period_days": 60}),
-                "the vendor changed the terms of SUB-1: period: 30 → 60 days",
+                "the provider changed the terms of SUB-1: period: 30 → 60 days",
             ),
             (
                 json!({"after_grace": {"ksn": {"per_minute": 30}}}),
                 json!({}),
-                "the vendor changed the terms of SUB-1: after the grace period: updates stopped and KSN 30 per minute → updates stopped and KSN stopped",
+                "the provider changed the terms of SUB-1: after the grace period: no updates and KSN 30 per minute → no updates and no KSN",
             ),
             (json!({}), json!({}), ""),
         ] {
@@ -586,14 +573,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_is_less_than_a_day() {
-        let end = at("2027-01-19T14:00:00.123456Z");
-        assert_eq!(in_days(1, end), "in less than a day, at 14:00 UTC");
-        assert_eq!(in_days(3, end), "in 3 days, at 2027-01-19 14:00 UTC");
-        let (state, now) = (VendorState::HardCancelled, at("2027-01-01T00:00:00Z"));
-        assert_eq!(vendor_state(state, Some(end), now), "cancelled by the vendor from 2027-01-19 14:00 UTC");
-        assert_eq!(vendor_state(state, Some(now), now), "cancelled by the vendor since 2027-01-01");
-        assert_eq!(vendor_state(VendorState::Active, None, now), "active");
+    fn what_the_provider_says_of_a_key_is_dated() {
+        use crate::words::vendor_states::state;
+        let (since, now) = (at("2027-01-19T14:00:00.123456Z"), at("2027-01-01T00:00:00Z"));
+        let english = |is, since| state(is, since, now, Language::English);
+        assert_eq!(
+            english(VendorState::HardCancelled, Some(since)),
+            "cancelled by the provider from 2027-01-19 14:00 UTC"
+        );
+        assert_eq!(
+            english(VendorState::HardCancelled, Some(now)),
+            "cancelled by the provider since 2027-01-01"
+        );
+        assert_eq!(english(VendorState::Active, None), "active");
     }
 
     #[test]
@@ -607,11 +599,10 @@ mod tests {
                 &Kind::StatusChanged { key, from, to, cause, lapse_cause, ends_at, grace_ends_at },
                 Timestamp::MIN,
             )
-            .1
         };
         for cause in [Cause::GraceOver, Cause::NotGranted] {
-            assert!(told(Some(cause), Some(Cause::Paused)).contains("the vendor paused it"));
-            assert!(told(Some(cause), Some(Cause::Unpaid)).contains("not prepaid in time"));
+            assert!(told(Some(cause), Some(Cause::Paused)).contains("the provider paused it"));
+            assert!(told(Some(cause), Some(Cause::Unpaid)).contains("did not pay for it in time"));
             assert!(told(Some(cause), Some(Cause::Ended)).contains("its term ended"));
         }
     }
@@ -620,19 +611,109 @@ mod tests {
     fn the_number_of_devices_is_told_in_words() {
         let (from, to) = (LimitLevel::None, LimitLevel::Over90);
         for (to, count, limit, said) in [
-            (to, Some(95), Some(100), "95 devices are protected, of 100 allowed: more than 90 %"),
-            (
-                LimitLevel::Over100,
-                Some(101),
-                Some(100),
-                "101 devices are protected, of 100 allowed: too many",
-            ),
-            (from, Some(50), Some(100), "50 devices are protected, of 100 allowed"),
-            (from, Some(95), None, "95 devices are protected, and there is no limit"),
-            (from, None, Some(100), "how many devices are protected is not known any more"),
+            (to, Some(95), Some(100), "95 devices protected, 100 allowed: more than 90 %"),
+            (LimitLevel::Over100, Some(101), Some(100), "101 devices protected, 100 allowed: too many"),
+            (from, Some(50), Some(100), "50 devices protected, 100 allowed"),
+            (from, Some(95), None, "95 devices protected; there is no limit"),
+            (from, None, Some(100), "the number of protected devices is no longer known"),
         ] {
             let kind = Kind::DevicesLimit { from, to, count, limit };
-            assert_eq!(of(&kind, Timestamp::UNIX_EPOCH).1, said);
+            assert_eq!(of(&kind, Timestamp::UNIX_EPOCH), said);
         }
+    }
+
+    /// One event of each type, in a form that has all its fields.
+    fn one_of_each() -> Vec<(&'static str, Value)> {
+        let at = "2027-01-19T14:00:00.123456Z";
+        vec![
+            ("key.added", json!({"key": "K", "role": "active"})),
+            ("key.removed", json!({"key": "K", "role": "reserve", "why": "removed"})),
+            ("key.reserve_applied", json!({"key": "K", "replaced": "L", "why": "lapsed"})),
+            ("key.rejected", json!({"key": "K", "code": "active_key_still_valid", "message": "m"})),
+            ("documents.rejected", json!({"key": null, "code": "bad_signature", "message": "m"})),
+            (
+                "subscription.status_changed",
+                json!({"key": "K", "to": "restricted", "cause": "not_granted", "lapse_cause": "paused"}),
+            ),
+            ("subscription.expired", json!({"key": "K", "ends_at": at})),
+            ("licence.expired", json!({"key": "K", "ends_at": at})),
+            ("subscription.renewed", json!({"key": "K", "from": at, "to": at})),
+            (
+                "subscription.parameters_changed",
+                json!({"key": "K", "changes": {"grace_days": {"old": 3, "new": 10}}}),
+            ),
+            (
+                "subscription.expiring",
+                json!({"key": "K", "days_left": 7, "ends_at": at, "why": "ended", "auto_renew": true}),
+            ),
+            ("subscription.grace_ending", json!({"key": "K", "days_left": 1, "grace_ends_at": at})),
+            ("source.stale", json!({"key": "K", "fresh_until": at})),
+            (
+                "enforcement.changed",
+                json!({"resource": "ksn", "to": "stopped", "enforced_by": ["a.service"]}),
+            ),
+            ("devices.limit", json!({"to": "over_110", "count": 22, "limit": 10})),
+            ("device.status_changed", json!({"to": "critical", "reasons": ["restricted", "of_tomorrow"]})),
+            ("agent.started", json!({"version": "1"})),
+            ("settings.reloaded", json!({"keys": ["a", "b", "c", "d"]})),
+            ("agent.report", json!({"device_status": "warning", "phase": "grace"})),
+            ("store.rebuilt", json!({"problem": "p", "set_aside": "f", "lost": false})),
+            ("identity.changed", json!({"old_id": "a", "new_id": "b", "why": "machine_id"})),
+            ("sequence.reverted", json!({"destination": "console", "from": "0007", "to": "0012"})),
+            (
+                "events.dropped",
+                json!({"dropped": [{"type": "agent.report", "reason": "size", "count": 1}], "destinations": {"console": 1}}),
+            ),
+            (
+                "destination.certificate_expiring",
+                json!({"destination": "console", "file": "/f", "ends_at": at, "days_left": 3}),
+            ),
+            (
+                "events.quarantined",
+                json!({"destination": "console", "events": [{"code": "http_400", "answer": "no"}]}),
+            ),
+            ("enforcement.failed", json!({"resource": "ksn", "to": "stopped", "problems": ["p"]})),
+            ("enforcement.repaired", json!({"resource": "ksn", "action": "a"})),
+            ("updates.succeeded", json!({"unit": "u.service", "took_seconds": 12})),
+            ("updates.failed", json!({"unit": "u.service", "message": "m"})),
+            ("reserve.unusable", json!({"key": "K", "message": "m"})),
+            ("reserve.usable", json!({"key": "K"})),
+            ("activation.pending", json!({"role": "active", "message": "m", "replaces": true})),
+            ("activation.cancelled", json!({"role": "active", "since": at, "why": "cancelled"})),
+            ("activation.failed", json!({"role": "reserve", "since": at, "message": "m"})),
+            ("databases.outdated", json!({"since": at, "days": 22})),
+            ("clock.suspect", json!({"wall": at, "used": at, "stands": "ahead"})),
+            ("clock.trusted", json!({"used": at})),
+            ("clock.reset", json!({"from": at, "to": at})),
+        ]
+    }
+
+    #[test]
+    fn each_type_has_a_name_and_a_sentence_in_both_languages() {
+        for (type_name, fields) in one_of_each() {
+            assert!(!texts::display_name(type_name, false).is_empty(), "{type_name}");
+            let [english, russian] = Language::ALL.map(|language| {
+                sentence(type_name, &fields, at("2027-01-01T00:00:00Z"), language)
+                    .unwrap_or_else(|| panic!("{type_name} in {language:?}"))
+            });
+            assert!(english != russian, "{type_name}: {english}");
+            for text in [&english, &russian] {
+                assert!(!text.contains(['{', '}', '_']) || text.contains("http_400"), "{type_name}: {text}");
+                assert!(!text.contains(".123456") && !text.ends_with('.'), "{type_name}: {text}");
+            }
+            assert!(russian.chars().any(|c| ('а'..='я').contains(&c)), "{type_name}: {russian}");
+        }
+    }
+
+    #[test]
+    fn a_permit_that_nothing_enforces_is_called_so() {
+        let fields = json!({"resource": "database_updates", "to": "stopped"});
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(
+            sentence("enforcement.changed", &fields, now, Language::English).unwrap(),
+            "database updates must stop, but nothing on this SVM enforces it"
+        );
+        let ahead = foreseen("enforcement.changed", &fields, now, Language::English).unwrap();
+        assert_eq!(ahead, "database updates are stopped");
     }
 }

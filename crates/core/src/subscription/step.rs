@@ -414,7 +414,7 @@ impl Step<'_> {
                 ))
             }
             Some((_, held)) if held.statement.kind() != statement.kind() => Err(Refusal::invalid(format!(
-                "key {} is held as a {} key, and this document calls it a {} key; ask the vendor for a corrected one",
+                "key {} is held as a {} key, and this document calls it a {} key; ask the provider for a corrected one",
                 statement.key,
                 held.statement.kind().as_str(),
                 statement.kind().as_str()
@@ -443,7 +443,7 @@ impl Step<'_> {
             Some(highest) if highest > statement.rev => Err(Refusal::new(
                 RefusalCode::OlderRevision,
                 format!(
-                    "revision {} of {} is older than revision {highest}, which was held here before; ask the vendor for the newest",
+                    "revision {} of {} is older than revision {highest}, which was held here before; ask the provider for the newest",
                     statement.rev, statement.key
                 ),
             )),
@@ -570,7 +570,7 @@ impl Step<'_> {
             return Err(Refusal::new(
                 RefusalCode::OlderRevision,
                 format!(
-                    "revision {} of {} is older than revision {held}, which is held; ask the vendor for the newest",
+                    "revision {} of {} is older than revision {held}, which is held; ask the provider for the newest",
                     new.rev, new.key
                 ),
             ));

@@ -8,6 +8,7 @@
 mod text;
 
 pub mod causes;
+pub mod events;
 pub mod labels;
 mod language;
 pub mod notices;
@@ -17,6 +18,7 @@ pub mod phases;
 pub mod reasons;
 pub mod refusals;
 pub mod remedies;
+pub mod renewal;
 pub mod times;
 pub mod vendor_states;
 

@@ -15,8 +15,8 @@ pub const fn resource(resource: Resource) -> Text {
 pub const fn word(permit: Permit) -> Text {
     match permit {
         Permit::Full => Text::new("full", "полное"),
-        Permit::Limited => Text::new("limited", "частичное"),
-        Permit::Stopped => Text::new("stopped", "остановлено"),
+        Permit::Limited => Text::new("limited", "неполное"),
+        Permit::Stopped => Text::new("stopped", "нет"),
     }
 }
 

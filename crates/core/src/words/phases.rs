@@ -65,3 +65,12 @@ pub const fn device_status(status: DeviceStatus) -> Text {
         DeviceStatus::Critical => Text::new("Critical", "Критический"),
     }
 }
+
+/// The device status in a cell of a table: at most 8 characters.
+pub const fn device_status_in_short(status: DeviceStatus) -> Text {
+    match status {
+        DeviceStatus::Ok => Text::new("ok", "ОК"),
+        DeviceStatus::Warning => Text::new("warning", "внимание"),
+        DeviceStatus::Critical => Text::new("critical", "критично"),
+    }
+}

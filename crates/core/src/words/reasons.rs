@@ -42,8 +42,8 @@ pub const fn sentence(reason: Reason) -> Text {
             "SVM не активирована: на ней нет активного ключа.",
         ),
         Reason::NotEnforced => Text::new(
-            "Database updates or KSN must be restricted, but nothing on this SVM enforces it.",
-            "Обновление баз или KSN должны быть ограничены, но на этой SVM ничто за этим не следит.",
+            "Nothing on this SVM enforces the permit for database updates or for KSN.",
+            "На этой SVM ничто не исполняет разрешение на обновление баз или на KSN.",
         ),
         Reason::ProductVersionTooOld => Text::new(
             "The active key is for a newer version of the protection product.",
@@ -64,6 +64,48 @@ pub const fn sentence(reason: Reason) -> Text {
             "The agent's database was lost, and with it the keys that this SVM had.",
             "База данных агента утрачена, а с ней и ключи этой SVM.",
         ),
+    }
+}
+
+/// The reason in a few words, for a list: it begins with a small letter and has no full stop.
+pub const fn short(reason: Reason) -> Text {
+    match reason {
+        Reason::CertificateExpiring => {
+            Text::new("a client certificate expires", "истекает клиентский сертификат")
+        }
+        Reason::ClockSuspect => {
+            Text::new("the system clock is not trusted", "системные часы не считаются верными")
+        }
+        Reason::DatabasesOutdated => Text::new("the databases are out of date", "базы устарели"),
+        Reason::DevicesOver100 => {
+            Text::new("too many devices are protected", "защищено слишком много устройств")
+        }
+        Reason::DevicesOver110 => Text::new(
+            "too many devices are protected, by more than 10 %",
+            "защищено слишком много устройств, больше чем на 10 %",
+        ),
+        Reason::EnforcementFailed => {
+            Text::new("a permit cannot be carried out", "не удаётся исполнить разрешение")
+        }
+        Reason::Expired => Text::new("the term has ended", "срок закончился"),
+        Reason::Expiring => Text::new("the subscription ends soon", "подписка скоро закончится"),
+        Reason::Grace => Text::new("the subscription is in its grace period", "у подписки льготный период"),
+        Reason::NotActivated => Text::new("the SVM is not activated", "SVM не активирована"),
+        Reason::NotEnforced => {
+            Text::new("nothing enforces a permit on this SVM", "на этой SVM ничто не исполняет разрешение")
+        }
+        Reason::ProductVersionTooOld => Text::new(
+            "the key is for a newer version of the product",
+            "ключ предназначен для более новой версии продукта",
+        ),
+        Reason::ReserveUnusable => {
+            Text::new("the reserve key could not take over", "резервный ключ не смог бы стать активным")
+        }
+        Reason::Restricted => Text::new("the subscription is restricted", "подписка ограничена"),
+        Reason::SourceStale => {
+            Text::new("the provider's document is out of date", "документ поставщика устарел")
+        }
+        Reason::StateLost => Text::new("the keys of this SVM were lost", "ключи этой SVM утрачены"),
     }
 }
 

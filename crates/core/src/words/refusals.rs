@@ -70,3 +70,26 @@ pub fn key(name: Option<&str>, language: Language) -> String {
         (None, language) => Text::new("the key", "этот ключ").get(language).to_owned(),
     }
 }
+
+texts! {
+    /// What to know of a key that was taken, although it is of no use or soon will be.
+    Remark {
+        Cancelled: "the provider cancelled key {key} on {when}, so it allows nothing; ask {provider} for another code", "поставщик отменил ключ {key} {when}, поэтому он ничего не разрешает; запросите у поставщика{provider} другой код";
+        Blocked: "the provider blocked key {key} on {when}, so it allows nothing; ask {provider} for another code", "поставщик заблокировал ключ {key} {when}, поэтому он ничего не разрешает; запросите у поставщика{provider} другой код";
+        WillBeCancelled: "the provider will cancel key {key} on {when}; ask {provider} why", "поставщик отменит ключ {key} {when}; узнайте у поставщика{provider} причину";
+        WillBeBlocked: "the provider will block key {key} on {when}; ask {provider} why", "поставщик заблокирует ключ {key} {when}; узнайте у поставщика{provider} причину";
+        Paused: "key {key} has been restricted since {when}, because {because}; ask {provider} to resume it", "ключ {key} ограничен с {when}: {because}; попросите поставщика{provider} возобновить подписку";
+        Unpaid: "key {key} has been restricted since {when}, because {because}; ask {provider} to pay for it", "ключ {key} ограничен с {when}: {because}; попросите поставщика{provider} оплатить подписку";
+        Expired: "key {key} has been restricted since {when}, because {because}; ask {provider} for another code", "ключ {key} ограничен с {when}: {because}; запросите у поставщика{provider} другой код";
+        Ended: "key {key} has been restricted since {when}, because {because}; ask {provider} to renew it", "ключ {key} ограничен с {when}: {because}; попросите поставщика{provider} продлить подписку";
+    }
+}
+
+texts! {
+    /// Why a reserve key could not take over, and the way out.
+    ReserveProblem {
+        Blocked: "the provider blocked it on {when}; ask {provider} for another code", "поставщик заблокировал его {when}; запросите у поставщика{provider} другой код";
+        Expired: "its period ended here on {when}; ask {provider} for another code", "его срок здесь закончился {when}; запросите у поставщика{provider} другой код";
+        ProductVersionTooOld: "it is for version {least} of the product and later, and this is {version}; upgrade the product first", "он предназначен для версии продукта {least} и новее, а здесь {version}; сначала обновите продукт";
+    }
+}

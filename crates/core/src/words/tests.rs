@@ -25,6 +25,7 @@ fn all() -> Vec<(String, Text)> {
     }
     for status in [DeviceStatus::Ok, DeviceStatus::Warning, DeviceStatus::Critical] {
         add(format!("{status:?}"), phases::device_status(status));
+        add(format!("{status:?} in short"), phases::device_status_in_short(status));
     }
     let lapses = [None, Some(Cause::Ended), Some(Cause::Paused), Some(Cause::Unpaid)];
     for (cause, lapse) in CAUSES.into_iter().flat_map(|cause| lapses.map(|lapse| (cause, lapse))) {
@@ -36,6 +37,7 @@ fn all() -> Vec<(String, Text)> {
     }
     for reason in Reason::ALL {
         add(format!("{reason:?}"), reasons::sentence(reason));
+        add(format!("{reason:?} in short"), reasons::short(reason));
         if let Some(step) = reasons::step(reason) {
             add(format!("step of {reason:?}"), step);
         }
@@ -56,7 +58,16 @@ fn all() -> Vec<(String, Text)> {
     macro_rules! keys {
         ($($keys:ty),+) => {$(for key in <$keys>::ALL { add(format!("{key:?}"), key.text()) })+};
     }
-    keys!(permits::Enforcement, remedies::Then, labels::Label, labels::Phrase, labels::Explain, notices::Notice);
+    keys!(
+        permits::Enforcement,
+        remedies::Then,
+        labels::Label,
+        labels::Phrase,
+        labels::Explain,
+        labels::Forecast,
+        notices::Notice
+    );
+    keys!(refusals::Remark, refusals::ReserveProblem, events::LifeCycle, events::Changed, events::Agent);
     all
 }
 

@@ -68,6 +68,11 @@ pub fn since(at: Timestamp, now: Timestamp, language: Language) -> String {
     AGO.fill(language, &[("span", &span(seconds(at, now), false, language))])
 }
 
+/// So many days ahead: "in 22 days".
+pub fn in_days(days: u64, language: Language) -> String {
+    IN.fill(language, &[("span", &count(days, Noun::Day, language))])
+}
+
 /// So many days ahead, rounded up, and when. The last of them is less than a day.
 pub fn days_ahead(days_left: u64, at: Timestamp, language: Language) -> String {
     match days_left {
