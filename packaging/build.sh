@@ -1,12 +1,12 @@
 #!/bin/bash
 # packaging/build.sh [FOLDER]: makes the Debian packages svm-agent, svm-collector and svm-vendor in FOLDER (target/debian).
 #
-# What is in them stands in Cargo.toml, [package.metadata.deb]; here is made what they need before. It needs Rust, and
-# installs what else is missing where it may: cargo-deb into ~/.cache/svm-agent, once. Variables:
-#   BINARIES     package the programs of this folder, and build none (tests do, with target/debug)
-#   REVISION     of the package, behind the version of Cargo.toml (1)
-#   MAINTAINER   who answers for the packages
-#   COMPRESS     how cargo-deb compresses: well; --fast does for trials
+# Cargo.toml, [package.metadata.deb], lists what the packages contain; this script builds it. It needs Rust. It installs
+# other missing programs if it may, and cargo-deb once into ~/.cache/svm-agent. Variables:
+#   BINARIES     package the programs of this folder and build none (tests use target/debug)
+#   REVISION     revision of the package, after the version of Cargo.toml (1)
+#   MAINTAINER   maintainer of the packages
+#   COMPRESS     compression of cargo-deb; --fast is for trials
 set -euo pipefail
 umask 022
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,7 +26,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 command -v cargo > /dev/null || { echo "missing: cargo; install Rust, of the version in Cargo.toml" >&2; exit 1; }
 
-# One version, so that the same sources give the same packages. Away from here: the settings of this project's builds are not its.
+# A fixed version, so that the same sources give the same packages. Built elsewhere, so that it does not use the build
+# settings of this project.
 cargo_deb=3.8.0
 tools=${XDG_CACHE_HOME:-$HOME/.cache}/svm-agent/cargo-deb-$cargo_deb
 [ -x "$tools/bin/cargo-deb" ] || (cd / && cargo install cargo-deb --version "=$cargo_deb" --locked --root "$tools")
@@ -42,7 +43,7 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 revision=${REVISION:-1}
 maintainer=${MAINTAINER:-svm-agent maintainers <svm-agent@packages.invalid>}
 
-# What is linked into the programs: names and licences, then each text once.
+# The libraries linked into the programs: names and licences, then each licence text once.
 third_party() {
   local line name number licence found
   local -A seen=()
@@ -62,7 +63,7 @@ third_party() {
   done < "$work/crates"
 }
 
-# Where Cargo.toml looks for it, for one run at a time.
+# Cargo.toml expects it there. Only one run at a time is possible.
 made=target/packaging; mkdir -p target
 exec 9> target/packaging.lock; flock 9
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,12 +1,12 @@
 #!/bin/bash
-# packaging/gate.sh: builds the gate program (crates/gate) as it is given out, in target/gate/release/svm-gate
-# (CARGO_TARGET_DIR). Linked statically: no library that the environment of a gated unit names comes into a process of root's.
+# packaging/gate.sh: builds the gate program (crates/gate) for release, in target/gate/release/svm-gate
+# (CARGO_TARGET_DIR). It is linked statically, so that the environment of a gated unit cannot make root load a library.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-$PWD/target}/gate
 
-# As in packaging/programs.sh; these flags take the place of those of crates/gate/.cargo/config.toml.
+# As in packaging/programs.sh. These flags replace those of crates/gate/.cargo/config.toml.
 . packaging/remap.sh
 flags=(-C target-feature=+crt-static "${remap[@]}")
 export CARGO_ENCODED_RUSTFLAGS

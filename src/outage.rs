@@ -175,7 +175,7 @@ fn task(resource: Resource, permit: Permit) -> String {
     format!("{verb} {}", words::permits::resource(resource).get(Language::English))
 }
 
-/// Nobody reads parts of a second.
+/// To the second: a log needs no finer time.
 fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -77,8 +77,8 @@ messages! {
         CHECK_RECEIVER;
     DELIVERY_STILL_FAILS: "delivery.still_fails", ERROR, "delivery to {destination} still fails, since {since}: {problem}", ["code", "destination", "since", "times"],
         STILL, CHECK_RECEIVER;
-    DELIVERY_FAILED_BEFORE: "delivery.failed_before", WARN, "delivery to {destination} failed before the restart: {problem}", ["code", "destination", "since", "times"],
-        "The agent was restarted while delivery failed. It tries again.", CHECK_RECEIVER;
+    DELIVERY_FAILED_BEFORE: "delivery.failed_before", WARN, "delivery to {destination} has been failing since {since}: {problem}", ["code", "destination", "since", "times"],
+        "Delivery failed before the agent was restarted or reloaded. It tries again.", CHECK_RECEIVER;
     DELIVERY_WORKS: "delivery.works", INFO, "delivery to {destination} works again; it failed since {since}", ["code", "destination", "since", "times"],
         "The pending events are being sent.", "";
     DELIVERED: "delivery.delivered", DEBUG, "delivered to {destination} up to number {upto}", ["destination", "upto", "partly"],

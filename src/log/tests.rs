@@ -70,7 +70,7 @@ fn the_agent_writes_no_line_without_a_name_and_has_no_name_without_a_line() {
             assert!(written.contains(name) || outage, "nothing writes {name}");
         }
     }
-    // And beneath the agent nobody writes a line.
+    // The crate below the agent writes no line.
     for folder in ["clock", "documents", "events", "settings", "subscription", "http", "tls.rs", "memory.rs"]
     {
         let path = Path::new(ROOT).join("crates/core/src").join(folder);
@@ -208,10 +208,24 @@ fn entry(text: &mut String, id: &str, subject: &str, means: &str, todo: &str) {
     writeln!(
         text,
         "\n-- {}\nSubject: {subject}\nDefined-By: svm-agent\nSupport: file:///usr/share/doc/svm-agent/reference/logs.md\n\n\
-         {means}\n\n{todo}\n\nThe event of this line is {id}.",
-        message_id("svm-agent", id)
+         {}\n\n{}\n\nevent: {id}",
+        message_id("svm-agent", id),
+        wrapped(means),
+        wrapped(todo)
     )
     .unwrap();
+}
+
+/// In lines that `journalctl -x` shows within 80 columns: it sets three before each.
+fn wrapped(text: &str) -> String {
+    let (mut all, mut column) = (String::new(), 0);
+    for word in text.split(' ') {
+        let fits = column + word.len() < 77;
+        all.push_str(if column == 0 { "" } else if fits { " " } else { "\n" });
+        column = if fits { column + word.len() + 1 } else { word.len() + 1 };
+        all.push_str(word);
+    }
+    all
 }
 
 /// The heading of a message: what comes before its first detail, with fields as the journal fills them in.

@@ -108,18 +108,18 @@ fn ksn_follows_its_permit_in_every_language() {
             let machine = Machine::new(mode);
             machine.set("ksn", former);
             machine.permit(Permit::Full);
-            machine.expect("kesl-ksn", 0, "nothing to give back");
+            machine.expect("kesl-ksn", 0, "nothing to restore");
             machine.permit(Permit::Stopped);
-            machine.expect("kesl-ksn", 10, "is used no more");
+            machine.expect("kesl-ksn", 10, "switched off the use of KSN");
             assert_eq!(machine.get("ksn"), "No");
             machine.expect("kesl-ksn", 0, "KSN is not used");
             // Somebody else sets it: it is set again, and what to give back is the newest.
             machine.set("ksn", former);
-            machine.expect("kesl-ksn", 10, "is used no more");
+            machine.expect("kesl-ksn", 10, "switched off the use of KSN");
             machine.permit(Permit::Full);
             machine.expect("kesl-ksn", 10, former);
             assert_eq!(machine.get("ksn"), former, "mode {mode:?}");
-            machine.expect("kesl-ksn", 0, "nothing to give back");
+            machine.expect("kesl-ksn", 0, "nothing to restore");
         }
     }
 }
@@ -131,7 +131,7 @@ fn what_an_administrator_chose_is_not_given_back() {
     machine.permit(Permit::Stopped);
     machine.expect("kesl-ksn", 0, "KSN is not used");
     machine.permit(Permit::Full);
-    machine.expect("kesl-ksn", 0, "nothing to give back");
+    machine.expect("kesl-ksn", 0, "nothing to restore");
     assert_eq!(machine.get("ksn"), "No");
 }
 
@@ -143,12 +143,12 @@ fn a_limited_permit_is_a_permit_and_none_is_none() {
     for resource in Resource::ALL {
         fs::remove_file(machine.at("run/permits").join(resource.file_name())).unwrap();
     }
-    machine.expect("kesl-ksn", 10, "is used no more");
+    machine.expect("kesl-ksn", 10, "switched off the use of KSN");
 }
 
 #[test]
-fn a_policy_of_the_console_has_the_last_word_and_is_named() {
-    for (mode, code, said) in [("reverts", 6, "policy of the console"), ("refuses", 5, "managed by policy")] {
+fn a_policy_of_security_center_wins_and_is_named() {
+    for (mode, code, said) in [("reverts", 6, "policy of Kaspersky Security Center"), ("refuses", 5, "managed by policy")] {
         let machine = Machine::new(mode);
         machine.permit(Permit::Stopped);
         machine.expect("kesl-ksn", code, said);
@@ -165,13 +165,13 @@ fn what_cannot_be_kept_does_not_hold_up_stopping() {
     let machine = Machine::new("");
     machine.permit(Permit::Stopped);
     fs::remove_dir(machine.at("state")).unwrap();
-    machine.expect("kesl-ksn", 10, "given back by hand");
+    machine.expect("kesl-ksn", 10, "restore it by hand");
     assert_eq!(machine.get("ksn"), "No");
     // And what was kept and damaged comes to the lesser.
     fs::create_dir(machine.at("state")).unwrap();
     fs::write(machine.at("state/kesl-ksn.former"), "Ext").unwrap();
     machine.permit(Permit::Full);
-    machine.expect("kesl-ksn", 10, "Basic is given back");
+    machine.expect("kesl-ksn", 10, "restoring Basic");
     assert_eq!(machine.get("ksn"), "Basic");
 }
 
@@ -180,17 +180,17 @@ fn a_tool_that_is_gone_hangs_or_says_nothing_is_a_failure() {
     for (recipe, calls) in [("kesl-ksn", "--get-app-settings"), ("kesl-updates", "--get-task-list")] {
         let machine = Machine::new("hangs");
         machine.permit(Permit::Stopped);
-        machine.expect(recipe, 3, &format!("{calls} gives no answer within 1 s"));
+        machine.expect(recipe, 3, &format!("{calls} does not answer within 1 s"));
         fs::remove_file(machine.at("bin/kesl-control")).unwrap();
         machine.expect(recipe, 2, "there is no kesl-control");
         fs::remove_file(machine.at("bin/svm-agent")).unwrap();
-        machine.expect(recipe, 1, "the permit cannot be asked");
+        machine.expect(recipe, 1, "cannot ask for the permit");
     }
     let machine = Machine::new("nonsense");
     machine.permit(Permit::Stopped);
     machine.expect("kesl-ksn", 4, "Segmentation fault");
     machine.permit(Permit::Full);
-    machine.expect("kesl-ksn", 4, "cannot be read");
+    machine.expect("kesl-ksn", 4, "cannot read from kesl-control");
 }
 
 #[test]
@@ -227,9 +227,9 @@ fn updates_without_a_list_are_stopped_all_the_same() {
 #[test]
 fn updates_that_cannot_be_stopped_or_seen_are_a_failure_and_keep_no_other_running() {
     for (mode, code, said) in [
-        ("restarts", 6, "policy of the console"),
+        ("restarts", 6, "policy of Kaspersky Security Center"),
         ("refuses", 5, "managed by policy"),
-        ("other-words", 4, "was told to stop, but its state cannot be read: Task: Update"),
+        ("other-words", 4, "to stop, but cannot read its state: Task: Update"),
     ] {
         let machine = Machine::new(mode);
         machine.set("tasks", "1 OAS Started\n6 Update Started\n100 Update Started");

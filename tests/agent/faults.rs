@@ -489,7 +489,7 @@ fn a_document_that_is_refused_is_told_once_and_over_a_restart_too() {
         world.vendor.serve();
         world.agent.ask(&["refresh"]).unwrap();
         assert!(world.agent.status()["source"]["refused"].is_null(), "{name}");
-        assert_eq!(lines(&world.agent, mark, "the published document is good again"), 1, "{name}");
+        assert_eq!(lines(&world.agent, mark, "the provider's document is valid again"), 1, "{name}");
         assert_eq!((world.held(), world.rejected()), (before.clone(), reported + 1), "{name}");
     }
 }

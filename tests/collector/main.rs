@@ -578,7 +578,7 @@ fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
     assert_eq!(status(&second, "b"), 200);
 
     // Whatever is wrong with the file, the tokens stay and the log says it once.
-    let wrong = "the token file is wrong";
+    let wrong = "cannot reload the token file";
     type Break<'a> = &'a dyn Fn();
     let mode = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap()
@@ -683,7 +683,7 @@ fn on_a_full_disk_nothing_is_promised_and_nothing_lost() {
     }
     assert_eq!(collector.ids(), named);
     assert_eq!(collector.json("/v1/svms/a")["missing"]["count"], 0);
-    for line in ["nothing can be kept", "the store works again"] {
+    for line in ["cannot write to the database", "the database can be written again"] {
         eventually(line, || collector.logged(line) == 1);
     }
     assert_eq!(collector.logged("ERROR"), 1, "{}", collector.log.lock().unwrap());

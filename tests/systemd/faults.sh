@@ -1,5 +1,5 @@
 # Run inside a booted system, from /src: what goes wrong around the agent, one thing after the other: systemd that does not
-# answer, leave that is taken away, a full disk, a unit and an action that do not do as they are told.
+# answer, permission that is taken away, a full disk, a unit and an action that do not obey.
 say() { echo "== $* ($(date +%T))"; }
 fail() { echo "FAILED: $*"; svm-agent updates status; journalctl -o short-precise -u svm-agent --no-pager | tail -60; exit 1; }
 until_true() { for _ in $(seq "${2:-150}"); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }
@@ -54,7 +54,7 @@ echo +660 > /run/fake
 seen action.still_fails 250
 rm /var/tmp/stuck
 seen action.works 250
-[ "$(journalctl -u svm-agent -o cat --no-pager SVM_EVENT=action.fails + SVM_EVENT=enforcing.fails | grep -c .)" = 1 ] || fail "one outage is told as several"
+[ "$(journalctl -u svm-agent -o cat --no-pager SVM_EVENT=action.fails + SVM_EVENT=enforcing.fails | grep -c .)" = 1 ] || fail "one outage is logged as several"
 
 say "a unit that ignores SIGTERM is killed"
 cat > /etc/systemd/system/stubborn.service <<'UNIT'
@@ -99,7 +99,7 @@ seen update.foreign 700
 systemctl stop svm-agent-update
 rm /etc/svm-agent/conf.d/schedule.toml; systemctl reload svm-agent
 
-say "the disk is full when an update ends; it is told after a restart"
+say "the disk is full when an update ends; the result is reported after a restart"
 updater "sleep 2"
 run
 dd if=/dev/zero of=/var/lib/svm-agent/ballast bs=4k 2> /dev/null || true

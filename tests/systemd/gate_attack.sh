@@ -53,7 +53,7 @@ UNIT
 systemctl daemon-reload
 ran() { journalctl -u victim --no-pager -o cat | grep -c "it ran"; }
 
-say "a gate as an older svm-agent installed it: the attack works, is told, and is mended"
+say "a gate as an older svm-agent installed it: the attack works, is reported, and is repaired"
 mkdir -p /etc/systemd/system/victim.service.d
 cat > /etc/systemd/system/victim.service.d/50-svm-agent.conf <<'CONF'
 # svm-agent gate, form 1: written by `svm-agent gate install`, which writes over changes.

@@ -1,4 +1,4 @@
-# Run inside a booted system, from /src: units put behind their permit, what must not be, and what the agent may do then.
+# Run inside a booted system, from /src: gated units, units that must not be gated, and what the agent may do.
 say() { echo "== $*"; }
 fail() { echo "FAILED: $*"; journalctl -u svm-agent -u updater -u long -u polkit -u probe --no-pager | tail -60; exit 1; }
 until_true() { for _ in $(seq 100); do if eval "$1"; then return; fi; sleep 0.1; done; fail "in vain: $1"; }

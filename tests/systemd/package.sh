@@ -48,7 +48,7 @@ for unit in svm-agent.service svm-agent.socket svm-agent-query.socket; do
   [ "$(systemctl is-active $unit)" = active ] || fail "$unit does not run"
   [ "$(systemctl is-enabled $unit)" = enabled ] || fail "$unit: not at the next boot"
 done
-# What an administrator sees, for whoever reads the output of this test.
+# What an administrator sees, for a reader of the output of this test.
 journalctl -u svm-agent --no-pager
 cd /srv/root
 journalctl -u svm-agent --no-pager --no-hostname | as_documented journal
@@ -56,7 +56,7 @@ setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent status > status || 
 as_documented status < status
 systemctl status svm-agent --no-pager > /dev/null || fail "systemctl status"
 journal | grep -q "no destination is configured: this SVM reports to no console" || fail "the log does not say what is missing"
-journal | grep -q "^ready$" || fail "not ready"
+journal | grep -q "^svm-agent .* is ready$" || fail "not ready"
 svm-agent status | grep -q "Vendor .*no source.url is configured" || fail "status does not say what is missing"
 svm-agent status --explain | grep -q "Activate it: svm-agent activate CODE" || fail "nor the way out"
 svm-agent permit database-updates && fail "a permit without a key"
@@ -92,7 +92,7 @@ until_true 'collected | grep -q "svm.subscription.status_changed"'
 grep -q "$code" look && fail "the code is in the log"
 journalctl --no-pager | grep -q "$(cat console.token)" && fail "the token is in the journal"
 
-say "reloaded: good settings are taken over, wrong ones are told and the old ones stay"
+say "reloaded: good settings take effect; wrong ones are reported, and the old ones stay"
 cp /etc/svm-agent/agent.toml good.toml
 pid=$(systemctl show -P MainPID svm-agent)
 printf '[product]\nversion = "6.2.0"\n' > /etc/svm-agent/conf.d/product.toml
@@ -101,7 +101,7 @@ svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "not taken
 printf '[product]\nversoin = "6.3.0"\n' > /etc/svm-agent/conf.d/product.toml
 systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
 journalctl -u svm-agent --no-pager --no-hostname -p err | as_documented reload
-# Whoever only asks the agent is answered meanwhile.
+# Queries are answered in the meantime.
 svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
 svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings are not valid" told || fail "$(cat told)"
 svm-agent refresh && svm-agent renewal > /dev/null || fail "wrong settings keep others from asking"
@@ -121,7 +121,7 @@ journal -p err | grep -q "unknown key .ulr." || fail "the journal does not have 
 svm-agent config check 2> /dev/null && fail "config check"
 svm-agent status 2>&1 | grep -q "/etc/svm-agent/agent.toml:2: unknown key .ulr.; did you mean .url." || fail "status does not say why nobody answers"
 svm-agent permit database-updates || fail "the permit went"
-# Who asks meanwhile has it started once, and no more.
+# Clients in the meantime start it only once.
 failures() { journal | grep -c 'status=78/CONFIG' || true; }
 before=$(failures)
 for _ in 1 2 3; do curl -sf -m 5 --unix-socket /run/svm-agent/query.sock http://svm-agent/v1/status > /dev/null && fail "who answers with a status?"; done
@@ -161,7 +161,7 @@ mkdir -p /etc/svm-agent/conf.d && echo > /etc/svm-agent/conf.d/mine.toml
 mkdir -p /etc/systemd/system/svm-agent-update.service.d && echo '[Service]' > /etc/systemd/system/svm-agent-update.service.d/override.conf
 echo mine > /etc/polkit-1/rules.d/50-svm-agent-updater.service.rules
 doc_remove > removal 2>&1 && fail "removed, and a file that is not ours is taken for a gate's"
-grep -q "svm-agent is not removed: units that are gated would not run any more without it" removal || fail "$(cat removal)"
+grep -q "svm-agent was not removed, because its gates could not be removed" removal || fail "$(cat removal)"
 [ "$(systemctl is-active svm-agent)" = active ] || fail "it is not removed, and does not run"
 rm /etc/polkit-1/rules.d/50-svm-agent-updater.service.rules
 doc_remove > removal 2>&1 || fail "$(cat removal)"

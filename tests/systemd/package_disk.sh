@@ -1,4 +1,4 @@
-# Run inside a booted system, from /src: a disk of its own for the state, which is full. What must stop stops, journal and
+# Run inside a booted system, from /src: the state has its own disk, which is full. Revoked permits still take effect; journal and
 # status say so, and it heals.
 say() { echo "== $* ($(date +%T))"; }
 fail() { echo "FAILED: $*"; df /var/lib/svm-agent; ls -la /var/lib/svm-agent; journalctl -o short-precise -u svm-agent --no-pager | tail -40; exit 1; }
@@ -40,7 +40,7 @@ serve
 svm-agent key add published/v1/keys/*.jws > /dev/null
 svm-agent permit ksn || fail "no permit"
 
-say "full: nothing is said to be kept, what must stop stops"
+say "full: nothing counts as stored, revoked permits still take effect"
 fill
 # Until what the database had set aside is used up as well.
 full=; for count in $(seq 11 2 2011); do

@@ -87,7 +87,7 @@ grep -q '^# edited' /etc/svm-agent/agent.toml || fail "the edited settings went"
 say "a program that does not start: the package says so, the old permits hold"
 higher 0.1.3-1 'printf "#!/bin/sh\nexit 1\n" > usr/bin/svm-agent-broken; chmod 755 usr/bin/svm-agent-broken; sed -i "s|^ExecStart=.*|ExecStart=/usr/bin/svm-agent-broken|" usr/lib/systemd/system/svm-agent.service'
 dpkg -i ../svm-agent_0.1.3-1.deb > told 2>&1 || fail "the package is left half installed: $(cat told)"
-grep -q "svm-agent is installed, and does not run" told || fail "nobody says that it does not run: $(cat told)"
+grep -q "svm-agent is installed but does not run" told || fail "nobody says that it does not run: $(cat told)"
 settle 2
 dpkg -i /src/svm-agent_*.deb > told 2>&1 || fail "$(cat told)"
 settle
@@ -99,9 +99,9 @@ cat refusals errors 2> /dev/null | grep "it does not run" && fail "the sockets w
 [ ! -e failed ] || fail "$(wc -l < failed) starts failed"
 tried=$(wc -l < tried) ran=$(wc -l < ran)
 [ "$tried" = "$ran" ] || fail "$((tried - ran)) of $tried starts were refused: $(journalctl -u job --no-pager | grep -v 'Starting\|Finished\|Deactivated' | tail -5)"
-# What was kept, and what commands were told.
+# What was stored, and what the commands reported.
 kept | comm -23 - before > told.ids
-[ -s told.ids ] || fail "nothing was told"
+[ -s told.ids ] || fail "nothing was reported"
 svm=$(svm-agent identity show --json | sed 's/.*"id":"\([^"]*\)".*/\1/')
 collected() {
   after=0; : > page

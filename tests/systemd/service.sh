@@ -105,16 +105,16 @@ doctor
 grep -qF "FAILURE  svm-agent.service: failed (exit-code), exit code 78" /tmp/doctor || fail "the doctor does not see that it failed"
 grep -qF "did you mean" /tmp/doctor || fail "nor why"
 
-say "whoever asks an agent with wrong settings is told, and cannot wear its sockets out"
+say "a client of an agent with wrong settings gets the reason, and cannot make its sockets fail"
 mark=$(date +%s) told=0
 for _ in $(seq 60); do
   if setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -m 8 --unix-socket /run/svm-agent/query.sock http://a/v1/status > /tmp/asked
-  then grep -q bad_settings /tmp/asked && told=$((told + 1)) || fail "who asks is told something else: $(cat /tmp/asked)"
+  then grep -q bad_settings /tmp/asked && told=$((told + 1)) || fail "a client gets another answer: $(cat /tmp/asked)"
   fi
 done
 starts=$(journalctl -u svm-agent --since "@$mark" -o cat --no-pager | grep -c "Starting svm-agent" || true)
 # The agent ends after a while, and who asks at that very instant is cut off.
-[ $((60 - told)) -le $((starts + 1)) ] || fail "of 60 who ask $told are told, within $starts starts"
+[ $((60 - told)) -le $((starts + 1)) ] || fail "of 60 clients $told got the reason, within $starts starts"
 took=$(($(date +%s) - mark))
 [ "$starts" -le $((took / 4 + 2)) ] || fail "started $starts times within $took s"
 for socket in svm-agent.socket svm-agent-query.socket; do

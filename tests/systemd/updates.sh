@@ -60,7 +60,7 @@ updater svm-agent-update 'echo first; printf "the \033[31mserver\033[0m said no\
 run
 until_true 'failed exit_code'
 has 'it ended with exit status 3' || fail "no exit status"
-has 'ends with: .*said no' || fail "no line of the journal"
+has 'failed database update: .*said no' || fail "no line of the journal"
 until_true '[ "$(events updates.failed)" = 1 ]'
 
 say "one that hangs"
@@ -73,14 +73,14 @@ systemctl is-active -q svm-agent-update && fail "it still runs"
 say "one that ignores SIGTERM"
 updater svm-agent-update 'trap "" TERM; echo stubborn; while :; do sleep 1; done' KillMode=mixed
 run
-until_true 'has "ends with: .*stubborn" && svm-agent updates status --json | grep -q "\"running_since\":null"'
+until_true 'has "failed database update: .*stubborn" && svm-agent updates status --json | grep -q "\"running_since\":null"'
 failed timed_out || fail "not timed_out"
 systemctl show -P ActiveState svm-agent-update | grep -q -e inactive -e failed || fail "it still runs"
 
 say "one that floods its journal, and one that says one endless line"
 forget
 before=$(systemctl show -P MainPID svm-agent)
-# The endless line first: after the flood the journal takes no more of this unit for a while.
+# The endless line first: after the flood the journal drops lines of this unit for a while.
 say "so many bytes: $FLOOD"
 for flood in 'head -c 5000000 /dev/zero | tr "\0" x' 'yes flooding the journal with words | head -c '$FLOOD; do
   failures=$(events updates.failed)
@@ -88,7 +88,7 @@ for flood in 'head -c 5000000 /dev/zero | tr "\0" x' 'yes flooding the journal w
   run
   until_true '[ "$(events updates.failed)" = '$((failures + 1))' ]' 300
   settle
-  failed timed_out || has 'ends with: .*the last word' || fail "neither ended nor heard"
+  failed timed_out || has 'failed database update: .*the last word' || fail "neither ended nor heard"
 done
 [ "$(systemctl show -P MainPID svm-agent)" = "$before" ] || fail "the agent ended"
 echo "resident: $(grep VmHWM /proc/$before/status)"
@@ -112,20 +112,20 @@ say "a gate that refuses is no failure"
 failures=$(events updates.failed)
 updater svm-agent-update 'echo never' ExecCondition=/bin/false
 run
-until_true 'has "refused the update"'
+until_true 'has "refused the database update"'
 settle
 
 say "no gate"
 printf '[Service]\nExecCondition=\nExecStart=\nExecStart=/bin/true\n' > /etc/systemd/system/svm-agent-update.service.d/test.conf; systemctl daemon-reload
 svm-agent updates run --json | grep -q '"not_gated".*svm-agent gate install svm-agent-update.service' || fail "not_gated"
-[ "$(events updates.failed)" = "$((failures + 1))" ] || fail "the gate's refusal was told as a failure"
+[ "$(events updates.failed)" = "$((failures + 1))" ] || fail "the gate's refusal was reported as a failure"
 
 say "over a restart of the agent"
 updater svm-agent-update 'sleep 3'
 run
 systemctl kill -s KILL svm-agent
 until_true '[ "$(events updates.succeeded)" = '$((done_before + 1))' ]'
-has "was under way before" || fail "it was not watched"
+has "was already running when" || fail "it was not watched"
 
 say "a question that is under way when the permit ends"
 # change VERB: the key is blocked or resumed, and the agent knows it.
@@ -137,13 +137,13 @@ change() {
 asks() { systemctl show -P SubState svm-agent-update | grep -q condition; }
 holds="ExecCondition=+/bin/sh -c 'touch /srv/asks; while [ -e /srv/asks ]; do sleep 0.1; done'"
 # Asked after the block: the new permit answers, and nothing runs.
-refusals=$(log | grep -c "refused the update" || true)
+refusals=$(log | grep -c "refused the database update" || true)
 updater svm-agent-update 'echo ran > /srv/ran; exec sleep 1000' ExecCondition= "$holds" "$gate"
 run
 until_true '[ -e /srv/asks ]'; asks || fail "it does not ask"
 change block
 rm /srv/asks
-until_true '[ "$(log | grep -c "refused the update")" -gt '$refusals' ]'
+until_true '[ "$(log | grep -c "refused the database update")" -gt '$refusals' ]'
 [ ! -e /srv/ran ] || fail "it ran, though it asked after the block"
 change resume
 # What was refused is started once with the permit, and asks first.
@@ -151,13 +151,13 @@ until_true '[ -e /srv/asks ]'; rm /srv/asks
 until_true '[ -e /srv/ran ]'; rm /srv/ran
 systemctl stop svm-agent-update; settle
 # Answered before the block, and still under way: what begins after it is stopped.
-withdrawn=$(log | grep -c "stopped with its permit" || true)
+withdrawn=$(log | grep -c "stopped, because its permit ended" || true)
 updater svm-agent-update 'echo ran > /srv/ran; exec sleep 1000' "$holds"
 run
 until_true '[ -e /srv/asks ]'; asks || fail "it does not ask"
 change block
 rm /srv/asks
-until_true '[ "$(log | grep -c "stopped with its permit")" -gt '$withdrawn' ]'
+until_true '[ "$(log | grep -c "stopped, because its permit ended")" -gt '$withdrawn' ]'
 systemctl show -P ActiveState svm-agent-update | grep -q -e inactive -e failed || fail "it runs without a permit"
 rm -f /srv/ran
 updater svm-agent-update 'exec sleep 1000'
@@ -165,16 +165,16 @@ change resume
 until_true 'systemctl show -P SubState svm-agent-update | grep -q start'
 systemctl stop svm-agent-update; settle
 
-say "stopped with its permit"
-failures=$(events updates.failed); withdrawn=$(log | grep -c "stopped with its permit" || true)
+say "stopped, because its permit ended"
+failures=$(events updates.failed); withdrawn=$(log | grep -c "stopped, because its permit ended" || true)
 updater svm-agent-update 'exec sleep 1000'
 run
 # Until then its gate may ask, and would be refused by the new permit.
 until_true 'systemctl show -P SubState svm-agent-update | grep -q start'
 change block
-until_true '[ "$(log | grep -c "stopped with its permit")" -gt '$withdrawn' ]'
-[ "$(events updates.failed)" = "$failures" ] || fail "it was told as a failure"
-[ "$(events updates.succeeded)" = "$((done_before + 1))" ] || fail "it was told as a success"
+until_true '[ "$(log | grep -c "stopped, because its permit ended")" -gt '$withdrawn' ]'
+[ "$(events updates.failed)" = "$failures" ] || fail "it was reported as a failure"
+[ "$(events updates.succeeded)" = "$((done_before + 1))" ] || fail "it was reported as a success"
 svm-agent key remove SUB-1 > /dev/null
 rm -r published
 svm-vendor --ledger ledger2 --signing-key key.pem issue --key-id SUB-2 --days 30 > /dev/null
@@ -197,11 +197,11 @@ svm-agent status | grep -q 'limited to 1 per day' || fail "not limited"
 settle
 # Counted in a file: after the flood, the journal may take no lines of this unit for half a minute.
 updater svm-agent-update 'echo a trickle >> /srv/trickle'
-trickle=$(events updates.succeeded); refusals=$(log | grep -c "refused the update" || true)
+trickle=$(events updates.succeeded); refusals=$(log | grep -c "refused the database update" || true)
 run
 until_true '[ "$(events updates.succeeded)" = '$((trickle + 1))' ]'
 run
-until_true '[ "$(log | grep -c "refused the update")" -gt '$refusals' ]'
+until_true '[ "$(log | grep -c "refused the database update")" -gt '$refusals' ]'
 [ "$(wc -l < /srv/trickle)" = 1 ] || fail "the trickle was spent twice"
 svm-agent status --explain | grep -q "spent until .*, when the next run may be made" || fail "the status does not say when"
 svm-agent key remove SUB-3 > /dev/null
@@ -237,8 +237,8 @@ until_true '[ "$(events updates.succeeded)" = '$((done_before + 1))' ]' 700
 touch /var/lib/bases
 updater other 'echo never' ExecCondition=/bin/false
 run
-until_true '[ "$(log | grep -c "refused the update")" -ge 2 ]'
-[ "$(events updates.failed)" = "$failures" ] || fail "a forgotten refusal was told as a failure"
+until_true '[ "$(log | grep -c "refused the database update")" -ge 2 ]'
+[ "$(events updates.failed)" = "$failures" ] || fail "a forgotten refusal was reported as a failure"
 svm-agent status | grep -q 'databases_outdated' && fail "the device status is still told"
 [ "$(events databases.outdated)" = 1 ] || fail "told twice"
 log | grep -q -e "Uninited" -e "Job creator" && fail "the library talks"

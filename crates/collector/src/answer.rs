@@ -141,7 +141,7 @@ impl IntoResponse for Refusal {
         if let Self::Store(error) = &self
             && !matches!(error, StoreError::Write(_))
         {
-            tracing::error!(error = %svm_core::error_chain::Chain(error), "a request was not served");
+            tracing::error!(error = %svm_core::error_chain::Chain(error), "cannot answer a request");
         }
         let mut error = json!({"code": code, "message": self.to_string()});
         if let (Self::Wire(WireError::Event { position, invalid: Invalid { field, .. } }), Some(error)) =

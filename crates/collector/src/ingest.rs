@@ -39,7 +39,7 @@ pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Respo
 
 /// Counts a refused request with events, and answers it.
 pub(super) fn refuse(app: &App, refusal: Refusal) -> Response {
-    tracing::debug!(refusal = %clean(&refusal.to_string()), "a request with events was refused");
+    tracing::debug!(refusal = %clean(&refusal.to_string()), "refused a request with events");
     let response = refusal.into_response();
     match response.status() {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &app.metrics.unauthorised,

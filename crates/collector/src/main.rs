@@ -65,7 +65,7 @@ fn run(files: Files, json: bool) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = %Chain(error.as_ref()), "the collector does not run");
+            tracing::error!(error = %Chain(error.as_ref()), "svm-collector cannot run");
             ExitCode::FAILURE
         }
     }
@@ -79,14 +79,14 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let listener =
         tokio::net::TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "taking events; the fleet is on http://{address}/");
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "svm-collector is ready; its page is http://{address}/");
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     let token_files = collector.token_files();
     let reloading = async {
         while hangup.recv().await.is_some() {
             token_files.iter().for_each(|file| file.reload());
             if token_files.is_empty() {
-                tracing::info!("no token is required: there is nothing to read again");
+                tracing::info!("nothing to reload: no token is required (tokens.required = false)");
             }
         }
         std::future::pending().await
@@ -94,7 +94,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let shutdown = async {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, () = reloading => {} }
         sd_notify::notify(&[sd_notify::NotifyState::Stopping]).ok();
-        tracing::info!("stopping: requests under way are finished first");
+        tracing::info!("svm-collector is stopping; it answers the current requests first");
     };
     collector.serve(listener, shutdown).await;
     Ok(())

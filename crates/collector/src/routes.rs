@@ -155,7 +155,7 @@ async fn guard(
         Ok(asker) => asker,
         Err(refusal @ Refusal::Unauthorised) => return ingest::refuse(&app, refusal),
         Err(refusal) => {
-            tracing::debug!(refusal = %clean(&refusal.to_string()), "a request was refused");
+            tracing::debug!(refusal = %clean(&refusal.to_string()), "refused a request");
             return refusal.into_response();
         }
     };

@@ -54,7 +54,7 @@ pub(super) async fn run(app: Arc<App>, listener: TcpListener, mut closing: watch
         }
     };
     if tokio::time::timeout(DRAIN_TIMEOUT, ended).await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut");
+        tracing::warn!("closing connections that did not end in time");
     }
 }
 
@@ -73,7 +73,7 @@ impl Server {
             Some(admitted) => drop(tokio::spawn(connection(self.clone(), stream, peer, admitted))),
             None => {
                 self.app.metrics.connections_refused.fetch_add(1, Relaxed);
-                tracing::debug!(%peer, "no place for a connection");
+                tracing::debug!(%peer, "refused a connection: too many are open");
                 // For a client that just connected, the kernel takes this much at once.
                 let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
                 rustix::net::send(&stream, NO_PLACE, flags).ok();

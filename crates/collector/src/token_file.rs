@@ -72,10 +72,10 @@ impl TokenFile {
         match Tokens::read(&self.path) {
             Ok(tokens) => {
                 held.tokens = tokens;
-                tracing::info!(tokens = held.tokens.count(), "the token file was read again");
+                tracing::info!(tokens = held.tokens.count(), "reloaded the token file");
             }
             Err(error) => {
-                tracing::error!(error = %Chain(&error), "the token file is wrong: the tokens known before stay");
+                tracing::error!(error = %Chain(&error), "cannot reload the token file; the tokens known before stay valid");
             }
         }
     }

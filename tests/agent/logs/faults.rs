@@ -115,7 +115,7 @@ pub(crate) fn schedule() -> Agent {
     let mut machine = Machine::new(&folder, &vendor.trust(), &(DEBUG.to_owned() + &updates("0s")));
     machine.start();
     line(&machine.agent, "databases.unseen");
-    // Each slot that comes, from `from` on. Whoever asks for an update has the schedule looked at.
+    // Each slot from `from` on. A request for an update makes the agent check the schedule.
     let slots = |machine: &Machine, from: i64, event: &str| {
         let event = format!("event=\"{event}\"");
         let mut at = from;
@@ -195,7 +195,7 @@ pub(crate) fn descriptors() -> Agent {
     agent
 }
 
-/// What was counted and not written within an hour is told after it.
+/// What was counted and not written within an hour is logged after it.
 pub(crate) fn an_hour() -> Agent {
     let folder = tempfile::tempdir().unwrap().keep();
     let vendor = Vendor::new(&folder, at(FAR), 30);

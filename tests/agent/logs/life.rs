@@ -66,7 +66,7 @@ pub(crate) fn a_life() -> Agent {
     line(&agent, "subscription.renewed");
     revise("2039-01-01T00:00:00Z", true);
     line(&agent, "subscription.parameters_changed");
-    // Its signer is trusted no more, and again.
+    // Its signer is no longer trusted, and then trusted again.
     for entry in std::fs::read_dir(&trust).unwrap() {
         std::fs::write(entry.unwrap().path(), "nobody").unwrap();
     }

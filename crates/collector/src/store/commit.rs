@@ -154,7 +154,7 @@ fn may_send(
     }
     let mut bind = db.prepare_cached("INSERT INTO tokens (hash, source, bound) VALUES (?1, ?2, ?3)")?;
     bind.execute(params![token.hash, source, at.as_microsecond()])?;
-    tracing::info!(source = %clean(source), "a new token now belongs to the source that used it first");
+    tracing::info!(source = %clean(source), "bound a new token to the source that used it first");
     Ok(Ok(()))
 }
 

@@ -116,7 +116,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
         if found == 0 {
             change.execute_batch(TABLES)?;
         } else {
-            tracing::info!(found, VERSION, "changing the tables of the store; a large one takes minutes");
+            tracing::info!(found, VERSION, "converting the database for this version; a large database takes minutes");
             if found == 1 {
                 change.execute_batch(FROM_1)?;
             }

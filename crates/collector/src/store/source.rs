@@ -107,7 +107,7 @@ impl Source {
         let names: Vec<_> =
             self.machines.side_by_side(at).iter().map(|machine| machine.hostname.clone()).collect();
         if names.len() > before {
-            tracing::warn!(source = %clean(&event.source), ?names, "several machines use one id: on the copies, svm-agent identity reset");
+            tracing::warn!(source = %clean(&event.source), ?names, "several machines use one id; on each copy run: svm-agent identity reset");
         }
     }
 
@@ -152,9 +152,9 @@ impl Source {
             let (source, event) = (clean(&event.source), clean(&event.id));
             match why {
                 ConflictReason::NumberTaken => tracing::warn!(%source, %sequence, %event,
-                    "a sequence number came again with another event: the source was reverted or copied"),
+                    "received a sequence number again with another event; the SVM was reverted to an earlier state, or copied"),
                 ConflictReason::Jump => tracing::warn!(%source, %sequence, %event,
-                    "a sequence number is more than {MAX_JUMP} above the highest known one: the event was not stored"),
+                    "refused an event: its sequence number is more than {MAX_JUMP} above the highest known one"),
             }
         }
         self.conflicts = self.conflicts.saturating_add(1);

@@ -116,7 +116,7 @@ impl Writer {
             Ok(outcomes) => outcomes,
             // One request that cannot be written must not fail the others: each on its own.
             Err(error) if requests.len() > 1 => {
-                tracing::debug!(error = %Chain(&error), "a group of requests was not written; trying each alone");
+                tracing::debug!(error = %Chain(&error), "cannot store a group of requests together; storing each separately");
                 requests.iter().flat_map(|request| self.commit(std::slice::from_ref(request))).collect()
             }
             Err(error) => vec![Err(StoreError::Write(error))],
@@ -149,12 +149,12 @@ impl Outage {
         match outcome {
             Err(error @ (StoreError::Read(_) | StoreError::Write(_))) => {
                 if self.refused == 0 {
-                    tracing::error!(error = %Chain(error), "nothing can be kept");
+                    tracing::error!(error = %Chain(error), "cannot write to the database; senders keep their events and send them again");
                 }
                 self.refused = self.refused.saturating_add(1);
             }
             Ok(summary) if self.refused > 0 && summary.last_position.is_some() => {
-                tracing::info!(refused = self.refused, "the store works again");
+                tracing::info!(refused = self.refused, "the database can be written again");
                 self.refused = 0;
             }
             _ => {}

@@ -1,8 +1,8 @@
 //! Lines as entries of systemd's journal, by its native protocol: `systemd.journal-fields(7)`, and
 //! <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
 //!
-//! Promises: whoever logs waits for the journal at most [`SEND_TIMEOUT`] once, and then no more until it takes entries
-//! again; what it does not take meanwhile is counted. Where there is no journal, a line goes to standard error.
+//! Promises: a caller waits for the journal at most [`SEND_TIMEOUT`] once, and then not at all until the journal accepts
+//! entries again; lines that it does not accept are counted. If there is no journal, a line goes to standard error.
 
 use crate::logging::level::LogLevel;
 use crate::text::one_line;
@@ -17,7 +17,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Where the journal takes entries.
+/// The socket of the journal.
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// A burst is faster than the journal.
 const SEND_TIMEOUT: Duration = Duration::from_millis(100);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_that_takes_nothing_holds_nobody_up_and_is_told_what_it_missed() {
+    fn a_journal_that_accepts_nothing_delays_no_caller_and_gets_the_count_later() {
         let folder = tempfile::tempdir().unwrap();
         let path: &'static Path = Box::leak(folder.path().join("socket").into_boxed_path());
         let journal = UnixDatagram::bind(path).unwrap();

@@ -9,7 +9,7 @@ use tracing::Level;
 pub enum LogLevel {
     /// What did not work.
     Error,
-    /// And what should be looked at.
+    /// And what to check.
     Warn,
     /// And what happened.
     #[default]

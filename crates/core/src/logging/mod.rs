@@ -17,14 +17,14 @@ use tracing::subscriber::Interest;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// What lines of this package come from: its library and its programs. Of other libraries only what goes wrong is told.
+/// The targets of this package's own lines. Of other libraries only warnings and errors are written.
 const OWN: &str = "svm";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// To systemd's journal where standard error is connected to it, else plain.
+    /// To systemd's journal if standard error is connected to it, else plain.
     #[default]
     Auto,
     /// For people. Under systemd without a time of its own: the journal has it.
@@ -38,7 +38,7 @@ pub enum LogFormat {
 /// The least severe level that is written, as a [`LogLevel`] is numbered: of the process, as its log is.
 static LEAST: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
 
-/// Has lines of this level and above written, from now on.
+/// Writes lines of this level and above, from now on.
 pub fn set_level(level: LogLevel) {
     LEAST.store(level as u8, Ordering::Relaxed);
 }
