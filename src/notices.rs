@@ -1,7 +1,7 @@
-//! Notices where nobody asked: the status line of `systemctl status svm-agent`, and a file that is shown at login while the
+//! Notices without a question: the status line of `systemctl status svm-agent`, and a file that is shown at login while the
 //! subscription needs attention (`motd(5)`).
 //!
-//! Promises: both follow the engine's snapshot within seconds; whoever reads the file sees a whole one; it is there only
+//! Promises: both follow the engine's snapshot within seconds; a reader of the file sees a whole one; it is there only
 //! while it says something, and goes when the agent stops. A file that cannot be written is tried again with the next change:
 //! permits lie in the same folder, and the engine reports their failure.
 
@@ -76,7 +76,7 @@ impl Notices {
         }
     }
 
-    /// How many events wait at the destination where most do.
+    /// How many events wait at the destination that has most.
     async fn waiting(&self) -> u64 {
         // A store that cannot be read is in the line as such.
         let waiting = self.context.store.waiting().await.unwrap_or_default();
@@ -96,7 +96,7 @@ impl Notices {
                 health.enforcement().get(&resource).is_some_and(|of| !of.enforced_by.is_empty());
             PermitFacts {
                 resource,
-                // Where nothing can be stored, what was written may be less than what was reported.
+                // If nothing can be stored, the written permit may be tighter than the reported one.
                 permit: written.map_or(state.reported.permit(resource), |permit| permit.verdict),
                 since: state.enforcement.progress.get(&resource).map(|progress| progress.since),
                 is_unenforced: self.governs.contains(&resource) && !is_enforced,

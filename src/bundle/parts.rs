@@ -176,7 +176,7 @@ fn redacted(found: Found, mut redactor: Redactor) -> Bundle {
     Bundle { parts, left_out, removed }
 }
 
-/// The list of contents, for whoever opens the archive.
+/// The list of contents, for the reader of the archive.
 fn contents(parts: &[Part], left_out: &[LeftOut], removed: usize) -> String {
     let mut text = format!("Support bundle of svm-agent {}\n\nInside:\n", env!("CARGO_PKG_VERSION"));
     for Part { name, about, text: content } in parts {
@@ -252,7 +252,7 @@ async fn ask_all(settings: &Settings, asleep: bool, clock: &Clock, found: &mut F
     let journal = journal.map_err(|error| Chain(&error).to_string());
     let journal = journal.and_then(|text| match text.trim().is_empty() {
         true => Err(format!(
-            "the journal has nothing of svm-agent that this user may read, of {JOURNAL_DAYS} days"
+            "the journal has no line of svm-agent of the last {JOURNAL_DAYS} days that this user may read"
         )),
         false => Ok(text),
     });
@@ -281,7 +281,7 @@ async fn agent(settings: &Settings, asleep: bool, found: &mut Found) {
             "v1/events?limit=1000&quarantined=true",
         ),
     ];
-    let mut down = asleep.then(|| "the agent does not run".to_owned());
+    let mut down = asleep.then(|| "the agent is not running".to_owned());
     for (name, about, socket, path) in asked {
         if let Some(why) = &down {
             if name != EVENTS {
@@ -299,7 +299,8 @@ async fn agent(settings: &Settings, asleep: bool, found: &mut Found) {
         found.add(name, about, answer.and_then(|value| pretty(&value)));
     }
     if down.is_some() {
-        let events = newest_events(&settings.state_dir, false, MAX_EVENTS);
+        let runs = !asleep && doctor::listens(settings);
+        let events = newest_events(&settings.state_dir, runs, MAX_EVENTS);
         let events = events.map_err(|error| Chain(&error).to_string());
         found.add(
             EVENTS,

@@ -71,6 +71,11 @@ fn show(path: &Path, bytes: u64, bundle: &Bundle, out: &mut Out) -> std::io::Res
         1 => "1 secret was removed from the texts.".to_owned(),
         count => format!("{count} secrets were removed from the texts."),
     })?;
-    out.line("The archive names this host, its addresses and its services. Read it before you")?;
-    out.line(format!("send it: tar --zstd -xf {}", path.display()))
+    out.wrapped(
+        "",
+        &format!(
+            "The archive names this host, its addresses and its services. Read it before you send it: tar --zstd -xf {}",
+            path.display()
+        ),
+    )
 }

@@ -34,7 +34,7 @@ pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
 }
 
 /// Whether somebody listens; a connection that waits is none of the agent's affairs.
-pub(super) fn listens(settings: &Settings) -> bool {
+pub fn listens(settings: &Settings) -> bool {
     is_served(&settings.runtime_dir.join(SocketKind::Query.file_name()))
 }
 

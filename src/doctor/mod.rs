@@ -15,6 +15,7 @@ mod system;
 use crate::config::Settings;
 use context::DoctorContext;
 use finding::Findings;
+pub use files::listens;
 pub use finding::{Area, Finding, Grade};
 pub use settings::places_of;
 use std::path::PathBuf;

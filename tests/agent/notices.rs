@@ -1,4 +1,4 @@
-//! What the agent says where nobody asked: the lines at login, and the status line of systemd.
+//! What the agent says without a question: the lines at login, and the status line of systemd.
 
 use crate::support::{Agent, Program, Vendor, have, now, wait_for};
 use jiff::SignedDuration;
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use svm_vendor::Cancel;
 
-/// An agent under a systemd that writes down what it is told.
-struct Told {
+/// An agent under a systemd whose messages to systemd are recorded.
+struct Watched {
     agent: Agent,
     motd: PathBuf,
     socket: UnixDatagram,
     line: String,
 }
 
-impl Told {
+impl Watched {
     fn new(folder: &Path, vendor: &Vendor) -> Self {
         let agent = Agent::new(folder, &vendor.trust(), &vendor.source());
         let socket = UnixDatagram::bind(folder.join("notify")).unwrap();
@@ -38,7 +38,7 @@ impl Told {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Waits for a status line with these words, and for lines at login that begin so; none where there are no words.
+    /// Waits for a status line with these words, and for lines at login that begin so; none if there are no words.
     fn shows(&mut self, status: &str, login: &[&str]) {
         wait_for(status, 20, || {
             let mut message = [0; 4096];
@@ -61,51 +61,48 @@ impl Told {
 fn the_lines_at_login_and_the_status_line_follow_the_subscription() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = Vendor::new(folder.path(), now() + SignedDuration::from_hours(90 * 24), 3);
-    let mut told = Told::new(folder.path(), &vendor);
-    let mut program = told.start("C.UTF-8");
+    let mut watched = Watched::new(folder.path(), &vendor);
+    let mut program = watched.start("C.UTF-8");
     let since = "Since 20";
-    told.shows(
+    watched.shows(
         "Not activated; database updates and KSN stopped; no events wait",
-        &[
-            "svm-agent: The SVM has no active key.",
-            "Next step: Activate the SVM: svm-agent activate CODE.",
-        ],
+        &["svm-agent: The SVM has no active key.", "Next step: Activate the SVM: svm-agent activate CODE."],
     );
-    let mode = std::fs::metadata(&told.motd).unwrap().permissions().mode();
+    let mode = std::fs::metadata(&watched.motd).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644, "everybody reads it");
 
-    told.agent.ask(&["activate", &vendor.code]).unwrap();
-    told.shows("Active until 20", &[]);
-    assert!(told.line.ends_with("; database updates and KSN allowed; no events wait"), "{}", told.line);
+    watched.agent.ask(&["activate", &vendor.code]).unwrap();
+    watched.shows("Active until 20", &[]);
+    assert!(watched.line.ends_with("; database updates and KSN allowed; no events wait"), "{}", watched.line);
 
-    let publish = |told: &Told| {
+    let publish = |watched: &Watched| {
         vendor.publish();
-        told.agent.ask(&["refresh"]).unwrap();
+        watched.agent.ask(&["refresh"]).unwrap();
     };
     vendor.provider.pause(&vendor.key, now()).unwrap();
-    publish(&told);
+    publish(&watched);
     let paused = [
         "svm-agent: The subscription is in its grace period, because the provider paused it.",
         "Grace period until 20",
         "Next step: Ask the provider to resume",
     ];
-    told.shows("Grace (paused) until 20", &paused);
+    watched.shows("In its grace period (paused) until 20", &paused);
 
     // Off by the settings, on again; and it does not outlast the agent.
-    let settings = std::fs::read_to_string(&told.agent.config).unwrap();
-    std::fs::write(&told.agent.config, settings.clone() + "[motd]\nenabled = false\n").unwrap();
-    told.agent.ask(&["reload"]).unwrap();
-    told.shows("Grace (paused) until 20", &[]);
-    std::fs::write(&told.agent.config, settings).unwrap();
-    told.agent.ask(&["reload"]).unwrap();
-    told.shows("Grace (paused) until 20", &paused);
+    let settings = std::fs::read_to_string(&watched.agent.config).unwrap();
+    std::fs::write(&watched.agent.config, settings.clone() + "[motd]\nenabled = false\n").unwrap();
+    watched.agent.ask(&["reload"]).unwrap();
+    watched.shows("In its grace period (paused) until 20", &[]);
+    std::fs::write(&watched.agent.config, settings).unwrap();
+    watched.agent.ask(&["reload"]).unwrap();
+    watched.shows("In its grace period (paused) until 20", &paused);
     assert!(program.terminate().success());
-    assert!(!told.motd.exists(), "{:?}", told.lines());
+    assert!(!watched.motd.exists(), "{:?}", watched.lines());
 
     // In the language of the system.
-    let mut program = told.start("ru_RU.UTF-8");
-    told.shows(
-        "Льготный (пауза) до ",
+    let mut program = watched.start("ru_RU.UTF-8");
+    watched.shows(
+        "Льготный период (пауза) до ",
         &[
             "svm-agent: У подписки льготный период: ",
             "Льготный период до ",
@@ -116,14 +113,14 @@ fn the_lines_at_login_and_the_status_line_follow_the_subscription() {
 
     vendor.provider.resume(&vendor.key, now()).unwrap();
     vendor.publish();
-    assert!(told.motd.exists(), "a killed agent leaves it");
-    let _program = told.start("C.UTF-8");
-    told.agent.ask(&["refresh"]).unwrap();
-    told.shows("Active until 20", &[]);
+    assert!(watched.motd.exists(), "a killed agent leaves it");
+    let _program = watched.start("C.UTF-8");
+    watched.agent.ask(&["refresh"]).unwrap();
+    watched.shows("Active until 20", &[]);
 
     vendor.provider.cancel(&vendor.key, Cancel::Now, now()).unwrap();
-    publish(&told);
-    told.shows(
+    publish(&watched);
+    watched.shows(
         "Restricted (cancelled); database updates and KSN stopped",
         &[
             "svm-agent: The subscription is restricted, because the provider cancelled it.",
@@ -132,9 +129,9 @@ fn the_lines_at_login_and_the_status_line_follow_the_subscription() {
         ],
     );
     assert!(
-        told.lines()[1].ends_with(" UTC: database updates are stopped; the use of KSN is stopped."),
+        watched.lines()[1].ends_with(" UTC: database updates are stopped; the use of KSN is stopped."),
         "{:?}",
-        told.lines()
+        watched.lines()
     );
 }
 
@@ -142,17 +139,17 @@ fn the_lines_at_login_and_the_status_line_follow_the_subscription() {
 fn a_login_warns_before_the_end_within_the_days_of_the_reminders() {
     let folder = tempfile::tempdir().unwrap();
     let vendor = Vendor::new(folder.path(), now() + SignedDuration::from_hours(20 * 24), 3);
-    let mut told = Told::new(folder.path(), &vendor);
-    let _program = told.start("C.UTF-8");
-    told.agent.ask(&["activate", &vendor.code]).unwrap();
-    told.shows(
+    let mut watched = Watched::new(folder.path(), &vendor);
+    let _program = watched.start("C.UTF-8");
+    watched.agent.ask(&["activate", &vendor.code]).unwrap();
+    watched.shows(
         "Active until 20",
         &["svm-agent: The subscription ends soon.", "It ends on 20", "Next step: Renew the subscription"],
     );
-    let settings = std::fs::read_to_string(&told.agent.config).unwrap();
-    std::fs::write(&told.agent.config, settings + "[reminders]\nbefore_end_days = [14]\n").unwrap();
-    told.agent.ask(&["reload"]).unwrap();
-    told.shows("Active until 20", &[]);
+    let settings = std::fs::read_to_string(&watched.agent.config).unwrap();
+    std::fs::write(&watched.agent.config, settings + "[reminders]\nbefore_end_days = [14]\n").unwrap();
+    watched.agent.ask(&["reload"]).unwrap();
+    watched.shows("Active until 20", &[]);
 }
 
 /// The agent has no right in a folder that root reads at login: a link there leads to its own.

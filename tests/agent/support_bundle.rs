@@ -99,7 +99,7 @@ fn a_bundle_has_what_support_needs_and_no_secret() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, trust.join(path.file_name().unwrap())).unwrap();
     }
-    // A private key where a public one belongs.
+    // A private key in the place of a public one.
     std::fs::write(trust.join("stray.pem"), &stray).unwrap();
     let backwards: Vec<&str> = stray.lines().rev().collect();
     let journal = format!(
@@ -169,9 +169,9 @@ fn a_bundle_has_what_support_needs_and_no_secret() {
     assert_eq!(code, 0, "{said}");
     let files = read(&archive, &said);
     assert_eq!(std::fs::metadata(&archive).unwrap().permissions().mode() & 0o777, 0o600);
-    let told: Value = serde_json::from_str(&said).unwrap();
+    let shown: Value = serde_json::from_str(&said).unwrap();
     let names: Vec<&str> =
-        told["contents"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+        shown["contents"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert_eq!(
         names.iter().map(|name| (*name).to_owned()).collect::<std::collections::BTreeSet<_>>(),
         files.keys().cloned().collect()
@@ -214,7 +214,7 @@ fn a_bundle_has_what_support_needs_and_no_secret() {
     ] {
         assert!(files[name].contains(part), "{name} has no {part}: {}", files[name]);
     }
-    assert!(told["removed"].as_u64().unwrap() >= 9, "{said}");
+    assert!(shown["removed"].as_u64().unwrap() >= 9, "{said}");
 
     // What is there is not overwritten.
     let before = std::fs::read(&archive).unwrap();
@@ -229,13 +229,9 @@ fn a_bundle_has_what_support_needs_and_no_secret() {
     assert!(program.terminate().success());
     let (code, said, archive) = bundle("stopped.tar.zst", &[]);
     assert_eq!(code, 0, "{said}");
-    assert!(
-        said.lines().all(|line| line.len() <= 80 || line.contains(folder.path().to_str().unwrap())),
-        "{said}"
-    );
     let files = read(&archive, &said);
     assert!(
-        !files.contains_key("status.json") && files["contents.txt"].contains("it does not run"),
+        !files.contains_key("status.json") && files["contents.txt"].contains("the agent is not running"),
         "{files:?}"
     );
     assert!(said.contains("status.json, identity.json"), "{said}");

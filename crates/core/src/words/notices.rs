@@ -1,13 +1,12 @@
-//! What an SVM says of its subscription where nobody asked: at login, and in `systemctl status svm-agent`.
+//! What an SVM says of its subscription without being asked: at login, and in `systemctl status svm-agent`.
 
 use crate::subscription::{Cause, Permit, Phase, Reason, Remedy, Resource, Situation, Vendor};
 use crate::words::labels::{Explain, Label, Phrase};
 use crate::words::permits::{became, resource, should};
-use crate::words::phases::{in_short, meaning};
 use crate::words::reasons::sentence;
 use crate::words::remedies::{self, Then};
 use crate::words::times::day_or_instant;
-use crate::words::{Language, Noun, causes, count};
+use crate::words::{Language, Noun, causes, count, phases};
 use jiff::Timestamp;
 
 texts! {
@@ -62,7 +61,11 @@ impl Facts<'_> {
     /// One line: phase and end, permits, and how many events wait.
     pub fn status_line(&self, waiting: u64, language: Language) -> String {
         let Situation { phase, cause, lapse_cause, .. } = *self.situation;
-        let word = in_short(phase, cause, lapse_cause, language);
+        let word = phases::phase(phase).get(language);
+        let word = match cause {
+            Some(cause) => format!("{word} ({})", causes::short(cause, lapse_cause).get(language)),
+            None => word.to_owned(),
+        };
         let until = self.until().map(|at| day_or_instant(at, language));
         let state = match until {
             Some(when) => Notice::PhaseUntil.fill(language, &[("phase", &word), ("when", &when)]),
@@ -94,7 +97,7 @@ impl Facts<'_> {
             Notice::Since.fill(language, &[("when", &when), ("what", &became)])
         });
         let holds = cause.map(|cause| causes::because(cause, lapse_cause).get(language)).unwrap_or_default();
-        let holds = meaning(phase).fill(language, &[("because", holds)]);
+        let holds = phases::meaning(phase).fill(language, &[("because", holds)]);
         let (what, when) = match phase {
             Phase::NotActivated | Phase::Restricted => (holds, since),
             Phase::Grace => (holds, self.grace_end(language)),
@@ -330,8 +333,8 @@ mod tests {
                 situation(Phase::Grace, Some(Cause::Paused), None),
                 &full,
                 1,
-                "Grace (paused) until 2027-02-14; database updates and KSN allowed; 1 event waiting",
-                "Льготный (пауза) до 14.02.2027; обновление баз и KSN: разрешено; в очереди 1 событие",
+                "In its grace period (paused) until 2027-02-14; database updates and KSN allowed; 1 event waiting",
+                "Льготный период (пауза) до 14.02.2027; обновление баз и KSN: разрешено; в очереди 1 событие",
             ),
             (
                 restricted,
