@@ -2,7 +2,7 @@
 
 use super::engine::{AgentReport, Command};
 use crate::config::Destination;
-use crate::context::Context;
+use crate::context::{CheckRequest, Context};
 use crate::storage::{NoteName, read_note};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use std::path::Path;
 use svm_core::events::Operational;
 use svm_core::subscription::{DeviceStatus, Reason, days_left};
 use svm_core::tls;
+use tokio::sync::mpsc;
 
 /// Days before the end at which it is told; 0 is the end.
 const MARKS: [u64; 6] = [30, 14, 7, 3, 1, 0];
@@ -43,7 +44,7 @@ fn ends_at(file: &Path) -> Option<Timestamp> {
     tls::file_ends_at(file).ok()
 }
 
-/// Checks the certificates, and has the engine report each that ends soon.
+/// The task that checks the certificates when it is asked to, and has the engine report each that ends soon.
 pub struct Certificates {
     destinations: BTreeMap<String, Destination>,
     context: Context,
@@ -56,6 +57,14 @@ impl Certificates {
         let note = context.store.note(NoteName::Certificates).await.ok().flatten();
         let reported = read_note(NoteName::Certificates, note).unwrap_or_default();
         Self { destinations, context, reported }
+    }
+
+    /// Checks the certificates for each request; the answer comes once the engine has what was found.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<CheckRequest>) {
+        while let Some(reply) = requests.recv().await {
+            self.check().await;
+            reply.send(()).ok();
+        }
     }
 
     /// Reads all certificates. What cannot be stored is reported at the next check.

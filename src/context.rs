@@ -5,6 +5,10 @@ use crate::health::HealthRegistry;
 use crate::storage::Store;
 use std::sync::Arc;
 use svm_core::clock::Clock;
+use tokio::sync::oneshot;
+
+/// Has a task check now what only the machine can tell; the answer comes when it has.
+pub type CheckRequest = oneshot::Sender<()>;
 
 /// Beside it a task has its own section of the settings, and nothing else. A clone is cheap, and follows the engine's
 /// snapshots by itself.

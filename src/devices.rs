@@ -2,11 +2,13 @@
 
 use super::engine::{Command, Handle};
 use crate::config::MAX_LINE_FILE;
+use crate::context::CheckRequest;
 use crate::log::log_event;
 use std::path::{Path, PathBuf};
 use svm_core::files;
+use tokio::sync::mpsc;
 
-/// Reads the devices file, and sends the engine each new number.
+/// The task that reads the devices file when it is asked to, and sends the engine each new number.
 pub struct DevicesFile {
     file: Option<PathBuf>,
     engine: Handle,
@@ -18,6 +20,14 @@ impl DevicesFile {
     /// Without a `file` nothing is ever read.
     pub fn new(file: Option<PathBuf>, engine: Handle) -> Self {
         Self { file, engine, problem: None }
+    }
+
+    /// Checks the file for each request; the answer comes once the engine has the number.
+    pub async fn run(mut self, mut requests: mpsc::Receiver<CheckRequest>) {
+        while let Some(reply) = requests.recv().await {
+            self.check().await;
+            reply.send(()).ok();
+        }
     }
 
     /// Reads the file. An unreadable file changes no number, and is logged once.

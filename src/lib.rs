@@ -40,4 +40,5 @@ pub mod storage;
 #[path = "../fuzz/targets/agent/mod.rs"]
 pub mod fuzzing;
 pub mod systemd;
+pub mod update_request;
 pub mod updates;

@@ -8,7 +8,7 @@ use super::output::Out;
 use crate::control::SocketKind;
 use crate::control::client::ask;
 use crate::health::UpdatesHealth;
-use crate::updates::RunAnswer;
+use crate::update_request::RunAnswer;
 use reqwest::Method;
 use serde_json::Value;
 use std::path::Path;

@@ -4,7 +4,7 @@ use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
 use crate::engine::Command;
 use crate::source::poller::PollOutcome;
-use crate::updates;
+use crate::update_request::RunAnswer;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -67,9 +67,7 @@ pub(super) async fn reload(call: Call<'_>) -> Result<Answer, Fault> {
 
 pub(super) async fn run_updates(call: Call<'_>) -> Result<Answer, Fault> {
     match ask(&call.api.requests.run_now, |reply| reply).await.ok_or_else(Fault::stopping)? {
-        updates::RunAnswer::Refused { code, message } => {
-            Err(Fault::new(StatusCode::CONFLICT, &code, message))
-        }
+        RunAnswer::Refused { code, message } => Err(Fault::new(StatusCode::CONFLICT, &code, message)),
         asked => Ok(json!(asked).into()),
     }
 }

@@ -5,7 +5,6 @@ use super::fault::{Fault, carried_out};
 use super::request::{Answer, Call, read};
 use crate::activation::{ActivationRequest, Failure, Keep, ask_vendor, order};
 use crate::engine::{Command, Offered};
-use crate::fetch::DocumentSource;
 use crate::fetch::{SourceError, verify_now};
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -43,7 +42,7 @@ pub(super) async fn add(call: Call<'_>) -> Result<Answer, Fault> {
                 .map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_code", e.to_string()))?;
             let sub = code.sub();
             match ask_vendor(
-                &DocumentSource::of(&api.status.settings),
+                &api.settings.documents,
                 &api.status.context.clock,
                 &api.status.context.health,
                 &sub,
@@ -56,7 +55,7 @@ pub(super) async fn add(call: Call<'_>) -> Result<Answer, Fault> {
         }
         (None, Some(document)) if !asked.until_published => {
             let expect = Expect { sub: None, issuer: None };
-            let offered = verify_now(&document, &api.status.settings.trust_dir, expect, &mut Vec::new());
+            let offered = verify_now(&document, &api.settings.documents.trust_dir, expect, &mut Vec::new());
             take(api, role, offered, None).await
         }
         (None, Some(_)) => {
@@ -141,7 +140,7 @@ async fn unanswered(
     until_published: bool,
     error: &SourceError,
 ) -> Result<Answer, Fault> {
-    let mut failure = Failure::of(error, &api.status.settings.source);
+    let mut failure = Failure::of(error, &api.settings.documents.source);
     let status = match error {
         SourceError::NotFound if !until_published => Some(StatusCode::NOT_FOUND),
         SourceError::Withdrawn => Some(StatusCode::GONE),

@@ -23,7 +23,7 @@ mod sockets;
 pub(crate) mod status;
 mod turn_away;
 
-pub use api::{Api, Requests};
+pub use api::{Api, ApiSettings, Requests};
 pub use connect::is_served;
 pub use metrics_file::keep as keep_metrics_file;
 pub use routes::listed;

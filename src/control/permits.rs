@@ -32,7 +32,7 @@ fn decision(api: &Api, resource: Resource) -> Decision {
     let mut decision = match permits.iter().find(|permit| permit.resource == resource) {
         Some(permit) => permit.clone().decide_now(&api.status.context.clock),
         None => permit_file::decision(
-            &permit_file::folder(&api.status.settings.runtime_dir),
+            &permit_file::folder(&api.settings.runtime_dir),
             resource,
             &api.status.context.clock,
         ),

@@ -25,7 +25,7 @@ pub(super) async fn clock(call: Call<'_>) -> Result<Answer, Fault> {
 /// The id, and whether this machine is the one to which it is bound.
 pub(super) async fn identity(call: Call<'_>) -> Result<Answer, Fault> {
     let api = call.api;
-    let machine = of_this_machine(&api.status.settings.identity, &api.status.settings.runtime_dir);
+    let machine = of_this_machine(&api.settings.identity, &api.settings.runtime_dir);
     let differs = api.bond.binding.differs(&machine);
     Ok(json!({
         "id": &*api.status.id,
@@ -42,7 +42,7 @@ pub(super) async fn identity(call: Call<'_>) -> Result<Answer, Fault> {
 pub(super) async fn forecast(call: Call<'_>) -> Result<Answer, Fault> {
     let (api, until) = (call.api, until(call.query)?);
     let state = api.status.context.engine.snapshot.borrow().state.as_ref().clone();
-    let rows = forecast::forecast(state, &api.status.settings.rules, api.status.context.clock.now(), until);
+    let rows = forecast::forecast(state, &api.settings.rules, api.status.context.clock.now(), until);
     Ok(json!(rows.map_err(|e| Fault::new(StatusCode::BAD_REQUEST, "bad_instant", e.to_string()))?).into())
 }
 

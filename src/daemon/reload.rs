@@ -5,7 +5,6 @@ use super::session::Session;
 use crate::config::Settings;
 use crate::control::reload::{Refused, Reloaded};
 use crate::log::log_event;
-use std::sync::Arc;
 use svm_core::logging;
 use svm_core::settings::{Change, SettingsError, changes};
 use svm_core::words::{Language, Noun, count};
@@ -81,7 +80,7 @@ fn diff_settings(
         true => Some(Box::new(new)),
         // What the log's keys say is done with that.
         false => {
-            session.settings = Arc::new(new);
+            session.settings = new;
             None
         }
     };

@@ -9,21 +9,22 @@ use crate::certificates::Certificates;
 use crate::config::{GatewaySettings, Settings};
 use crate::context::Context;
 use crate::control::reload::Reload;
-use crate::control::{self, Api, Requests};
+use crate::control::{self, Api, ApiSettings, Requests};
 use crate::delivery::Delivery;
 use crate::devices::DevicesFile;
 use crate::enforcement::keeper::{Keeper, Means, PendingStarts};
-use crate::engine::{Engine, EngineParts, Handle, StartReason};
+use crate::engine::{Engine, EngineParts, EngineSettings, Handle, StartReason};
 use crate::fetch::DocumentSource;
 use crate::gateway;
 use crate::gateway::Gateway;
 use crate::health::HealthRegistry;
 use crate::log::log_event;
 use crate::notices::Notices;
+use crate::permits::follower::PermitFollower;
 use crate::reserve::ReserveWatch;
 use crate::source::poller::Poller;
 use crate::spread::spread_of;
-use crate::status::{Reporter, ReporterHandle, StatusSource};
+use crate::status::{Checks, Reporter, ReporterHandle, StatusSettings, StatusSource};
 use crate::storage::{Commit, NoteName, Opened, Store, read_note};
 use crate::updates::Updates;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ use tokio::task::JoinSet;
 pub(super) type RunningGateway = Option<(GatewaySettings, Arc<Gateway>)>;
 
 pub(super) struct Session {
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) engine: Handle,
     pub(super) reporter: ReporterHandle,
@@ -108,12 +109,11 @@ impl Session {
         let clock = clock.trusted(opened.time_note.as_deref(), settings.clock_dwell);
         opening::log(&settings, &opened);
         let Opened { id, bond, changed, state, documents, source_note, rebuilt, .. } = opened;
-        let settings = Arc::new(settings);
         let (nudge, nudged) = watch::channel(0);
         let health = Arc::new(HealthRegistry::default());
         health.show_start(clock.now());
         let (mut engine, handle) = Engine::new(EngineParts {
-            settings: settings.clone(),
+            settings: EngineSettings::of(&settings),
             clock,
             store: store.clone(),
             id: id.clone(),
@@ -135,6 +135,10 @@ impl Session {
         certificates.check().await;
         let mut devices = DevicesFile::new(settings.devices_count_file.clone(), handle.clone());
         devices.check().await;
+        let (check_devices, device_checks) = mpsc::channel(8);
+        tasks.start("devices", async move { devices.run(device_checks).await });
+        let (check_certificates, certificate_checks) = mpsc::channel(8);
+        tasks.start("certificates", async move { certificates.run(certificate_checks).await });
         tasks.start("clock", async move {
             if let Err(error) = clock.watch_steps().await {
                 log_event!(CLOCK_STEPS, %error);
@@ -167,12 +171,13 @@ impl Session {
         let gateway = next_gateway(settings.gateway.as_ref(), gateway, clock, &handle)?;
         let id: Arc<str> = id.into();
         let status = StatusSource {
-            settings: settings.clone(),
+            settings: Arc::new(StatusSettings::of(&settings)),
             context: context.clone(),
             gateway: gateway.as_ref().map(|(_, running)| running.clone()),
             id: id.clone(),
         };
-        let (reporter, reports) = Reporter::new(status.clone(), devices, certificates, spread_of(&id));
+        let checks = Checks { devices: check_devices, certificates: check_certificates };
+        let (reporter, reports) = Reporter::new(status.clone(), checks, spread_of(&id));
         tasks.start("reporter", async move { reporter.run().await });
         let (check_enforcement, check_requests) = watch::channel(0);
         let (check_too, mut nudged) = (check_enforcement.clone(), nudged);
@@ -197,7 +202,7 @@ impl Session {
                 gateway: gateway
                     .as_ref()
                     .filter(|_| resource == Resource::Ksn)
-                    .map(|(_, running)| running.clone()),
+                    .map(|(_, running)| running.clone() as Arc<dyn PermitFollower>),
                 updates: run_now.clone(),
                 check_requests: check_requests.clone(),
                 pending_starts: PendingStarts::default(),
@@ -235,7 +240,8 @@ impl Session {
             run_now,
             reload,
         };
-        let api = Api { status, bond: Arc::new(bond), requests };
+        let settings_of_api = Arc::new(ApiSettings::of(&settings));
+        let api = Api { settings: settings_of_api, status, bond: Arc::new(bond), requests };
         for (socket, listener) in &host.listeners {
             let (api, socket, listener) = (api.clone(), *socket, listener.clone());
             tasks.start("socket", async move { control::serve(api, socket, listener).await });

@@ -14,16 +14,17 @@ mod permits;
 mod publisher;
 mod renumber;
 pub(crate) mod reverts;
+mod settings;
 mod state;
 mod turn;
 
 pub use handle::{
     AgentReport, Command, EngineSnapshot, Handle, Offered, Outcome, Published, Run, StatusReport,
 };
+pub use settings::EngineSettings;
 pub use state::Engine;
 
 use super::identity::{Changed, hostname};
-use crate::config::Settings;
 use crate::permits::permit_file::PermitFile;
 use crate::storage::{Rebuilt, Store, StoredDocument};
 use backlog::Backlog;
@@ -55,8 +56,7 @@ pub enum StartReason {
 
 /// What an engine is made of.
 pub struct EngineParts {
-    /// The settings in force.
-    pub settings: Arc<Settings>,
+    pub settings: EngineSettings,
     /// The time that the agent trusts.
     pub clock: Clock,
     /// Where everything is stored.
@@ -81,6 +81,7 @@ impl Engine {
                 .find(|document| document.key == key.as_str())
                 .map(|document| document.issuer.clone())
         });
+        let settings = Arc::new(settings);
         let (orders, requests) = mpsc::channel(64);
         let instance = instance();
         let publisher = Publisher::new(&state, &instance);

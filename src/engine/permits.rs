@@ -1,6 +1,6 @@
 //! The permits that follow from the state: what they say, and when they are written.
 
-use crate::config::Settings;
+use super::settings::EngineSettings;
 use crate::outage::{FailureKind, Outage};
 use crate::permits::permit_file;
 use crate::permits::permit_file::PermitFile;
@@ -25,7 +25,7 @@ struct Written {
 
 /// Writes the permit files, and shows them to the other parts.
 pub(super) struct PermitWriter {
-    settings: Arc<Settings>,
+    settings: Arc<EngineSettings>,
     clock: Clock,
     folder: PathBuf,
     shown: watch::Sender<Vec<PermitFile>>,
@@ -35,7 +35,11 @@ pub(super) struct PermitWriter {
 }
 
 impl PermitWriter {
-    pub(super) fn new(settings: Arc<Settings>, clock: Clock, shown: watch::Sender<Vec<PermitFile>>) -> Self {
+    pub(super) fn new(
+        settings: Arc<EngineSettings>,
+        clock: Clock,
+        shown: watch::Sender<Vec<PermitFile>>,
+    ) -> Self {
         let folder = permit_file::folder(&settings.runtime_dir);
         Self { settings, clock, folder, shown, written: None, outage: None }
     }
@@ -70,7 +74,7 @@ impl PermitWriter {
             until_boot_ms: PermitFile::boot_ms(&self.clock, until),
             boot_id: svm_core::clock::boot_id().to_owned(),
             written_at: now,
-            when_agent_is_down: self.settings.enforcement.when_agent_is_down,
+            when_agent_is_down: self.settings.when_agent_is_down,
         }
     }
 

@@ -5,7 +5,7 @@ use super::handle::{Outcome, Request};
 use super::permits::PermitWriter;
 use super::publisher::Publisher;
 use super::reverts;
-use crate::config::Settings;
+use super::settings::EngineSettings;
 use crate::storage::{Store, StoredDocument};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 /// Owns the state of the subscription.
 pub struct Engine {
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Arc<EngineSettings>,
     pub(super) clock: Clock,
     pub(super) store: Store,
     pub(super) origin: Origin,

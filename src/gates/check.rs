@@ -43,11 +43,8 @@ pub async fn gate_states(
     };
     let mut gate_states = Vec::new();
     for gate in gates {
-        gate_states.push(match state(gate, places, runtime_dir, guard, &mut relations, &drop_ins).await {
-            Ok(Ok(())) => GateState::InForce,
-            Ok(Err(why)) => GateState::Not(why),
-            Err(_) => GateState::Unknown,
-        });
+        let state = state(gate, places, runtime_dir, guard, &mut relations, &drop_ins).await;
+        gate_states.push(state.unwrap_or(GateState::Unknown));
     }
     gate_states
 }
@@ -59,22 +56,23 @@ async fn state(
     guard: &Guard,
     relations: &mut Relations,
     drop_ins: &[(String, String)],
-) -> Result<Result<(), String>, SystemctlError> {
+) -> Result<GateState, SystemctlError> {
     // Each for itself: a command can have any text, lines like those of properties too.
     let more: Vec<&str> = EFFECTIVE.iter().copied().chain(["Names"]).collect();
     let found = systemctl::show(std::slice::from_ref(&gate.unit), &more).await?;
     let Some(state) = found.into_iter().next() else {
-        return Ok(Err("systemd says nothing of it".to_owned()));
+        return Ok(GateState::Not("systemd says nothing of it".to_owned()));
     };
-    Ok(by_state(gate, &state, places, runtime_dir, guard, drop_ins).and(
-        match guard.harm(relations, &[Act::Stop, Act::Start], &gate.unit).await? {
-            None => Ok(()),
-            Some(harm) => Err(format!(
-                "it must not be governed, as starting or stopping it stops {}, by {}: svm-agent gate remove {}",
-                harm.protection, harm.way, gate.unit
-            )),
-        },
-    ))
+    if let Err(why) = by_state(gate, &state, places, runtime_dir, guard, drop_ins) {
+        return Ok(GateState::Not(why));
+    }
+    Ok(match guard.harm(relations, &[Act::Stop, Act::Start], &gate.unit).await? {
+        None => GateState::InForce,
+        Some(harm) => GateState::Not(format!(
+            "it must not be governed, as starting or stopping it stops {}, by {}: svm-agent gate remove {}",
+            harm.protection, harm.way, gate.unit
+        )),
+    })
 }
 
 fn by_state(

@@ -16,6 +16,7 @@ mod upstream;
 
 use crate::config::GatewaySettings;
 use crate::health::GatewayHealth;
+use crate::permits::follower::PermitFollower;
 use crate::permits::permit_file::PermitFile;
 use serve::Server;
 use shared::Shared;
@@ -78,11 +79,6 @@ impl Gateway {
         self.shared.health(*self.in_force.borrow())
     }
 
-    /// What is carried out: told after what is not allowed any more was closed.
-    pub fn in_force(&self) -> watch::Receiver<Permit> {
-        self.in_force.clone()
-    }
-
     /// Closes everything and gives the port back, whoever else still looks at how it is.
     pub fn end(&self) {
         let runs = lock(&self.runs).take();
@@ -91,6 +87,16 @@ impl Gateway {
             // One that panicked has closed everything too.
             thread.join().ok();
         }
+    }
+}
+
+impl PermitFollower for Gateway {
+    fn in_force(&self) -> watch::Receiver<Permit> {
+        self.in_force.clone()
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.health().problem
     }
 }
 

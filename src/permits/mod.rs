@@ -2,6 +2,7 @@
 //! reduced rate; and the units that were refused and wait.
 
 pub mod budget;
+pub mod follower;
 pub mod permit_file;
 pub mod permit_text;
 pub mod start_notes;

@@ -5,8 +5,8 @@ mod reporter;
 mod source;
 mod summary;
 
-pub use reporter::{Reporter, ReporterHandle};
-pub use source::StatusSource;
+pub use reporter::{Checks, Reporter, ReporterHandle};
+pub use source::{StatusSettings, StatusSource};
 
 use super::health::{
     DestinationHealth, EnforcementHealth, GatewayHealth, PendingActivation, PermitQuery, SourceHealth,
@@ -185,8 +185,8 @@ impl Status {
                 rate,
                 until: written.map(|p| p.until),
                 since: state.enforcement.progress.get(&resource).map(|status| status.since),
-                when_agent_is_down: settings.enforcement.when_agent_is_down,
-                governed: settings.enforcement.governs.contains(&resource),
+                when_agent_is_down: settings.when_agent_is_down,
+                governed: settings.governs.contains(&resource),
                 carried_out: carried_out == Some(verdict) && outage.is_none(),
                 enforced_by,
                 outage,
@@ -199,7 +199,7 @@ impl Status {
             id: id.to_string(),
             hostname,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            product_version: settings.rules.product_version.to_string(),
+            product_version: settings.product_version.clone(),
             device_status: told.device_status,
             reasons: told.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
             phase: told.phase,

@@ -1,11 +1,10 @@
 //! The reporter: sends the whole status as an event, regularly and soon after keys or devices change.
 //!
-//! Before each regular report it checks what the machine alone can tell: the number of devices and the certificates.
+//! Before each regular report it has the number of devices and the certificates checked.
 //! The engine stores a report only if the state is still the one that the report shows.
 
 use super::source::StatusSource;
-use crate::certificates::Certificates;
-use crate::devices::DevicesFile;
+use crate::context::CheckRequest;
 use crate::engine::{Command, Outcome, StatusReport};
 use crate::identity::hostname;
 use crate::log::log_event;
@@ -49,10 +48,16 @@ impl ReporterHandle {
     }
 }
 
+/// The tasks that check what only the machine can tell. The reporter asks them before each regular report, so that the
+/// report has what they find.
+pub struct Checks {
+    pub devices: mpsc::Sender<CheckRequest>,
+    pub certificates: mpsc::Sender<CheckRequest>,
+}
+
 pub struct Reporter {
     source: StatusSource,
-    devices: DevicesFile,
-    certificates: Certificates,
+    checks: Checks,
     requests: mpsc::Receiver<Request>,
     /// The SVM's place in an interval, 0 to 1.
     spread: f64,
@@ -64,25 +69,12 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// A reporter that has not reported yet. `devices` and `certificates` were checked just now.
-    pub fn new(
-        source: StatusSource,
-        devices: DevicesFile,
-        certificates: Certificates,
-        spread: f64,
-    ) -> (Self, ReporterHandle) {
+    /// A reporter that has not reported yet. What `checks` asks was checked just now.
+    pub fn new(source: StatusSource, checks: Checks, spread: f64) -> (Self, ReporterHandle) {
         let (handle, requests) = mpsc::channel(8);
         let seen = source.context.engine.snapshot.borrow().state.clone();
-        let mut reporter = Self {
-            source,
-            devices,
-            certificates,
-            requests,
-            spread,
-            hostname: hostname(),
-            seen,
-            report_at: Timestamp::MAX,
-        };
+        let mut reporter =
+            Self { source, checks, requests, spread, hostname: hostname(), seen, report_at: Timestamp::MAX };
         reporter.plan();
         (reporter, ReporterHandle(handle))
     }
@@ -137,8 +129,9 @@ impl Reporter {
     }
 
     async fn report_regularly(&mut self) {
-        self.devices.check().await;
-        self.certificates.check().await;
+        // A task that ended takes the agent with it.
+        ask(&self.checks.devices, |reply| reply).await;
+        ask(&self.checks.certificates, |reply| reply).await;
         if self.report().await.is_err() {
             // The engine logs why.
             let again = self.source.context.clock.now().checked_add(REPORT_AGAIN);
@@ -147,7 +140,7 @@ impl Reporter {
     }
 
     async fn inspect(&mut self) {
-        self.devices.check().await;
+        ask(&self.checks.devices, |reply| reply).await;
         if self.check_hostname() {
             // The engine logs why it fails.
             self.report().await.ok();

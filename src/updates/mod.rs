@@ -9,17 +9,16 @@
 pub mod age;
 pub mod driver;
 mod memory;
-mod request;
 pub mod run;
 mod task;
 mod unreported;
 
 pub use memory::Memory;
-pub use request::{RunAnswer, RunRequest};
 
 use crate::config::{Enforcement, Updates as Config};
 use crate::context::Context;
 use crate::storage::{NoteName, read_note};
+use crate::update_request::RunRequest;
 use driver::{Due, Jobs, ScheduleTracker};
 use jiff::Timestamp;
 use task::{Following, Setup, Task};

@@ -12,6 +12,7 @@ use svm_agent::config::{GatewaySettings, Upstream, WhenDown};
 use svm_agent::gateway;
 use svm_agent::gateway::Gateway;
 use svm_agent::health::GatewayHealth;
+use svm_agent::permits::follower::PermitFollower;
 use svm_agent::permits::permit_file::PermitFile;
 use svm_core::clock::{self, Clock};
 use svm_core::subscription::{Permit, Phase, Resource};

@@ -136,7 +136,7 @@ impl Keeper {
         let Some(gateway) = &self.gateway else { return outcome };
         let mut in_force = gateway.in_force();
         let follows = in_force.wait_for(|carried_out| *carried_out == verdict);
-        match (tokio::time::timeout(GATEWAY_TIMEOUT, follows).await, gateway.health().problem) {
+        match (tokio::time::timeout(GATEWAY_TIMEOUT, follows).await, gateway.problem()) {
             (Ok(Ok(_)), None) => outcome.by.push("the gateway".to_owned()),
             (_, Some(problem)) => outcome.problems.push(format!("the gateway: {problem}")),
             _ => outcome.problems.push("the gateway does not follow".to_owned()),

@@ -4,8 +4,8 @@ use super::pending_starts::PendingStarts;
 use crate::config::{Action, Enforcement, Updates};
 use crate::context::Context;
 use crate::engine::Command;
-use crate::gateway::Gateway;
-use crate::updates::RunRequest;
+use crate::permits::follower::PermitFollower;
+use crate::update_request::RunRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Keeper {
     /// What holds it to its permit.
     pub means: Means,
     /// The gateway, where there is one for this resource.
-    pub gateway: Option<Arc<Gateway>>,
+    pub gateway: Option<Arc<dyn PermitFollower>>,
     /// Asks for a database update.
     pub updates: mpsc::Sender<RunRequest>,
     /// Changes when somebody wants everything looked at.

@@ -8,7 +8,7 @@ use crate::log::log_event;
 use crate::permits::start_notes;
 use crate::systemd::systemctl;
 use crate::systemd::systemctl::UnitState;
-use crate::updates::RunAnswer;
+use crate::update_request::RunAnswer;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use svm_core::ask::ask;

@@ -34,6 +34,12 @@ pub(crate) struct Ingest {
     pub(crate) at: Timestamp,
 }
 
+/// Whether a request may be stored. One that may not changes nothing, and the others of its transaction are stored.
+enum Admission {
+    Granted,
+    Refused(StoreError),
+}
+
 /// Writes the requests in one transaction. After it returns, they are on disk.
 pub(super) fn commit(
     db: &mut Connection,
@@ -48,8 +54,8 @@ pub(super) fn commit(
     let mut outcomes = Vec::with_capacity(requests.len());
     for request in requests {
         let outcome = match admit(&transaction, request, &mut sources, &mut known_sources, removal)? {
-            Ok(()) => Ok(store(&transaction, request, &mut sources)?),
-            Err(refusal) => Err(refusal),
+            Admission::Granted => Ok(store(&transaction, request, &mut sources)?),
+            Admission::Refused(refusal) => Err(refusal),
         };
         outcomes.push(outcome);
     }
@@ -87,7 +93,7 @@ fn admit(
     sources: &mut HashMap<String, Source>,
     known_sources: &mut u64,
     removal: &Removal,
-) -> rusqlite::Result<Result<(), StoreError>> {
+) -> rusqlite::Result<Admission> {
     let mut new = BTreeSet::new();
     let mut last = None;
     for event in &request.events {
@@ -104,16 +110,17 @@ fn admit(
         }
     }
     if let (Some(token), Some(first)) = (&request.token, request.events.first())
-        && let Err(refusal) = may_send(db, token, &first.source, new.contains(&first.source), request.at)?
+        && let refused @ Admission::Refused(_) =
+            may_send(db, token, &first.source, new.contains(&first.source), request.at)?
     {
-        return Ok(Err(refusal));
+        return Ok(refused);
     }
     if known_sources.saturating_add(new.len() as u64) > removal.bounds.sources {
-        return Ok(Err(StoreError::TooManySources));
+        return Ok(Admission::Refused(StoreError::TooManySources));
     }
     let mut bytes = request.events.iter().filter_map(|event| sources.get(&event.source));
     if removal.is_far_behind() || bytes.any(|source| removal.is_far_above_quota(source.bytes)) {
-        return Ok(Err(StoreError::Busy));
+        return Ok(Admission::Refused(StoreError::Busy));
     }
     for name in new {
         source::make(db, &name, request.at)?;
@@ -122,7 +129,7 @@ fn admit(
             *known_sources += 1;
         }
     }
-    Ok(Ok(()))
+    Ok(Admission::Granted)
 }
 
 /// Whether a token may speak for a source. The token file decides where it names the source; else the token belongs to
@@ -133,29 +140,33 @@ fn may_send(
     source: &str,
     is_new: bool,
     at: Timestamp,
-) -> rusqlite::Result<Result<(), StoreError>> {
+) -> rusqlite::Result<Admission> {
     if let Some(named) = &token.source {
-        return Ok(if named == source { Ok(()) } else { Err(StoreError::TokenOfAnother) });
+        return Ok(if named == source {
+            Admission::Granted
+        } else {
+            Admission::Refused(StoreError::TokenOfAnother)
+        });
     }
     if token.source_is_named {
-        return Ok(Err(StoreError::SourceOfAnother));
+        return Ok(Admission::Refused(StoreError::SourceOfAnother));
     }
     let mut bound = db.prepare_cached("SELECT source FROM tokens WHERE hash = ?1")?;
     let bound: Option<String> = bound.query_row([&token.hash], |row| row.get(0)).optional()?;
     match bound {
-        Some(bound) if bound == source => return Ok(Ok(())),
-        Some(_) => return Ok(Err(StoreError::TokenOfAnother)),
-        None if !is_new => return Ok(Err(StoreError::SourceOfAnother)),
+        Some(bound) if bound == source => return Ok(Admission::Granted),
+        Some(_) => return Ok(Admission::Refused(StoreError::TokenOfAnother)),
+        None if !is_new => return Ok(Admission::Refused(StoreError::SourceOfAnother)),
         None => {}
     }
     let mut owner = db.prepare_cached("SELECT 1 FROM tokens WHERE source = ?1")?;
     if owner.exists([source])? {
-        return Ok(Err(StoreError::SourceOfAnother));
+        return Ok(Admission::Refused(StoreError::SourceOfAnother));
     }
     let mut bind = db.prepare_cached("INSERT INTO tokens (hash, source, bound) VALUES (?1, ?2, ?3)")?;
     bind.execute(params![token.hash, source, at.as_microsecond()])?;
     tracing::info!(source = %clean(source), "bound a new token to the source that used it first");
-    Ok(Ok(()))
+    Ok(Admission::Granted)
 }
 
 fn store(

@@ -18,7 +18,7 @@ mod words;
 use super::{Cancel, Change, Ledger, VendorError, provider::whole_second};
 use args::{Cli, Command};
 use report::{Done, Report};
-use session::Session;
+use session::{Opened, Session};
 use std::{
     ffi::OsString,
     io,
@@ -89,7 +89,7 @@ fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorErr
         Command::Change(args) => session.change(&args.which, &Change::Parameters(args.parameters()?)),
         Command::Resign(args) => session.resign(args),
         Command::Publish { dir, dry } => {
-            let (ledger, warnings) = session.ledger(dry.dry_run)?;
+            let Opened { opened: ledger, warnings } = session.ledger(dry.dry_run)?;
             let published = ledger.publish(dir, dry.dry_run)?;
             Ok(Report::published(published, dir, Done::of(dry.dry_run)).with_warnings(warnings))
         }
@@ -104,7 +104,7 @@ fn run(cli: &Cli, home: Option<&Path>, clock: Clock) -> Result<Report, VendorErr
         }
         Command::Inspect { file, trust } => inspect(cli, file, trust.as_deref()),
         Command::List(args) => {
-            let (ledger, warnings) = session.ledger(false)?;
+            let Opened { opened: ledger, warnings } = session.ledger(false)?;
             Ok(args.report(ledger.list()?, now, cli.json).with_warnings(warnings))
         }
         Command::Signers => {

@@ -22,20 +22,26 @@ pub(super) struct Session<'a> {
     pub(super) now: Timestamp,
 }
 
+/// What was opened, and what is to be said about its files.
+pub(super) struct Opened<T> {
+    pub(super) opened: T,
+    pub(super) warnings: Vec<String>,
+}
+
 impl Session<'_> {
     /// Opens the ledger, and closes its keys to other users if a clone by git left them open.
-    pub(super) fn ledger(&self, rehearsed: bool) -> Result<(Ledger, Vec<String>), VendorError> {
+    pub(super) fn ledger(&self, rehearsed: bool) -> Result<Opened<Ledger>, VendorError> {
         let ledger = Ledger::open(&self.cli.ledger)?;
         let warnings = close(&ledger, rehearsed);
-        Ok((ledger, warnings))
+        Ok(Opened { opened: ledger, warnings })
     }
 
-    fn provider(&self, rehearses: bool) -> Result<(Provider, Vec<String>), VendorError> {
+    fn provider(&self, rehearses: bool) -> Result<Opened<Provider>, VendorError> {
         let iss = Profile::read(&self.cli.ledger)?.iss;
         let key = SigningKey::read(&self.key_path(&iss)?)?;
         let provider = Provider::open(&self.cli.ledger, key)?.rehearsing(rehearses);
         let warnings = close(provider.ledger(), rehearses);
-        Ok((provider, warnings))
+        Ok(Opened { opened: provider, warnings })
     }
 
     /// Where the signing key is, or is to be.
@@ -83,7 +89,7 @@ impl Session<'_> {
 
     pub(super) fn change(&self, which: &Which, change: &Change) -> Result<Report, VendorError> {
         let rehearses = which.dry.dry_run;
-        let (provider, warnings) = self.provider(rehearses)?;
+        let Opened { opened: provider, warnings } = self.provider(rehearses)?;
         let Named { keys, one } = which.keys()?;
         let mut answers = provider.change_each(&keys, change, which.why.as_deref(), self.now)?;
         let report = match answers.pop() {
@@ -97,7 +103,7 @@ impl Session<'_> {
     }
 
     pub(super) fn resign(&self, args: &Resign) -> Result<Report, VendorError> {
-        let (provider, warnings) = self.provider(args.dry.dry_run)?;
+        let Opened { opened: provider, warnings } = self.provider(args.dry.dry_run)?;
         let (keys, unchanged, unread) = if args.all {
             let ToResign { keys, unchanged, problems } = provider.to_resign()?;
             (keys, Some(unchanged), problems)
@@ -113,7 +119,7 @@ impl Session<'_> {
     pub(super) fn issue(&self, args: &Issue) -> Result<Report, VendorError> {
         let order = args.order(self.now)?;
         let rehearses = args.dry.dry_run;
-        let (provider, mut warnings) = self.provider(rehearses)?;
+        let Opened { opened: provider, mut warnings } = self.provider(rehearses)?;
         warnings.extend(order.warnings());
         let count = usize::try_from(args.count.unwrap_or(1)).unwrap_or(usize::MAX);
         let file = args.codes_to.as_deref();

@@ -1,4 +1,4 @@
-//! Asking for a run of the updates, and the answer.
+//! Asking for a run of the database updates, and the answer: between the update task and those that ask it.
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
