@@ -1,9 +1,9 @@
 //! Opening the database file.
 
 use crate::storage::error::StoreError;
-use crate::storage::sql::schema_version;
 use rusqlite::{Connection, Result};
 use std::path::Path;
+use svm_core::migrations::schema_version;
 
 /// Opens the file ready for use.
 pub(crate) fn connect(file: &Path) -> std::result::Result<Connection, StoreError> {

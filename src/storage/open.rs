@@ -4,7 +4,7 @@ use crate::identity::{Binding, Bond, Changed};
 use crate::storage::connection::connect;
 use crate::storage::error::{Damage, StoreError};
 use crate::storage::handle::Store;
-use crate::storage::migrations::{MIGRATIONS, OLDEST, migrate};
+use crate::storage::migrations::{MIGRATIONS, OLDEST};
 use crate::storage::notes::{NoteName, read_note};
 use crate::storage::recovery::{Contents, Read, Recovery, Salvaged};
 use crate::storage::types::{Commit, Plan, StoredDocument};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use svm_core::bounds::MAX_SEQUENCE;
+use svm_core::migrations::{migrate, schema_version};
 use svm_core::subscription::State;
 
 /// What was found on opening.
@@ -63,7 +64,7 @@ struct Found {
 /// Reads the database. One that knows of less than `changes` changes has lost some, such as with its log.
 fn inspect_file(file: &Path, changes: u64) -> Result<Found, StoreError> {
     let db = connect(file)?;
-    match sql::schema_version(&db)? {
+    match schema_version(&db)? {
         0 => return Ok(Found { db, contents: None }),
         found if found < OLDEST => return Err(Damage::Unreleased.into()),
         found if found > sql::SCHEMA_VERSION => return Err(StoreError::Newer { found }),

@@ -65,11 +65,6 @@ CREATE TRIGGER event_gone AFTER DELETE ON events BEGIN
 END;
 ";
 
-/// The version of the schema: 0 where the file is empty.
-pub(crate) fn schema_version(db: &Connection) -> Result<i64> {
-    db.query_row("PRAGMA user_version", [], |row| row.get(0))
-}
-
 /// Makes the tables and what stands in them from the first, all or nothing.
 pub(crate) fn create(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> Result<()> {
     let transaction = db.unchecked_transaction()?;

@@ -23,6 +23,8 @@ pub mod http;
 pub mod lock;
 pub mod logging;
 pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod migrations;
 pub mod nearest;
 pub mod percent;
 pub mod places;

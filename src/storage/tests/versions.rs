@@ -1,6 +1,7 @@
 //! Databases of each schema that was released are opened and lose nothing.
 
 use super::*;
+use svm_core::migrations::schema_version;
 
 /// By version: the schema as it was released, with something in each table. Never edited.
 const RELEASED: &[(i64, &str)] = &[(2, include_str!("version_2.sql"))];
@@ -23,7 +24,7 @@ async fn a_database_of_each_released_schema_is_opened_and_keeps_what_it_holds() 
         let file = folder.path().join("agent.db");
         let db = rusqlite::Connection::open(&file).unwrap();
         db.execute_batch(text).unwrap();
-        assert_eq!(sql::schema_version(&db).unwrap(), *version);
+        assert_eq!(schema_version(&db).unwrap(), *version);
         drop(db);
         let (store, opened) = open(folder.path());
         assert!(!opened.new_id && opened.rebuilt.is_none() && opened.changed.is_none(), "{version}");
@@ -39,7 +40,7 @@ async fn a_database_of_each_released_schema_is_opened_and_keeps_what_it_holds() 
         assert_eq!(sequences(&store, "a").await, [2, 3]);
         store.close().await;
         let db = rusqlite::Connection::open(&file).unwrap();
-        assert_eq!(sql::schema_version(&db).unwrap(), sql::SCHEMA_VERSION);
+        assert_eq!(schema_version(&db).unwrap(), sql::SCHEMA_VERSION);
         assert_eq!(schema(&db), new, "{version}");
     }
 }

@@ -9,6 +9,7 @@ mod columns;
 mod commit;
 mod error;
 mod lanes;
+mod migrations;
 mod read;
 mod remove;
 mod schema;

@@ -1,36 +1,17 @@
 //! The tables, and how a database file is opened.
 
 use super::error::StoreError;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
-use std::collections::HashMap;
+use super::migrations::{MIGRATIONS, OLDEST};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::Path;
-use svm_core::bounds::MAX_SEQUENCE;
+use svm_core::migrations::{migrate, schema_version};
 
-/// The version of the tables, stored in `user_version`.
+/// The version of the tables below, in `user_version`; raised with a step in `migrations.rs` when they change.
 const VERSION: i64 = 3;
 
 /// What an event takes on disk besides its text: its columns, and its entries in the indexes. Counted with the events of
 /// a source.
 pub(super) const EVENT_OVERHEAD: i64 = 256;
-
-/// From version 1, which had no columns for machines.
-const FROM_1: &str = "
-ALTER TABLE sources ADD COLUMN machines TEXT;
-ALTER TABLE sources ADD COLUMN side_by_side INTEGER NOT NULL DEFAULT 0;
-";
-
-/// From version 2: reports in a table of their own, the bytes of each source, and an index for each question.
-const FROM_2: &str = "
-CREATE TABLE reports (
-  source INTEGER PRIMARY KEY,
-  sequence TEXT,
-  at INTEGER,
-  report TEXT NOT NULL
-) STRICT;
-INSERT INTO reports (source, report) SELECT number, report FROM sources WHERE report IS NOT NULL;
-ALTER TABLE sources DROP COLUMN report;
-ALTER TABLE sources ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
-";
 
 /// Instants are microseconds since 1970, UTC. Sequence numbers are text of 20 digits, which sorts as numbers do. The
 /// documentation of the tables is in `docs/reference/collector-api.md`.
@@ -89,7 +70,7 @@ CREATE TABLE tokens (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Indexes since version 3. `svms` and `svms_by_key` hold every column that the questions about the whole fleet read,
+/// `svms` and `svms_by_key` hold every column that the questions about the whole fleet read,
 /// so that none of these reads the rows of the sources.
 const INDEXES: &str = "
 CREATE INDEX events_by_severity ON events (severity, position) WHERE severity >= 2;
@@ -108,55 +89,29 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
              PRAGMA journal_size_limit=67108864;",
         )?;
-        let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if !(0..VERSION).contains(&found) {
-            return Ok(found);
-        }
-        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if found == 0 {
-            change.execute_batch(TABLES)?;
-        } else {
-            tracing::info!(found, VERSION, "converting the database for this version; a large database takes minutes");
-            if found == 1 {
-                change.execute_batch(FROM_1)?;
+        match schema_version(&db)? {
+            0 => {
+                let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                // Looked at again under the lock.
+                if schema_version(&change)? == 0 {
+                    change.execute_batch(TABLES)?;
+                    change.execute_batch(INDEXES)?;
+                    change.pragma_update(None, "user_version", VERSION)?;
+                }
+                change.commit()?;
             }
-            change.execute_batch(FROM_2)?;
-            count_bytes(&change)?;
-            forget_impossible_numbers(&change)?;
+            found if (OLDEST..VERSION).contains(&found) => {
+                tracing::info!(found, VERSION, "converting the database for this version; a large database takes minutes");
+                migrate(&db, MIGRATIONS)?;
+            }
+            _ => {}
         }
-        change.execute_batch(INDEXES)?;
-        change.pragma_update(None, "user_version", VERSION)?;
-        change.commit()?;
-        Ok(VERSION)
+        schema_version(&db)
     };
     match prepare().map_err(open)? {
         VERSION => Ok(db),
         found => Err(StoreError::Version { path: path.to_owned(), found }),
     }
-}
-
-/// Adds up what the events of each source take.
-fn count_bytes(db: &Transaction<'_>) -> rusqlite::Result<()> {
-    let mut bytes: HashMap<i64, i64> = HashMap::new();
-    let mut events = db.prepare("SELECT source, octet_length(event) FROM events")?;
-    let mut rows = events.query([])?;
-    while let Some(row) = rows.next()? {
-        let sum = bytes.entry(row.get(0)?).or_default();
-        *sum = sum.saturating_add(row.get::<_, i64>(1)?.saturating_add(EVENT_OVERHEAD));
-    }
-    let mut update = db.prepare("UPDATE sources SET bytes = ?2 WHERE number = ?1")?;
-    bytes.iter().try_for_each(|(number, bytes)| update.execute(params![number, bytes]).map(drop))
-}
-
-/// A number above the bound, which earlier versions accepted, holds back the state of its source for ever.
-fn forget_impossible_numbers(db: &Transaction<'_>) -> rusqlite::Result<()> {
-    db.execute(
-        "UPDATE sources SET gaps = '', gaps_forgotten = '00000000000000000000', state_sequence = NULL,
-           highest = (SELECT max(sequence) FROM events WHERE events.source = number AND sequence <= ?1)
-         WHERE highest > ?1 OR state_sequence > ?1",
-        [format!("{MAX_SEQUENCE:020}")],
-    )
-    .map(drop)
 }
 
 /// Opens the file for a thread that reads.
@@ -171,6 +126,21 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_steps_lead_from_the_oldest_version_to_the_newest() {
+        assert!(svm_core::migrations::lead(MIGRATIONS, OLDEST, VERSION));
+    }
+
+    /// Every column and index, however it came to be.
+    fn shape(db: &Connection) -> Vec<String> {
+        let query = "SELECT name || ' ' || coalesce((SELECT group_concat(part, ',') FROM
+               (SELECT c.name || ' ' || c.type || ' ' || c.\"notnull\" AS part FROM pragma_table_info(m.name) c ORDER BY 1)), '')
+               || coalesce((SELECT group_concat(i.name, ',') FROM pragma_index_info(m.name) i), '')
+             FROM sqlite_master m WHERE name NOT LIKE 'sqlite_%' ORDER BY name";
+        let mut rows = db.prepare(query).unwrap();
+        rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
 
     #[test]
     fn an_older_store_is_changed_and_keeps_what_it_holds() {
@@ -214,7 +184,9 @@ mod tests {
                 let number = "00000000000000000007".to_owned();
                 assert_eq!(stored, Ok(("urn:svm:a".to_owned(), 0, bytes, number, true, "{}".to_owned())));
             }
-            open_writer(&path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
+            let db = open_writer(&path).unwrap();
+            assert_eq!(shape(&db), shape(&open_writer(&folder.path().join("new.db")).unwrap()));
+            db.execute_batch("PRAGMA user_version = 4").unwrap();
             assert!(matches!(open_writer(&path), Err(StoreError::Version { found: 4, .. })));
         }
     }
