@@ -66,7 +66,7 @@ fn a_fresh_token_speaks_for_nobody_who_was_there_before() {
     assert_eq!(post(3, "fresh", 1), good);
     // The message says what to do.
     let answer = collector.post_with(&made[0].0, &event("a", "x", 9));
-    assert!(answer.body.contains("source=<the source>"), "{}", answer.body);
+    assert!(answer.body.contains("source=SOURCE"), "{}", answer.body);
 }
 
 #[test]
@@ -169,12 +169,15 @@ fn a_name_that_strangers_can_have_is_not_answered_to() {
             raw(&collector, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
         answer.split(' ').nth(1).unwrap().to_owned()
     };
+    let others = ["rebound.example", "rebound.example:8480", "127.0.0.1.nip.io", "localhost.evil.example"];
     for path in &reading() {
-        for host in ["rebound.example", "rebound.example:8480", "127.0.0.1.nip.io", "localhost.evil.example"]
-        {
+        for host in others {
             assert_eq!(get(path, host), "421", "{path} as {host}");
         }
     }
+    let counted = format!("svm_collector_requests_refused_total {}\n", reading().len() * others.len());
+    let metrics = collector.get("/metrics").body;
+    assert!(metrics.contains(&counted), "{counted} is not in {metrics}");
     let own = rustix::system::uname().nodename().to_str().unwrap().to_owned();
     for host in [
         "127.0.0.1:8480",
@@ -240,6 +243,8 @@ fn a_page_from_elsewhere_may_not_send() {
         // Nor does it take places of live readers.
         let live = "GET /v1/live HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\n";
         assert_eq!(code(&collector.ask(live, b"").unwrap()), refused(403, "foreign_origin"));
+        let metrics = collector.get("/metrics").body;
+        assert!(metrics.contains("svm_collector_requests_unauthorised_total 6\n"), "{metrics}");
         // Its own pages, and the sender of a webhook, who shows the bare name of its system.
         assert_eq!(post("http://localhost", "1", 1).0, 200);
         assert_eq!(post("eventemitter.example.com", "2", 2).0, 200);

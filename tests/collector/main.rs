@@ -328,12 +328,11 @@ fn two_machines_with_one_id_are_named_with_what_to_do() {
     assert_eq!((&shown["status"], &shown["reasons"][0]), (&json!("critical"), &json!("two_machines")));
     assert_eq!(collector.json("/v1/svms?status=critical")["counts"]["critical"], 1);
     assert_eq!(collector.logged("several machines use one id"), 1);
-    for page in ["/", "/svms/a"] {
+    for (page, says) in
+        [("/", "several machines use its id"), ("/svms/a", "Several machines use the id of this SVM")]
+    {
         let page = collector.get(page).body;
-        assert!(
-            page.contains("several machines use its id") && page.contains("svm-right, &lt;svm-left&gt;"),
-            "{page}"
-        );
+        assert!(page.contains(says) && page.contains("svm-right, &lt;svm-left&gt;"), "{page}");
     }
     assert!(collector.get("/svms/a").body.contains("svm-agent identity reset"));
     // A duplicate is an old event, and says nothing of who is alive.

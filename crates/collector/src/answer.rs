@@ -18,72 +18,78 @@ impl IntoResponse for Json {
 /// A request that is not answered with what it asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("show a known token: Authorization: Bearer …")]
+    #[error(
+        "this collector does not know the token, or the request has none: send \"Authorization: Bearer TOKEN\" with a token whose \
+         hash stands in tokens.file"
+    )]
     Unauthorised,
-    #[error("this token belongs to another source")]
+    #[error("this token belongs to another source: use the token of this source")]
     TokenOfAnother,
     #[error(
-        "this source belongs to another token, or sent events before this token was used: write source=<the source> \
-         behind the token's hash in the collector's token file"
+        "this source belongs to another token, or sent events before this token was used: to give it to this token, write \
+         source=SOURCE after the hash of the token in tokens.file"
     )]
     SourceOfAnother,
-    #[error("this collector has as many sources as it may have (store.max_sources)")]
+    #[error("this collector accepts no further sources: raise store.max_sources in its settings")]
     TooManySources,
-    #[error("a token speaks for one source: event {position} has another source than event 0")]
+    #[error(
+        "all events of a request must have the source of the token: event {position} has another source than event 0"
+    )]
     SeveralSources { position: usize },
     #[error(
-        "reading is open to programs on the same machine, and to who shows a reading token (page.open_to, \
-         page.readers_file)"
+        "only programs on the same machine may read here: use a reading token (page.readers_file), or change page.open_to"
     )]
     NotLoopback,
     #[error(
-        "reading is open to who shows a reading token: Authorization: Bearer … (page.open_to, page.readers_file)"
+        "only readers with a token may read here: send \"Authorization: Bearer TOKEN\" with a token whose hash stands in \
+         page.readers_file, or change page.open_to"
     )]
     NotReader,
     #[error(
-        "a proxy passes this question on, and being on this machine is no login: let the proxy ask for one and show a \
-         reading token (page.readers_file), or open reading to all (page.open_to)"
+        "this request comes through a proxy, so it may be from anyone: make the proxy ask for a login and send a reading \
+         token (page.readers_file), or open the page to all (page.open_to)"
     )]
     Forwarded,
-    #[error("a request needs one Host header, with a name or an address")]
+    #[error("a request needs exactly one Host header, with a name or an address")]
     Host,
     #[error(
-        "this collector does not answer to the name {0}: add it to hosts in the settings if it is one of its own"
+        "this collector does not answer to the name {0}: if it is one of its own names, add it to hosts in the settings"
     )]
     UnknownHost(String),
     #[error(
-        "a page from elsewhere may not send to this collector, nor follow its events (Origin, Sec-Fetch-Site)"
+        "web pages of other sites may not send events to this collector or follow them (see the headers Origin and \
+         Sec-Fetch-Site)"
     )]
     ForeignOrigin,
-    #[error("the client left")]
+    #[error("the client closed the connection")]
     Left,
     #[error("the body is larger than {} bytes", super::wire::MAX_BODY)]
     TooLarge,
-    #[error("the body did not come in time")]
+    #[error("the body did not arrive in time (limits.body_timeout_seconds)")]
     Slow,
     #[error("the body could not be read")]
     Broken,
-    #[error("Content-Encoding {0:?} is not taken: send zstd, or the body as it is")]
+    #[error("unknown Content-Encoding {0:?}: send zstd, or an unencoded body")]
     Encoding(String),
-    #[error("the body is not made of whole zstd frames with windows of at most 8 MiB: {0}")]
-    Zstd(std::io::Error),
+    #[error("the body is not made of complete zstd frames with windows of at most 8 MiB")]
+    Zstd(#[source] std::io::Error),
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error("{field} {problem}")]
     Query { field: &'static str, problem: &'static str },
-    #[error("{0}")]
-    QueryText(String),
+    #[error("unknown parameter {name:?}; this address knows {known}")]
+    UnknownParameter { name: String, known: String },
     #[error("there is no {0}")]
     NotFound(&'static str),
-    #[error("this address does not take that method")]
+    #[error("this address does not allow that method (see the header Allow)")]
     Method,
-    #[error("too many requests wait")]
+    #[error("too many requests are waiting: try again later")]
     Busy,
     #[error(
-        "the question took longer than it may (limits.query_timeout_seconds): ask for less, such as one source or type"
+        "the query took too long (limits.query_timeout_seconds): ask for less, such as one source or one type"
     )]
     TooLong,
-    #[error("the store cannot be used now; nothing of this request was kept")]
+    #[error("the database is unavailable, and nothing of this request was stored: try again later")]
     Store(#[source] StoreError),
 }
 
@@ -114,7 +120,8 @@ impl Refusal {
             Self::Host => (StatusCode::BAD_REQUEST, "bad_host"),
             Self::UnknownHost(_) => (StatusCode::MISDIRECTED_REQUEST, "unknown_host"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
-            Self::Left => (StatusCode::REQUEST_TIMEOUT, "client_left"),
+            // Nobody reads it. 499 is what nginx logs then.
+            Self::Left => (StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT), "client_left"),
             Self::TooLong => (StatusCode::SERVICE_UNAVAILABLE, "query_timeout"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
@@ -122,10 +129,10 @@ impl Refusal {
             Self::Zstd(_) => (StatusCode::BAD_REQUEST, "zstd_broken"),
             Self::Encoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding"),
             Self::Wire(WireError::Event { .. }) => (StatusCode::BAD_REQUEST, "invalid_event"),
-            Self::Wire(WireError::Batch(_)) => (StatusCode::BAD_REQUEST, "invalid_batch"),
+            Self::Wire(WireError::Batch { .. }) => (StatusCode::BAD_REQUEST, "invalid_batch"),
             Self::Wire(WireError::TooMany) => (StatusCode::PAYLOAD_TOO_LARGE, "batch_too_large"),
             Self::Wire(WireError::ContentType(_)) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type"),
-            Self::Query { .. } | Self::QueryText(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
+            Self::Query { .. } | Self::UnknownParameter { .. } => (StatusCode::BAD_REQUEST, "invalid_query"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),

@@ -3,12 +3,12 @@
 use super::answer::{Json, Refusal};
 use super::app::App;
 use super::fleet::{Filter, SVM_SOURCE, canonical_source};
+use super::query::{Parameters, Query, number};
 use super::store::{Event, Events, Svms, SvmsPage};
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,9 +20,8 @@ const MAX_LIMIT: u32 = 1000;
 /// Keys in the metrics: the fullest ones.
 const METRIC_KEYS: u32 = 1000;
 
-/// What `/v1/svms` and the page are asked. A form sends empty fields: they ask nothing.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Parameters of `/v1/svms` and of the page. A form sends empty fields: they filter nothing.
+#[derive(Debug, Default)]
 pub(crate) struct FleetQuery {
     pub(super) status: String,
     pub(super) phase: String,
@@ -32,6 +31,22 @@ pub(crate) struct FleetQuery {
     pub(super) page: Option<u32>,
 }
 
+impl Parameters for FleetQuery {
+    const NAMES: &'static [&'static str] = &["status", "phase", "q", "offset", "limit", "page"];
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), Refusal> {
+        match name {
+            "status" => self.status = value,
+            "phase" => self.phase = value,
+            "q" => self.q = value,
+            "offset" => self.offset = Some(number("offset", &value)?),
+            "limit" => self.limit = Some(number("limit", &value)?),
+            _ => self.page = Some(number("page", &value)?),
+        }
+        Ok(())
+    }
+}
+
 impl FleetQuery {
     pub(crate) fn filter(&self) -> Result<Filter, Refusal> {
         let status = match self.status.as_str() {
@@ -39,7 +54,7 @@ impl FleetQuery {
             "ok" => Some(DeviceStatus::Ok),
             "warning" => Some(DeviceStatus::Warning),
             "critical" => Some(DeviceStatus::Critical),
-            _ => return Err(Refusal::Query { field: "status", problem: "is not ok, warning or critical" }),
+            _ => return Err(Refusal::Query { field: "status", problem: "must be ok, warning or critical" }),
         };
         let some = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
         if self.q.chars().count() > 200 || self.phase.chars().count() > 64 {
@@ -49,9 +64,8 @@ impl FleetQuery {
     }
 }
 
-/// What the lists of events are asked.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Parameters of the lists of events.
+#[derive(Debug, Default)]
 pub(crate) struct EventsQuery {
     after: i64,
     before: Option<i64>,
@@ -61,10 +75,20 @@ pub(crate) struct EventsQuery {
     severity: Option<u8>,
 }
 
-pub(super) type QueryParams<T> = Result<Query<T>, QueryRejection>;
+impl Parameters for EventsQuery {
+    const NAMES: &'static [&'static str] = &["after", "before", "limit", "source", "type", "severity"];
 
-pub(super) fn parse_query<T>(query: QueryParams<T>) -> Result<T, Refusal> {
-    query.map(|Query(query)| query).map_err(|error| Refusal::QueryText(error.body_text()))
+    fn set(&mut self, name: &str, value: String) -> Result<(), Refusal> {
+        match name {
+            "after" => self.after = number("after", &value)?,
+            "before" => self.before = Some(number("before", &value)?),
+            "limit" => self.limit = Some(number("limit", &value)?),
+            "source" => self.source = Some(value),
+            "type" => self.r#type = Some(value),
+            _ => self.severity = Some(number("severity", &value)?),
+        }
+        Ok(())
+    }
 }
 
 pub(super) type Named = Result<Path<String>, PathRejection>;
@@ -77,15 +101,14 @@ pub(super) fn id(path: Named) -> Result<String, Refusal> {
 fn limit(asked: Option<u32>) -> Result<u32, Refusal> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
-        _ => Err(Refusal::Query { field: "limit", problem: "is not from 1 to 1000" }),
+        _ => Err(Refusal::Query { field: "limit", problem: "must be 1 to 1000" }),
     }
 }
 
 pub(super) async fn svms(
     State(app): State<Arc<App>>,
-    query: QueryParams<FleetQuery>,
+    Query(query): Query<FleetQuery>,
 ) -> Result<Json, Refusal> {
-    let query = parse_query(query)?;
     let silent_before = app.silent_before();
     let (limit, offset) = (limit(query.limit)?, query.offset.unwrap_or(0));
     let asked = Svms { filter: query.filter()?, silent_before, offset, limit };
@@ -112,19 +135,29 @@ pub(super) async fn svm(State(app): State<Arc<App>>, path: Named) -> Result<Json
     Ok(Json(shown))
 }
 
-/// What the list of keys is asked.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Parameters of the list of keys.
+#[derive(Debug, Default)]
 pub(crate) struct KeysQuery {
     offset: u32,
     limit: Option<u32>,
 }
 
+impl Parameters for KeysQuery {
+    const NAMES: &'static [&'static str] = &["offset", "limit"];
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), Refusal> {
+        match name {
+            "offset" => self.offset = number("offset", &value)?,
+            _ => self.limit = Some(number("limit", &value)?),
+        }
+        Ok(())
+    }
+}
+
 pub(super) async fn keys(
     State(app): State<Arc<App>>,
-    query: QueryParams<KeysQuery>,
+    Query(query): Query<KeysQuery>,
 ) -> Result<Json, Refusal> {
-    let query = parse_query(query)?;
     let limit = limit(query.limit)?;
     let keys = app.store.keys(query.offset, limit).await?;
     let next = (keys.len() == limit as usize).then(|| query.offset.saturating_add(limit));
@@ -135,9 +168,9 @@ pub(super) async fn keys(
 pub(super) async fn svm_events(
     State(app): State<Arc<App>>,
     path: Named,
-    query: QueryParams<EventsQuery>,
+    Query(query): Query<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let (id, query) = (id(path)?, parse_query(query)?);
+    let id = id(path)?;
     if query.source.is_some() {
         return Err(Refusal::Query { field: "source", problem: "is already given by the path" });
     }
@@ -147,9 +180,8 @@ pub(super) async fn svm_events(
 
 pub(super) async fn events(
     State(app): State<Arc<App>>,
-    query: QueryParams<EventsQuery>,
+    Query(query): Query<EventsQuery>,
 ) -> Result<Response, Refusal> {
-    let query = parse_query(query)?;
     let source = query.source.as_deref().map(|source| canonical_source(source).into_owned());
     list(&app, EventsQuery { source, ..query }).await
 }

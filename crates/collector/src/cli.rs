@@ -5,32 +5,42 @@ use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use svm_core::settings::present;
 
-/// The receiving end for agents' events: keeps them and shows the fleet.
+/// Receives the events of agents, stores them and shows all SVMs on a page.
 #[derive(Parser)]
-#[command(name = "svm-collector", version)]
+#[command(name = "svm-collector", version, after_help = EXIT_CODES, max_term_width = 80)]
 pub struct Cli {
-    /// Print JSON, errors included
-    #[arg(long, global = true)]
+    /// Print JSON, also for errors
+    #[arg(long, global = true, help_heading = ALL_COMMANDS)]
     pub json: bool,
     /// What is asked.
     #[command(subcommand)]
     pub command: Command,
 }
 
+const ALL_COMMANDS: &str = "Options of all commands";
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage
+  74  the answer cannot be written
+  78  the settings are not valid";
+
 /// What it can be asked to do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Take events and show the fleet until told to stop
+    /// Run the collector; svm-collector.service does this
     Run(Files),
-    /// Look after the settings
+    /// Check and show the settings
     Config {
         /// What about them.
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Make a token for a sender, and the line that lets it in
+    /// Make a token for an agent, and the line for the file of tokens
     Token {
-        /// The source it may speak for, and no other token then, such as urn:svm:ID
+        /// Source that only this token may use, such as urn:svm:ID
         #[arg(long, value_name = "SOURCE", value_parser = source)]
         source: Option<String>,
     },
@@ -42,27 +52,37 @@ fn source(text: &str) -> Result<String, String> {
     if is_good {
         Ok(super::fleet::canonical_source(text).into_owned())
     } else {
-        Err("is not a URI".to_owned())
+        Err("is not a URI without spaces, such as urn:svm:ID".to_owned())
     }
 }
 
 /// What it can be asked about its settings.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Tell everything that is wrong with the settings
+    /// Check the settings and list everything that is wrong with them
     Check(Files),
+    /// Show each key with its value, and the file and line that set it
+    Show {
+        /// Which settings.
+        #[command(flatten)]
+        files: Files,
+        /// Only keys that differ from the defaults
+        #[arg(long)]
+        changed: bool,
+    },
 }
 
 /// Which settings to read.
 #[derive(Args)]
 pub struct Files {
-    /// Settings files, later ones win [default: /etc/svm-collector/collector.toml, where it is there]
+    /// Settings file; may be given several times, later files win
+    /// [default: /etc/svm-collector/collector.toml, if it exists]
     #[arg(long = "config", value_name = "FILE", num_args = 1..)]
     config: Vec<PathBuf>,
 }
 
 impl Files {
-    /// Those that were named, else the usual one where it is there.
+    /// Those that were named, else the default one if it exists.
     pub fn named(self) -> Vec<PathBuf> {
         match self.config.is_empty() {
             true => present([DEFAULT_FILE.into()]),

@@ -20,6 +20,7 @@ pub(super) const MAX_DEPTH: usize = 32;
 pub(crate) struct Event {
     /// Unique for its source.
     pub id: String,
+    /// Who sent it.
     pub source: String,
     /// What kind of thing happened.
     pub kind: String,
@@ -55,11 +56,15 @@ pub(super) fn invalid(field: &str, problem: impl Into<String>) -> Invalid {
     Invalid { field: field.chars().take(64).collect(), problem: problem.into() }
 }
 
+/// A text that is not JSON, by its place.
+pub(super) fn not_json(field: &str, error: &serde_json::Error) -> Invalid {
+    invalid(field, format!("is not JSON (line {}, column {})", error.line(), error.column()))
+}
+
 /// Reads one event in the JSON format.
 pub(crate) fn from_json(text: &str) -> Result<Event, Invalid> {
     check_size_and_depth(text)?;
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| invalid("event", format!("is not JSON: {e}")))?;
+    let value: Value = serde_json::from_str(text).map_err(|e| not_json("event", &e))?;
     let Value::Object(members) = value else { return Err(invalid("event", "is not a JSON object")) };
     from_members(members)
 }
@@ -88,7 +93,7 @@ pub(super) fn from_members(mut members: Map<String, Value>) -> Result<Event, Inv
     if let Some(binary) = members.get("data_base64") {
         use base64::{Engine, engine::general_purpose::STANDARD};
         if members.contains_key("data") {
-            return Err(invalid("data_base64", "is there beside data"));
+            return Err(invalid("data_base64", "cannot be used together with data"));
         }
         if binary.as_str().is_none_or(|text| STANDARD.decode(text).is_err()) {
             return Err(invalid("data_base64", "is not base64"));
@@ -129,7 +134,7 @@ pub(super) fn check_size_and_depth(text: &str) -> Result<(), Invalid> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return Err(invalid("event", format!("nests deeper than {MAX_DEPTH}")));
+            return Err(invalid("event", format!("is nested deeper than {MAX_DEPTH} levels")));
         }
     }
     Ok(())
@@ -170,7 +175,7 @@ fn check_extensions(members: &Map<String, Value>) -> Result<(), Invalid> {
             continue;
         }
         if name.len() > 64 || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-            return Err(invalid(name, "is not a name: these are lower-case letters and digits"));
+            return Err(invalid(name, "is not the name of an attribute: lower-case letters and digits only"));
         }
         match value {
             Value::String(text) if text.chars().count() > 1024 || text.contains(forbidden) => {
@@ -202,7 +207,7 @@ fn before(field: &str, text: &str, sequence: Option<u64>) -> Result<u64, Invalid
     match sequence {
         Some(sequence) if number < sequence => Ok(number),
         Some(_) => Err(invalid(field, "is not below sequence")),
-        None => Err(invalid(field, "is there without sequence")),
+        None => Err(invalid(field, "needs sequence")),
     }
 }
 
@@ -291,10 +296,7 @@ mod tests {
         event["skippedfrom"] = json!("00000000000000000011");
         assert_eq!(from_json(&event.to_string()).unwrap().skipped_from, Some(11));
         event.as_object_mut().unwrap().remove("sequence");
-        assert_eq!(
-            from_json(&event.to_string()).unwrap_err().to_string(),
-            "skippedfrom is there without sequence"
-        );
+        assert_eq!(from_json(&event.to_string()).unwrap_err().to_string(), "skippedfrom needs sequence");
     }
 
     #[test]

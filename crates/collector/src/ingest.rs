@@ -20,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use svm_core::text::clean;
 use tokio::sync::SemaphorePermit;
@@ -33,21 +32,11 @@ const ROOM_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) async fn post(State(app): State<Arc<App>>, request: Request) -> Response {
     match take(&app, request).await {
         Ok(response) => response,
-        Err(refusal) => refuse(&app, refusal),
+        Err(refusal) => {
+            tracing::debug!(refusal = %clean(&refusal.to_string()), "refused a request with events");
+            refusal.into_response()
+        }
     }
-}
-
-/// Counts a refused request with events, and answers it.
-pub(super) fn refuse(app: &App, refusal: Refusal) -> Response {
-    tracing::debug!(refusal = %clean(&refusal.to_string()), "refused a request with events");
-    let response = refusal.into_response();
-    match response.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => &app.metrics.unauthorised,
-        StatusCode::SERVICE_UNAVAILABLE => &app.metrics.unavailable,
-        _ => &app.metrics.refused,
-    }
-    .fetch_add(1, Relaxed);
-    response
 }
 
 async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
@@ -76,7 +65,7 @@ async fn take(app: &App, request: Request) -> Result<Response, Refusal> {
     });
     let summary = app.store.ingest(Ingest { token, events, at: app.clock.now() }).await?;
     drop(room);
-    Ok(answer(app, &summary))
+    Ok(answer(&summary))
 }
 
 /// The events of a request, and the room that they take until they are stored.
@@ -106,18 +95,17 @@ async fn receive<'a>(app: &'a App, head: &Parts, body: Body) -> Result<(Vec<Even
 }
 
 /// The answer that names what is on disk.
-fn answer(app: &App, summary: &CommitSummary) -> Response {
+fn answer(summary: &CommitSummary) -> Response {
     let mut answer = json!({"kept": summary.kept, "conflicts": summary.conflicts});
     if !summary.kept.is_empty() || summary.conflicts.is_empty() {
         return Json(answer).into_response();
     }
-    app.metrics.refused.fetch_add(1, Relaxed);
     if let Some(answer) = answer.as_object_mut() {
         answer.insert(
             "error".to_owned(),
             json!({"code": "sequence_conflict",
-                "message": "the sequence numbers of all events belong to other events of this source, or are far above \
-                    the highest known one"}),
+                "message": "no event was stored: their sequence numbers belong to other events of this source, or are far \
+                    above its highest number"}),
         );
     }
     (StatusCode::CONFLICT, Json(answer)).into_response()

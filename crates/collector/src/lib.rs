@@ -33,6 +33,7 @@ mod ingest;
 mod live;
 mod metrics;
 pub(crate) mod page;
+mod query;
 mod room;
 mod sender;
 mod serve;

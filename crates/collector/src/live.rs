@@ -5,11 +5,12 @@
 //! write timeout is cut, and comes back with its `Last-Event-ID`. One address does not take all places.
 
 use super::answer::Refusal;
-use super::api::{self, QueryParams};
+use super::api;
 use super::app::App;
 use super::connections::Owner;
 use super::fleet::canonical_source;
 use super::metrics::Gauge;
+use super::query::{Parameters, Query, number};
 use super::shutdown::closed;
 use super::store::{Events, StoreError};
 use axum::Extension;
@@ -19,7 +20,6 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Bytes;
-use serde::Deserialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -35,12 +35,23 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// After this a reader asks again when the store was busy.
 const BUSY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Which events are asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// Parameters of the stream.
+#[derive(Debug, Default)]
 pub(super) struct LiveQuery {
     source: Option<String>,
     after: Option<i64>,
+}
+
+impl Parameters for LiveQuery {
+    const NAMES: &'static [&'static str] = &["source", "after"];
+
+    fn set(&mut self, name: &str, value: String) -> Result<(), Refusal> {
+        match name {
+            "source" => self.source = Some(value),
+            _ => self.after = Some(number("after", &value)?),
+        }
+        Ok(())
+    }
 }
 
 /// Why a reader's stream ends early.
@@ -52,9 +63,8 @@ pub(super) async fn get(
     State(app): State<Arc<App>>,
     Extension(Owner(owner)): Extension<Owner>,
     headers: HeaderMap,
-    query: QueryParams<LiveQuery>,
+    Query(query): Query<LiveQuery>,
 ) -> Result<Response, Refusal> {
-    let query = api::parse_query(query)?;
     let source = query.source.map(|source| canonical_source(&source).into_owned());
     let place = app.live.take(owner, false).ok_or(Refusal::Busy)?;
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());

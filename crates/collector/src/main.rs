@@ -11,14 +11,15 @@ use svm_core::clock::Clock;
 use svm_core::command_line;
 use svm_core::error_chain::Chain;
 use svm_core::logging;
+use svm_core::settings::{DEFAULT, SettingsError, Shown};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// As systemd's `RestartPreventExitStatus=` has it: the settings are wrong, trying again is no use.
+/// The settings are not valid; systemd does not restart the service on it (`RestartPreventExitStatus=`).
 const WRONG_SETTINGS: u8 = 78;
 
 const PROGRAM: &str = "svm-collector";
 
-/// The exit code where an answer cannot be written.
+/// The answer cannot be written.
 const CANNOT_WRITE: u8 = 74;
 
 fn main() -> ExitCode {
@@ -33,28 +34,59 @@ fn main() -> ExitCode {
             match Settings::load(&files.named(), svm_core::environment::variables()) {
                 Ok(settings) => {
                     let remarks = settings.remarks();
-                    let text = remarks.iter().map(|remark| format!("\nbut: {remark}")).collect::<String>();
                     let value = json!({"ok": true, "remarks": remarks});
-                    say(json, &value, &format!("the settings are right{text}"))
+                    let said = say(json, &value, "The settings are valid.");
+                    for remark in remarks.iter().filter(|_| !json) {
+                        logging::complain(&format!("{PROGRAM}: warning: {remark}"));
+                    }
+                    said
                 }
-                Err(error) => complain(json, "bad_settings", &error.to_string(), WRONG_SETTINGS),
+                Err(error) => complain(json, "bad_settings", &not_valid(&error), WRONG_SETTINGS),
+            }
+        }
+        Command::Config { command: ConfigCommand::Show { files, changed } } => {
+            match Settings::load_shown(&files.named(), svm_core::environment::variables()) {
+                Ok((_, shown)) => show(json, &shown, changed),
+                Err(error) => complain(json, "bad_settings", &not_valid(&error), WRONG_SETTINGS),
             }
         }
         Command::Token { source } => match tokens::make(source.as_deref()) {
             Some(NewToken { token, line }) => say(
                 json,
                 &json!({"token": token, "line": line}),
-                &format!("for the sender, shown only now:  {token}\nfor the file tokens.file:        {line}"),
+                &format!("token (shown only once)  {token}\nline for tokens.file     {line}"),
             ),
-            None => complain(json, "no_random_numbers", "the system gives no random numbers", 1),
+            None => complain(
+                json,
+                "no_random_numbers",
+                "the system gives no random numbers, so no token was made",
+                1,
+            ),
         },
     }
+}
+
+fn not_valid(error: &SettingsError) -> String {
+    format!("the settings are not valid:\n{error}")
+}
+
+/// Every key with its value, and where it is set.
+fn show(json: bool, shown: &Shown, changed: bool) -> ExitCode {
+    let keys: Vec<_> = shown.iter().filter(|(_, value)| !changed || value.from != DEFAULT).collect();
+    let all: serde_json::Map<String, Value> =
+        keys.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+    let lines = keys.iter().map(|(key, value)| (format!("{key} = {}", value.value), &value.from));
+    let lines: Vec<_> = lines.collect();
+    let width = lines.iter().map(|(setting, _)| setting.chars().count()).max().unwrap_or(0).min(60);
+    let lines: Vec<_> = lines.iter().map(|(setting, from)| format!("{setting:<width$}  # {from}")).collect();
+    let text = if lines.is_empty() { "every key has its default".to_owned() } else { lines.join("\n") };
+    say(json, &all.into(), &text)
 }
 
 fn run(files: Files, json: bool) -> ExitCode {
     let settings = match Settings::load(&files.named(), svm_core::environment::variables()) {
         Ok(settings) => settings,
-        Err(error) => return complain(json, "bad_settings", &error.to_string(), WRONG_SETTINGS),
+        Err(error) => return complain(json, "bad_settings", &not_valid(&error), WRONG_SETTINGS),
     };
     logging::start("svm-collector", settings.log.format, settings.log.level);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

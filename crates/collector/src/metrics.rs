@@ -1,6 +1,7 @@
 //! Counters, and their text for Prometheus.
 
 use super::fleet::{Counts, KeySum};
+use axum::http::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -15,12 +16,9 @@ pub(super) struct Metrics {
     conflicts: AtomicU64,
     transactions: AtomicU64,
     transaction_microseconds: AtomicU64,
-    /// Requests refused with 400, 409, 413 or 415.
-    pub(super) refused: AtomicU64,
-    /// Requests refused with 401 or 403.
-    pub(super) unauthorised: AtomicU64,
-    /// Requests answered with 503.
-    pub(super) unavailable: AtomicU64,
+    refused: AtomicU64,
+    unauthorised: AtomicU64,
+    unavailable: AtomicU64,
     /// Requests since the start, whatever became of them.
     pub(super) requests: AtomicU64,
     pub(super) connections: AtomicU64,
@@ -86,6 +84,17 @@ impl Metrics {
         self.conflicts.fetch_add(counts.conflicts, Relaxed);
     }
 
+    /// A request was answered with this status.
+    pub(super) fn answered(&self, status: StatusCode) {
+        let counter = match status.as_u16() {
+            401 | 403 => &self.unauthorised,
+            400 | 408 | 409 | 413 | 415 | 421 => &self.refused,
+            503 => &self.unavailable,
+            _ => return,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn removed(&self, reason: RemovalReason, count: u64) {
         let [age, quota, size] = &self.removed;
         match reason {
@@ -102,33 +111,43 @@ impl Metrics {
         let seconds = Duration::from_micros(self.transaction_microseconds.load(Relaxed)).as_secs_f64();
         for (name, kind, help, value) in [
             ("events_kept_total", "counter", "Events written to disk.", &self.stored),
-            ("events_duplicate_total", "counter", "Events that were on disk before.", &self.duplicates),
+            ("events_duplicate_total", "counter", "Events that had already been stored.", &self.duplicates),
             (
                 "events_conflict_total",
                 "counter",
                 "Events refused for their sequence number.",
                 &self.conflicts,
             ),
-            ("requests_refused_total", "counter", "Requests answered 400, 409, 413 or 415.", &self.refused),
+            (
+                "requests_refused_total",
+                "counter",
+                "Requests answered 400, 408, 409, 413, 415 or 421.",
+                &self.refused,
+            ),
             ("requests_unauthorised_total", "counter", "Requests answered 401 or 403.", &self.unauthorised),
             ("requests_unavailable_total", "counter", "Requests answered 503.", &self.unavailable),
             ("transactions_total", "counter", "Transactions committed.", &self.transactions),
             ("connections", "gauge", "Connections open.", &self.connections),
             ("live_readers", "gauge", "Readers of live events.", &self.live_readers),
-            ("live_cut_total", "counter", "Readers of live events cut for taking nothing.", &self.live_cut),
+            (
+                "live_cut_total",
+                "counter",
+                "Readers of live events that were disconnected because they read nothing.",
+                &self.live_cut,
+            ),
             (
                 "connections_refused_total",
                 "counter",
-                "Connections without a place.",
+                "Connections refused because there were too many.",
                 &self.connections_refused,
             ),
             (
                 "connections_cut_total",
                 "counter",
-                "Connections cut to make room for others.",
+                "Connections closed to make room for others.",
                 &self.connections_cut,
             ),
-            ("store_bytes", "gauge", "Bytes of the store, without what is free in it.", &self.store_bytes),
+            ("store_bytes", "gauge", "Bytes of the database, without its free space.", &self.store_bytes),
         ] {
             let name = format!("svm_collector_{name}");
             text.family(&name, kind, help);
@@ -142,7 +161,11 @@ impl Metrics {
         for (reason, count) in ["age", "quota", "size"].into_iter().zip(&self.removed) {
             text.sample(removed, &[("reason", reason)], count.load(Relaxed));
         }
-        text.gauge("svm_collector_store_limit_bytes", "Bytes that the store may have.", store_limit);
+        text.gauge(
+            "svm_collector_store_limit_bytes",
+            "The most bytes that the database may have (store.max_gigabytes).",
+            store_limit,
+        );
         key_sums(&mut text, keys);
         text.into_string()
     }

@@ -116,6 +116,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(|| async { Refusal::Method })
         .layer(middleware::from_fn(one_host))
         .layer(middleware::map_response(security_headers))
+        .layer(middleware::map_response_with_state(Arc::clone(&app), counted))
         .with_state(app)
 }
 
@@ -153,7 +154,6 @@ async fn guard(
     };
     let Asker { owner, token } = match access::admit(&app, access, &request, peer.address.ip()) {
         Ok(asker) => asker,
-        Err(refusal @ Refusal::Unauthorised) => return ingest::refuse(&app, refusal),
         Err(refusal) => {
             tracing::debug!(refusal = %clean(&refusal.to_string()), "refused a request");
             return refusal.into_response();
@@ -174,6 +174,12 @@ async fn guard(
         answer = answer => answer.unwrap_or_else(IntoResponse::into_response),
         () = peer.left() => Refusal::Left.into_response(),
     }
+}
+
+/// Counts what is refused, whichever part refuses it.
+async fn counted(State(app): State<Arc<App>>, response: Response) -> Response {
+    app.metrics.answered(response.status());
+    response
 }
 
 /// Text of events is hostile: should a page ever carry markup of theirs, the browser still runs nothing.

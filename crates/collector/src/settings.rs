@@ -3,13 +3,13 @@
 //! Promises: what [`Settings::check`] lets pass can be run. `config/collector.toml` lists the same keys; a
 //! test holds the two together.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use svm_core::files;
 use svm_core::logging::{LogFormat, LogLevel};
-use svm_core::settings::{self, Form, Loaded, Origins, Problem, Rule, Rules, SettingsError};
+use svm_core::settings::{self, Form, Loaded, Origins, Problem, Rule, Rules, SettingsError, Shown};
 
 /// The documented defaults; the lowest layer of the settings.
 const DEFAULTS: &str = include_str!("../../../config/collector.toml");
@@ -17,8 +17,24 @@ const DEFAULTS: &str = include_str!("../../../config/collector.toml");
 /// Where settings are read from when the command line names no file.
 pub const DEFAULT_FILE: &str = "/etc/svm-collector/collector.toml";
 
-/// What texts may stand at a key; numbers are looked at in [`Settings::check`].
+/// What may stand at a key.
 const RULES: Rules = &[
+    ("store.keep_days", Rule::Range(1, 36_500)),
+    ("store.keep_report_days", Rule::Range(1, 36_500)),
+    ("store.max_gigabytes", Rule::Range(1, 1_000_000)),
+    ("store.max_source_megabytes", Rule::Range(8, 1_000_000)),
+    ("store.max_sources", Rule::Range(1, 10_000_000)),
+    ("svms.silent_after_minutes", Rule::Range(1, 5_256_000)),
+    ("limits.connections", Rule::Range(1, 65_536)),
+    ("limits.connections_each", Rule::Range(1, 65_536)),
+    ("limits.live_readers", Rule::Range(1, 4096)),
+    ("limits.live_readers_each", Rule::Range(1, 4096)),
+    ("limits.bodies_mib", Rule::Range(8, 1024)),
+    ("limits.answers_mib", Rule::Range(8, 1024)),
+    ("limits.query_timeout_seconds", Rule::Range(1, 3600)),
+    ("limits.header_timeout_seconds", Rule::Range(1, 3600)),
+    ("limits.body_timeout_seconds", Rule::Range(1, 3600)),
+    ("limits.write_timeout_seconds", Rule::Range(1, 3600)),
     ("page.open_to", Rule::OneOf(&["loopback", "readers", "all"])),
     ("log.format", Rule::OneOf(&["auto", "plain", "json", "journal"])),
     ("log.level", Rule::OneOf(&["error", "warn", "info", "debug"])),
@@ -29,6 +45,7 @@ const RULES: Rules = &[
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address and port to listen on.
+    #[serde(deserialize_with = "address_and_port")]
     pub listen: SocketAddr,
     /// Names it answers to, beside IP addresses, `localhost` and this machine's own name.
     pub hosts: Vec<String>,
@@ -198,6 +215,19 @@ impl Default for Limits {
     }
 }
 
+fn address_and_port<'de, D: Deserializer<'de>>(text: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(text)?;
+    text.parse().map_err(|_| {
+        let found = settings::quoted(&text, MAX_SHOWN);
+        serde::de::Error::custom(format!(
+            "must be an IP address and a port, such as \"127.0.0.1:8480\" or \"[::]:8480\", not {found}"
+        ))
+    })
+}
+
+/// No more of a wrong value is shown, in characters.
+const MAX_SHOWN: usize = 80;
+
 impl Settings {
     /// Reads the files in order, then the environment (`SVM_COLLECTOR__SECTION__KEY`), and checks the outcome.
     ///
@@ -207,74 +237,64 @@ impl Settings {
         files: &[PathBuf],
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingsError> {
+        Self::load_shown(files, environment).map(|(settings, _)| settings)
+    }
+
+    /// As [`Settings::load`], with every key, its value and where it is set.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_shown(
+        files: &[PathBuf],
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<(Self, Shown), SettingsError> {
         let form = Form::new(DEFAULTS, &[], RULES).map_err(|e| {
             SettingsError(vec![Problem { place: "built-in defaults".to_owned(), message: e.to_string() }])
         })?;
-        let Loaded { settings, origins, mut problems, .. }: Loaded<Self> =
+        let Loaded { settings, origins, shown, mut problems, .. }: Loaded<Self> =
             settings::load(&form, files, "SVM_COLLECTOR", environment)?;
         if let Err(SettingsError(wrong)) = settings.check(&origins) {
             problems.extend(wrong);
         }
-        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+        if problems.is_empty() { Ok((settings, shown)) } else { Err(SettingsError(problems)) }
     }
 
-    /// What keeps a collector with these settings from running now.
+    /// What keeps a collector with these settings from running now, each with the way out.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.tokens.required
             && let Err(error) = files::open_regular(&self.tokens.file)
         {
-            remarks.push(format!("tokens.file: cannot read {}: {error}", self.tokens.file.display()));
+            remarks.push(format!(
+                "tokens.file: cannot read {}: {error}; `svm-collector token` makes a token and its line for this file",
+                self.tokens.file.display()
+            ));
         }
         if let Some(folder) = self.store.path.parent().filter(|folder| !folder.as_os_str().is_empty())
             && !folder.is_dir()
         {
-            remarks.push(format!("store.path: there is no folder {}", folder.display()));
+            remarks.push(format!("store.path: the folder {} does not exist; create it", folder.display()));
         }
         // A collector that runs already has it.
         if let Err(error) = std::net::TcpListener::bind(self.listen) {
             remarks.push(format!(
-                "listen: cannot listen on {}: {error}; does a collector run already?",
+                "listen: cannot listen on {}: {error}; is another collector running?",
                 self.listen
             ));
         }
         remarks
     }
 
-    /// Looks for values that cannot be; `origins` says where each came from.
+    /// Checks values that fit the form but cannot be used; `origins` says where each came from.
     ///
     /// # Errors
     /// All of them.
     pub fn check(&self, origins: &Origins) -> Result<(), SettingsError> {
-        let limits = &self.limits;
-        let mut wrong: Vec<Problem> = [
-            ("store.keep_days", self.store.keep_days, 1, 36_500),
-            ("store.keep_report_days", self.store.keep_report_days, 1, 36_500),
-            ("store.max_gigabytes", self.store.max_gigabytes, 1, 1_000_000),
-            ("store.max_source_megabytes", self.store.max_source_megabytes, 8, 1_000_000),
-            ("store.max_sources", self.store.max_sources, 1, 10_000_000),
-            ("svms.silent_after_minutes", self.svms.silent_after_minutes, 1, 5_256_000),
-            ("limits.connections", limits.connections, 1, 65_536),
-            ("limits.connections_each", limits.connections_each, 1, 65_536),
-            ("limits.live_readers", limits.live_readers, 1, 4096),
-            ("limits.live_readers_each", limits.live_readers_each, 1, 4096),
-            ("limits.bodies_mib", limits.bodies_mib, 8, 1024),
-            ("limits.answers_mib", limits.answers_mib, 8, 1024),
-            ("limits.query_timeout_seconds", limits.query_timeout_seconds, 1, 3600),
-            ("limits.header_timeout_seconds", limits.header_timeout_seconds, 1, 3600),
-            ("limits.body_timeout_seconds", limits.body_timeout_seconds, 1, 3600),
-            ("limits.write_timeout_seconds", limits.write_timeout_seconds, 1, 3600),
-        ]
-        .into_iter()
-        .filter(|(_, value, least, most)| !(least..=most).contains(&value))
-        .map(|(key, value, least, most)| {
-            origins.problem(key, format!("is {value}: it must be from {least} to {most}"))
-        })
-        .collect();
+        let mut wrong = Vec::new();
         if !self.tokens.required && !self.listen.ip().is_loopback() {
             let problem = format!(
-                "is false while listen is {}: without tokens anyone may send, so this is taken on a loopback \
-                 address only",
+                "must be true while listen is {}: without tokens anyone may send events, which is allowed on a \
+                 loopback address only",
                 self.listen
             );
             wrong.push(origins.problem("tokens.required", problem));
@@ -282,20 +302,18 @@ impl Settings {
         for name in &self.hosts {
             if super::hosts::host_name(name).is_none_or(|plain| plain != *name) {
                 let problem = format!(
-                    "has {:?}: it must be a name as it stands in a browser's address line, in lower case, without \
-                     scheme, port and path",
-                    svm_core::text::clean_start(name, 80)
+                    "must be names as in a browser's address line, in lower case, without scheme, port and path, not {}",
+                    settings::quoted(name, MAX_SHOWN)
                 );
                 wrong.push(origins.problem("hosts", problem));
             }
         }
         if self.page.open_to == OpenTo::Readers && self.page.readers_file.as_os_str().is_empty() {
-            let problem =
-                "is \"readers\", and page.readers_file names no file of their tokens: nobody could read";
+            let problem = "is \"readers\", so page.readers_file must name the file with their tokens; otherwise nobody could read";
             wrong.push(origins.problem("page.open_to", problem));
         }
         if self.store.path.file_name().is_none() {
-            wrong.push(origins.problem("store.path", "is not the path of a file"));
+            wrong.push(origins.problem("store.path", "must be the path of a file"));
         }
         if wrong.is_empty() { Ok(()) } else { Err(SettingsError(wrong)) }
     }
@@ -318,9 +336,29 @@ mod tests {
         settings.tokens.required = false;
         assert!(settings.check(&Origins::default()).is_ok());
         settings.listen = "0.0.0.0:8480".parse().unwrap();
-        settings.limits.connections = 0;
         let wrong = settings.check(&Origins::default()).unwrap_err().0;
-        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+    }
+
+    #[test]
+    fn wrong_values_are_named_with_their_line_and_what_is_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("collector.toml");
+        let text = "listen = \"x\"\n[page]\nopen_to = \"nobody\"\n[store]\nkeep_days = 0\n[limits]\nbodies_mib = -1\n";
+        std::fs::write(&file, text).unwrap();
+        let problems = Settings::load(std::slice::from_ref(&file), []).unwrap_err().to_string();
+        for (line, says) in [
+            (
+                1,
+                "`listen`: must be an IP address and a port, such as \"127.0.0.1:8480\" or \"[::]:8480\", not \"x\"",
+            ),
+            (3, "`page.open_to`: must be \"loopback\" or \"readers\" or \"all\", not \"nobody\""),
+            (5, "`store.keep_days`: must be 1 to 36500, not 0"),
+            (7, "`limits.bodies_mib`: must be 8 to 1024, not -1"),
+        ] {
+            let expected = format!("{}:{line}: {says}", file.display());
+            assert!(problems.lines().any(|line| line == expected), "{expected}\n{problems}");
+        }
     }
 
     #[test]

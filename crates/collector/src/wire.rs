@@ -27,14 +27,19 @@ pub(crate) enum WireError {
         invalid: Invalid,
     },
     /// The batch as a whole cannot be read.
-    #[error("the batch is not a JSON array of events: {0}")]
-    Batch(String),
+    #[error("the batch is not a JSON array of events (line {line}, column {column})")]
+    Batch {
+        /// Where reading failed, from 1.
+        line: usize,
+        /// In bytes, from 1; 0 at the beginning of a line.
+        column: usize,
+    },
     /// More events than [`MAX_BATCH`].
     #[error("the batch has more than {MAX_BATCH} events")]
     TooMany,
     /// None of the three content types.
     #[error(
-        "content type {0:?}: send application/cloudevents+json, application/cloudevents-batch+json, or ce- headers"
+        "unknown Content-Type {0:?}: send application/cloudevents+json, application/cloudevents-batch+json, or ce- headers"
     )]
     ContentType(String),
 }
@@ -81,8 +86,8 @@ pub(crate) fn read(mode: Mode, headers: &HeaderMap, body: &[u8]) -> Result<Vec<E
             event.map(|event| vec![event]).map_err(|invalid| WireError::Event { position: 0, invalid })
         }
         Mode::Batched => {
-            let Batch { parts, more } =
-                serde_json::from_slice(body).map_err(|e| WireError::Batch(e.to_string()))?;
+            let Batch { parts, more } = serde_json::from_slice(body)
+                .map_err(|e: serde_json::Error| WireError::Batch { line: e.line(), column: e.column() })?;
             if more {
                 return Err(WireError::TooMany);
             }
@@ -148,7 +153,7 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Invali
         let value = value.to_str().map_err(|_| invalid(name, "is not percent-encoded ASCII"))?;
         let value = percent_decoded(name, &unquoted(name, value)?)?;
         if members.insert(name.to_owned(), Value::String(value)).is_some() {
-            return Err(invalid(name, "is there twice"));
+            return Err(invalid(name, "is given more than once"));
         }
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -163,8 +168,7 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Invali
         // One way to read JSON data, and one set of bounds: as a member of an event.
         let wrapped = format!("{{\"data\":{}}}", text(body)?);
         cloudevent::check_size_and_depth(&wrapped)?;
-        let data: Value =
-            serde_json::from_slice(body).map_err(|e| invalid("data", format!("is not JSON: {e}")))?;
+        let data: Value = serde_json::from_slice(body).map_err(|e| cloudevent::not_json("data", &e))?;
         members.insert("data".to_owned(), data);
     } else if let (true, Ok(text)) = (essence.starts_with("text/"), text(body)) {
         members.insert("data".to_owned(), text.into());
@@ -178,7 +182,7 @@ fn binary(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Invali
 /// The text of a quoted string (RFC 9110, section 5.6.4), as older versions of the HTTP binding write values with spaces.
 fn unquoted<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Invalid> {
     let Some(quoted) = value.trim().strip_prefix('"') else { return Ok(Cow::Borrowed(value)) };
-    let wrong = || invalid(name, "is not a whole quoted string");
+    let wrong = || invalid(name, "is not a complete quoted string");
     let mut text = String::with_capacity(quoted.len());
     let mut characters = quoted.chars();
     loop {

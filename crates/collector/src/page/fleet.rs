@@ -1,4 +1,4 @@
-//! The fleet: how many are well, which keys are full, and every SVM, the worst first.
+//! All SVMs: how many need attention, which keys are used up, and every SVM, the worst first.
 
 use super::words::{
     ago, cause, date, known_end, permit, phase, reason, relative, status_chip, status_icon, status_word,
@@ -50,15 +50,15 @@ impl View {
     fn tiles(&self) -> Markup {
         let all = self.counts.total();
         let parts = [
-            (DeviceStatus::Critical, self.counts.critical, "something to do now"),
-            (DeviceStatus::Warning, self.counts.warning, "something to plan"),
+            (DeviceStatus::Critical, self.counts.critical, "act now"),
+            (DeviceStatus::Warning, self.counts.warning, "plan ahead"),
             (DeviceStatus::Ok, self.counts.ok, "nothing to do"),
         ];
         html! {
             section class="panel overview" aria-labelledby="status-title" {
                 div class="panel-head" {
                     h2 id="status-title" { "Status" }
-                    span class="muted" { (all) " in all" }
+                    span class="muted" { (all) @if all == 1 { " SVM" } @else { " SVMs" } }
                 }
                 ul class="tiles" {
                     @for (status, count, meaning) in parts {
@@ -82,7 +82,7 @@ impl View {
             section class="panel keys" aria-labelledby="keys-title" {
                 div class="panel-head" {
                     h2 id="keys-title" { "Devices by key" }
-                    span class="muted" { "sum over all SVMs of a key" }
+                    span class="muted" { "all SVMs with a key together" }
                 }
                 ul class="sums" {
                     @for sum in &self.keys {
@@ -101,8 +101,8 @@ impl View {
                                     }
                                     @if sum.devices.is_some() && sum.svms_unknown > 0 {
                                         span class="muted" {
-                                            " · without " (sum.svms_unknown) @if sum.svms_unknown == 1 { " SVM" } @else { " SVMs" }
-                                            ", whose number is unknown"
+                                            " · " (sum.svms_unknown) @if sum.svms_unknown == 1 { " SVM" } @else { " SVMs" }
+                                            " not counted: number unknown"
                                         }
                                     }
                                     @if let Some(word) = level_word(sum.level()) {
@@ -154,10 +154,13 @@ impl View {
         html! {
             div class="empty" {
                 @if self.counts.total() == 0 {
-                    p { b { "No SVM has sent anything yet." } }
-                    p class="muted" { "Agents send to " code { "POST /v1/events" } " of this collector." }
+                    p { b { "No SVM has sent an event yet." } }
+                    p class="muted" {
+                        "On an SVM, add a destination with the address of this console and " code { "/v1/events" }
+                        ", then run " code { "svm-agent reload" } "."
+                    }
                 } @else {
-                    p { b { "No SVM is like this." } }
+                    p { b { "No SVM matches." } }
                     p { a href="./" { "Show all" } }
                 }
             }
@@ -197,7 +200,9 @@ impl View {
                     @match reported.and_then(|reported| reported.phase.as_deref()) {
                         Some(name) => {
                             span class={ "phase " (phase_class(name)) } { (phase(name)) }
-                            @if let Some(why) = reported.and_then(|reported| reported.cause.as_deref()) { div class="sub" { (cause(why)) } }
+                            @if let Some(why) = reported.and_then(|reported| reported.cause.as_deref()) {
+                                div class="sub" { (cause(why, reported.and_then(|reported| reported.lapse_cause.as_deref()))) }
+                            }
                         }
                         None => (absent()),
                     }
@@ -267,12 +272,12 @@ impl View {
 /// The names of the machines that use one id.
 pub(super) fn names(svm: &Svm) -> Option<String> {
     let machines = svm.side_by_side();
-    let names = machines.iter().map(|machine| clean(machine.hostname.as_deref().unwrap_or("without a name")));
+    let names = machines.iter().map(|machine| clean(machine.hostname.as_deref().unwrap_or("unnamed")));
     (!machines.is_empty()).then(|| names.collect::<Vec<_>>().join(", "))
 }
 
 fn absent() -> Markup {
-    html! { span class="muted" aria-label="not told" { "–" } }
+    html! { span class="muted" aria-label="unknown" { "–" } }
 }
 
 fn join(reasons: &[String]) -> String {
@@ -304,7 +309,7 @@ pub(super) fn devices(count: Option<u64>, limit: Option<u64>) -> Markup {
 pub(super) fn delivery(svm: &Svm) -> Markup {
     let missing = svm.gaps.missing().saturating_add(svm.gaps.forgotten());
     html! {
-        @if missing > 0 { span class="tag warning" title="events that did not come" { (missing) " missing" } " " }
+        @if missing > 0 { span class="tag warning" title="events that did not arrive" { (missing) " missing" } " " }
         @if svm.conflicts > 0 {
             span class="tag critical" title="events that were not stored because of their sequence number" {
                 (svm.conflicts) @if svm.conflicts == 1 { " conflict" } @else { " conflicts" }

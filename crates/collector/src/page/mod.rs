@@ -3,20 +3,21 @@
 //! Promises: text of events is escaped and never becomes a link; nothing inline that the Content-Security-Policy
 //! would have to allow. The script only asks for the same page again and puts its live part in place.
 
+mod advice;
 pub(crate) mod fleet;
 pub(crate) mod svm;
 pub(crate) mod words;
 
 use super::answer::Refusal;
-use super::api::{FleetQuery, Named, QueryParams, id, parse_query};
+use super::api::{FleetQuery, Named, id};
 use super::app::App;
 use super::fleet::SVM_SOURCE;
+use super::query::{Parameters, Query, number};
 use super::store::{Events, Svms, SvmsPage};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
-use serde::Deserialize;
 use std::sync::Arc;
 use svm_core::percent;
 use svm_core::text::clean;
@@ -71,14 +72,17 @@ fn failure(root: &str, refusal: Refusal) -> Response {
     let text = clean(&refusal.to_string()).into_owned();
     let status = refusal.into_response().status();
     let content = html! {
-        section class="panel empty" { h1 { "This cannot be shown" } p { (text) } p { a href=(root) { "To the fleet" } } }
+        section class="panel empty" { h1 { "This page cannot be shown" } p { (text) } p { a href=(root) { "All SVMs" } } }
     };
     (status, Html(shell("Not shown", root, "", &content).into_string())).into_response()
 }
 
-pub(super) async fn fleet(State(app): State<Arc<App>>, query: QueryParams<FleetQuery>) -> Response {
+pub(super) async fn fleet(
+    State(app): State<Arc<App>>,
+    query: Result<Query<FleetQuery>, Refusal>,
+) -> Response {
     let shown = async {
-        let query = parse_query(query)?;
+        let Query(query) = query?;
         let filter = query.filter()?;
         let silent_before = app.silent_before();
         let page = query.page.unwrap_or(1).clamp(1, 1_000_000);
@@ -99,19 +103,27 @@ pub(super) async fn fleet(State(app): State<Arc<App>>, query: QueryParams<FleetQ
 }
 
 /// Which part of a timeline.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Default)]
 pub(super) struct TimelineQuery {
     before: Option<i64>,
+}
+
+impl Parameters for TimelineQuery {
+    const NAMES: &'static [&'static str] = &["before"];
+
+    fn set(&mut self, _: &str, value: String) -> Result<(), Refusal> {
+        self.before = Some(number("before", &value)?);
+        Ok(())
+    }
 }
 
 pub(super) async fn svm(
     State(app): State<Arc<App>>,
     path: Named,
-    query: QueryParams<TimelineQuery>,
+    query: Result<Query<TimelineQuery>, Refusal>,
 ) -> Response {
     let shown = async {
-        let before = parse_query(query)?.before.unwrap_or(i64::MAX);
+        let before = query?.0.before.unwrap_or(i64::MAX);
         let stored = app.store.svm(id(path)?).await?.ok_or(Refusal::NotFound("such SVM"))?;
         let source = format!("{SVM_SOURCE}{}", stored.svm.id);
         let live = format!("{}v1/live?source={}", svm::ROOT, percent::encode(&source));

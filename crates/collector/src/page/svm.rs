@@ -1,8 +1,9 @@
-//! One SVM: what is the case on top, what happened below, newest first.
+//! One SVM: its status and what to do on top, its events below, newest first.
 
-use super::fleet::{delivery, devices, names};
+use super::advice::{Advice, advice, phase_and_cause};
+use super::fleet::{delivery, devices};
 use super::words::{
-    ago, cause, date, instant, known_end, permit, phase, reason, relative, severity, state, status_chip,
+    ago, capitalised, cause, date, instant, known_end, permit, phase, relative, severity, state, status_chip,
 };
 use crate::fleet::{ConflictReason, Svm};
 use crate::reported::ReportedState;
@@ -53,23 +54,17 @@ impl View {
                     }
                     div class="svm-status" {
                         (status_chip(self.svm.status(self.silent_before)))
-                        @for name in self.svm.reasons(self.silent_before) { span class="tag" { (reason(&name)) } }
                     }
                 }
-                @if let Some(names) = names(&self.svm) {
-                    p class="notice" role="alert" {
-                        "Several machines use this id: " b { bdi { (names) } } ". One is a copy of the other, and what it tells is held back. On each copy: stop the agent, run "
-                        code { "svm-agent identity reset" } ", start it again."
-                    }
-                }
+                (self.advice())
                 (self.facts())
             }
             section class="panel" aria-labelledby="events-title" {
                 div class="panel-head" {
-                    h2 id="events-title" { "What happened" }
+                    h2 id="events-title" { "Events" }
                     span class="muted" { "newest first" }
                 }
-                @if self.events.is_empty() { div class="empty" { p { "Nothing here." } } }
+                @if self.events.is_empty() { div class="empty" { p { "No events." } } }
                 ol class="timeline" { @for event in &self.events { (self.event(event)) } }
                 nav class="pages" aria-label="Pages" {
                     @if !self.newest { a href=(path) { "Newest" } }
@@ -77,6 +72,27 @@ impl View {
                 }
             }
             @if let Some(report) = &self.report { (self.whole_status(report)) }
+        }
+    }
+
+    /// Each reason of the status, and what to do about it.
+    fn advice(&self) -> Markup {
+        let all = advice(&self.svm, self.silent_before, self.now);
+        html! {
+            @if !all.is_empty() {
+                section class="advice" aria-labelledby="advice-title" {
+                    h2 id="advice-title" { "What to do" }
+                    p class="sub" { "Run the commands on the SVM." }
+                    ul {
+                        @for Advice { sentence, steps } in &all {
+                            li {
+                                bdi { (clean(sentence)) }
+                                @for step in steps { p class="step" { bdi { (clean(step)) } } }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 
@@ -109,16 +125,19 @@ impl View {
         let when = |at: Timestamp| html! { (date(at)) div class="sub" { (relative(self.now, at)) } };
         html! {
             (fact("Phase", html! {
-                @match &reported.phase { Some(name) => b { (phase(name)) }, None => span class="muted" { "–" } }
-                @if let Some(why) = &reported.cause { div class="sub" { (cause(why)) } }
-                @if let Some(why) = &reported.lapse_cause { div class="sub" { "because: " (cause(why)) } }
+                @match (phase_and_cause(reported, self.now), &reported.phase) {
+                    (Some(known), _) => b { (capitalised(&known)) },
+                    (None, Some(name)) => {
+                        b { (phase(name)) }
+                        @if let Some(why) = &reported.cause { div class="sub" { (cause(why, None)) } }
+                    },
+                    (None, None) => span class="muted" { "–" },
+                }
             }))
             @if let Some(name) = &reported.state {
-                (fact("Vendor's state", html! {
-                    (state(name))
-                    @if let Some(at) = reported.state_since {
-                        div class="sub" { (if at > self.now { "announced, from " } else { "since " }) (instant(at)) " · " (relative(self.now, at)) }
-                    }
+                (fact("Provider's state", html! {
+                    (capitalised(&state(name, reported.state_since, self.now)))
+                    @if let Some(at) = reported.state_since { div class="sub" { (relative(self.now, at)) } }
                 }))
             }
             @if let Some(end) = &reported.known_end {
@@ -138,7 +157,7 @@ impl View {
                 }
             }))
             @if let Some(seller) = &reported.vendor {
-                (fact("Sold by", html! {
+                (fact("Provider", html! {
                     (text(&seller.name))
                     @for (what, line) in [("renewal", &seller.renewal_url), ("support", &seller.support_url), ("phone", &seller.phone)] {
                         @if let Some(line) = line { div class="sub" { (what) " " bdi { (clean(line)) } } }
@@ -185,8 +204,8 @@ impl View {
                 @if let Some(description) = text(data, "description") { p { bdi { (description) } } }
                 p class="sub" {
                     span class="mono" { (kind) }
-                    @if let Some(effective) = at(data, "effective_at") { " · in effect since " (instant(effective)) }
-                    @if let Some(sequence) = text(&event, "sequence") { " · no. " (sequence.trim_start_matches('0')) }
+                    @if let Some(effective) = at(data, "effective_at") { " · effective from " (instant(effective)) }
+                    @if let Some(sequence) = text(&event, "sequence") { " · number " (sequence.trim_start_matches('0')) }
                 }
             }
         }
@@ -209,13 +228,13 @@ impl View {
                     "Whole status as of "
                     @match report.at {
                         Some(at) => { (instant(at)) ", " (relative(self.now, at)) },
-                        None => "an earlier version of this collector, which did not store the time",
+                        None => "an unknown time: an earlier version of this collector did not store it",
                     }
                 }
                 @if has_newer {
                     p class="notice" {
-                        "Newer events changed the status since: what is true now stands at the top of this page. The whole \
-                         status follows with the next report."
+                        "Newer events changed the status: the top of this page has the present one. The next report has the \
+                         whole status again."
                     }
                 }
                 pre { @for line in pretty.get(..end).unwrap_or_default().lines() { (clean(line)) "\n" } @if is_cut { "…" } }

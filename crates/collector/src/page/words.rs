@@ -1,22 +1,24 @@
 //! Words and small pieces that both pages use.
 //!
 //! Promises: text of events is shown as text, without the characters that would turn or hide its neighbours;
-//! a status is never told by colour alone.
+//! a status is never shown by colour alone.
 
+use crate::fleet::{NOT_CONNECTED, STATUS_UNKNOWN, TWO_MACHINES};
 use jiff::Timestamp;
 use maud::{Markup, html};
-use svm_core::subscription::DeviceStatus;
+use serde::de::DeserializeOwned;
+use svm_core::subscription::{Cause, DeviceStatus, Permit, Phase, VendorState};
 use svm_core::text::{clean, clean_start};
+use svm_core::words::{Language, causes, permits, phases, vendor_states};
+
+/// The page is in English.
+pub(super) const LANGUAGE: Language = Language::English;
 
 /// Characters of a word of an event that is shown in a list.
 const WORD: usize = 64;
 
 pub(super) fn status_word(status: DeviceStatus) -> &'static str {
-    match status {
-        DeviceStatus::Ok => "OK",
-        DeviceStatus::Warning => "Warning",
-        DeviceStatus::Critical => "Critical",
-    }
+    phases::device_status(status).get(LANGUAGE)
 }
 
 /// Three shapes for three states.
@@ -36,69 +38,69 @@ pub(super) fn status_chip(status: DeviceStatus) -> Markup {
     html! { span class={ "chip " (status.as_str()) } { (status_icon(status)) (status_word(status)) } }
 }
 
-/// A reason of a status, as people say it; one we do not know stands as it came.
+/// A reason of a status in a few words, for lists; the page of the SVM has its sentence. One that is not known here stands
+/// as it came.
 pub(super) fn reason(name: &str) -> String {
     match name {
-        "not_connected" => "not connected for long",
-        "two_machines" => "several machines use its id",
-        "status_unknown" => "no status told yet",
-        "not_activated" => "not activated",
-        "restricted" => "restricted",
-        "expired" => "term is over",
-        "grace" => "in grace",
+        NOT_CONNECTED => "not connected",
+        TWO_MACHINES => "several machines use its id",
+        STATUS_UNKNOWN => "no status reported yet",
+        "certificate_expiring" => "client certificate expires soon",
+        "clock_suspect" => "system clock is wrong",
+        "databases_outdated" => "databases are out of date",
+        "devices_over_100" => "more devices than allowed",
+        "devices_over_110" => "more than 110 % of devices",
+        "enforcement_failed" => "a permit is not carried out",
+        "expired" => "term has ended",
         "expiring" => "ends soon",
-        "devices_over_100" => "over the device limit",
-        "devices_over_110" => "far over the device limit",
-        "product_version_too_old" => "product too old",
-        "not_enforced" => "nobody enforces a permit",
-        "enforcement_failed" => "enforcement fails",
-        "clock_suspect" => "clock is doubtful",
-        "reserve_unusable" => "reserve key is of no use",
-        "databases_outdated" => "databases are old",
+        "grace" => "in its grace period",
+        "not_activated" => "not activated",
+        "not_enforced" => "not enforced",
+        "product_version_too_old" => "product is too old",
+        "reserve_unusable" => "reserve key is unusable",
+        "restricted" => "restricted",
+        "source_stale" => "no newer document",
+        "state_lost" => "database was lost",
         other => return clean_start(&other.replace('_', " "), WORD),
     }
     .to_owned()
 }
 
+/// What a name of the wire means; `None` for one that only another version knows.
+pub(super) fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(name.into()).ok()
+}
+
+/// A phase in a word or two.
 pub(super) fn phase(name: &str) -> String {
-    match name {
-        "not_activated" => "Not activated".to_owned(),
-        "active" => "Active".to_owned(),
-        "grace" => "Grace".to_owned(),
-        "restricted" => "Restricted".to_owned(),
-        other => clean_start(other, WORD),
+    match named::<Phase>(name) {
+        Some(known) => capitalised(&phases::in_short(known, None, None, LANGUAGE)),
+        None => clean_start(name, WORD),
     }
 }
 
-pub(super) fn cause(name: &str) -> String {
-    match name {
-        "ended" => "term ended",
-        "paused" => "paused by the vendor",
-        "unpaid" => "not paid",
-        "grace_over" => "grace is over",
-        "not_granted" => "no grace granted",
-        "cancelled" => "cancelled",
-        "blocked" => "key blocked",
-        "expired" => "key expired",
-        other => return clean_start(&other.replace('_', " "), WORD),
+/// Why that phase, in a word or two.
+pub(super) fn cause(name: &str, lapse_cause: Option<&str>) -> String {
+    match named::<Cause>(name) {
+        Some(known) => causes::short(known, lapse_cause.and_then(named)).get(LANGUAGE).to_owned(),
+        None => clean_start(&name.replace('_', " "), WORD),
     }
-    .to_owned()
 }
 
-/// The vendor's word about a key.
-pub(super) fn state(name: &str) -> String {
-    match name {
-        "active" => "active",
-        "paused" => "paused by the vendor",
-        "soft_cancelled" => "renewal cancelled by the vendor",
-        "hard_cancelled" => "cancelled by the vendor",
-        "blocked" => "blocked by the vendor",
-        other => return clean_start(&other.replace('_', " "), WORD),
+/// What the provider says of a key, and since when.
+pub(super) fn state(name: &str, since: Option<Timestamp>, now: Timestamp) -> String {
+    match named::<VendorState>(name) {
+        Some(known) => vendor_states::state(known, since, now, LANGUAGE),
+        None => clean_start(&name.replace('_', " "), WORD),
     }
-    .to_owned()
 }
 
-/// What comes at the end that a key is known to come to.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// The name of the row with the end that a key is known to come to.
 pub(super) fn known_end(why: &str) -> &'static str {
     match why {
         "cancelled" => "Will be cancelled",
@@ -124,7 +126,7 @@ pub(super) fn severity(number: Option<u64>) -> (&'static str, &'static str) {
 pub(super) fn relative(now: Timestamp, at: Timestamp) -> String {
     let seconds = at.duration_since(now).as_secs();
     let ahead = seconds > 0;
-    // What is left is rounded up, as in the days an event tells; what is past is rounded down.
+    // What is left is rounded up, as the days in events are; what is past is rounded down.
     let whole = |count: u64, unit: u64| if ahead { count.div_ceil(unit) } else { count / unit };
     let (count, unit) = match seconds.unsigned_abs() {
         0..60 => return if ahead { "in a moment" } else { "just now" }.to_owned(),
@@ -139,7 +141,7 @@ pub(super) fn relative(now: Timestamp, at: Timestamp) -> String {
     }
 }
 
-/// A date, with the instant for whoever points at it.
+/// A date; its title has the instant.
 pub(super) fn date(at: Timestamp) -> Markup {
     html! { time datetime=(at) title=(at) { (at.strftime("%Y-%m-%d")) } }
 }
@@ -157,11 +159,11 @@ pub(super) fn ago(now: Timestamp, at: Timestamp) -> Markup {
 /// What a resource may do.
 pub(super) fn permit(name: &str, verdict: Option<&str>) -> Markup {
     let verdict = verdict.unwrap_or("unknown");
-    let class = match verdict {
-        "full" | "limited" | "stopped" => verdict,
-        _ => "unknown",
+    let (class, word) = match named::<Permit>(verdict) {
+        Some(known) => (known.as_str(), permits::word(known).get(LANGUAGE).into()),
+        None => ("unknown", clean(verdict)),
     };
-    html! { span class={ "permit " (class) } { span class="permit-name" { (name) } " " (clean(verdict)) } }
+    html! { span class={ "permit " (class) } { span class="permit-name" { (name) } " " (word) } }
 }
 
 #[cfg(test)]
