@@ -21,8 +21,11 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use svm_core::clock::Clock;
+use svm_core::environment;
 use svm_core::settings::SettingsError;
 use svm_core::subscription::{Permit, Resource};
+use svm_core::words::Language;
+use svm_core::words::notices::Notice;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a permit that is refused; systemd's `ExecCondition=` skips on it.
@@ -89,7 +92,11 @@ async fn serve(
         log_event!(AGENT_READY, version = env!("CARGO_PKG_VERSION"));
         sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     };
-    Ok(daemon::run(settings, Clock::system(), reread, ready, reload, stop).await?)
+    let ended = daemon::run(settings, Clock::system(), reread, ready, reload, stop).await;
+    // systemd still shows the last status line of a service that ended.
+    let line = Notice::AgentStopped.get(Language::of_locale(environment::text));
+    sd_notify::notify(&[sd_notify::NotifyState::Status(line)]).ok();
+    Ok(ended?)
 }
 
 /// How long a unit that starts waits for an agent that hangs.

@@ -18,6 +18,7 @@ texts! {
         Allowed: "{what} allowed", "{what}: разрешено";
         Limited: "{what} limited", "{what}: с ограничением";
         Stopped: "{what} stopped", "{what}: остановлено";
+        AgentStopped: "The agent is stopped; permits remain valid until they end", "Агент остановлен; разрешения действуют до конца своего срока";
     }
 }
 
@@ -258,7 +259,7 @@ mod tests {
                 vec![
                     "svm-agent: The subscription ends soon.".to_owned(),
                     "It ends on 2027-01-15.".to_owned(),
-                    "Next step: Renew the subscription with the provider before 2027-01-15; svm-agent renewal has a letter for it.".to_owned(),
+                    "Next step: Renew the subscription with the provider before 2027-01-15; svm-agent renewal has a letter for it".to_owned(),
                 ],
             ),
             (
@@ -267,7 +268,7 @@ mod tests {
                 vec![
                     "svm-agent: The subscription is in its grace period, because the provider paused it. Database updates and KSN are still allowed in full.".to_owned(),
                     "Grace period until 2027-02-14.".to_owned(),
-                    "Next step: Ask the provider to resume the subscription. Then run: svm-agent refresh.".to_owned(),
+                    "Next step: Ask the provider to resume the subscription. Then run: svm-agent refresh".to_owned(),
                 ],
             ),
             (
@@ -276,7 +277,7 @@ mod tests {
                 vec![
                     "svm-agent: The subscription is restricted, because its term ended and its grace period is over. Protection continues with the databases that the SVM has.".to_owned(),
                     "Since 2027-02-14: database updates are stopped; the use of KSN is stopped.".to_owned(),
-                    format!("Next step: {renew}."),
+                    format!("Next step: {renew}"),
                 ],
             ),
             (
@@ -285,7 +286,7 @@ mod tests {
                 vec![
                     "svm-agent: The SVM has no active key. Protection works; database updates and KSN are not allowed.".to_owned(),
                     "Since 2027-02-14: database updates are stopped; the use of KSN is stopped.".to_owned(),
-                    "Next step: Activate the SVM: svm-agent activate CODE.".to_owned(),
+                    "Next step: Activate the SVM: svm-agent activate CODE".to_owned(),
                 ],
             ),
         ] {
