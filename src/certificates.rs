@@ -13,13 +13,13 @@ use svm_core::subscription::{DeviceStatus, Reason, days_left};
 use svm_core::tls;
 use tokio::sync::mpsc;
 
-/// Days before the end at which it is told; 0 is the end.
+/// Days before the end at which it is reported; 0 is the end.
 const MARKS: [u64; 6] = [30, 14, 7, 3, 1, 0];
 
 /// From so many days before the end the device status is Warning.
 const WARNING_DAYS: u64 = 7;
 
-/// What was told of each destination's certificate: its end and the nearest mark.
+/// The last report about each destination's certificate: its end and the nearest mark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReportedMarks(BTreeMap<String, (Timestamp, u64)>);
 

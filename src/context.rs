@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 pub type CheckRequest = oneshot::Sender<()>;
 
 /// Beside it a task has its own section of the settings, and nothing else. A clone is cheap, and follows the engine's
-/// snapshots by itself.
+/// snapshots on its own.
 #[derive(Clone)]
 pub struct Context {
     /// The time that the agent trusts.

@@ -1,4 +1,4 @@
-//! The watch over the reserve key: that it would be of no use is told while there is time to get another.
+//! Checks the reserve key, and reports one that would be useless while there is time to get another.
 //!
 //! It is looked at when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
 //! SVM's own. Told once, also over restarts; so is that it is good again. Must not know: how events are sent.
@@ -22,10 +22,10 @@ use svm_core::words::{refusals::ReserveProblem, remedies::provider, times::day_o
 /// How often it is looked at, whatever happens.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 
-/// After so long it is told again what could not be kept.
+/// Wait before a report that could not be stored is repeated.
 const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// What was told and still holds.
+/// The problem that was reported and still exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ReportedProblem {
     key: String,
@@ -154,7 +154,7 @@ impl ReserveWatch {
             (Some(ReportedProblem { key, why }), Some(Problem { message, .. }), _) if new != *reported => {
                 Some(Operational::ReserveUnusable { key: key.clone(), why: why.clone(), message })
             }
-            // Of another key, or of none, nothing was told that has to be taken back.
+            // No open report is about another key, so none has to be withdrawn.
             (None, None, Some(key)) if reported.as_ref().is_none_or(|reported| reported.key == key) => {
                 Some(Operational::ReserveUsable { key })
             }

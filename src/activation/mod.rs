@@ -1,7 +1,7 @@
 //! Activation by a code: asked of the vendor at once, and kept where the vendor does not answer.
 //!
 //! Promises: a code whose vendor cannot be reached is not lost; it is tried again over restarts until its document
-//! comes, it is refused, somebody cancels it, or it has lasted too long, and each of these is told. The code itself is
+//! comes, it is refused, somebody cancels it, or it has lasted too long, and each of these is reported. The code itself is
 //! never kept. Must not know: sockets and the command line.
 
 pub(crate) mod pending;
@@ -112,7 +112,7 @@ pub struct Activations {
 }
 
 impl Activations {
-    /// Works until whoever may wish anything is gone.
+    /// Works until every sender of requests is gone.
     pub async fn run(self, mut requests: mpsc::Receiver<ActivationRequest>) {
         let note = self.context.store.note(NoteName::Activation).await.ok().flatten();
         let mut waiting: Waiting = read_note(NoteName::Activation, note).unwrap_or_default();
@@ -131,7 +131,7 @@ impl Activations {
                     if due.is_none_or(|due| clock.now() < due) {
                         continue;
                     }
-                    // Whoever wishes something is not kept waiting for the vendor.
+                    // A request does not wait for the provider's answer to another.
                     tokio::select! {
                         asked = ask_vendor(&self.documents, &clock, &self.context.health, &pending.sub) => {
                             self.answered(&mut waiting, pending, asked).await;
@@ -151,7 +151,7 @@ impl Activations {
     }
 
     async fn grant(&self, waiting: &mut Waiting, request: ActivationRequest) {
-        // Whoever wished may have gone.
+        // The requester may have gone.
         match request {
             ActivationRequest::Keep(keep, reply) => drop(reply.send(self.keep(waiting, *keep).await)),
             ActivationRequest::Cancel(role, reply) => drop(reply.send(self.cancel(waiting, role).await)),
@@ -194,7 +194,7 @@ impl Activations {
         let event = Operational::ActivationPending { role, since: shown.since, code, message, replaces };
         self.report(&next, if again { Vec::new() } else { vec![event] }).await?;
         *waiting = next;
-        // Whoever hears of it may look at once.
+        // A subscriber may read at once.
         self.show(waiting);
         Ok((shown, replaces))
     }

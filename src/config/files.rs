@@ -46,7 +46,7 @@ fn in_the_way(folder: &Path) -> Option<String> {
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotADirectory => {}
-            // Whoever may look there sees more.
+            // A user with more rights sees more.
             Err(_) => return None,
         }
     }
@@ -97,7 +97,7 @@ impl Settings {
     }
 
     /// Files that the settings name and that cannot be read now, by key. They are read when they are needed, by
-    /// whoever needs them: not everyone who may ask for the status may read a token.
+    /// the part that needs them: not everyone who may ask for the status may read a token.
     pub fn unreadable(&self) -> Vec<String> {
         let mut unreadable = Vec::new();
         let mut check = |key: String, file: &Option<PathBuf>| {

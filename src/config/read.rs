@@ -30,7 +30,7 @@ pub struct Settings {
     pub product_name: String,
     /// What the rules of the life cycle look at.
     pub rules: Rules,
-    /// What must outlast a restart.
+    /// What has to outlast a restart.
     pub state_dir: PathBuf,
     pub runtime_dir: PathBuf,
     /// Public keys of vendors.

@@ -72,7 +72,7 @@ impl Check<'_> {
         let ordered = late == 0 || soon <= late;
         let message = "must not be less than `updates.outdated_days`";
         let ordered = self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message));
-        // Each apart, so that all that is wrong is told.
+        // Each separately, so that every problem is reported.
         let each = |line: &str| Schedule::parse(&[line.to_owned()], "UTC").map(drop);
         let lines = self.items("updates.schedule", &raw.schedule, each);
         let zone = self.take("updates.time_zone", Schedule::parse(&[], &raw.time_zone));

@@ -46,7 +46,7 @@ impl AskError {
 /// So long the agent may take for an answer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// So long whoever asks waits for its turn at the socket.
+/// How long a caller waits for its turn at the socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A thousand events are far less.
@@ -128,7 +128,7 @@ async fn exchange(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(StatusCode, Bytes), String> {
-    // As it is: whoever asks has encoded the names in it, and `..` is a name like others here.
+    // Unchanged: the caller has encoded the names in it, and `..` is a name like others here.
     let target = format!("/{path}");
     let mut request = Request::builder().method(method).uri(target).header(header::HOST, "svm-agent");
     if body.is_some() {

@@ -40,7 +40,7 @@ pub(super) async fn refresh(call: Call<'_>) -> Result<Answer, Fault> {
     }
 }
 
-/// Whoever may set the clock may say that it is right.
+/// A user who may set the clock may also declare it right.
 pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
     match call.peer.user {
         Some(0) => {

@@ -51,7 +51,7 @@ pub(super) async fn connect(path: &Path, within: Duration) -> io::Result<tokio::
         Err(Errno::AGAIN) => {
             let (done, waits) = oneshot::channel();
             let path = path.to_owned();
-            // A thread of its own, for which nobody waits: whoever is ended meanwhile ends at once.
+            // A thread that nobody joins, so that a program that is ended meanwhile ends at once.
             std::thread::Builder::new()
                 .name("connect".to_owned())
                 .spawn(move || done.send(in_turn(&path, within)).ok())?;

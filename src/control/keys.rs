@@ -132,7 +132,7 @@ fn remark(state: &State, held: &Held, now: Timestamp) -> Option<String> {
     ))
 }
 
-/// The vendor gave no document: kept as pending, unless its answer is final for whoever is there to hear it.
+/// The provider gave no document: stored as pending, unless the answer is final and its caller is still there.
 async fn unanswered(
     api: &Api,
     role: Role,

@@ -1,7 +1,7 @@
 //! Metrics as a file, for the textfile collector of Prometheus's node_exporter.
 //!
-//! Promises: whoever reads sees a whole file, the old one or the new one; it is written every `metrics.every`, and soon
-//! after the engine changed something; a failure is told as an outage, once.
+//! Promises: a reader sees a whole file, the old one or the new one; it is written every `metrics.every`, and soon
+//! after the engine changed something; a failure is reported as an outage, once.
 
 use super::metrics;
 use crate::outage::{FailureKind, Outage};

@@ -26,7 +26,7 @@ fn resource(name: &str) -> Result<Resource, Fault> {
     })
 }
 
-/// The permit as it was last written; whoever asks here need not be able to read the file.
+/// The permit as it was last written; the caller need not be able to read the file.
 fn decision(api: &Api, resource: Resource) -> Decision {
     let permits = api.status.context.engine.permits.borrow();
     let mut decision = match permits.iter().find(|permit| permit.resource == resource) {

@@ -18,7 +18,7 @@ impl RefusedConnections {
     pub(super) fn refuse(&mut self, stream: UnixStream, why: &str) {
         let Ok(mut stream) = stream.into_std() else { return };
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close";
-        // It fits into what the kernel holds for a new connection; where it does not, nobody is told.
+        // It fits into what the kernel holds for a new connection; if it does not, the caller gets no answer.
         stream
             .write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{why}\n", why.len() + 1).as_bytes())
             .ok();

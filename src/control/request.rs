@@ -49,7 +49,7 @@ pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T
 }
 
 pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault> {
-    // The body may hold a code: what is wrong with it is told by place alone.
+    // The body may contain a code: an error names only the place in it.
     serde_json::from_slice(body).map_err(|e| {
         let place = format!("at line {} column {}", e.line(), e.column());
         Fault::new(

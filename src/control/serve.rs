@@ -27,13 +27,13 @@ const BURST_REST: Duration = Duration::from_millis(1);
 /// After so long without a new connection the memory that requests used is given back.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// A connection's whole life: longer than whoever asks waits for an answer.
+/// A connection's whole life: longer than a caller waits for an answer.
 const LIFE: Duration = client::TIMEOUT.saturating_add(Duration::from_secs(10));
 
 /// From connecting to the end of a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What whoever has too many connections is told.
+/// The answer to a user with too many connections.
 const BUSY: &str = r#"{"error":{"code":"busy","message":"too many connections of this user are open; close some, or try again"}}"#;
 
 /// Serves one socket for as long as the program runs. Everything that waits is taken at once: what is beyond the bounds

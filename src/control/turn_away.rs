@@ -1,4 +1,4 @@
-//! Whoever waits at the sockets of an agent that does not start.
+//! Answers callers at the sockets of an agent that does not start.
 
 use super::refused::RefusedConnections;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What whoever asks is told.
+/// The answer to every request.
 const WHY: &str = r#"{"error":{"code":"bad_settings","message":"svm-agent does not start, because its settings are wrong: svm-agent config check"}}"#;
 
 /// Refuses those that wait at the sockets that systemd passed: for one that goes on waiting it would start the agent again

@@ -1,6 +1,6 @@
 //! The daemon: a session of all parts under the settings as they are, and the next one where they are read again.
 //!
-//! Ready means: what was slept through is told, the permits are right, sockets and outbox stand.
+//! Ready means: events of the time without power are reported, the permits are right, sockets and outbox work.
 
 mod error;
 mod host;
@@ -73,7 +73,7 @@ pub async fn run(
             session.nudge.send_modify(|n| *n += 1);
         }
         if let Some(reply) = reply {
-            // Whoever asked may have gone.
+            // The requester may have gone.
             reply.send(outcome).ok();
         }
     }

@@ -64,7 +64,7 @@ fn next_gateway(
     match (settings, before) {
         (Some(settings), Some((same, running))) if *settings == same => Ok(Some((same, running))),
         (settings, before) => {
-            // Its port is free only after it ended, and whoever asked before may hold on to it.
+            // Its port is free only after it ended, and an earlier caller may still hold it.
             if let Some((_, before)) = before {
                 before.end();
             }
@@ -89,7 +89,7 @@ impl Tasks {
 }
 
 impl Session {
-    /// Starts all parts: what was slept through is told, the permits are right, sockets and outbox stand.
+    /// Starts all parts. Afterwards events of the time without power are reported, the permits are right, sockets and outbox work.
     ///
     /// `reloaded` names the keys that a reload changed; `gateway` is the one of before, which stays where its settings do.
     ///
@@ -259,7 +259,7 @@ impl Session {
         RunError::Ended(name)
     }
 
-    /// Sends the whole status: it says what the console may have missed. A store that fails is told by the engine.
+    /// Sends the whole status: it says what the console may have missed. The engine reports a store that fails.
     pub(super) async fn report(&self) {
         self.reporter.report().await.ok();
     }

@@ -109,7 +109,7 @@ pub(super) async fn read(
     // A receipt that is not read to its end may have been cut off, and says nothing.
     let body = match answer.body(MAX_ANSWER).await {
         Ok(body) => body,
-        // Nothing was promised: the status says enough, and whoever refuses may close without reading on.
+        // Nothing was promised: the status says enough, and a receiver that refuses may close without reading on.
         Err(_) if !matches!(status, 200..=299 | 409) => Vec::new(),
         Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
     };

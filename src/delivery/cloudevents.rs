@@ -23,7 +23,7 @@ use svm_core::tls::FilesState;
 /// A body below this is sent as it is: little is saved, and it can be read on the wire.
 const WORTH_COMPRESSING: usize = 2048;
 
-/// No more is read of the file of a token.
+/// Bytes of a token's file at most.
 const LONGEST_TOKEN_FILE: u64 = 16 * 1024;
 
 /// Makes requests of events.
@@ -82,7 +82,7 @@ impl Composer {
         }
     }
 
-    /// The receiver refuses compressed bodies (RFC 9110, section 15.5.16): it gets no more of them until a restart.
+    /// The receiver refuses compressed bodies (RFC 9110, section 15.5.16): it gets none until a restart.
     pub(super) fn leave_uncompressed(&mut self) {
         self.compress = false;
     }
@@ -147,7 +147,7 @@ impl Exchange {
         self.connected.is_some()
     }
 
-    /// Makes a connection possible, and asks for leave to send where that is wanted.
+    /// Makes a connection possible, and asks for permission to send if the settings say so.
     ///
     /// # Errors
     /// The outcome: what keeps it from sending.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::http::{self, Connection, Method};
 
-/// Whoever checks settings does not wait longer than this.
+/// A check of settings waits no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a destination and asks what it answers there.

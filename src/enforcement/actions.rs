@@ -34,7 +34,7 @@ const ENDED_PAUSE: Duration = Duration::from_millis(20);
 /// An action that runs already is waited for, and run again, so often.
 const ROUNDS: u32 = 3;
 
-/// So many lines of an action's journal are told where it fails.
+/// Lines of an action's journal that a report of its failure quotes.
 const LINES: usize = 5;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -50,7 +50,7 @@ pub enum Found {
 /// What is to be told after a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// All is as it should be, or was told before.
+    /// All is well, or the problem was reported before.
     Well,
     /// Somebody had changed it, and it was set again: the first time.
     Repaired,
@@ -170,7 +170,7 @@ fn unit(name: &str) -> String {
 
 async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
     let unit = unit(name);
-    // It runs as root: whoever may write it would be root.
+    // It runs as root: a user who may write it would be root.
     only_root_may_change(&action_program(name)).map_err(|exposed| {
         format!("the action {name} is not run, because others may change it: {exposed}")
     })?;

@@ -48,7 +48,7 @@ pub enum Command {
     Alive,
     /// Go by the wall clock, whatever is held against it.
     ResetClock,
-    /// These units wait for their permit no more.
+    /// These units no longer wait for their permit.
     StartsSettled(Vec<String>),
     /// These units were stopped for want of a permit.
     StartsPending(Vec<String>),
@@ -67,7 +67,7 @@ pub struct StatusReport {
 #[derive(Default)]
 pub struct AgentReport {
     pub events: Vec<Operational>,
-    /// A reason for the device status that begins to hold, or does no more.
+    /// A reason for the device status begins or ends.
     pub condition: Option<(Reason, Option<DeviceStatus>)>,
     /// Named notes, which outlast a restart.
     pub notes: Vec<(NoteName, String)>,

@@ -15,7 +15,7 @@ impl Engine {
     }
 
     /// A destination has another event under `sequence`, and `highest` is the highest number that it knows: what waits
-    /// is numbered above, and that is told, in one commit. False where it is done too often, or would be too far.
+    /// is numbered above, and that is reported, in one commit. False if it is done too often, or would be too far.
     pub(super) async fn go_on_above(
         &mut self,
         destination: String,

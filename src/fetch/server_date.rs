@@ -49,9 +49,9 @@ pub(super) async fn observe_server_date(
 fn accept(date: Timestamp, good: Good, clock: &Clock) {
     match good {
         Good::Now => clock.confirm(date, false),
-        // It has just begun, so it is not earlier; an old one that was stolen would say no more.
+        // It has just begun, so it is not earlier; an old, stolen one would prove nothing else.
         Good::Later => clock.confirm(date, true),
-        // One that has ended by the time that is gone by says nothing alone. The wall clock is the second witness.
+        // One that has expired by trusted time proves nothing alone. The system clock is the second witness.
         Good::ByWallClock => {
             if date.duration_since(clock.status().wall).abs() <= SLACK {
                 clock.confirm(date, false);

@@ -102,7 +102,7 @@ fn by_state(
 }
 
 /// Refuses a gate that somebody else than root could change, or whose program is missing. The unit's own files are not
-/// looked at: whoever may write those is root already.
+/// checked: a user who may write those is root already.
 ///
 /// # Errors
 /// One sentence.

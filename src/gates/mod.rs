@@ -1,5 +1,5 @@
 //! Gates: units that ask for their permit at each start. The files that make a gate, the rule that lets the agent start and
-//! stop its unit, and what must never be governed.
+//! stop its unit, and units that are never governed.
 
 pub mod check;
 pub mod drop_ins;

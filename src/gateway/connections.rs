@@ -106,7 +106,7 @@ impl Client {
 /// How a connection ended.
 enum Ended {
     Well,
-    /// One peer hung up: the other is told with a reset.
+    /// One peer hung up: the other gets a reset.
     Broken,
     Idle,
     Old,

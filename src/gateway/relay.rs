@@ -2,7 +2,7 @@
 //!
 //! Promises: nothing is kept for a connection that is idle. What is read lies in one buffer of the thread and is
 //! written at once; only what the other side does not take is kept, in a buffer of its own, and until that is written
-//! nothing more is read: whoever sends faster than the other takes is slowed down by the kernel.
+//! nothing more is read: the kernel slows down a side that sends faster than the other reads.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -84,7 +84,7 @@ impl Direction {
         .await
     }
 
-    /// Passes on what there is until there is no more, then waits. `Ready` when the end was passed on; where the
+    /// Passes on everything there is, then waits. `Ready` when the end was passed on; where the
     /// `other_is_over`, closing both connections does that.
     pub(crate) fn poll(
         &mut self,

@@ -70,7 +70,7 @@ impl Server {
         }
     }
 
-    /// Runs until whoever holds the other end of `ended` drops it; then everything is closed.
+    /// Runs until the other end of `ended` is dropped; then everything is closed.
     pub(crate) async fn run(
         mut self,
         mut permits: watch::Receiver<Vec<PermitFile>>,
@@ -101,7 +101,7 @@ impl Server {
         self.tasks.shutdown().await;
     }
 
-    /// Takes over the permit for KSN as it is told now, and carries it out.
+    /// Takes over the present permit for KSN, and carries it out.
     async fn follow(&mut self, permits: &mut watch::Receiver<Vec<PermitFile>>) {
         self.in_force.permit = last_written(permits, Resource::Ksn, &self.clock).await;
         self.apply().await;
@@ -127,7 +127,7 @@ impl Server {
         self.applied.send_if_modified(|applied| std::mem::replace(applied, verdict) != verdict);
     }
 
-    /// When the permit is over by itself, or is to be looked at again.
+    /// When the permit reaches its own end, or is to be checked again.
     fn next_check(&self) -> Option<Instant> {
         let permit = self.in_force.permit.as_ref().filter(|_| self.in_force.verdict != Permit::Stopped)?;
         let left = permit.left(&self.clock).min(CHECK_INTERVAL);

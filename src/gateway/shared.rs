@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 /// What is left of so many tasks that ended is cleared away together; each takes about 1 kB.
 const REAP_EVERY: u64 = 64;
 
-/// Counted by the thread, read by whoever asks.
+/// Counted by the thread, read by others.
 #[derive(Debug)]
 pub(crate) struct Shared {
     listen: String,
@@ -60,7 +60,7 @@ impl Shared {
         }
     }
 
-    /// Counts a connection that is open no more. What is left of its task is cleared away with that of others.
+    /// Counts a connection that was closed. What is left of its task is cleared away with that of others.
     pub(crate) fn closed_one(&self) {
         self.open.fetch_sub(1, Relaxed);
         if self.closed.fetch_add(1, Relaxed) % REAP_EVERY == REAP_EVERY - 1 {

@@ -1,6 +1,6 @@
 //! What the parts of the agent publish of themselves, for the status, reports and metrics.
 //!
-//! Only data: a part writes it, and whoever shows it needs to know nothing of that part.
+//! Only data: a part writes it, and its readers need to know nothing of that part.
 
 mod parts;
 mod registry;

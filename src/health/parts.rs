@@ -118,7 +118,7 @@ pub struct UpstreamHealth {
 pub struct UpdatesHealth {
     /// The unit that is started.
     pub unit: String,
-    /// Cron lines; none where the agent starts no updates by itself.
+    /// Cron lines; none if the agent starts no updates.
     pub schedule: Vec<String>,
     pub time_zone: String,
     /// When the next run is due; one that waits out its random delay is due at the end of it.

@@ -8,7 +8,7 @@ use svm_core::documents::Sub;
 use svm_core::lock::lock;
 use svm_core::subscription::Resource;
 
-/// A document that the vendor gave to whoever activated it.
+/// A document that the provider gave to an activation.
 #[derive(Clone, Debug)]
 pub struct Answered {
     pub sub: Sub,
@@ -51,12 +51,12 @@ impl HealthRegistry {
         lock(&self.activations)
     }
 
-    /// The vendor gave a document to whoever activated it.
+    /// The provider gave a document to an activation.
     pub fn note_answer(&self, answered: Answered) {
         *lock(&self.answered) = Some(answered);
     }
 
-    /// What the vendor gave to whoever activated this document, if it was the last.
+    /// What the provider gave to the activation of this document, if it was the last.
     pub fn answered(&self, sub: &Sub) -> Option<Answered> {
         lock(&self.answered).clone().filter(|last| last.sub == *sub)
     }

@@ -32,7 +32,7 @@ pub enum Why {
 }
 
 impl Why {
-    /// As it is told.
+    /// As reports show it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MachineId => "machine_id",

@@ -37,7 +37,7 @@ struct Handed {
     binding: Binding,
 }
 
-/// Reads what names this machine and leaves digests of it for the agent: a file of whoever runs this, readable by the
+/// Reads what names this machine and leaves digests of it for the agent: a file that belongs to its caller, readable by the
 /// group that has the folder. What cannot be read is left out.
 ///
 /// # Errors

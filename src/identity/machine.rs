@@ -25,7 +25,7 @@ const PLACEHOLDERS: [Uuid; 4] = [
 /// No file that is read here is longer.
 const MOST: u64 = 4096;
 
-/// What can be read of this machine, by whoever reads.
+/// The marks of this machine that its caller may read.
 pub(super) fn read_machine_identity(settings: &IdentitySettings) -> Binding {
     let text = |file: &Option<_>| file.as_deref().and_then(read);
     Binding {

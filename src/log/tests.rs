@@ -221,7 +221,13 @@ fn wrapped(text: &str) -> String {
     let (mut all, mut column) = (String::new(), 0);
     for word in text.split(' ') {
         let fits = column + word.len() < 77;
-        all.push_str(if column == 0 { "" } else if fits { " " } else { "\n" });
+        all.push_str(if column == 0 {
+            ""
+        } else if fits {
+            " "
+        } else {
+            "\n"
+        });
         column = if fits { column + word.len() + 1 } else { word.len() + 1 };
         all.push_str(word);
     }

@@ -160,7 +160,7 @@ mod tests {
             }
         }
 
-        /// Whoever asks as soon as it is allowed gets the rate.
+        /// A caller who asks as soon as it is allowed gets the rate.
         #[test]
         fn whoever_waits_as_told_gets_the_rate(rate in 1_u64..50, periods in 1_u64..20) {
             let start = at("2026-01-01T00:00:00Z");

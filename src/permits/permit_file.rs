@@ -1,6 +1,6 @@
 //! Permit files: what a resource may do, why, and until when, for anyone to read without the agent.
 //!
-//! Promises: a file is whole or absent; a permit ends by itself, by the boot clock, which nobody sets, so that one given
+//! Promises: a file is whole or absent; a permit has an end of its own by the boot clock, which nobody sets, so that one given
 //! before the agent died is over on time all the same. Where the boot is another one, the wall clock is all there is.
 //! `docs/reference/enforcement.md` has the form.
 
@@ -65,7 +65,7 @@ impl Decision {
     }
 }
 
-/// How long whoever sees a permit come to its own end waits for the one that follows it: the engine wakes at the same
+/// How long a reader of a permit that has reached its own end waits for the next one: the engine wakes at the same
 /// instant, and what is limited from now on need not be cut off first.
 const FOLLOWS: Duration = Duration::from_millis(300);
 
@@ -150,7 +150,7 @@ impl PermitFile {
     /// # Errors
     /// What the file system says, or a text that is no permit.
     pub fn read(folder: &Path, resource: Resource) -> std::io::Result<Self> {
-        // Root asks here too, in a folder of the agent's user: no more is read than a permit has, and of nothing but a file.
+        // Root asks here too, in a folder of the agent's user: only a regular file is read, and only as many bytes as a permit has.
         let text = read_unlinked_text(&path(folder, resource), MAX_BYTES)?;
         let text = text.ok_or(std::io::ErrorKind::NotFound)?;
         Self::parse(&text, resource)

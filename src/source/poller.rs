@@ -1,6 +1,6 @@
 //! The poller: looks at the source when the schedule says so, and hands what it finds to the engine.
 //!
-//! What it remembers (the ETag of an accepted body, failures, a refusal that was told) is kept in the store, so
+//! Its memory (the ETag of an accepted body, failures, a reported refusal) is in the store, so
 //! that a restart neither forgets a backoff nor tells a refusal again. ETag and refusal were judged against the document that
 //! was held then: where another one is held, they say nothing, and a key that was just added is looked for at once.
 
@@ -31,7 +31,7 @@ const TAKE_OVER_SPREAD: SignedDuration = SignedDuration::from_secs(60);
 /// Refusals that the administrator can end by trusting a signer.
 const SIGNERS: &[RefusalCode] = &[RefusalCode::UntrustedSigner, RefusalCode::BadSignature];
 
-/// What a look came to, for whoever asked for it.
+/// The outcome of a check, for the one that requested it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum PollOutcome {
@@ -65,14 +65,14 @@ pub(crate) struct Memory {
     /// Digest of a body that was refused and told, and why.
     refused: Option<(String, String, String)>,
     outage: Option<Outage>,
-    /// What is wrong with the signers' files, and was told.
+    /// The reported problem of the signers' files.
     #[serde(skip)]
     logged_problems: Vec<String>,
 }
 
 impl Memory {
     /// Goes by the document that is held now. What was learnt of another one is void; what the vendor just gave to
-    /// whoever activated it counts as looked for.
+    /// the activation counts as checked.
     fn go_by(&mut self, active: &Published, held: &Held, health: &HealthRegistry) -> bool {
         let same_file = self.sub == active.sub.as_str();
         if same_file && self.held.as_ref() == Some(&active.digest) {
@@ -106,7 +106,7 @@ impl Memory {
         (!outcome).then(|| held.role_since.checked_add(wait).unwrap_or(held.role_since))
     }
 
-    /// What is published now is what is held: a refusal stands no more.
+    /// What is published now is what is held: a refusal no longer applies.
     fn accepted(&mut self) {
         if let Some((_, code, _)) = self.refused.take() {
             log_event!(DOCUMENT_GOOD, code);
@@ -146,7 +146,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Works until whoever may ask for a refresh is gone.
+    /// Works until every sender of refresh requests is gone.
     pub async fn run(mut self, note: Option<String>, mut refresh: mpsc::Receiver<Refresh>) {
         let mut memory: Memory = read_note(NoteName::Source, note).unwrap_or_default();
         let mut suspicion = ClockSuspicion::default();
@@ -214,7 +214,7 @@ impl Poller {
                     return PollOutcome::Failed { code: error.code(), message: error.to_string() };
                 }
                 Ok(Answer::NotChanged) => {
-                    // What was refused is published no more.
+                    // The refused document is no longer published.
                     memory.accepted();
                     PollOutcome::NotChanged
                 }

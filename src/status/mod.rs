@@ -174,7 +174,7 @@ impl Status {
             let written = snapshot.permits.iter().find(|p| p.resource == resource);
             let EnforcementHealth { verdict: carried_out, enforced_by, outage, asked } =
                 health.enforcement().get(&resource).cloned().unwrap_or_default();
-            // Where nothing can be kept, what was written may be less than what was told.
+            // If nothing can be stored, the database may lag behind what was sent.
             let verdict = written.map_or(told.permit(resource), |p| p.verdict);
             let rate = written.and_then(|p| p.rate).filter(|_| verdict == Permit::Limited);
             let spent = state.enforcement.spent.get(&resource).copied();

@@ -59,7 +59,7 @@ impl Store {
     }
 
     /// Waits until the recovery file, too, holds what was kept: then not even the loss of the database loses it. A
-    /// file that cannot be written is told in the log, and tried again; nobody is kept waiting for that.
+    /// file that cannot be written is logged and tried again; no caller waits for that.
     pub async fn safe(&self) {
         self.worker.safe().await;
     }
@@ -195,7 +195,7 @@ impl Store {
         self.worker.call(Durability::Later, false, move |db| history::show(db, &id)).await
     }
 
-    /// Ends the thread after what was asked before; later calls are told that the store is closed.
+    /// Ends the thread after what was asked before; later calls get the error that the store is closed.
     pub async fn close(&self) {
         self.worker.close().await;
     }

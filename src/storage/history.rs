@@ -9,7 +9,7 @@ use svm_core::failure_code::FailureCode;
 pub struct Waiting {
     pub destination: String,
     pub events: u64,
-    /// When the oldest of them was told.
+    /// When the oldest of them was created.
     pub oldest: Option<String>,
     /// How many it refused, that wait for somebody to look at them.
     pub quarantined: u64,
@@ -42,7 +42,7 @@ pub struct EventRow {
     pub number: i64,
     /// Its id on the wire.
     pub id: String,
-    /// When it was told.
+    /// When it was created.
     pub time: String,
     pub r#type: String,
     /// 1 to 4.

@@ -1,7 +1,7 @@
 //! A look at the database from outside, while the agent may be working in it.
 //!
 //! Promises: nothing is written and nobody is kept waiting: where the agent works, its own index is used; where it does
-//! not, the file is read as it lies, without one. Whoever may not read the folder is told so.
+//! not, the file is read as it lies, without one. A caller who may not read the folder gets an error that says so.
 
 use crate::storage::error::StoreError;
 use crate::storage::history::{self, EventRow, Listing};
@@ -29,7 +29,7 @@ pub enum InspectError {
     #[error("there is no database yet")]
     Missing,
     /// The agent ended without closing it, and only the next start may read what it left.
-    #[error("the agent did not end by itself: the next start reads what it left in the log of the database")]
+    #[error("the agent was killed: the next start completes its last writes from the log of the database")]
     Left,
     /// This user may not.
     #[error("only root and the agent may read it")]
@@ -135,7 +135,7 @@ mod tests {
         assert!(matches!(inspect(&folder, false, TIMEOUT), Err(InspectError::Missing)));
         let db = made(&folder);
         db.execute("INSERT INTO documents VALUES ('K', 'i', 's', 'j')", []).unwrap();
-        // Whoever writes holds its lock, and the look is not kept waiting.
+        // A writer holds its lock, and the inspection does not wait.
         db.execute_batch("BEGIN IMMEDIATE; INSERT INTO documents VALUES ('L', 'i', 's', 'j')").unwrap();
         let seen = inspect(&folder, true, TIMEOUT).unwrap();
         assert_eq!((seen.problem, seen.documents.len()), (None, 1));

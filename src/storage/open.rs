@@ -26,7 +26,7 @@ pub struct Opened {
     pub new_id: bool,
     /// To what it is bound.
     pub bond: Bond,
-    /// Where the SVM had another id before, and nobody was told yet.
+    /// The former id of the SVM, if its change was not reported yet.
     pub changed: Option<Changed>,
     pub state: State,
     /// The documents of held keys.
@@ -38,7 +38,7 @@ pub struct Opened {
     pub rebuilt: Option<Rebuilt>,
     /// Where the database is whole and the recovery file was not: what was wrong with it, and the name that it has now.
     pub recovery_damaged: Option<(String, String)>,
-    /// How much waits for destinations that are configured no more, by name.
+    /// Pending events of destinations that are no longer configured, by name.
     pub left: Vec<(String, u64)>,
 }
 
@@ -172,7 +172,7 @@ impl Store {
         let why = if new_id { None } else { contents.bond.ends_on(machine) };
         let mut changed = None;
         if let Some(why) = why {
-            // Nothing was told under an id whose change was not.
+            // No event was sent under an id whose change was not reported.
             let unreported = if was_there { unreported_change(&db)? } else { None };
             let old_id = unreported.map_or_else(|| contents.id.clone(), |unreported| unreported.old_id);
             contents = Contents { id: make_id(), bond: Bond::default(), ceiling: 0, ..contents };

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use svm_core::bounds::MAX_SEQUENCE;
 use svm_core::events::{DROPPED, REPORT};
 
-/// Makes the destinations those of the settings; a new one counts on from `start`. One that is configured no more
+/// Makes the destinations those of the settings; a new one counts on from `start`. One that is no longer configured
 /// gets no new events, and keeps its place and what waits for it in case it comes back: answers how much, by name.
 pub(crate) fn set_destinations(db: &Connection, names: &[&str], start: u64) -> Result<Vec<(String, u64)>> {
     let mut known = db.prepare("SELECT name, configured FROM destinations")?;

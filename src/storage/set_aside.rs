@@ -8,7 +8,7 @@ use svm_core::files::is_there;
 /// How the names of damaged databases begin that were set aside.
 const DATABASE: &str = "agent.db.damaged-";
 
-/// So many damaged databases are kept for whoever wants to look at them.
+/// Damaged databases that are kept for inspection.
 const KEPT: usize = 3;
 
 /// How the names of damaged files begin that were set aside.

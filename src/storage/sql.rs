@@ -86,7 +86,7 @@ pub(crate) fn renew(db: &Connection, id: &str, bond: &Bond, first: &Commit) -> R
 }
 
 /// Drops all events, and what is remembered of destinations: they belong to an id that is given up. Tables and not
-/// rows, so that it takes no more room than there is, however many there are.
+/// rows, so that it takes only the room that there is, however many there are.
 pub(crate) fn forget_events(db: &Connection) -> Result<()> {
     db.execute_batch(
         "DROP TABLE outbox; DROP TABLE quarantine; DROP TABLE destinations; DROP TABLE events; DROP TABLE stored;",

@@ -236,10 +236,10 @@ async fn for_want_of_room_the_oldest_info_goes_first_and_all_of_it_is_counted() 
     assert_eq!((one.r#type.as_str(), one.reason.as_str()), ("devices.limit", "size"));
     assert_eq!(left[1], 2 + one.count, "the oldest left");
     assert_eq!(drops.destinations, [("a".to_owned(), one.count), ("b".to_owned(), one.count)].into());
-    // Whoever gets the next one is told which numbers never come.
+    // The next event names the numbers that never come.
     assert_eq!(next(&store, "a").await[1].skipped_from, Some(2));
     assert_eq!(next(&store, "a").await[2].skipped_from, None);
-    // It is remembered until it was told, also over a restart.
+    // It is remembered until it was reported, also over a restart.
     store.close().await;
     let (store, _) = open_with(folder.path(), Retention { history: 10, bytes: 300_000 });
     assert_eq!(store.commit(keep(vec![])).await.unwrap(), drops);
@@ -453,7 +453,7 @@ async fn a_destination_that_comes_back_counts_on() {
 fn what_cannot_be_read_is_not_taken_for_damaged() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
-    // A folder in the file's place cannot be read, whoever asks.
+    // A folder in the file's place can be read by nobody.
     std::fs::remove_file(folder.path().join("recovery.json")).unwrap();
     std::fs::create_dir(folder.path().join("recovery.json")).unwrap();
     let opened = Store::open(folder.path(), plan(&["a"], AMPLE), now(), &Binding::default(), String::new);

@@ -63,7 +63,7 @@ where
         if let (Ok(()), Some(value)) = (&outcome, &value) {
             stored(value);
         }
-        // Whoever asked may have gone; then nobody needs the answer.
+        // The caller may have gone; then nobody needs the answer.
         reply.send(outcome.and_then(|()| value.ok_or(StoreError::Closed))).ok();
     }
 
@@ -107,7 +107,7 @@ impl Worker {
             .stack_size(512 * 1024)
             .spawn(move || {
                 let closing = owner.work(&queue);
-                // Whoever closed it may do with the files what he likes: nothing is written after the answer.
+                // After the answer the files belong to the caller: nothing is written any more.
                 drop(owner);
                 closing.map(|reply| reply.send(()).ok())
             })
@@ -170,7 +170,7 @@ impl Owner {
     /// Works until nobody can ask any more, or until it is closed: answers who waits for that.
     fn work(&mut self, queue: &mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
         let mut rest = Rest::Over;
-        // For how many groups the recovery file lags behind, and who waits until it does no more.
+        // For how many groups the recovery file lags behind, and who waits until it has caught up.
         let (mut lags, mut waiters): (Option<u32>, Vec<oneshot::Sender<()>>) = (None, Vec::new());
         loop {
             let first = match (lags, &rest) {

@@ -234,7 +234,7 @@ pub async fn show(units: &[String], more: &[&str]) -> Result<Vec<UnitState>, Sys
     Ok(read(&ask("systemctl", "show", command, TIMEOUT).await?))
 }
 
-/// Blocks of `Name=value` with an empty line between; a value may hold `=`. What is told more than once, such as each
+/// Blocks of `Name=value` with an empty line between; a value may hold `=`. A name may occur more than once, such as each
 /// command of `ExecCondition=`, is a line each.
 pub(crate) fn read(text: &str) -> Vec<UnitState> {
     let block = |block: &str| {

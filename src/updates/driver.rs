@@ -16,7 +16,7 @@ use svm_core::lock::lock;
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 
-/// A clock that goes back by no more repeats nothing; one that goes back further was wrong before.
+/// A clock that goes back by at most this repeats nothing; one that goes back further was wrong before.
 const STEP_BACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// A slot that is seen later than this was missed. More than the minute after which the clock is looked at.
@@ -92,7 +92,7 @@ impl ScheduleTracker {
 
 /// The jobs of a schedule, one for each line.
 pub struct Jobs {
-    /// The library's, with its id of each line's job. What is due is told without it where it makes none: the schedule was
+    /// The library's, with its id of each line's job. What is due is reported without it if there is none: the schedule was
     /// checked with the settings, and is followed whatever the library says.
     library: Option<(JobScheduler, Vec<uuid::Uuid>)>,
     due: Arc<Mutex<Option<Due>>>,
@@ -146,7 +146,7 @@ impl Jobs {
 async fn send_due(due: &Mutex<Option<Due>>, sender: &mpsc::Sender<Due>) {
     let due = lock(due).take();
     if let Some(due) = due {
-        // Whoever waited is gone when the agent stops.
+        // The waiter is gone when the agent stops.
         sender.send(due).await.ok();
     }
 }

@@ -21,7 +21,7 @@ pub struct Memory {
     pub last_succeeded_at: Option<Timestamp>,
     /// The last that did not.
     pub last_failed: Option<Failed>,
-    /// What was told of the databases' age.
+    /// The reported age of the databases.
     pub outdated: Outdated,
 }
 

@@ -2,7 +2,7 @@
 //! databases are.
 //!
 //! Promises: a slot is run once, also over a restart; a run that goes on when the agent ends is watched by the next one;
-//! what is to be told is told, if not now then later. Without a schedule and a time of the databases it never wakes up.
+//! every report is sent, now or later. Without a schedule and a time of the databases it never wakes up.
 //! `schedule` says when, `driver` follows it, `run` is one run, `age` is about the databases, `memory` outlasts a
 //! restart.
 
@@ -30,14 +30,14 @@ pub struct Updates {
     pub context: Context,
     /// When updates run, and which unit they are.
     pub config: Config,
-    /// What must not stop with that unit.
+    /// Units that may not stop with that unit.
     pub enforcement: Enforcement,
     /// Who asks for a run.
     pub asked: mpsc::Receiver<RunRequest>,
 }
 
 impl Updates {
-    /// Works until whoever may ask is gone.
+    /// Works until every sender of requests is gone.
     pub async fn run(self) {
         let Self { context, config, enforcement, mut asked } = self;
         let note = context.store.note(NoteName::Updates).await.ok().flatten();

@@ -18,7 +18,7 @@ use svm_core::subscription::Resource;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// So many lines of a journal are told.
+/// Lines of a journal that a report quotes.
 const LINES: usize = 10;
 
 /// A process ends before what it said is in the journal.
@@ -31,7 +31,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// But no further.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// What systemd was told to start begins within this, or has a job that waits.
+/// A unit that systemd was asked to start begins within this, or has a job that waits.
 const BEGINS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A process that was killed so often and is still there hangs in the kernel.
@@ -88,7 +88,7 @@ impl From<GuardError> for Failure {
 /// Why nothing was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoStart {
-    /// It runs, whoever started it.
+    /// It runs, started by anyone.
     Runs,
     Failed(Failure),
 }
@@ -371,11 +371,11 @@ async fn last_lines(run: &Underway) -> Vec<String> {
     Vec::new()
 }
 
-/// How a run ended that systemd knows no more: the journal may.
+/// How a run ended that systemd no longer knows: the journal may.
 async fn forgotten(run: &Underway) -> Outcome {
     let mut found = systemctl::run_end(&run.invocation).await;
     if matches!(found, Ok(Some(RunEnd::Finished))) {
-        // That it was stopped is told after that it ended well.
+        // The journal says that it was stopped after it says that it ended well.
         tokio::time::sleep(STOP_ENTRY_DELAY).await;
         found = systemctl::run_end(&run.invocation).await;
     }

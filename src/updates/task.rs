@@ -23,7 +23,7 @@ use svm_core::clock::{self};
 use svm_core::events::Operational;
 use tokio::time::Instant;
 
-/// The clock may be stepped: whoever follows a schedule looks at it so often.
+/// The clock may be stepped, so a schedule is checked this often.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The databases' file may be set back: its time is looked at so often.
@@ -214,7 +214,7 @@ impl Task {
     /// Somebody asks for a run now.
     pub(crate) fn run_now(&mut self, reply: RunRequest) {
         if self.run.is_some() {
-            // Whoever asked may have gone; so everywhere here.
+            // The requester may have gone; so everywhere here.
             reply.send(RunAnswer::AlreadyRuns { unit: self.config().unit.clone() }).ok();
             return;
         }

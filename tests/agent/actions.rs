@@ -148,7 +148,9 @@ fn a_limited_permit_is_a_permit_and_none_is_none() {
 
 #[test]
 fn a_policy_of_security_center_wins_and_is_named() {
-    for (mode, code, said) in [("reverts", 6, "policy of Kaspersky Security Center"), ("refuses", 5, "managed by policy")] {
+    for (mode, code, said) in
+        [("reverts", 6, "policy of Kaspersky Security Center"), ("refuses", 5, "managed by policy")]
+    {
         let machine = Machine::new(mode);
         machine.permit(Permit::Stopped);
         machine.expect("kesl-ksn", code, said);

@@ -52,7 +52,7 @@ pub(crate) struct Invalid {
 
 /// Makes an [`Invalid`].
 pub(super) fn invalid(field: &str, problem: impl Into<String>) -> Invalid {
-    // A name comes from the sender: an answer shows no more of it than this.
+    // A name comes from the sender: an answer shows at most this much of it.
     Invalid { field: field.chars().take(64).collect(), problem: problem.into() }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn unpack(
             if filled > max {
                 return Err(Refusal::TooLarge);
             }
-            // One byte more than the bound, so that what reaches it and what passes it are told apart.
+            // One byte more than the bound, so that reaching it and passing it can be distinguished.
             let size = filled.saturating_mul(2).clamp(FIRST.min(max), max + 1);
             room(size.min(max))?;
             body.reserve_exact(size - filled);

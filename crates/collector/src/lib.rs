@@ -1,7 +1,7 @@
 //! The collector: takes events, keeps them, shows the fleet.
 //!
 //! Promises: an answer names only what is on disk; an event is kept once; what is missing or was sent twice under
-//! one number is seen; the state of an SVM is that of its latest event. Memory is bounded, whoever sends or
+//! one number is seen; the state of an SVM is that of its latest event. Memory is bounded, whatever anyone sends or
 //! reads. It must not know the agent or the vendor: it believes events, and nothing else.
 //!
 //! A request goes `serve` → `routes` and `access` → `ingest` → `coding`, `wire` and `cloudevent` → `store`, and the answer back.

@@ -2,7 +2,7 @@
 //!
 //! Promises: an answer is made only when there is room for it, and has its room until the kernel took its last byte or the
 //! client is gone. Where there is no room, the client that has been slow the longest makes it. Lists of events have one half
-//! of the room, all else the other: whoever asks for many lists keeps nobody from the pages.
+//! of the room, all else the other: a reader of many lists does not block the pages.
 
 use super::answer::Refusal;
 use super::connections::{Connection, Connections};

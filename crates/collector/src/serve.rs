@@ -106,7 +106,7 @@ async fn connection(server: Server, stream: TcpStream, address: SocketAddr, admi
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(limits.header_timeout_seconds.into()))
         .max_buf_size(64 * 1024)
-        // A client that sends no more may wait for its answer.
+        // A client that has closed its sending side may wait for its answer.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -22,7 +22,7 @@ const MIN_BYTES_PER_SECOND: u64 = 2048;
 const KERNEL_BUFFER: usize = 128 * 1024;
 /// How often a client is looked at while its question is worked on.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
-/// How long a question goes on for a client that sends no more, but may still read.
+/// How long a query continues for a client that has closed its sending side, but may still read.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The client, for what depends on it.

@@ -30,7 +30,7 @@ pub fn read_text_bounded(path: &Path, max: u64) -> io::Result<String> {
 /// Of opening and reading: a link, for one; [`io::ErrorKind::InvalidData`] for what is no regular file, larger than `max` or
 /// not UTF-8.
 pub fn read_unlinked_text(path: &Path, max: u64) -> io::Result<Option<String>> {
-    // Without waiting for whoever writes, should it be a pipe.
+    // Without waiting for a writer, should it be a pipe.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let file = match File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -60,7 +60,7 @@ pub fn into_text(bytes: Vec<u8>) -> io::Result<String> {
     })
 }
 
-/// Opens a regular file for reading, without waiting for whoever holds the other end of a pipe.
+/// Opens a regular file for reading, without waiting for the other end of a pipe.
 ///
 /// # Errors
 /// Of opening; [`io::ErrorKind::InvalidInput`] for what is no regular file.

@@ -1,4 +1,4 @@
-//! Names in the paths and queries of URLs: percent-encoded by whoever asks, decoded by whoever answers (RFC 3986,
+//! Names in the paths and queries of URLs: percent-encoded by the client, decoded by the server (RFC 3986,
 //! section 2).
 
 /// A name as one segment of a path: everything but the unreserved characters is encoded, `/` and `%` included.

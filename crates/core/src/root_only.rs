@@ -120,7 +120,7 @@ impl Trusted {
             let next = at.join(part);
             let found = match next.symlink_metadata() {
                 Ok(found) => found,
-                // Whoever may write the folder above may create it: a sticky bit does not keep anyone from that.
+                // A user who may write the folder above may create it: a sticky bit does not prevent that.
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
                 {

@@ -39,7 +39,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// The PEM files of a connection. Without any, the system's certificate authorities are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// A private certificate authority, trusted besides none other.
+    /// A private certificate authority: the only one to trust.
     pub ca_file: Option<PathBuf>,
     /// The client's certificate, first, and those between it and its authority. Needs `key_file`.
     pub certificate_file: Option<PathBuf>,
@@ -109,7 +109,7 @@ impl TlsFiles {
     }
 
     /// The same, for what is signed itself: the time may be what is wrong, and a certificate may show that, also where
-    /// it is good by the `wall` clock alone. When it was good is told by the second.
+    /// it is valid by the `wall` clock alone. The second says when it was valid.
     ///
     /// # Errors
     /// As [`TlsFiles::client_config`].
@@ -193,7 +193,7 @@ pub enum Good {
     Now,
     /// From later on: the time is behind, or it would not have been issued yet.
     Later,
-    /// By the wall clock alone, which is behind the time that is gone by.
+    /// By the system clock alone, which is behind trusted time.
     ByWallClock,
 }
 
@@ -212,7 +212,7 @@ impl GoodCell {
     }
 }
 
-/// Takes certificates that are not good yet by the time that is gone by, each as of its beginning; and where the wall
+/// Takes certificates that are not valid yet by trusted time, each as of its beginning; and if the wall
 /// clock is behind that time, those that are good by the wall clock. Else as strict as ever.
 #[derive(Debug)]
 struct AnyTime {

@@ -23,7 +23,7 @@ pub(crate) fn compare(scenario: &Scenario, reported: &[Received]) -> anyhow::Res
     let reported: Vec<&Received> =
         reported.iter().filter(|reported| reported.effective <= scenario.end).collect();
     let mut differences = Vec::new();
-    // What is enforced is told when it is done, after what else happened at that instant: each resource in its own order.
+    // An enforced change is reported when it is done, after the other events of that instant: each resource in its own order.
     for enforced in [None, Some("database_updates"), Some("ksn")] {
         let of = |kind: &str, data: &Value| {
             let resource = data.get("resource").and_then(Value::as_str);

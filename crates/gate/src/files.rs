@@ -10,7 +10,7 @@ const MAX_BYTES: u64 = 16 * 1024;
 
 /// The text of a small regular file.
 pub fn small_text(path: &Path) -> std::io::Result<String> {
-    // Without waiting for whoever writes, should it be a pipe.
+    // Without waiting for a writer, should it be a pipe.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty())?;
     let found = rustix::fs::fstat(&file)?;

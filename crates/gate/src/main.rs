@@ -122,7 +122,7 @@ struct Decision {
     why: String,
 }
 
-/// What the permit's file comes to by itself.
+/// The answer of the permit's file alone.
 fn by_file(resource: Resource, permit: &Result<PermitText, String>, now: &Now) -> Decision {
     match permit {
         Err(why) => Decision { allowed: false, why: why.clone() },

@@ -11,7 +11,7 @@ use svm_core::text::{clean_start, is_deceptive};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-/// No more of an unknown key is shown, in characters.
+/// Characters of an unknown key that are shown at most.
 const MAX_KEY: usize = 40;
 
 /// The file has a few lines.

@@ -159,7 +159,7 @@ pub(super) fn warnings(terms: &Terms) -> Vec<String> {
     warnings
 }
 
-/// A number that reads as Latin and is not, or mixes both: whoever searches for it finds nothing.
+/// A number that reads as Latin and is not, or mixes both: a search for it finds nothing.
 fn look_alikes(number: &str) -> Option<String> {
     let cyrillic = |c: &char| matches!(c, '\u{0400}'..='\u{04ff}');
     let latin = |c: char| LOOK_ALIKES.iter().find(|(like, _)| *like == c).map(|(_, latin)| *latin);

@@ -147,7 +147,7 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// What must not reach a line of text: it could end the line, or make it look like another one.
+/// Characters that may not reach a line of text: they could end the line, or make it look like another one.
 pub(super) fn clean(c: char) -> char {
     if is_deceptive(c) { char::REPLACEMENT_CHARACTER } else { c }
 }

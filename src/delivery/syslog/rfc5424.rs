@@ -7,7 +7,7 @@ use super::facts::{Cut, Facts, QueuedEvent, clean, fitted};
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// Bytes of a message at most. Receivers of RFC 5425 should take 8192; rsyslog takes 8096 if it is told nothing.
+/// Bytes of a message at most. Receivers of RFC 5425 should take 8192; rsyslog takes 8096 by default.
 pub(crate) const LONGEST: usize = 8000;
 
 /// Bytes of the sentence for people.

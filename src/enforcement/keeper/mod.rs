@@ -1,7 +1,7 @@
 //! The keeper of one resource: it carries out each permit, sees that it took, and says so.
 //!
-//! Promises: what runs is told to stop as soon as the permit is over, by whichever clock, also where the engine hangs;
-//! the permit is told as enforced only when everything that holds the resource to it has followed; what failed is tried
+//! Promises: running units get a stop as soon as the permit is over, by either clock, even if the engine hangs;
+//! the permit is reported as enforced only when every enforcer of the resource has followed; what failed is tried
 //! again, and told. What was stopped or skipped is started once when the permit returns.
 
 mod pending_starts;
@@ -86,7 +86,7 @@ impl Keeper {
             let left = self.permit().map_or(Duration::MAX, |permit| permit.left(&self.context.clock));
             tokio::select! {
                 changed = permits.changed() => if changed.is_err() { return std::future::pending().await },
-                // Stopped does not end by itself; a wall clock may be stepped meanwhile.
+                // A stop has no end of its own; the system clock may be stepped meanwhile.
                 () = tokio::time::sleep(left.min(Duration::from_secs(3600))), if verdict != Permit::Stopped => {}
             }
         }
@@ -116,7 +116,7 @@ impl Keeper {
         all
     }
 
-    /// Whether who reads the permit's file is told the same.
+    /// Whether readers of the permit's file get the same answer.
     fn see_file(&self, verdict: Permit) -> Outcome {
         let folder = permit_file::folder(&self.means.runtime_dir);
         let says =
@@ -202,7 +202,7 @@ impl Keeper {
     /// Reasons for the device status, over both resources.
     fn conditions(&self) -> Vec<AgentReport> {
         let shown = self.context.health.enforcement();
-        // Right after a start, what the other keeper will find is not known: what was told before stands.
+        // Right after a start, what the other keeper will find is not known: the earlier report stands.
         if shown.values().filter(|e| e.verdict.is_some()).count() < Resource::ALL.len() {
             return Vec::new();
         }

@@ -62,7 +62,7 @@ pub(super) struct Outcome {
 }
 
 impl Keeper {
-    /// Has the engine keep something; whether it did. One that hangs keeps nobody from what must stop.
+    /// Has the engine keep something; whether it did. An engine that hangs does not delay a stop.
     pub(super) async fn command(&self, order: Command) -> bool {
         tokio::time::timeout(ENGINE_TIMEOUT, self.context.engine.command(order))
             .await

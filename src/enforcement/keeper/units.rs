@@ -28,7 +28,7 @@ const STOP_POLLS: [Duration; 5] = [
 pub(super) enum Begun {
     /// Nothing: it is not known what is governed, or what runs.
     Failed(String),
-    /// None of these is to run; those of them that did were told to stop, and what went wrong with that.
+    /// Units that must not run: those that got a stop, and what failed with it.
     Stopped { units: Vec<String>, stop_requested: Vec<String>, problem: Option<String> },
     /// What waits may be started.
     Allowed(Governed),
@@ -70,7 +70,7 @@ impl Keeper {
         Ok(governed)
     }
 
-    /// What must not be broken off: units are told to stop, and those that ran are remembered.
+    /// Must not be interrupted: it stops units, and remembers those that ran.
     pub(super) async fn begin(&self, verdict: Permit) -> Begun {
         let governed = match self.units() {
             Ok(governed) => governed,
@@ -97,7 +97,7 @@ impl Keeper {
     }
 
     /// Has units stopped, and remembers that they ran. One with which the protection would stop runs on. Answers which
-    /// were told to stop.
+    /// got a stop.
     async fn request_stop(
         &self,
         units: &[String],

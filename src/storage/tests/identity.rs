@@ -45,7 +45,7 @@ async fn another_machine_takes_a_new_id_and_keeps_the_keys_alone() {
     assert_eq!((opened.state.protected_devices, opened.documents.len()), (Some(7), 1));
     assert!(listed(&store, 10).await.is_empty() && next(&store, "a").await.is_empty());
     assert!(store.retry("a").await.unwrap().is_none());
-    // Its own numbers begin anew; and until it is told, it is remembered.
+    // Its own numbers begin anew; and it is remembered until it is reported.
     store.commit(keep(records(2, 0))).await.unwrap();
     assert_eq!(sequences(&store, "a").await, [1, 2]);
     store.close().await;

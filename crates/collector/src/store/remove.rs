@@ -275,7 +275,7 @@ mod tests {
             Self { db, removal, metrics, number: 0, _folder: folder }
         }
 
-        /// Stores events of one source; false where it is told to wait.
+        /// Stores events of one source; false if it has to wait.
         fn post(&mut self, source: &str, kind: &str, size: usize, count: u64, at: i64) -> bool {
             let events = (0..count).map(|_| {
                 self.number += 1;

@@ -58,7 +58,7 @@ struct Trusted {
     time: Mutex<TrustedTime>,
     /// So long a wall clock far ahead has to say the same until it is obeyed.
     dwell: Mutex<SignedDuration>,
-    /// Changes where whoever waits for an instant has to look again.
+    /// Changes if tasks that wait for an instant have to check again.
     stepped: watch::Sender<u64>,
 }
 
@@ -71,7 +71,7 @@ impl Trusted {
         *lock(&self.dwell)
     }
 
-    /// Does something with trusted time. Whoever waits looks again where time moved otherwise than by passing, or began
+    /// Does something with trusted time. Waiting tasks check again if time moved otherwise than by passing, or began
     /// or ceased to be doubted.
     fn with<T>(&self, reading: Reading, work: impl FnOnce(&mut TrustedTime) -> T) -> T {
         let mut time = self.time();
@@ -90,7 +90,7 @@ impl Trusted {
 /// How a clock stands to the wall clock, for people.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClockStatus {
-    /// The time that is gone by.
+    /// Trusted time.
     pub time: Timestamp,
     /// What the wall clock shows.
     pub wall: Timestamp,
@@ -253,7 +253,7 @@ impl Clock {
     }
 
     /// Waits until the clock shows `at` or later, or time moves otherwise than by passing, or an hour of the world
-    /// passes; so whoever waits looks again.
+    /// passes; so waiting tasks check again.
     pub async fn sleep_until(&self, at: Timestamp) {
         let mut stepped = self.trusted.map(|trusted| trusted.stepped.subscribe());
         let left = at.duration_since(self.now());

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// So far ahead the timer stands that it never ends by itself.
+/// The timer is set so far ahead that it never expires.
 const NEVER: i64 = i64::MAX / 2_000_000_000;
 
 /// Calls `stepped` for each step. Ends where the kernel has no such timers.
@@ -41,7 +41,7 @@ fn arm(timer: &OwnedFd) -> std::io::Result<()> {
     let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
     let end = Itimerspec { it_interval: zero, it_value: Timespec { tv_sec: NEVER, tv_nsec: 0 } };
     match timerfd_settime(timer, flags, &end) {
-        // Armed all the same: the clock was set since it was armed last, which is told by the next read.
+        // Armed nevertheless: the clock was set since it was armed last, which the next read reports.
         Ok(_) | Err(Errno::CANCELED) => Ok(()),
         Err(error) => Err(error.into()),
     }

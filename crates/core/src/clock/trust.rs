@@ -1,6 +1,6 @@
 //! Trusted time: which instant to go by, of what the clocks of a virtual machine show.
 //!
-//! Promises: pure; everything is told by readings of the wall clock and the boot clock. Each clock says when this boot
+//! Promises: pure; its only input are readings of the system clock and the boot clock. Each clock says when this boot
 //! began; where the wall clock says what was held so far, it is obeyed, and where it says anything else it has to be
 //! explained first. The time that comes out never goes back, but where a wrong clock was obeyed and is put right.
 //! `docs/reference/clock.md` has the rules as a table. Must not know: files, networks, the life cycle.
@@ -71,7 +71,7 @@ struct Settling {
 pub struct Suspicion {
     /// What it showed when that was noticed.
     pub wall: Timestamp,
-    /// The time that was gone by instead.
+    /// The trusted time that was used instead.
     pub time: Timestamp,
     /// Whether it stands ahead or behind.
     pub ahead: bool,

@@ -1,4 +1,4 @@
-//! Activation codes: what a customer types, and how a typing error is told before the network is asked.
+//! Activation codes: what a customer types, and how a typing error is found before the network is used.
 //!
 //! Four groups of five characters of 0-9 and A-Z; 19 come from a secure random source (98 bits), the last is
 //! their check by ISO 7064 MOD 37,36. Every single wrong character is found.

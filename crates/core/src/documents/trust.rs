@@ -3,7 +3,7 @@
 //! A file is what `svm-vendor keygen` writes: explanatory text (RFC 7468, section 2) with one or more lines
 //! `iss: provider.example`, then one `PUBLIC KEY` as `openssl pkey -pubout` writes it. Several files may be
 //! there, so that keys rotate. A bad file is named and trusts nobody; the others count all the same. A file that
-//! somebody else than root may change trusts nobody, either: whoever may write it could trust themselves.
+//! somebody else than root may change trusts nobody, either: a user who may write it could trust themselves.
 
 use crate::documents::public_key::{PublicKey, is_issuer};
 use crate::files::list_folder;
@@ -124,7 +124,7 @@ impl TrustStore {
         Ok(Self::gather(files.into_iter().map(checked)))
     }
 
-    /// The same of a folder that belongs to whoever reads it, such as a provider's own ledger: it trusts its files whoever
+    /// The same for a folder that belongs to its reader, such as a provider's own ledger: it trusts its files even if others
     /// may change them.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The failure behind an error of a connection. Of what causes it the innermost is told.
+    /// The failure behind an error of a connection, named by its innermost cause.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         if let Some(refusal) = tls::refusal(error) {
             return Self::Tls(tls::explain(refusal));
@@ -107,7 +107,7 @@ impl Failure {
         }
     }
 
-    /// Whether nothing gets better by itself: it is a matter of configuration, here or there.
+    /// Whether retries cannot help: the cause is a setting, here or there.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Tls(_) => true,

@@ -22,7 +22,7 @@ const UNASKED_BYTES: usize = 1024 * 1024;
 /// Read at once at most.
 const MAX_READ: usize = 16 * 1024;
 
-/// Why no more is read of an answer.
+/// Why reading an answer ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Overrun {
     #[error("its head is longer than 64 KiB")]

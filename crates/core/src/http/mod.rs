@@ -106,7 +106,7 @@ pub struct Client {
     /// Where anything is verified. Else no certificates need be read and held.
     tls: Option<Arc<rustls::ClientConfig>>,
     timeout: Duration,
-    /// A connection that can be used again, where that is wanted.
+    /// A connection that can be used again.
     idle: Option<Arc<Idle>>,
 }
 

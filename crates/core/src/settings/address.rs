@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Address(String);
 
 impl Address {
-    /// All of it, for whoever connects.
+    /// The whole address, for connecting.
     pub fn whole(&self) -> &str {
         &self.0
     }

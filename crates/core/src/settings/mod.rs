@@ -1,6 +1,6 @@
 //! Settings of all programs: defaults, TOML files and the environment, later ones win.
 //!
-//! Promises: everything that is wrong is told at once, each with its file, line and the nearest right name.
+//! Promises: all problems are reported at once, each with its file, line and the nearest valid name.
 //! The defaults are themselves a TOML text, in which every key stands: it is the documentation for people, the
 //! lowest layer, and the form against which all other layers are held. Must not know: any program's keys.
 
@@ -36,7 +36,7 @@ pub struct Loaded<T> {
     pub origins: Origins,
     /// Every key with its value.
     pub shown: Shown,
-    /// What is wrong with the form of the layers; whoever checks the values adds to it.
+    /// Problems with the form of the layers; the check of the values adds to them.
     pub problems: Vec<Problem>,
     /// The keys that have one of these problems: whatever follows from them is no problem of its own.
     pub wrong: BTreeSet<String>,
@@ -103,7 +103,7 @@ pub fn load<T: DeserializeOwned>(
         let name = path.display().to_string();
         match files::read_text_bounded(path, MAX_FILE) {
             Err(error) => check.wrong(name, format!("cannot be read: {}", reason(path, &error))),
-            // Whoever may write it decides whom the program trusts, and what it runs.
+            // A user who may write it decides whom the program trusts, and what it runs.
             Ok(text) => match only_root_may_change(path) {
                 Ok(()) => layers.push(check.file(&name, &text)),
                 Err(exposed) => {

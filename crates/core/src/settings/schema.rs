@@ -1,4 +1,4 @@
-//! The form of settings as JSON Schema (draft 2020-12), for editors and for whoever makes settings by program.
+//! The form of settings as JSON Schema (draft 2020-12), for editors and for programs that write settings.
 //!
 //! Learnt from the same text as the form itself: the types and defaults of its keys, and the comments above them.
 

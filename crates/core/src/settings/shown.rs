@@ -47,7 +47,7 @@ pub struct Change {
     pub key: String,
     /// What it had; nothing where it was not there.
     pub old: Option<String>,
-    /// What it has; nothing where it is there no more.
+    /// Its value; `None` if the setting no longer exists.
     pub new: Option<String>,
 }
 

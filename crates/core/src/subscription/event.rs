@@ -78,7 +78,7 @@ pub enum Kind {
     KeyRejected {
         key: Option<KeyId>,
         code: RefusalCode,
-        /// Without the words of `way_out`: whoever shows or sends the event adds them.
+        /// Without the words of `way_out`: the code that shows or sends the event adds them.
         message: String,
         #[serde(skip)]
         way_out: Option<WayOut>,
@@ -245,7 +245,7 @@ impl Kind {
 pub struct Event {
     /// The type of the event and its fields.
     pub kind: Kind,
-    /// When it really happened, where that was before it is told.
+    /// When it really happened, if that was before it is reported.
     pub effective_at: Option<Timestamp>,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// The key that counts.
     Active,
-    /// A commercial key that takes over by itself.
+    /// A commercial key that takes over automatically.
     Reserve,
 }
 

@@ -1,4 +1,4 @@
-//! Marks: how near to a deadline people were told, so that each mark is told once, over restarts too.
+//! Marks: the nearest reminder that was sent for a deadline, so that each is sent once, over restarts too.
 
 use crate::subscription::instant::sub_days;
 use crate::subscription::key::KeyId;
@@ -53,7 +53,7 @@ fn passed(days: &[u32], deadline: Timestamp, now: Timestamp) -> usize {
     days.partition_point(|d| sub_days(deadline, u64::from(*d)) <= now)
 }
 
-/// Writes the mark down. Returns whether it is nearer than what was told before.
+/// Writes the mark down. Returns whether it is nearer than the last reminder.
 pub(super) fn note(
     marks: &mut Vec<Mark>,
     statement: &Statement,

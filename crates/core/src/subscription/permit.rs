@@ -14,7 +14,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// Both, in the order in which they are told.
+    /// Both, in the order in which they are reported.
     pub const ALL: [Self; 2] = [Self::DatabaseUpdates, Self::Ksn];
 
     /// The name in documents and events.

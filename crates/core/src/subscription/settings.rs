@@ -47,7 +47,7 @@ impl Settings {
     /// Brings a list of reminder days into order: descending, without repeats.
     ///
     /// # Errors
-    /// A day of 0 (the end itself is told anyway) or above 3650.
+    /// A day of 0 (the end itself is reported anyway) or above 3650.
     pub fn reminder_list(mut days: Vec<u32>) -> Result<Vec<u32>, String> {
         if let Some(bad) = days.iter().find(|d| !(1..=3650).contains(*d)) {
             return Err(format!("{bad} is not a number of days from 1 to 3650"));

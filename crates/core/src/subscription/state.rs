@@ -1,4 +1,4 @@
-//! The state: what the SVM holds and what was told. Small, and the whole memory of the life cycle.
+//! The state: the keys of the SVM and what was reported about them. Small, and the whole memory of the life cycle.
 
 use crate::subscription::device::{self, DeviceStatus, Reason};
 use crate::subscription::enforcement::Enforcement;
@@ -14,13 +14,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the SVM holds and what was told.
+/// The keys of the SVM and what was reported about them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
     /// The key that counts.
     pub active: Option<Held>,
-    /// The key that takes over by itself.
+    /// The key that takes over automatically.
     pub reserve: Option<Held>,
     /// What is remembered of keys over their removal.
     #[serde(alias = "first_active")]
@@ -28,7 +28,7 @@ pub struct State {
     /// Since when a lapse lets the reserve take over. Of an older agent that is not known: it counts as off until now.
     #[serde(default = "LapsePromotion::off")]
     pub lapse_promotion: LapsePromotion,
-    /// How near to each deadline people were told.
+    /// The nearest reminder that was sent for each deadline.
     pub marks: Vec<Mark>,
     /// How many devices this SVM protects, where known.
     pub protected_devices: Option<u64>,

@@ -1,6 +1,6 @@
 //! The step: a state, an instant and an input in; the next state and what happened out.
 //!
-//! Time passes first, then the input comes. What time brought since the last look is told once, as it is now;
+//! Time passes first, then the input comes. What time brought since the last step is reported once, as it is now;
 //! each event carries the instant at which its thing really happened. Nothing here can fail: what is not
 //! allowed comes out as a refusal event.
 
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A document as it was offered: read, or already refused by whoever checked its signature.
+/// A document as it was offered: read, or already refused by the check of its signature.
 pub type Offer = Result<Statement, Refusal>;
 
 /// What can come from outside.
@@ -56,7 +56,7 @@ pub enum Input {
     StartSettled(Vec<String>),
 }
 
-/// The next state, and what happened, in the order in which it is told.
+/// The next state, and what happened, in the order in which it is reported.
 pub fn step(state: State, settings: &Settings, now: Timestamp, input: Input) -> (State, Vec<Event>) {
     let mut step = Step { state, settings, now, events: Vec::new(), origin: None };
     step.take_back();
@@ -152,7 +152,7 @@ impl Step<'_> {
             let lists: [&[u32]; 2] = match mark.deadline {
                 // The first is nearly always so, and costs next to nothing.
                 _ if mark.at <= now || sub_days(mark.at, mark.days.into()) <= now => return true,
-                // Which of the two was told from does not matter: what is nearer than the nearest of both was not.
+                // Which of the two caused the reminder does not matter: none was sent that is nearer than the nearest of both.
                 Deadline::End => [&settings.reminder_days, &settings.paid_reminder_days],
                 Deadline::Grace => [&settings.grace_reminder_days, &[]],
                 Deadline::Fresh => [&[], &[]],
@@ -244,7 +244,7 @@ impl Step<'_> {
         self.state.reported = view;
     }
 
-    /// A permit changed: told at once, or when it is carried out. One that is back to what was told is not told.
+    /// A permit changed: reported at once, or when it is carried out. A return to the reported one is not reported.
     fn change_permit(&mut self, resource: Resource, from: Permit, to: Permit) {
         let at = self.since(|v| v.permit(resource));
         let unreported =
@@ -258,7 +258,7 @@ impl Step<'_> {
         }
     }
 
-    /// A permit is carried out: that is told where it was not yet.
+    /// A permit is carried out: reported unless it was before.
     fn enforced(&mut self, resource: Resource, to: Permit, enforced_by: Vec<String>) {
         let is = self.state.reported.permit(resource);
         let progress = self.state.enforcement.progress.get_mut(&resource).filter(|_| is == to);
@@ -562,7 +562,7 @@ impl Step<'_> {
         self.revise(statement)
     }
 
-    /// A revision of the active key: taken if it is newer, and what changed is told.
+    /// A revision of the active key: accepted if it is newer, and what changed is reported.
     fn revise(&mut self, new: Statement) -> Result<(), Refusal> {
         let Some(active) = &mut self.state.active else { return Ok(()) };
         let held = active.statement.rev;
@@ -595,7 +595,7 @@ impl Step<'_> {
         if let Some((from, to)) = renewed {
             self.happened(Kind::Renewed { key: new.key.clone(), from, to });
         }
-        // What the vendor did to the key is told once: by the take-over or the change of status that follows from it, else
+        // A change of the provider's state is reported once: by the take-over or the change of status that follows from it, else
         // here.
         let follows = take_over(&self.state).is_some_and(|due| due.at <= self.now)
             || self.state.timeline().is_some_and(|timeline| {

@@ -1,6 +1,6 @@
-//! A server's certificate as people are told of it: who issued it, and when it ends.
+//! A server's certificate as messages show it: who issued it, and when it ends.
 //!
-//! Of a name no more is read than its words (X.501; RFC 5280, section 4.1.2.4): the dates and the rest are the verifier's.
+//! Of a name only its words are read (X.501; RFC 5280, section 4.1.2.4): the dates and the rest are the verifier's.
 
 use crate::tls::dates::ends_at;
 use jiff::Timestamp;

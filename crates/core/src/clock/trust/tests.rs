@@ -120,7 +120,7 @@ fn row_2_nobody_walks_time_back_by_small_steps() {
         machine.wall = minus(machine.wall, MINUTE * 14);
         machine.now();
     }
-    // A day passed, and no more than the slack is lost of it.
+    // A day passed, and at most the slack is lost of it.
     assert!(machine.now() >= at("2026-06-02T23:44:00Z"));
     assert_eq!(machine.doubts(), Some("behind"));
 }
@@ -407,7 +407,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 
 proptest! {
     /// Whatever is done to the wall clock: time is never before a document's signing; it goes back only by a turn that
-    /// is told; a clock ahead is never obeyed before its hour but after a boot; and the vendor's word puts all right.
+    /// is reported; a clock ahead is never trusted before its hour except after a boot; and the provider's date corrects everything.
     #[test]
     fn whatever_is_done_to_the_clock(acts in acts()) {
         let mut machine = Machine::new("2026-06-01T00:00:00Z");

@@ -53,7 +53,7 @@ fn what_was_noted_under_a_clock_ahead_has_not_happened_yet() {
     assert!(types(&events).contains(&"subscription.expired"));
     let (back, events) = play(ahead, "2026-01-02T00:00:00Z", Input::Tick);
     assert!(types(&events).contains(&"subscription.status_changed"), "{events:?}");
-    assert!(!types(&events).contains(&"subscription.expiring"), "of 30 days it was told: {events:?}");
+    assert!(!types(&events).contains(&"subscription.expiring"), "a reminder of 30 days was sent: {events:?}");
     assert_eq!((back.reported.phase, back.reported.ksn), (Phase::Active, Permit::Full));
     let (back, again) = play(back, "2026-01-25T00:00:00Z", Input::Tick);
     assert_eq!(types(&again), types(&due));
@@ -68,7 +68,7 @@ fn what_was_noted_under_a_clock_ahead_has_not_happened_yet() {
     let (state, _) = play(State::default(), "2040-01-01T00:00:00Z", Input::Activate(licence("C")));
     let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Tick);
     assert_eq!(state.timeline().unwrap().ends_at, Some(at("2026-01-31T00:00:00Z")), "no period of years");
-    // What a trickle may be ahead is no more than a period of it.
+    // A reduced rate may be ahead by at most one period.
     let spent = Input::Spent(Resource::Ksn, at("2040-01-01T00:00:00Z"));
     let (state, _) = play(state, "2026-01-01T00:00:00Z", spent);
     let (state, _) = play(state, "2026-01-01T00:00:00Z", Input::Tick);
@@ -167,7 +167,7 @@ fn the_state_of_an_older_agent_is_read() {
     state.learn_issuers(|_| Some("a".to_owned()));
     let now = at("2026-02-02T00:00:00Z");
     let (state, events) = step(state, &settings, now, Input::Tick);
-    assert_eq!(events, [], "what was told is not told again");
+    assert_eq!(events, [], "nothing is reported twice");
     assert_eq!(state.reported.lapse_cause, Some(Cause::Ended));
     assert_eq!(state.active.as_ref().unwrap().statement.issuer.as_deref(), Some("a"));
     let used = json!({"iss": "a", "rev": 1, "key": {"id": "C", "kind": "commercial"},
