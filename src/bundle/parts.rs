@@ -134,7 +134,7 @@ pub fn collect(
 ) -> std::io::Result<Bundle> {
     let mut found = Found::default();
     let shown =
-        read.as_ref().map(shown_settings).map_err(|error| format!("the settings are wrong:\n{error}\n"));
+        read.as_ref().map(shown_settings).map_err(|error| format!("the settings are not valid:\n{error}\n"));
     found.add(
         "settings.txt",
         "every setting with its value and origin",

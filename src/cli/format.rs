@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::io;
 use svm_core::clock::ClockStatus;
-use svm_core::words::Language;
+use svm_core::words::{Language, times};
 
 pub(super) fn instant(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    times::instant(at, Language::English)
 }
 
 pub(super) fn or_none(at: Option<Timestamp>) -> String {

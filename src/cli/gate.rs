@@ -27,7 +27,7 @@ use std::time::Duration;
 use svm_core::error_chain::Chain;
 use svm_core::subscription::Resource;
 
-/// The agent looks in a moment, or is not well.
+/// The agent answers at once, or is not well.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl From<GateRefusal> for CliError {
@@ -292,19 +292,19 @@ async fn remove(
             removed.push(unit);
         }
     }
-    let mut told: Vec<String> = problems.iter().map(|problem| Chain(problem).to_string()).collect();
+    let mut failures: Vec<String> = problems.iter().map(|problem| Chain(problem).to_string()).collect();
     let mut remarks = Vec::new();
     if !removed.is_empty() {
-        // Without systemd, as where a package is removed from an image, nothing has read them.
+        // Without systemd, as when a package is removed from an image, nothing has read them.
         if Path::new("/run/systemd/system").is_dir() {
-            told.extend(systemctl::reload().await.err().map(|error| error.to_string()));
+            failures.extend(systemctl::reload().await.err().map(|error| error.to_string()));
         }
         remarks.extend(request_check(runtime_dir).await);
     }
-    if !told.is_empty() {
+    if !failures.is_empty() {
         let done =
             if removed.is_empty() { String::new() } else { format!("; removed: {}", removed.join(", ")) };
-        return Err(CliError::given("gate_not_removed", format!("{}{done}", told.join("; "))));
+        return Err(CliError::given("gate_not_removed", format!("{}{done}", failures.join("; "))));
     }
     if out.json() {
         out.value(&json!({"removed": removed, "remarks": remarks}))?;
@@ -354,7 +354,7 @@ async fn renew(runtime_dir: &Path, places: &Places, out: &mut Out) -> Result<u8,
             Err(error) => problems.push(Chain(&error).to_string()),
         }
     }
-    // Without systemd, as where an image is made, nothing has read them.
+    // Without systemd, as when an image is made, nothing has read them.
     if !renewed.is_empty() && Path::new("/run/systemd/system").is_dir() {
         problems.extend(systemctl::reload().await.err().map(|error| error.to_string()));
     }

@@ -11,26 +11,26 @@ use svm_core::text::is_invisible;
 pub(crate) enum PasteError {
     /// Nothing but white space.
     #[error(
-        "there is nothing in it: give the document that the vendor sent, three parts of letters and digits with dots between"
+        "the document is empty; give the document that the provider sent: three parts of letters and digits, with dots between"
     )]
     Empty,
     /// A key or a certificate.
     #[error(
-        "this is a PEM file, not a document: the public key of a vendor belongs into paths.trust_dir, and the document is another file"
+        "this is a PEM file, not a document; put the public key of a provider into paths.trust_dir, and give the document here"
     )]
     Pem,
     #[error(
-        "this is a private key, and no document: it belongs to its owner alone; tell whoever sent it, and do not keep it"
+        "this is a private key, not a document; only its owner may have it: inform the sender, and delete your copy"
     )]
     PrivateKey,
-    #[error("this is a web page, not a document: save or copy the document that it links to")]
+    #[error("this is a web page, not a document; save or copy the document that the page links to")]
     WebPage,
     #[error(
-        "this is JSON, not a document: a document is signed and in compact form, three parts of letters and digits with dots between"
+        "this is JSON, not a document; a document is signed: three parts of letters and digits, with dots between"
     )]
     Json,
     #[error(
-        "this is no document: {character} in line {line} cannot be in one; give the document alone, without the text around it"
+        "this is not a document: {character} in line {line} cannot occur in one; give the document without the text around it"
     )]
     Foreign {
         character: String,
@@ -39,7 +39,7 @@ pub(crate) enum PasteError {
     },
     /// Right characters in a wrong form.
     #[error(
-        "this is no whole document: it has {parts} parts with dots between, and three are needed; see whether all of it was copied"
+        "the document is not complete: it has {parts} parts with dots between instead of three; copy all of it"
     )]
     Parts {
         /// How many there are.
@@ -47,7 +47,7 @@ pub(crate) enum PasteError {
     },
     /// More than a document has.
     #[error(
-        "this has {bytes} bytes, and no document has more than {MAX_DOCUMENT_BYTES}: give the document alone"
+        "this has {bytes} bytes, more than a document can have ({MAX_DOCUMENT_BYTES}); give only the document"
     )]
     TooLarge { bytes: usize },
 }

@@ -46,7 +46,7 @@ impl AskError {
 /// So long the agent may take for an answer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How long a caller waits for its turn at the socket.
+/// How long a request waits for its turn at the socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A thousand events are far less.
@@ -106,7 +106,7 @@ pub async fn ask_within<T: DeserializeOwned>(
     };
     let in_time = tokio::time::timeout(timeout, asked).await;
     let (status, text) = in_time.unwrap_or_else(|_| {
-        Err(unreachable(format!("it gave no answer within the time limit of {} s", timeout.as_secs())))
+        Err(unreachable(format!("it did not answer within the time limit of {} s", timeout.as_secs())))
     })?;
     if status.is_success() {
         return serde_json::from_slice(&text).map_err(|e| AskError::Answer(e.to_string()));
@@ -128,7 +128,7 @@ async fn exchange(
     path: &str,
     body: Option<&Value>,
 ) -> Result<(StatusCode, Bytes), String> {
-    // Unchanged: the caller has encoded the names in it, and `..` is a name like others here.
+    // As it is: the caller encoded the names in it, and `..` is a name like others here.
     let target = format!("/{path}");
     let mut request = Request::builder().method(method).uri(target).header(header::HOST, "svm-agent");
     if body.is_some() {

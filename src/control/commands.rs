@@ -50,7 +50,7 @@ pub(super) async fn reset_clock(call: Call<'_>) -> Result<Answer, Fault> {
         _ => Err(Fault::new(
             StatusCode::FORBIDDEN,
             "root_only",
-            "only root may have the clock of the machine trusted: sudo svm-agent clock reset",
+            "only root may reset the trusted time; run: sudo svm-agent clock reset",
         )),
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn connect(path: &Path, within: Duration) -> io::Result<tokio::
             waits.await.unwrap_or(Err(Errno::AGAIN)).map_err(|error| match error {
                 Errno::AGAIN => io::Error::new(
                     io::ErrorKind::TimedOut,
-                    "too many others wait for an answer, and its queue stays full",
+                    "too many other requests are waiting for an answer; try again later",
                 ),
                 error => error.into(),
             })?

@@ -68,7 +68,7 @@ pub(crate) fn listing(query: &str) -> Result<(Listing, Language), Fault> {
 }
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, Fault> {
-    let gone = "no event of this id is kept here; `svm-agent events list` shows those that are";
+    let gone = "this SVM has no event with this id; svm-agent events list --json shows the ids";
     let found = call.api.status.context.store.event(&call.part.to_lowercase()).await?;
     found
         .map(|event| json!(event).into())
@@ -83,7 +83,7 @@ pub(super) async fn retry(call: Call<'_>) -> Result<Answer, Fault> {
     let one = id.is_some();
     let again = api.status.context.store.requeue(id).await?;
     if one && again == 0 {
-        let none = "no event of this id is in quarantine; `svm-agent events list --quarantined` shows those that are";
+        let none = "no event with this id is in quarantine; svm-agent events list --quarantined --json shows the ids";
         return Err(Fault::new(StatusCode::NOT_FOUND, "not_quarantined", none));
     }
     api.status.context.engine.check_outbox();

@@ -27,7 +27,7 @@ impl Fault {
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
-        let message = format!("nothing was changed: {error}");
+        let message = format!("nothing was changed, because the agent cannot write to its database: {error}");
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "not_kept", message)
     }
 }

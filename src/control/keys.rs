@@ -168,7 +168,7 @@ pub(super) async fn cancel(call: Call<'_>, role: Option<Role>) -> Result<Answer,
     let cancelled = ask(&call.api.requests.activations, |reply| ActivationRequest::Cancel(role, reply)).await;
     let cancelled = cancelled.ok_or_else(Fault::stopping)??;
     if cancelled.is_empty() {
-        let none = "no such activation is pending; svm-agent status shows those that are";
+        let none = "no such activation is pending; svm-agent status shows the pending ones";
         return Err(Fault::new(StatusCode::NOT_FOUND, "not_pending", none));
     }
     Ok(json!({"cancelled": cancelled}).into())

@@ -22,7 +22,11 @@ pub(crate) struct Take {
 
 fn resource(name: &str) -> Result<Resource, Fault> {
     Resource::ALL.into_iter().find(|r| r.file_name() == name).ok_or_else(|| {
-        Fault::new(StatusCode::NOT_FOUND, "unknown_resource", "there are database-updates and ksn")
+        Fault::new(
+            StatusCode::NOT_FOUND,
+            "unknown_resource",
+            "unknown resource; there are database-updates and ksn",
+        )
     })
 }
 
@@ -77,7 +81,7 @@ pub(super) async fn take(call: Call<'_>) -> Result<Answer, Fault> {
         Some(Run::Granted) => {}
         Some(Run::SpentUntil(next)) if decision.allowed => {
             decision.refuse(format!(
-                "what the vendor allows after the grace is spent until {next}: the next run may be made from then on"
+                "the rate that the provider allows after the grace period is spent until {next}"
             ));
             decision.spent_until = Some(next);
         }

@@ -19,14 +19,14 @@ pub struct Reloaded {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refused {
     /// The new ones are wrong.
-    #[error("the new settings are wrong, and the old ones stay:\n{0}")]
+    #[error("the new settings are not valid, and the agent keeps the old ones:\n{0}")]
     Settings(#[from] SettingsError),
     /// The agent is where it is.
-    #[error("{} cannot change while the agent runs, and nothing was taken over: systemctl restart svm-agent", .0.join(", "))]
+    #[error("{} cannot change while the agent runs, so no setting was changed; run: systemctl restart svm-agent", .0.join(", "))]
     Restart(Vec<String>),
     /// What nobody could keep would be lost.
     #[error(
-        "nothing can be kept at present ({0}), and the old settings stay; reload again once the store works"
+        "the agent cannot write to its database ({0}), so it keeps the old settings; reload again after that is repaired"
     )]
     Store(String),
 }

@@ -43,7 +43,7 @@ impl From<Value> for Answer {
 pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T, Fault> {
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, 2 * MAX_DOCUMENT_BYTES).collect()).await;
     let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
-    let body = body.map_err(|_| bad("the body did not come in time".to_owned()))?;
+    let body = body.map_err(|_| bad("the body did not arrive in time".to_owned()))?;
     let body = body.map_err(|e| bad(format!("the body cannot be read: {e}")))?.to_bytes();
     parse(&body)
 }
@@ -55,7 +55,7 @@ pub(crate) fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Fault>
         Fault::new(
             StatusCode::BAD_REQUEST,
             "bad_request",
-            format!("the body is not as it should be, {place}"),
+            format!("the body is not the expected JSON, {place}"),
         )
     })
 }

@@ -67,15 +67,15 @@ impl From<NoRoute> for Fault {
     fn from(why: NoRoute) -> Self {
         match why {
             NoRoute::UnknownPath => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")
+                Self::new(StatusCode::NOT_FOUND, "unknown_path", "this path does not exist")
             }
             NoRoute::Forbidden => Self::new(
                 StatusCode::FORBIDDEN,
                 "control_socket",
-                "this is asked through control.sock, which root and the group svm-agent may open",
+                "this request needs control.sock, which root and the group svm-agent may open",
             ),
             NoRoute::Method { asked, allow } => {
-                let message = format!("{asked} is not for this path, which takes {allow}");
+                let message = format!("this path does not accept {asked}, only {allow}");
                 Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message) }
             }
         }

@@ -35,7 +35,7 @@ impl SocketKind {
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    #[error("another svm-agent serves {0}")]
+    #[error("another svm-agent serves {0}; stop it first")]
     Taken(PathBuf),
     #[error("cannot open {path}")]
     Failed { path: PathBuf, source: std::io::Error },

@@ -55,7 +55,7 @@ pub(crate) fn until(query: &str) -> Result<Option<Timestamp>, Fault> {
                 let instant = read_instant(&text);
                 until = Some(instant.map_err(|error| bad("bad_instant", format!("until: {error}")))?);
             }
-            _ => return Err(bad("bad_request", "the query takes until=INSTANT alone".to_owned())),
+            _ => return Err(bad("bad_request", "the query accepts only until=INSTANT".to_owned())),
         }
     }
     Ok(until)

@@ -1,4 +1,4 @@
-//! Answers callers at the sockets of an agent that does not start.
+//! Answers at the sockets of an agent that does not start.
 
 use super::refused::RefusedConnections;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The answer to every request.
-const WHY: &str = r#"{"error":{"code":"bad_settings","message":"svm-agent does not start, because its settings are wrong: svm-agent config check"}}"#;
+const WHY: &str = r#"{"error":{"code":"bad_settings","message":"svm-agent does not start, because its settings are not valid; see svm-agent config check"}}"#;
 
 /// Refuses those that wait at the sockets that systemd passed: for one that goes on waiting it would start the agent again
 /// at once, and again. Where nobody waits this is over at once; else those that come within `LINGER` are refused too.

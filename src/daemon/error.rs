@@ -11,15 +11,15 @@ pub enum RunError {
     #[error("cannot use {path}")]
     Path { path: PathBuf, source: std::io::Error },
     /// One is there already.
-    #[error("another svm-agent works in {0}")]
+    #[error("another svm-agent uses the folder {0}; stop it first")]
     AlreadyRunning(PathBuf),
-    #[error("cannot be asked anything")]
+    #[error("cannot open the sockets for commands")]
     Socket(#[from] SocketError),
-    #[error("cannot keep anything")]
+    #[error("cannot use the database")]
     Store(#[from] StoreError),
-    #[error("the gateway cannot run")]
+    #[error("cannot start the KSN gateway")]
     Gateway(#[source] std::io::Error),
     /// A part of the daemon ended, which it never should.
-    #[error("a part of the agent ended: {0}")]
+    #[error("a part of the agent ended unexpectedly: {0}")]
     Ended(String),
 }

@@ -3,6 +3,7 @@
 use crate::config::Settings;
 use jiff::Timestamp;
 use std::time::Duration;
+use svm_core::words::{Language, times};
 
 /// One exchange with something that may not answer.
 pub(super) const ONE: Duration = Duration::from_secs(5);
@@ -14,7 +15,7 @@ pub(super) fn as_root() -> String {
 
 /// An instant, for people.
 pub(super) fn instant(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    times::instant(at, Language::English)
 }
 
 /// What all checks begin with.

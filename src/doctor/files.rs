@@ -111,7 +111,7 @@ fn not_writable(folder: &Path, about: &Metadata) -> Option<String> {
     match written {
         // Not every file system has files without a name.
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => None,
-        // Room is looked at apart.
+        // Free space has a check of its own.
         Err(Errno::NOSPC | Errno::DQUOT) => None,
         Err(error) => Some(format!("cannot write there: {error}")),
     }

@@ -35,16 +35,16 @@ pub enum Area {
     Disk,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub area: Area,
     /// How bad it is.
     pub grade: Grade,
-    /// What was looked at.
+    /// What was checked.
     pub about: String,
     pub found: String,
-    /// What to do, where something is to be done.
+    /// What to do, if anything.
     #[serde(rename = "do")]
     pub remedy: Option<String>,
 }

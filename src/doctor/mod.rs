@@ -14,8 +14,8 @@ mod system;
 
 use crate::config::Settings;
 use context::DoctorContext;
-use finding::Findings;
 pub use files::listens;
+use finding::Findings;
 pub use finding::{Area, Finding, Grade};
 pub use settings::places_of;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use std::time::Duration;
 use svm_core::settings::SettingsError;
 pub use system::asleep;
 
-/// All looks together end by then.
+/// All checks together end by then.
 const ALL: Duration = Duration::from_secs(9);
 
 type Check = fn(&DoctorContext) -> Vec<Finding>;
@@ -73,7 +73,7 @@ pub fn examine(files: &[PathBuf], read: Result<Settings, SettingsError>) -> Vec<
         late.warn(name, message, "something hangs: check the disk, systemd and the network, then try again");
         found.extend(late.found);
     }
-    // Stable: within a part in the order in which it was looked at.
+    // Stable: within a part in the order in which it was checked.
     found.sort_by_key(|finding| finding.area);
     found
 }

@@ -11,6 +11,10 @@ use serde_json::Value;
 use svm_core::error_chain::Chain;
 use svm_core::subscription::{DeviceStatus, Permit, Phase};
 use svm_core::words::Language::English;
+use svm_core::words::permits::should;
+
+const UNGATED: &str =
+    "allowed, but nothing on this SVM would enforce a stop: no service asks for this permit";
 
 const START: &str = "systemctl start svm-agent; if it stops again: journalctl -u svm-agent -n 20";
 
@@ -207,9 +211,10 @@ fn enforcement(status: &Status) -> Vec<Finding> {
             }
             ([], _) => found.warn(
                 name,
-                format!(
-                    "the permit is {verdict}, but nothing enforces it: no service on this SVM asks for it"
-                ),
+                match permit.verdict {
+                    Permit::Full => UNGATED.to_owned(),
+                    verdict => should(permit.resource, verdict).english.to_owned(),
+                },
                 "find the service that uses it, then: sudo svm-agent gate install UNIT",
             ),
             (_, Some(outage)) => found.warn(

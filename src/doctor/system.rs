@@ -32,7 +32,7 @@ const TIME: [&str; 6] = [
 /// The service and its sockets.
 const OURS: [&str; 3] = ["svm-agent.service", "svm-agent.socket", "svm-agent-query.socket"];
 
-/// Whether the agent does not run and systemd would start it at the next connection to its sockets: the doctor changes
+/// Whether the agent does not run and systemd would start it for a connection to its sockets: the doctor changes
 /// nothing, so it does not ask then.
 pub fn asleep(settings: &Settings) -> bool {
     if !booted() || settings.runtime_dir != Path::new(RUNTIME_DIR) {

@@ -61,7 +61,7 @@ async fn state(
     let more: Vec<&str> = EFFECTIVE.iter().copied().chain(["Names"]).collect();
     let found = systemctl::show(std::slice::from_ref(&gate.unit), &more).await?;
     let Some(state) = found.into_iter().next() else {
-        return Ok(GateState::Not("systemd says nothing of it".to_owned()));
+        return Ok(GateState::Not("systemd does not know the unit".to_owned()));
     };
     if let Err(why) = by_state(gate, &state, places, runtime_dir, guard, drop_ins) {
         return Ok(GateState::Not(why));
@@ -69,7 +69,7 @@ async fn state(
     Ok(match guard.harm(relations, &[Act::Stop, Act::Start], &gate.unit).await? {
         None => GateState::InForce,
         Some(harm) => GateState::Not(format!(
-            "it must not be governed, as starting or stopping it stops {}, by {}: svm-agent gate remove {}",
+            "starting or stopping it would stop {}, a unit of the protection, by {}; run: svm-agent gate remove {}",
             harm.protection, harm.way, gate.unit
         )),
     })
@@ -85,36 +85,39 @@ fn by_state(
 ) -> Result<(), String> {
     match state.load.as_str() {
         "loaded" => {}
-        "not-found" => return Err("there is no such unit".to_owned()),
+        "not-found" => return Err("the unit does not exist".to_owned()),
         load => return Err(format!("the unit is {load}")),
     }
     rules::name(&gate.unit).map_err(|refusal| refusal.to_string())?;
     if rules::is_protection(state, guard.names()) {
-        return Err(format!("it is a unit that is never stopped: svm-agent gate remove {}", gate.unit));
+        return Err(format!(
+            "it is a unit of the protection, which is never stopped; run: svm-agent gate remove {}",
+            gate.unit
+        ));
     }
     let ours = drop_in_path(&places.systemd_dir, &gate.unit);
     if let Some((protection, _)) = drop_ins.iter().find(|(_, file)| Path::new(file) == ours) {
         let unit = &gate.unit;
-        return Err(format!("its drop-in counts for {protection} as well: svm-agent gate remove {unit}"));
+        return Err(format!("its drop-in also applies to {protection}; run: svm-agent gate remove {unit}"));
     }
     exposed(&ours)?;
     rules::in_force(gate, runtime_dir, state)
 }
 
-/// Refuses a gate that somebody else than root could change, or whose program is missing. The unit's own files are not
-/// checked: a user who may write those is root already.
+/// Refuses a gate that a user other than root could change, or whose program is missing. The unit's own files are not
+/// checked: only root can write those.
 ///
 /// # Errors
 /// One sentence.
 pub fn exposed(drop_in: &Path) -> Result<(), String> {
     let program = Path::new(PROGRAM);
     if !is_there(program) {
-        return Err(format!("there is no {PROGRAM}: install the package svm-agent again"));
+        return Err(format!("{PROGRAM} does not exist; install the package svm-agent again"));
     }
     for path in [program, drop_in] {
         match only_root_may_change(path) {
             Err(exposed) if !matches!(exposed.who, Who::Unknown(_)) => {
-                return Err(format!("others may change what root runs: {exposed}"));
+                return Err(format!("other users can change what root runs: {exposed}"));
             }
             _ => {}
         }

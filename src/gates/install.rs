@@ -21,7 +21,7 @@ const FILE_MODE: u32 = 0o644;
 /// Why a file of a gate is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum GateFilesError {
-    #[error("{0} was not written by svm-agent gate: move it away and try again")]
+    #[error("{0} was not written by svm-agent gate; move it away and try again")]
     NotOurs(PathBuf),
     /// What the file system says.
     #[error("cannot {verb} {path}")]

@@ -276,7 +276,7 @@ fn is(state: &UnitState, property: &str, value: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GuardError {
     /// The protection would stop.
-    #[error("{unit} is not {}: that would stop {}, by {}", done(.act), .harm.protection, .harm.way)]
+    #[error("{unit} was not {}, because that would stop {}, a unit of the protection, by {}", done(.act), .harm.protection, .harm.way)]
     Harm {
         unit: String,
         /// What was to be done with it.
@@ -423,12 +423,12 @@ async fn ask(relations: &mut Relations, names: Vec<String>) -> Result<(), System
         return Err(SystemctlError::Failed {
             program: "systemctl",
             verb: "show",
-            answer: format!("more than {MAX_UNITS} units hang together"),
+            answer: format!("more than {MAX_UNITS} units depend on each other"),
         });
     }
     let found = systemctl::show(&names, RELATIONS).await?;
     if found.len() != names.len() {
-        let answer = format!("it told of {} units, not of {}", found.len(), names.len());
+        let answer = format!("it showed {} units instead of {}", found.len(), names.len());
         return Err(SystemctlError::Failed { program: "systemctl", verb: "show", answer });
     }
     relations.add(found);

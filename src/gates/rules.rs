@@ -1,6 +1,6 @@
 //! Which units may be gated, and whether a gate is in force.
 //!
-//! Promises: pure, over what systemd told; each refusal has a code and names the way out. Nothing passes that could stop
+//! Promises: pure, over what systemd reported; each refusal has a code and names the way out. Nothing passes that could stop
 //! protection. Must not know: files, processes, how systemd is asked.
 
 use crate::config::{ALWAYS_PROTECTION, service_name};
@@ -13,22 +13,22 @@ use svm_core::nearest::nearest as nearest_name;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateRefusal {
     /// Another kind of unit.
-    #[error("{unit} is no service, and only a service can be gated: {}", instead(.services))]
+    #[error("{unit} is not a service, and only a service can be gated: {}", instead(.services))]
     NotAService {
         unit: String,
         /// The services that it starts.
         services: Vec<String>,
     },
-    #[error("a gate's unit {0}")]
+    #[error("the unit of a gate {0}")]
     Name(String),
     #[error("{0} is a template: gate each instance of it, such as {instance}", instance = .0.replacen("@.", "@1.", 1))]
     Template(String),
     /// Its files could not be named after it.
-    #[error("{0} is longer than {LONGEST_NAME} bytes: an alias does not help, the unit needs a shorter name")]
+    #[error("{0} is longer than {LONGEST_NAME} bytes; give the unit a shorter name, an alias is not enough")]
     TooLong(String),
     /// It is not there.
     #[error("there is no unit {unit}{}", .nearest.as_ref().map_or_else(
-        || ": systemctl list-unit-files --type=service shows those that are".to_owned(),
+        || "; systemctl list-unit-files --type=service lists the services".to_owned(),
         |nearest| format!("; did you mean {nearest}?")))]
     NotFound {
         unit: String,
@@ -36,25 +36,24 @@ pub enum GateRefusal {
         nearest: Option<String>,
     },
     /// It cannot be started anyhow.
-    #[error("{0} is masked and never starts: systemctl unmask {0}, if it is to run with a permit")]
+    #[error("{0} is masked, so it never starts; if it shall run with a permit: systemctl unmask {0}")]
     Masked(String),
     /// systemd does not understand it.
-    #[error("systemd cannot load {unit} ({load}): see systemctl status {unit}")]
+    #[error("systemd cannot load {unit} ({load}); see systemctl status {unit}")]
     Broken { unit: String, load: String },
     #[error(
-        "{0} belongs to svm-agent itself, and has its gate where it needs one: gate the unit that updates the databases or \
-         uses KSN"
+        "{0} belongs to svm-agent, which gates its own units itself; gate the service that updates the databases or uses KSN"
     )]
     Own(String),
     #[error(
-        "{unit} is a unit of the protection itself (enforcement.protection_units), which is never stopped: gate the unit \
-         that updates the databases or uses KSN"
+        "{unit} is a unit of the protection (enforcement.protection_units), which is never stopped; gate the service that \
+         updates the databases or uses KSN"
     )]
     Protection { unit: String },
     /// Protection would go with it.
     #[error(
-        "{unit} must not be governed, as starting or stopping it stops {protection}, which is never stopped, by {way}: \
-         gate a unit with which nothing of the protection stops"
+        "{unit} cannot be gated: starting or stopping it would stop {protection}, a unit of the protection, by {way}; gate \
+         a service that stops no unit of the protection"
     )]
     ProtectionFollows {
         unit: String,
@@ -64,12 +63,15 @@ pub enum GateRefusal {
     },
     /// Its drop-ins count for others.
     #[error(
-        "the drop-ins of {0} count for every unit whose name begins like it (systemd.unit(5)), so a gate there would be \
-         the gate of others: give the unit a name without a dash before .service or @"
+        "the drop-ins of {0} apply to every unit whose name begins like it (systemd.unit(5)), so its gate would gate other \
+         units too; give the unit a name without a dash before .service or @"
     )]
     SharedDropIns(String),
     /// The gate reached a unit of the protection.
-    #[error("the gate of {unit} counted for {protection} as well, which is never gated, and was taken back")]
+    #[error(
+        "the gate of {unit} also applied to {protection}, a unit of the protection, and was removed again; gate a service \
+         whose drop-ins are its own"
+    )]
     ProtectionGated {
         unit: String,
         /// Whose drop-in it was too.
@@ -77,47 +79,46 @@ pub enum GateRefusal {
     },
     /// The runtime folder cannot stand in a unit.
     #[error(
-        "paths.runtime_dir is {0}, and the command line of a gate takes only letters, digits and / _ . - in it: choose \
-         another folder"
+        "paths.runtime_dir is {0}, but a gate allows only letters, digits and / _ . - in this path; choose another folder"
     )]
     RuntimeDir(String),
     /// Somebody else could change what runs as root.
-    #[error("the gate of {unit} would not be safe: {exposed}")]
+    #[error("the gate of {unit} could be bypassed: {exposed}")]
     Exposed {
         unit: String,
         /// What, by whom, and what to do.
         exposed: String,
     },
-    /// A refusal would count as leave.
+    /// A refusal would count as permission.
     #[error(
-        "{0} counts the exit code 75 as success (SuccessExitStatus=), and so would run in spite of a refusal: take 75 \
-         (TEMPFAIL) out of it"
+        "{0} treats exit code 75 as success (SuccessExitStatus=), so it would run although its permit is refused; remove 75 \
+         (TEMPFAIL) from that setting"
     )]
     Counts75(String),
     /// It has nothing to run.
     #[error(
-        "{0} has no ExecStart=, so there is nothing that a gate could hold back: gate the unit that does the work"
+        "{0} runs no command (ExecStart=), so there is nothing to gate; gate the service that does the work"
     )]
     NoCommand(String),
     /// It comes before the agent.
     #[error(
-        "{unit} is to start before {before}, and a gated unit starts after svm-agent.service, which is later: take \
-         Before={before} (or DefaultDependencies=no) out of it"
+        "{unit} starts before {before}, but a gated service starts after svm-agent.service, which is later; remove \
+         Before={before} (or DefaultDependencies=no) from the unit"
     )]
     Early { unit: String, before: String },
     #[error(
-        "{unit} takes connections ({by}), and --ksn would cut these too: gate it without --ksn (--resource ksn), or split \
-         off the part that uses KSN"
+        "{unit} accepts connections ({by}), and --ksn would block these too; use --resource ksn instead of --ksn, or move \
+         the part that uses KSN into a service of its own"
     )]
     Listens { unit: String, by: String },
-    /// Nobody could see whether it takes connections.
+    /// Whether it accepts connections could not be seen.
     #[error(
-        "{0} does not run now, so it could not be looked at whether it takes connections, which --ksn would cut: start \
-         it and try again, or say --not-listening where you know it"
+        "{0} does not run now, so the agent cannot see whether it accepts connections, which --ksn would block; start it \
+         and try again, or add --not-listening if you know that it accepts none"
     )]
     NotLookedAt(String),
     /// Other settings of the unit undo the gate.
-    #[error("{unit} does not heed its gate, which was taken back: {why}{}", in_files(.files))]
+    #[error("the gate of {unit} had no effect and was removed again: {why}{}", in_files(.files))]
     Undone {
         unit: String,
         why: String,
@@ -155,13 +156,13 @@ impl GateRefusal {
 
 fn instead(services: &[String]) -> String {
     match services {
-        [] => "name the service that does the work".to_owned(),
-        services => format!("gate what it starts, {}", services.join(" or ")),
+        [] => "give the service that does the work".to_owned(),
+        services => format!("gate the service that it starts, {}", services.join(" or ")),
     }
 }
 
 fn in_files(files: &[String]) -> String {
-    if files.is_empty() { String::new() } else { format!("; look into {}", files.join(", ")) }
+    if files.is_empty() { String::new() } else { format!("; see {}", files.join(", ")) }
 }
 
 /// Properties that [`check`] reads, beside the usual ones.
@@ -327,8 +328,8 @@ pub fn in_force(gate: &Gate, runtime_dir: &Path, effective: &UnitState) -> Resul
     let text = |name: &str| effective.properties.get(name).map(String::as_str).unwrap_or_default();
     match &gate.asks {
         Asks::Agent => {
-            return Err("an older svm-agent installed it, and it obeys the environment of the unit, which the unit's user \
-                        may be able to set"
+            return Err("an older svm-agent installed it, and it obeys the environment of the unit, which the user of the \
+                        unit may be able to set; run: svm-agent gate renew"
                 .to_owned());
         }
         Asks::Gate { runtime_dir: asked } if asked != runtime_dir => {
@@ -340,7 +341,7 @@ pub fn in_force(gate: &Gate, runtime_dir: &Path, effective: &UnitState) -> Resul
     let command = condition(&gate.asks, gate.resource, &gate.unit);
     let ours = format!("{{ path={PROGRAM} ; argv[]={command} ; ignore_errors=no ;");
     if !text("ExecCondition").lines().any(|line| line.contains(&ours)) {
-        return Err("a later file of the unit sets ExecCondition= anew".to_owned());
+        return Err("another file of the unit replaces ExecCondition=".to_owned());
     }
     if let Some(other) = OTHER_FILES.iter().find(|name| !text(name).is_empty()) {
         return Err(format!("{other}= gives the unit another {PROGRAM}, or none"));
@@ -355,21 +356,21 @@ pub fn in_force(gate: &Gate, runtime_dir: &Path, effective: &UnitState) -> Resul
             .any(|path| hidden.iter().any(|ours| ours.starts_with(path) || path.starts_with(ours)))
     };
     if let Some(mount) = MOUNTS.iter().find(covers) {
-        return Err(format!("{mount}= puts something else over {PROGRAM} or {}", runtime_dir.display()));
+        return Err(format!("{mount}= hides {PROGRAM} or {} from the unit", runtime_dir.display()));
     }
     if effective.words("SuccessExitStatus").iter().any(|status| status == "75") {
-        return Err("a file of the unit counts 75 as success (SuccessExitStatus=)".to_owned());
+        return Err("a file of the unit treats exit code 75 as success (SuccessExitStatus=)".to_owned());
     }
     if gate.ksn_only {
         let denied = effective.words("IPAddressDeny");
         if !["0.0.0.0/0", "::/0"].iter().all(|any| denied.iter().any(|denied| denied == any)) {
-            return Err("a later file of the unit sets IPAddressDeny= anew".to_owned());
+            return Err("another file of the unit replaces IPAddressDeny=".to_owned());
         }
         let local = ["127.0.0.0/8", "::1/128"];
         if let Some(wide) =
             effective.words("IPAddressAllow").iter().find(|allowed| !local.contains(&allowed.as_str()))
         {
-            return Err(format!("IPAddressAllow= lets {wide} pass, and counts more than IPAddressDeny="));
+            return Err(format!("IPAddressAllow= allows {wide}, and it overrides IPAddressDeny="));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Gates: units that ask for their permit at each start, as the daemon sees them.
 //!
-//! Promises: a gate is a drop-in that `svm-agent gate install` wrote; other files there are ignored, and no more
+//! Promises: a gate is a drop-in that `svm-agent gate install` wrote; every other file there is ignored, and never more
 //! than a bound is read of anything. Anyone may read it. Must not know: systemctl, polkit, whether a gate is in force.
 
 use crate::gates::drop_ins;

@@ -24,7 +24,7 @@ const MOST: u64 = 4096;
 
 /// What could not be handed over.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot hand over what this machine's id is bound to, in {folder}")]
+#[error("cannot write the digests of this machine's identifiers into {folder}")]
 pub struct HandOverError {
     folder: PathBuf,
     source: std::io::Error,

@@ -225,7 +225,8 @@ impl PermitFile {
         };
         let unit = self.resource.unit().replace('_', " ");
         let status = (self.phase.as_str(), self.cause.map(|cause| cause.as_str()));
-        let why = permit_text::sentence(verdict, over, self.rate, &unit, status, &self.until.to_string());
+        let until = self.until.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        let why = permit_text::sentence(verdict, over, self.rate, &unit, status, &until);
         Decision { allowed, why, until: allowed.then_some(self.until), spent_until: None, permit: Some(self) }
     }
 }
@@ -238,7 +239,10 @@ pub fn decision(folder: &Path, resource: Resource, clock: &Clock) -> Decision {
             let file = path(folder, resource);
             let why = match error.kind() {
                 std::io::ErrorKind::NotFound => {
-                    format!("there is no permit ({}): svm-agent has not run since boot", file.display())
+                    format!(
+                        "there is no permit {}: svm-agent has not run since the machine started",
+                        file.display()
+                    )
                 }
                 _ => format!("the permit {} cannot be read: {error}", file.display()),
             };

@@ -23,7 +23,7 @@ pub enum StoreError {
     File { path: PathBuf, source: std::io::Error },
     /// A newer program made the database.
     #[error(
-        "the database was made by a newer svm-agent (form {found}, this one knows {known}); upgrade, or restore a backup",
+        "a newer svm-agent made the database (schema {found}, this version knows {known}); upgrade svm-agent, or restore a backup",
         known = SCHEMA_VERSION
     )]
     Newer {
@@ -31,7 +31,7 @@ pub enum StoreError {
         found: i64,
     },
     /// The store is closed.
-    #[error("the store is closed")]
+    #[error("the database is closed, because the agent is stopping")]
     Closed,
 }
 
@@ -45,7 +45,7 @@ pub enum Damage {
     #[error("{0}")]
     Found(String),
     /// Its schema is older than any that was released.
-    #[error("its form is from before the first release")]
+    #[error("its schema is older than the first release")]
     Unreleased,
     /// Something that every database has is not there.
     #[error("its {0} is missing")]
@@ -57,7 +57,7 @@ pub enum Damage {
     #[error("what its id is bound to cannot be read: {0}")]
     Bond(#[source] serde_json::Error),
     /// It knows of fewer changes than the recovery file: so many.
-    #[error("it lost {0} changes that were kept: was agent.db-wal deleted?")]
+    #[error("it lost {0} stored changes; was agent.db-wal deleted?")]
     LostChanges(u64),
 }
 

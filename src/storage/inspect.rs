@@ -29,10 +29,10 @@ pub enum InspectError {
     #[error("there is no database yet")]
     Missing,
     /// The agent ended without closing it, and only the next start may read what it left.
-    #[error("the agent was killed: the next start completes its last writes from the log of the database")]
+    #[error("the agent was killed; its next start completes the database from its log")]
     Left,
     /// This user may not.
-    #[error("only root and the agent may read it")]
+    #[error("only root and the agent can read it")]
     Denied,
     #[error("it cannot be read: {0}")]
     Failed(String),

@@ -26,14 +26,14 @@ pub const MAX_JOURNAL: u64 = 4 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SystemctlError {
     /// It is not there, or may not be run.
-    #[error("{program} cannot be run: {problem}")]
+    #[error("cannot run {program}: {problem}")]
     NotRun {
         /// `systemctl` or `journalctl`.
         program: &'static str,
         problem: String,
     },
     /// It gave no answer in time.
-    #[error("{program} gave no answer within {seconds} s")]
+    #[error("{program} did not answer within {seconds} s")]
     TimedOut {
         /// As above.
         program: &'static str,
@@ -41,7 +41,7 @@ pub enum SystemctlError {
         seconds: u64,
     },
     /// It refused; such as polkit, or a unit that is not there.
-    #[error("{program} {verb} fails: {answer}")]
+    #[error("{program} {verb} failed: {answer}")]
     Failed {
         /// As above.
         program: &'static str,

@@ -138,16 +138,20 @@ pub async fn may_begin(unit: &str) -> Result<String, NoStart> {
     let failed = |code, message: String| Err(NoStart::Failed(Failure::new(code, message)));
     match state.load.as_str() {
         "loaded" => {}
-        "not-found" => return failed("not_found", "there is no such unit".to_owned()),
-        "masked" => return failed("masked", format!("it is masked: systemctl unmask {unit}")),
+        "not-found" => return failed("not_found", "the unit does not exist".to_owned()),
+        "masked" => return failed("masked", format!("the unit is masked; run: systemctl unmask {unit}")),
         other => {
-            return failed("bad_unit", format!("systemd cannot read it ({other}): systemctl status {unit}"));
+            return failed(
+                "bad_unit",
+                format!("systemd cannot load the unit ({other}); see systemctl status {unit}"),
+            );
         }
     }
     let gated = state.properties.get("ExecCondition").is_some_and(|conditions| gated(conditions));
     if !gated {
-        let message =
-            format!("it does not ask its permit, so it is not started: svm-agent gate install {unit}");
+        let message = format!(
+            "the unit does not ask for its permit, so it is not started; run: svm-agent gate install {unit}"
+        );
         return failed("not_gated", message);
     }
     Ok(state.invocation)
@@ -203,15 +207,15 @@ pub async fn begin(guard: &Guard, unit: &str, before: &str, now: Timestamp) -> R
             }
             return Err(failed(match state.result.as_str() {
                 "start-limit-hit" => {
-                    Failure::new("start_limit", "it was started too often: systemctl reset-failed")
+                    Failure::new("start_limit", "it was started too often; run: systemctl reset-failed")
                 }
                 _ if state.properties.get("ConditionResult").is_some_and(|result| result == "no") => {
                     Failure::new(
                         "not_started",
-                        "systemd began no run of it that could be seen: a condition of the unit does not hold",
+                        "systemd did not start it: a condition of the unit is not met",
                     )
                 }
-                _ => Failure::new("not_started", "systemd did not begin it: systemctl status says why"),
+                _ => Failure::new("not_started", "systemd did not start it; systemctl status shows why"),
             }));
         }
         tokio::time::sleep(pace).await;
@@ -263,24 +267,23 @@ fn judge(state: &UnitState, invocation: &str) -> Option<End> {
     let began = instant("ExecMainStartTimestampMonotonic") >= instant("InactiveExitTimestampMonotonic");
     let failed = |code, message: String| Outcome::Failed(Failure::new(code, message));
     Some(End::Known(match state.result.as_str() {
-        "success" if by_signal => {
-            failed("stopped", format!("it was stopped before its end, by signal {number}"))
-        }
-        "success" if !began => failed("stopped", "it was stopped before it began".to_owned()),
+        "success" if by_signal => failed("stopped", format!("it was stopped early, by signal {number}")),
+        "success" if !began => failed("stopped", "it was stopped before it started".to_owned()),
         "success" => Outcome::Succeeded,
         "exec-condition" => Outcome::Refused,
-        "exit-code" if number == 0 => {
-            failed("exit_code", "a command before or after the main one failed, or the gate did".to_owned())
-        }
+        "exit-code" if number == 0 => failed(
+            "exit_code",
+            "a command before or after the main one failed, or the gate refused".to_owned(),
+        ),
         "exit-code" => failed("exit_code", format!("it ended with exit status {number}")),
         "signal" => failed("signal", format!("it was ended by signal {number}")),
         "core-dump" => failed("core_dump", format!("it crashed with signal {number}")),
-        "timeout" => failed("timeout", "the unit's own time limit was over".to_owned()),
-        "watchdog" => failed("watchdog", "the unit's watchdog ended it".to_owned()),
-        "oom-kill" => failed("out_of_memory", "it was killed for want of memory".to_owned()),
-        "resources" => failed("resources", "systemd had not what it takes to run it".to_owned()),
+        "timeout" => failed("timeout", "it reached the time limit of its unit".to_owned()),
+        "watchdog" => failed("watchdog", "the watchdog of its unit ended it".to_owned()),
+        "oom-kill" => failed("out_of_memory", "it was killed because memory ran out".to_owned()),
+        "resources" => failed("resources", "systemd lacked the resources to run it".to_owned()),
         "start-limit-hit" => failed("start_limit", "it was started too often".to_owned()),
-        other => failed("failed", format!("systemd calls its end `{other}`")),
+        other => failed("failed", format!("it failed; systemd says {other}")),
     }))
 }
 
@@ -299,10 +302,7 @@ pub async fn follow(
     let (mut pace, mut stopped, mut kills, mut without_permit) = (FIRST_PAUSE, false, 0, false);
     let late = || {
         let seconds = timeouts.run.as_secs();
-        Failure::new(
-            "timed_out",
-            format!("it lasted longer than {seconds} s (updates.timeout) and was ended"),
-        )
+        Failure::new("timed_out", format!("it took longer than {seconds} s (updates.timeout) and was ended"))
     };
     let mut outcome = loop {
         without_permit |= !permitted(&permits, &clock).0;
@@ -383,12 +383,12 @@ async fn forgotten(run: &Underway) -> Outcome {
     match found {
         Ok(Some(RunEnd::Finished)) => Outcome::Succeeded,
         Ok(Some(RunEnd::Skipped)) => Outcome::Refused,
-        Ok(Some(RunEnd::Stopped)) => failed("stopped", "it was stopped before its end"),
+        Ok(Some(RunEnd::Stopped)) => failed("stopped", "it was stopped early"),
         Ok(Some(RunEnd::Failed)) => failed("failed", "it failed"),
-        _ if run.boot != clock::boot_id() => failed("interrupted", "the machine went down while it ran"),
+        _ if run.boot != clock::boot_id() => failed("interrupted", "the machine stopped while it ran"),
         Ok(None) | Err(_) => failed(
             "not_known",
-            "how it ended is not known: systemd forgets units that nothing refers to; add `Before=` with its name to svm-agent.service: systemctl edit svm-agent",
+            "how it ended is unknown, because systemd forgets units that nothing refers to; add Before= with its name to svm-agent.service: systemctl edit svm-agent",
         ),
     }
 }

@@ -229,7 +229,7 @@ impl Task {
         if !permitted {
             self.memory.waiting = None;
             if let Some(reply) = reply {
-                let message = format!("database updates have no permit: {why}");
+                let message = format!("database updates are not permitted: {why}");
                 reply.send(RunAnswer::Refused { code: "no_permit".to_owned(), message }).ok();
             } else if !std::mem::replace(&mut self.without_permit, true) {
                 log_event!(UPDATE_NO_PERMIT of unit, unit; why);

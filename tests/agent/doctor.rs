@@ -440,7 +440,7 @@ fn for_people_it_is_grouped_with_a_summary_last_and_colours_for_a_terminal_alone
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if line.starts_with("  FAILURE") || line.starts_with("  WARNING") {
-            assert!(lines.peek().unwrap().starts_with("           do: "), "{text}");
+            assert!(lines.peek().unwrap().starts_with("           To do: "), "{text}");
         }
     }
     if have("script", "bsdutils") {

@@ -894,7 +894,7 @@ fn a_second_agent_says_so_and_ends() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     let state = world.agent.folder.join("state");
-    assert!(said.contains(&format!("another svm-agent works in {}", state.display())), "{said}");
+    assert!(said.contains(&format!("another svm-agent uses the folder {}", state.display())), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     // The first works on, and its sockets are still its own.
     world.agent.ask(&["refresh"]).unwrap();

@@ -168,7 +168,7 @@ fn the_gate_of_a_unit_decides_as_the_agent_does_and_obeys_no_environment() {
     assert!(!take(&agent));
     program.signal(Signal::STOP);
     let (code, said) = pass_gate(&gate, &agent, "database-updates");
-    assert!(code == 75 && said.contains("nobody can count this run"), "{said}");
+    assert!(code == 75 && said.contains("the agent cannot count this run"), "{said}");
     // A full permit needs nobody.
     std::fs::write(agent.folder.join("run/permits/database-updates"), &full).unwrap();
     let began = std::time::Instant::now();

@@ -88,7 +88,7 @@ fn what_is_wrong_is_named_and_the_old_settings_stay() {
         assert!(reported.contains(line), "{line} is not in {reported}");
     }
     running.signal(rustix::process::Signal::HUP);
-    wait_for("the log", 20, || agent.log().contains("the old ones stay").then_some(()));
+    wait_for("the log", 20, || agent.log().contains("keeps the old ones").then_some(()));
     change(&agent, "");
     assert_eq!((agent.permit("ksn"), agent.status()["phase"].as_str()), (0, Some("active")));
     // Where it lives does not change while it does.

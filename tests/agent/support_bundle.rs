@@ -248,6 +248,6 @@ fn a_bundle_has_what_support_needs_and_no_secret() {
     let (code, said, archive) = bundle("wrong.tar.zst", &[]);
     assert_eq!(code, 0, "{said}");
     let files = read(&archive, &said);
-    assert!(files["settings.txt"].contains("the settings are wrong"), "{}", files["settings.txt"]);
+    assert!(files["settings.txt"].contains("the settings are not valid"), "{}", files["settings.txt"]);
     assert!(files["events.json"].contains("key.added"), "places are read from wrong settings: {said}");
 }

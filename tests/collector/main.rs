@@ -582,8 +582,8 @@ fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
     let mode = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap()
     };
-    let open_file = format!("everybody may change {}: chmod", file.display());
-    let open_folder = format!("everybody may change {}: chmod", dir.path().display());
+    let open_file = format!("every user can change {}; run: chmod", file.display());
+    let open_folder = format!("every user can change {}; run: chmod", dir.path().display());
     let breaks: [(&str, Break<'_>); 4] = [
         ("line 2 of the token file", &|| write(&format!("{first_line}\nplain\n"))),
         (&open_file, &|| {

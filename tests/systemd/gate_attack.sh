@@ -97,7 +97,7 @@ for setting in RootDirectory=/home/kesl 'BindPaths=/home/kesl:/usr/libexec' 'Bin
   svm-agent gate install victim.service > /dev/null || fail "install again"
 done
 chown kesl /etc/systemd/system/victim.service.d
-svm-agent gate list | grep -q "victim.service .* NOT IN FORCE: others may change what root runs" || fail "a folder of kesl's is not told"
+svm-agent gate list | grep -q "victim.service .* NOT IN FORCE: other users can change what root runs" || fail "a folder of kesl's is not told"
 (svm-agent doctor || true) | grep -q "chown root /etc/systemd/system/victim.service.d" || fail "doctor does not tell of it"
 refused gate_exposed 'chown root' victim.service
 chown root /etc/systemd/system/victim.service.d

@@ -112,7 +112,7 @@ svm-agent gate install long.service --ksn --not-listening > /dev/null || fail "k
 systemctl stop local
 svm-agent gate install local.service --ksn | grep -q "Nothing changed" || fail "idempotent though it does not run"
 printf '[Service]\nExecCondition=\n' > /etc/systemd/system/long.service.d/90-other.conf && systemctl daemon-reload
-svm-agent gate list --json | grep -q '"why":"a later file of the unit sets ExecCondition= anew"' || fail "undone later"
+svm-agent gate list --json | grep -q '"why":"another file of the unit replaces ExecCondition="' || fail "undone later"
 rm /etc/systemd/system/long.service.d/90-other.conf && systemctl daemon-reload
 want='[{"in_force":true,"ksn":false,"resource":"database-updates","rule":true,"unit":"esc\\x2dape@i\\x2d1.service","why":null},{"in_force":true,"ksn":true,"resource":"ksn","rule":true,"unit":"local.service","why":null},{"in_force":true,"ksn":true,"resource":"ksn","rule":true,"unit":"long.service","why":null},{"in_force":true,"ksn":false,"resource":"database-updates","rule":true,"unit":"updater.service","why":null}]'
 [ "$(svm-agent gate list --json)" = "$want" ] || fail "list: $(svm-agent gate list --json)"

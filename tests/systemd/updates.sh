@@ -213,8 +213,8 @@ done_before=$(events updates.succeeded)
 
 say "a unit of the schedule that cannot work is refused"
 check() { printf '[updates]\nschedule = ["0 3 * * *"]\nunit = "%s"\n' "$1" > /tmp/check.toml; ! svm-agent --config /tmp/check.toml config check 2> /tmp/said || fail "config check takes $1"; grep -q "$2" /tmp/said || fail "config check of $1: $(cat /tmp/said)"; }
-check svm-agent-updates.service 'there is no such unit; did you mean "svm-agent-update.service"?'
-check upstream-none.service 'there is no such unit'
+check svm-agent-updates.service 'the unit does not exist; did you mean "svm-agent-update.service"?'
+check upstream-none.service 'the unit does not exist'
 printf '[Service]\nType=oneshot\nExecStart=/bin/true\n' > /etc/systemd/system/open.service
 check open.service 'svm-agent gate install open.service'
 check kesl.service 'a unit of the protection itself'

@@ -53,11 +53,13 @@ impl fmt::Display for Exposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.who {
-            Who::Owner(user) => write!(f, "{path} belongs to user {user}, not to root: chown root {path}"),
-            Who::Group(group) => write!(f, "group {group} may change {path}: chmod g-w {path}"),
-            Who::Everybody => write!(f, "everybody may change {path}: chmod o-w {path}"),
-            Who::ListedUser(user) => write!(f, "user {user} may change {path}: setfacl -b {path}"),
-            Who::ListedGroup(group) => write!(f, "group {group} may change {path}: setfacl -b {path}"),
+            Who::Owner(user) => {
+                write!(f, "{path} belongs to user {user}, not to root; run: chown root {path}")
+            }
+            Who::Group(group) => write!(f, "group {group} can change {path}; run: chmod g-w {path}"),
+            Who::Everybody => write!(f, "every user can change {path}; run: chmod o-w {path}"),
+            Who::ListedUser(user) => write!(f, "user {user} can change {path}; run: setfacl -b {path}"),
+            Who::ListedGroup(group) => write!(f, "group {group} can change {path}; run: setfacl -b {path}"),
             Who::Unknown(problem) => write!(f, "cannot find out who may change {path}: {problem}"),
         }
     }
@@ -417,8 +419,8 @@ mod tests {
     #[test]
     fn it_says_what_to_do() {
         let exposed = |who| Exposed { path: "/etc/x".into(), who }.to_string();
-        assert_eq!(exposed(Who::Owner(33)), "/etc/x belongs to user 33, not to root: chown root /etc/x");
-        assert_eq!(exposed(Who::Group(4)), "group 4 may change /etc/x: chmod g-w /etc/x");
-        assert_eq!(exposed(Who::Everybody), "everybody may change /etc/x: chmod o-w /etc/x");
+        assert_eq!(exposed(Who::Owner(33)), "/etc/x belongs to user 33, not to root; run: chown root /etc/x");
+        assert_eq!(exposed(Who::Group(4)), "group 4 can change /etc/x; run: chmod g-w /etc/x");
+        assert_eq!(exposed(Who::Everybody), "every user can change /etc/x; run: chmod o-w /etc/x");
     }
 }

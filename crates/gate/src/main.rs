@@ -94,7 +94,9 @@ impl Question {
     /// The permit as its file has it now.
     fn permit(&self) -> Result<PermitText, String> {
         let path = self.permit_path();
-        let missing = || format!("there is no permit ({}): svm-agent has not run since boot", path.display());
+        let missing = || {
+            format!("there is no permit {}: svm-agent has not run since the machine started", path.display())
+        };
         let unreadable = |problem: &str| format!("the permit {} cannot be read: {problem}", path.display());
         let text = files::small_text(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => missing(),
@@ -151,11 +153,11 @@ fn together(permit: &Result<PermitText, String>, file: Decision, agent: &Result<
         _ if !file.allowed => file,
         (Ok(answer), _) if answer.allowed => file,
         (Ok(answer), _) => refused(answer.why.clone()),
-        (Err(error), Ok(permit)) if permit.needs_agent => {
-            refused(format!("permits count only while the agent answers (when_agent_is_down): {error}"))
-        }
+        (Err(error), Ok(permit)) if permit.needs_agent => refused(format!(
+            "a permit counts only while the agent answers (enforcement.when_agent_is_down): {error}"
+        )),
         (Err(error), Ok(permit)) if permit.verdict != Verdict::Full => {
-            refused(format!("the permit is limited, and nobody can count this run: {error}"))
+            refused(format!("the permit is limited to a rate, and the agent cannot count this run: {error}"))
         }
         // It became full meanwhile.
         (Err(_), _) => file,

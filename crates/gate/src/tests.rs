@@ -65,8 +65,8 @@ fn what_either_refuses_is_refused() {
     for (permit, answer, allowed, words) in [
         (permit("limited", 1000, "last"), yes(), true, "limited to 2 per minute"),
         (permit("limited", 1000, "last"), no(), false, "spent"),
-        (permit("limited", 1000, "last"), away(), false, "nobody can count this run"),
-        (permit("limited", 0, "last"), yes(), false, "was not renewed"),
+        (permit("limited", 1000, "last"), away(), false, "the agent cannot count this run"),
+        (permit("limited", 0, "last"), yes(), false, "was not extended"),
         (permit("full", 1000, "stopped"), yes(), true, "until 2026-01-02T00:00:00Z"),
         (permit("full", 1000, "stopped"), away(), false, "when_agent_is_down"),
         (permit("full", 1000, "last"), away(), true, "full"),

@@ -90,7 +90,7 @@ mod tests {
             for below in
                 command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help")
             {
-                assert!(text.contains(below.get_name()), "{}", below.get_name());
+                assert!(text.contains(&below.get_name().replace('-', "\\-")), "{}", below.get_name());
                 check(below, text);
             }
         }

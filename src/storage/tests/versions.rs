@@ -59,5 +59,5 @@ async fn a_newer_database_is_left_alone_and_one_from_before_the_first_release_is
     assert!(matches!(refused, StoreError::Newer { found: 3 }), "{refused}");
     set(1);
     let (_store, opened) = open(folder.path());
-    assert!(opened.rebuilt.unwrap().problem.contains("from before the first release") && opened.id == "id-1");
+    assert!(opened.rebuilt.unwrap().problem.contains("older than the first release") && opened.id == "id-1");
 }
