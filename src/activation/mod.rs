@@ -84,13 +84,13 @@ impl Failure {
     /// Why the vendor gave no document for a code, with the way out.
     pub fn of(error: &SourceError, source: &SourceSettings) -> Self {
         let url = source.url.as_deref().and_then(|url| svm_core::http::Target::parse(url).ok());
-        let host = url.as_ref().map_or("the vendor", |url| url.name());
+        let host = url.as_ref().map_or("the provider's host", |url| url.name());
         let message = match error {
             SourceError::NotFound => format!(
-                "{host} has no document for this code (404). Its check character fits, so it is hardly mistyped: either it is not published yet, or source.url is not the address of the vendor who gave the code, or that vendor took it back; ask there"
+                "{host} has no document for this code (404). The check character of the code fits, so it has hardly a typing error. Either the document is not published yet, or source.url is not the address of the provider who gave you the code, or that provider withdrew it; ask the provider"
             ),
             SourceError::Withdrawn => format!(
-                "{host} says that the document of this code was withdrawn for good (410): ask the vendor for another code"
+                "{host} reports that the document of this code was withdrawn for good (410); ask the provider for another code"
             ),
             SourceError::NotConfigured => error.to_string(),
             other => format!("{host}: {other}"),

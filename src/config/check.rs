@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use svm_core::http::{Connection, Target};
-use svm_core::settings::{Origins, Problem, span};
+use svm_core::settings::{Origins, Problem, quoted, span};
 use svm_core::tls::TlsFiles;
 
 /// No request waits longer, whatever is set.
@@ -16,6 +16,16 @@ pub(crate) struct Check<'a> {
     pub(crate) problems: Vec<Problem>,
     /// Keys that have a problem of form already.
     pub(crate) wrong: BTreeSet<String>,
+}
+
+/// Characters of a value that are quoted at most: a longer one is no typing error, and may be a secret.
+pub(crate) const MAX_QUOTED: usize = 24;
+
+/// Seconds in the largest unit that fits, as a setting has it.
+fn in_units(seconds: i64) -> String {
+    let units = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let unit = units.iter().find(|(size, _)| seconds >= *size && seconds % size == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(size, name)| format!("{}{name}", seconds / size))
 }
 
 fn article(noun: &str) -> String {
@@ -59,7 +69,8 @@ impl Check<'_> {
     pub(crate) fn name(&mut self, key: &str, name: &str, what: &str) {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
-            let message = format!("the name of {} is 1 to 40 letters, digits, - and _", article(what));
+            let message =
+                format!("the name of {} is 1 to 40 letters, digits, - and _; rename it", article(what));
             self.take::<(), _>(key, Err(message));
         }
     }
@@ -68,9 +79,10 @@ impl Check<'_> {
         let span = self.take(key, span(text))?;
         let fits = (least..=most).contains(&span.as_secs());
         let range = format!(
-            "must be from {:#} to {:#}",
-            SignedDuration::from_secs(least),
-            SignedDuration::from_secs(most)
+            "must be from {} to {}, not {}",
+            in_units(least),
+            in_units(most),
+            quoted(text, MAX_QUOTED)
         );
         self.take(key, fits.then_some(span).ok_or(range))
     }
@@ -83,7 +95,9 @@ impl Check<'_> {
     /// An address to which a path is put, or of which the host counts alone. A slash at its end means nothing.
     pub(crate) fn base(&mut self, key: &str, text: &str) -> Option<String> {
         let bare = match text.contains(['?', '#']) {
-            true => Err("must end with the host or its path: nothing may follow behind `?` or `#`"),
+            true => Err(
+                "must end with the host or its path, such as https://name.example/path; nothing may follow behind `?` or `#`",
+            ),
             false => Ok(()),
         };
         self.take(key, bare)?;

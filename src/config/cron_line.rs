@@ -12,7 +12,7 @@ use croner::parser::{CronParser, Seconds, Year};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     /// Words in place of fields.
-    #[error("`{line}` is no cron line; did you mean \"{right}\"?")]
+    #[error("`{line}` is not a cron line; did you mean \"{right}\"?")]
     Words {
         /// As it was written.
         line: String,
@@ -20,7 +20,7 @@ pub enum LineError {
         right: String,
     },
     /// Six fields: somebody counts seconds.
-    #[error("`{line}` has 6 fields, and seconds are not taken; write \"{right}\"")]
+    #[error("`{line}` has 6 fields, and a schedule has no seconds; write \"{right}\"")]
     Seconds {
         /// As it was written.
         line: String,
@@ -41,7 +41,7 @@ pub enum LineError {
     },
     /// Another number of fields.
     #[error(
-        "`{line}` has {count} fields; there are 5 (minute hour day month weekday), such as \"0 3 * * *\" for each day at 3:00"
+        "`{line}`: expected 5 fields (minute hour day month weekday), found {count}; write it like \"0 3 * * *\", which is each day at 3:00"
     )]
     Count {
         /// As it was written.
@@ -61,7 +61,7 @@ pub enum LineError {
     },
     /// No such date is in any calendar.
     #[error(
-        "`{line}` never comes: no month that it names has so many days; \"{right}\" would be the last that it has"
+        "`{line}` never matches, because no month that it names has so many days; \"{right}\" is the last day"
     )]
     Never {
         /// As it was written.
@@ -107,7 +107,7 @@ impl Field {
             .flatten();
         match number {
             Some(number) if (self.least..=self.most).contains(&number) => Ok(number),
-            Some(_) => Err(format!("is out of range: it goes from {} to {}", self.least, self.most)),
+            Some(_) => Err(format!("is out of range; the range is {} to {}", self.least, self.most)),
             None => Err(self.form()),
         }
     }
@@ -149,8 +149,7 @@ impl Field {
                 None => (item, None),
                 Some((range, step)) => {
                     let step = step.parse::<u32>().ok().filter(|s| (1..=self.most).contains(s));
-                    let reason =
-                        || wrong(format!("has a step that is none: it goes from 1 to {}", self.most));
+                    let reason = || wrong(format!("has a wrong step; steps go from 1 to {}", self.most));
                     (range, Some(step.ok_or_else(reason)?))
                 }
             };
@@ -286,11 +285,11 @@ impl CronLine {
             .year(Year::Disallowed)
             .dom_and_dow(both)
             .build();
-        let cron = parser.parse(&plain).map_err(|error| LineError::Field {
+        let cron = parser.parse(&plain).map_err(|_| LineError::Field {
             line: line.clone(),
             field: "whole",
             part: plain.clone(),
-            reason: format!("is not understood: {error}"),
+            reason: "is not understood; write such as \"0 3 * * *\" for each day at 3:00".to_owned(),
         })?;
         Ok(Self { cron, text: text.to_owned(), plain, at_fixed_hours })
     }
@@ -367,7 +366,7 @@ mod tests {
     #[test]
     fn what_is_wrong_comes_with_the_nearest_right_form() {
         for (text, says) in [
-            ("0 */15 * * * *", "has 6 fields, and seconds are not taken; write \"*/15 * * * *\""),
+            ("0 */15 * * * *", "has 6 fields, and a schedule has no seconds; write \"*/15 * * * *\""),
             (
                 "TZ=Europe/Berlin 0 3 * * *",
                 "write \"0 3 * * *\", and set updates.time_zone = \"Europe/Berlin\"",
@@ -379,25 +378,25 @@ mod tests {
             ("15m", "did you mean \"*/15 * * * *\"?"),
             ("daily at 03:30", "did you mean \"30 3 * * *\"?"),
             ("hourly", "did you mean \"0 * * * *\"?"),
-            ("", "has 0 fields; there are 5"),
-            ("0 3 * *", "has 4 fields"),
-            ("60 * * * *", "the minute `60` is out of range: it goes from 0 to 59"),
-            ("0 25 * * *", "the hour `25` is out of range: it goes from 0 to 23"),
-            ("0 3 0 * *", "the day of the month `0` is out of range: it goes from 1 to 31"),
-            ("0 3 * 13 *", "the month `13` is out of range: it goes from 1 to 12"),
-            ("0 3 * * 8", "the weekday `8` is out of range: it goes from 0 to 7"),
+            ("", "expected 5 fields (minute hour day month weekday), found 0"),
+            ("0 3 * *", "found 4"),
+            ("60 * * * *", "the minute `60` is out of range; the range is 0 to 59"),
+            ("0 25 * * *", "the hour `25` is out of range; the range is 0 to 23"),
+            ("0 3 0 * *", "the day of the month `0` is out of range; the range is 1 to 31"),
+            ("0 3 * 13 *", "the month `13` is out of range; the range is 1 to 12"),
+            ("0 3 * * 8", "the weekday `8` is out of range; the range is 0 to 7"),
             ("0 3 * * monday", "the weekday `monday` takes *, numbers from 0 to 7, or sun mon"),
             ("5/15 * * * *", "steps from a single value; write \"5-59/15\""),
-            ("*/0 * * * *", "the minute `*/0` has a step that is none"),
-            ("*/99 * * * *", "has a step that is none: it goes from 1 to 59"),
+            ("*/0 * * * *", "the minute `*/0` has a wrong step"),
+            ("*/99 * * * *", "has a wrong step; steps go from 1 to 59"),
             ("0 22-4 * * *", "goes backwards; write \"22-23,0-4\""),
-            ("0 3 31 2 *", "never comes: no month that it names has so many days; \"0 3 29 2 *\""),
-            ("0 3 31 4,6 *", "never comes"),
+            ("0 3 31 2 *", "never matches, because no month that it names has so many days; \"0 3 29 2 *\""),
+            ("0 3 31 4,6 *", "never matches"),
             ("0 3 L * *", "the day of the month `L` takes"),
             ("0 3 * * \u{663}", "the weekday"),
             ("0 3 * * 1#2", "the weekday `1#2` takes"),
             ("+0 3 * * *", "the minute `+0` takes"),
-            ("@reboot", "has 1 fields"),
+            ("@reboot", "found 1"),
         ] {
             let said = CronLine::parse(text).map(drop).unwrap_err().to_string();
             assert!(said.contains(says), "{text}: {said}");

@@ -202,8 +202,9 @@ impl Check<'_> {
         let least = self.take(&format!("{key}.severity"), choice(&raw.severity, &severities));
         let except = self.items(&format!("{key}.except"), &raw.except, str::parse::<TypePattern>);
         let types = self.items(&format!("{key}.types"), &raw.types, str::parse::<TypePattern>)?;
-        let some =
-            (!types.is_empty()).then_some(types).ok_or("must name a type at least; \"*\" is all of them");
+        let some = (!types.is_empty())
+            .then_some(types)
+            .ok_or("must name at least one type, such as \"subscription.*\"; \"*\" means all");
         Some(Filter { types: self.take(&format!("{key}.types"), some)?, except: except?, least: least? })
     }
 
@@ -231,13 +232,13 @@ impl Check<'_> {
         let compressions = [("auto", ours), ("zstd", true), ("none", false)];
         let compress = self.take(&format!("{key}.compression"), choice(&raw.compression, &compressions));
         let url = match raw.url.as_str() {
-            "" => self.take(&format!("{key}.url"), Err("is missing: where are the events to go?")),
+            "" => self.take(&format!("{key}.url"), Err("is missing; set the address of the receiver, such as \"https://console.example/v1/events\"")),
             url => self.url(&format!("{key}.url"), url),
         };
         let origin = &raw.webhook_origin;
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
         let fits = origin.len() <= 253 && origin.bytes().all(plain);
-        let wrong = "must be a name in the form of a DNS name, such as \"svm.example\"";
+        let wrong = "must have the form of a DNS name, such as \"svm.example\"";
         let origin = self.take(&format!("{key}.webhook_origin"), fits.then_some(origin.clone()).ok_or(wrong));
         let tls = self.tls_files(key, raw);
         let connection = self.connection(key, &raw.timeout, tls.clone().unwrap_or_default(), &raw.proxy);
@@ -259,13 +260,14 @@ impl Check<'_> {
         let framings = [("octet-counting", Framing::OctetCounting), ("newline", Framing::Newline)];
         let framing = self.take(&format!("{key}.framing"), choice(&raw.framing, &framings));
         let place = self.take(&format!("{key}.url"), syslog_place(&raw.url));
-        let proxy = raw.proxy.is_empty().then_some(()).ok_or("is for HTTP: syslog goes without a proxy");
+        let proxy =
+            raw.proxy.is_empty().then_some(()).ok_or("is only for HTTP, and syslog uses no proxy; remove it");
         let proxy = self.take(&format!("{key}.proxy"), proxy);
         let tls_files = self.tls_files(key, raw);
         let timeout = self.span(&format!("{key}.timeout"), &raw.timeout, 1, 600);
         let ((tls, host, port), framing, ()) = (place?, framing?, proxy?);
         if tls && framing == Framing::Newline {
-            let message = "must be \"octet-counting\" over TLS (RFC 5425)";
+            let message = "must be \"octet-counting\" over TLS (RFC 5425), not \"newline\"";
             self.take::<(), _>(&format!("{key}.framing"), Err(message))?;
         }
         let timeout = timeout?.unsigned_abs();

@@ -6,6 +6,7 @@ use crate::config::read::Settings;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use svm_core::files;
+use svm_core::library_words;
 use svm_core::root_only::only_root_may_change;
 use svm_core::settings::{Problem, SettingsError, listed, present};
 
@@ -32,14 +33,14 @@ fn in_the_way(folder: &Path) -> Option<String> {
             Ok(about) if about.is_dir() => return None,
             Ok(_) => {
                 return Some(format!(
-                    "{} is not a folder: move it away, or choose another path",
+                    "expected a directory, found a file: {}; move the file away, or choose another path",
                     path.display()
                 ));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if let Ok(target) = std::fs::read_link(path) {
                     return Some(format!(
-                        "{} is a link to {}, which does not exist: make it, or remove the link",
+                        "{} is a link to {}, which does not exist; create that directory, or remove the link",
                         path.display(),
                         target.display()
                     ));
@@ -51,6 +52,25 @@ fn in_the_way(folder: &Path) -> Option<String> {
         }
     }
     None
+}
+
+/// Why a file that a key names cannot be read, and the way out.
+fn cannot_read(key: &str, file: &Path, error: &std::io::Error) -> String {
+    let name = file.display();
+    let pem = ["ca_file", "certificate_file", "key_file"].iter().any(|end| key.ends_with(end));
+    let expected = if pem { "a PEM file" } else { "a file" };
+    match error.kind() {
+        ErrorKind::IsADirectory => {
+            format!("expected {expected}, found a directory: {name}; name the file in it")
+        }
+        ErrorKind::NotFound => {
+            format!("cannot read {name}: it does not exist; create it, or correct the path")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("cannot read {name}: permission denied; let the group svm-agent read it")
+        }
+        _ => format!("cannot read {name}: {}", library_words::io(error)),
+    }
 }
 
 impl Settings {
@@ -104,7 +124,7 @@ impl Settings {
             if let Some(file) = file.as_deref()
                 && let Err(error) = files::open_regular(file)
             {
-                unreadable.push(format!("`{key}`: cannot read {}: {error}", file.display()));
+                unreadable.push(format!("`{key}`: {}", cannot_read(&key, file, &error)));
             }
         };
         check("source.ca_file".to_owned(), &self.source.connection.tls.ca_file);
@@ -131,8 +151,8 @@ mod tests {
         for (path, way) in [
             ("absent/state", None),
             (".", None),
-            ("file", Some("file is not a folder")),
-            ("file/below/it", Some("file is not a folder")),
+            ("file", Some("expected a directory, found a file: ")),
+            ("file/below/it", Some("expected a directory, found a file: ")),
             ("link", Some("link is a link to nowhere")),
             ("link/below", Some("link is a link to nowhere")),
         ] {

@@ -52,13 +52,15 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, BadUpstream> {
         let bad = |why| BadUpstream { text: quoted(text, 80), why };
         if text.contains('/') {
-            return Err(bad("it has neither a scheme nor a path"));
+            return Err(bad("it must have neither a scheme nor a path"));
         }
         let (host, port) = text.rsplit_once(':').ok_or_else(|| bad("the port is missing"))?;
         let host = match host.strip_prefix('[') {
             Some(rest) => {
                 let inner = rest.strip_suffix(']').ok_or_else(|| bad("a bracket is missing"))?;
-                inner.parse::<std::net::Ipv6Addr>().map_err(|_| bad("no IPv6 address is in the brackets"))?;
+                inner
+                    .parse::<std::net::Ipv6Addr>()
+                    .map_err(|_| bad("there is no IPv6 address in the brackets"))?;
                 inner
             }
             None if host.contains(':') => {
@@ -115,13 +117,14 @@ pub(crate) struct RawGateway {
 impl Check<'_> {
     pub(crate) fn gateway(&mut self, raw: RawGateway) -> Option<Option<GatewaySettings>> {
         let form = "must be an address of the loopback with its port, such as \"127.0.0.1:13111\"";
-        let listen = raw.listen.parse::<SocketAddr>().map_err(|_| form.to_owned());
+        let listen = raw.listen.parse::<SocketAddr>();
+        let listen = listen.map_err(|_| format!("{form}, not {}", quoted(&raw.listen, 60)));
         let listen = listen.and_then(|at| match at.ip().is_loopback() {
             true if at.port() == 0 => {
-                Err(format!("{form}: port 0 is a free one, which no client would find"))
+                Err(format!("{form}; with port 0 the system chooses one, which no client would find"))
             }
             true => Ok(at),
-            false => Err(format!("{form}: from elsewhere, nobody could tell who uses it")),
+            false => Err(format!("{form}, not {at}; the gateway serves only this machine")),
         });
         let listen = self.take("gateway.listen", listen);
         let upstreams = self.items("gateway.upstreams", &raw.upstreams, str::parse::<Upstream>);
@@ -146,7 +149,7 @@ impl Check<'_> {
         };
         let itself = gateway.listen;
         let round = gateway.upstreams.iter().any(|to| to.to_string() == itself.to_string());
-        let message = "must not be the gateway itself (`gateway.listen`): it would relay to itself";
+        let message = "must not be the gateway itself (`gateway.listen`), which would relay to itself";
         self.take("gateway.upstreams", (!round).then_some(()).ok_or(message))?;
         Some(Some(gateway).filter(|gateway| !gateway.upstreams.is_empty()))
     }

@@ -1,8 +1,9 @@
 //! What the settings say to the rules of the life cycle: `[keys]`, `[reminders]` and the limits of `[enforcement]`.
 
-use crate::config::check::Check;
+use crate::config::check::{Check, MAX_QUOTED};
 use crate::config::enforcement::RawEnforcement;
 use serde::Deserialize;
+use svm_core::settings::quoted;
 use svm_core::subscription::{Allowance, Resource, Settings as Rules, Version};
 
 /// `[keys]` as it is written.
@@ -65,9 +66,10 @@ impl Check<'_> {
         let value = match text {
             "vendor" => Ok(None),
             "stop" => Ok(Some(Allowance::Stop)),
-            _ => rate()
-                .map(|n| Some(Allowance::Rate(n)))
-                .ok_or_else(|| format!("must be \"vendor\", \"stop\" or such as \"1{unit}\"")),
+            _ => rate().map(|n| Some(Allowance::Rate(n))).ok_or_else(|| {
+                let found = quoted(text, MAX_QUOTED);
+                format!("must be \"vendor\", \"stop\" or a rate such as \"1{unit}\", not {found}")
+            }),
         };
         self.take(key, value)
     }

@@ -27,7 +27,7 @@ impl Check<'_> {
         let fits = textfile
             .as_deref()
             .is_none_or(|file| file.is_absolute() && file.extension().is_some_and(|end| end == "prom"));
-        let wrong = "must be an absolute path that ends in .prom: node_exporter reads no other files";
+        let wrong = "must be an absolute path that ends in .prom, such as /var/lib/node_exporter/svm-agent.prom; node_exporter reads no other files";
         let textfile = self.take("metrics.textfile", fits.then_some(textfile).ok_or(wrong));
         let every = self.span("metrics.every", &raw.every, 10, 86_400);
         Some(MetricsSettings { textfile: textfile?, every: every? })

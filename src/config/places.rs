@@ -22,10 +22,10 @@ const MAX_PATH: usize = 4095;
 /// What is wrong with a path that has to be whole.
 fn whole(path: &Path, max: usize) -> Result<(), String> {
     match path.as_os_str().len() {
-        0 => Err("must be an absolute path".to_owned()),
-        length if length > max => Err(format!("has {length} bytes, and at most {max} can be used here")),
+        0 => Err("must be an absolute path, such as /etc/svm-agent/name; it is empty".to_owned()),
+        length if length > max => Err(format!("has {length} bytes, and at most {max} are possible here; choose a shorter path")),
         _ if !path.is_absolute() => {
-            Err("must be an absolute path: the service works in another folder than you do".to_owned())
+            Err("must be an absolute path, such as /etc/svm-agent/name; the service has another working directory than you".to_owned())
         }
         _ => Ok(()),
     }
@@ -60,8 +60,8 @@ impl Check<'_> {
         self.take("paths.trust_dir", whole(&paths.trust_dir, MAX_PATH));
         self.take("enforcement.gates_dir", whole(&raw.enforcement.gates_dir, MAX_PATH));
         if is_within(&paths.runtime_dir, &paths.state_dir) {
-            let message = "must not be `paths.state_dir` or lie in it: that folder is the agent's alone, and others could \
-                           reach neither permits nor sockets";
+            let message = "must not be `paths.state_dir` or lie in it: only the agent may enter that directory, and others need \
+                           the permits and sockets";
             self.take::<(), _>("paths.runtime_dir", Err(message));
         }
         let mut files: Vec<(String, &str)> = [
@@ -83,7 +83,7 @@ impl Check<'_> {
         for (key, file) in files.into_iter().filter(|(_, file)| !file.is_empty()) {
             self.take(&key, whole(Path::new(file), MAX_PATH));
             if textfile == Some(Path::new(file)) {
-                let message = format!("must not be the file of `{key}`: it is overwritten again and again");
+                let message = format!("must not be the file of `{key}`, because the agent overwrites it");
                 self.take::<(), _>("metrics.textfile", Err(message));
             }
         }

@@ -3,6 +3,7 @@
 use crate::config::check::{Check, path};
 use serde::Deserialize;
 use svm_core::files;
+use svm_core::library_words;
 use svm_core::subscription::Version;
 
 /// A file of which the first line counts, such as a version or a number, is not larger: in bytes.
@@ -22,13 +23,13 @@ impl Check<'_> {
             return self.take("product.version", raw.version.parse());
         };
         let line = files::read_text_bounded(&file, MAX_LINE_FILE)
-            .map_err(|e| format!("cannot read {}: {e}", file.display()))
+            .map_err(|error| format!("cannot read {}: {}", file.display(), library_words::io(&error)))
             .map(|text| text.lines().next().unwrap_or_default().trim().to_owned());
         let line = self.take("product.version_file", line)?;
         // What stands there instead may be a secret of another file.
         let wrong = || {
             format!(
-                "the first line of {} is not a version: numbers separated by dots, such as 6.1",
+                "the first line of {} is not a version; expected numbers separated by dots, such as 6.1",
                 file.display()
             )
         };

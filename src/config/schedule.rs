@@ -22,11 +22,11 @@ pub enum ScheduleError {
     #[error(transparent)]
     CronLine(#[from] LineError),
     #[error(
-        "there are {0} lines, more than {MAX_LINES}; lists and steps such as \"0 2-6/2 * * *\" take less"
+        "there are {0} lines, and at most {MAX_LINES} are possible; use lists and steps such as \"0 2-6/2 * * *\""
     )]
     TooMany(usize),
     /// A zone that is not known.
-    #[error("the time zone \"{zone}\" is not known; {hint}")]
+    #[error("the time zone \"{zone}\" does not exist here; {hint}")]
     Zone {
         /// As it was written.
         zone: String,
@@ -167,10 +167,11 @@ fn time_zone(name: &str) -> Result<TimeZone, ScheduleError> {
 fn nearest_zone(wrong: &str) -> String {
     let known: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
     if known.is_empty() {
-        return "no zone but \"UTC\" is, for there is no /usr/share/zoneinfo: install tzdata".to_owned();
+        return "this machine knows only \"UTC\", because /usr/share/zoneinfo is missing; install tzdata"
+            .to_owned();
     }
     if wrong.is_empty() {
-        return "write such as \"Europe/Berlin\", or \"UTC\"".to_owned();
+        return "write a place such as \"Europe/Berlin\", or \"UTC\"".to_owned();
     }
     // UTC+2 and +02:00: the names of such zones count the other way.
     if let Some(at) = wrong.find(['+', '-'])
@@ -183,7 +184,7 @@ fn nearest_zone(wrong: &str) -> String {
         let name = format!("Etc/GMT{:+}", -east);
         if east != 0 && known.contains(&name) {
             return format!(
-                "write a place, such as \"Europe/Berlin\", whose clocks change; for {east:+} h the whole year, \"{name}\""
+                "write a place such as \"Europe/Berlin\", whose offset follows its clock changes; for {east:+} h the whole year, write \"{name}\""
             );
         }
     }
@@ -196,7 +197,7 @@ fn nearest_zone(wrong: &str) -> String {
     };
     match known.iter().filter_map(|name| Some((far(name)?, name))).min() {
         Some((_, name)) => format!("did you mean \"{name}\"?"),
-        None => "write such as \"Europe/Berlin\"; `timedatectl list-timezones` shows them all".to_owned(),
+        None => "write a place such as \"Europe/Berlin\"; `timedatectl list-timezones` lists all".to_owned(),
     }
 }
 

@@ -42,7 +42,7 @@ pub struct SyslogSettings {
 
 /// Scheme, host and port of a syslog receiver.
 pub(crate) fn syslog_place(text: &str) -> Result<(bool, String, u16), String> {
-    let form = "must be such as \"tls://siem.example:6514\" or \"tcp://siem.example:514\"";
+    let form = "must be an address such as \"tls://siem.example:6514\" or \"tcp://siem.example:514\"";
     let (scheme, place) = text.split_once("://").ok_or(form)?;
     let tls = match scheme {
         "tls" => true,

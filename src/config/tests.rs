@@ -23,13 +23,10 @@ fn what_goes_unencrypted_is_told() {
             destination("http://h:8080/in?sig=planted"),
             "`destinations.a.url`: what stands behind `?` goes unencrypted to h:8080",
         ),
-        (
-            destination("http://localhost/") + "certificate_file = \"/c\"\nkey_file = \"/k\"\n",
-            "shown to nobody",
-        ),
+        (destination("http://localhost/") + "certificate_file = \"/c\"\nkey_file = \"/k\"\n", "never used"),
         (
             destination("tcp://h:514") + "kind = \"syslog\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"\n",
-            "shown to nobody",
+            "never used",
         ),
     ] {
         let found = of(&text);
@@ -113,11 +110,11 @@ fn impossible_values_are_named_with_their_line_all_at_once() {
         "agent.toml:2: `product.version`: `six` is not a version",
         "agent.toml:4: item 1 of `reminders.before_end_days`: must be 1 to 3650, not 0",
         "agent.toml:6: `source.url`: must begin",
-        "agent.toml:7: `source.interval`: must be from 1s",
+        "agent.toml:7: `source.interval`: must be from 1s to 7d, not \"0s\"",
         "agent.toml:9: `enforcement.ksn_after_grace`: must be \"vendor\"",
-        "agent.toml:11: `destinations.a.url`: must not hold a name",
+        "agent.toml:11: `destinations.a.url`: must not hold a user name",
         "agent.toml:12: `destinations.a.receiver`: must be \"svm-collector\" or \"generic\", not \"me\"",
-        "agent.toml:14: unknown key `levle`; did you mean `level`?",
+        "agent.toml:14: unknown setting `levle`; did you mean `level`?",
     ] {
         assert!(message.contains(line), "{line}\nnot in\n{message}");
     }

@@ -15,7 +15,7 @@ impl Settings {
         let mut found = Vec::new();
         if let Some(place) = self.source.url.as_deref().and_then(plain) {
             found.push(format!(
-                "`source.url`: documents and the secret names under which they lie go unencrypted to and from {place}, and whoever reads them can use them: use https://"
+                "`source.url`: documents and their secret names travel unencrypted to and from {place}, and anybody who reads them can use them; use https://"
             ));
         }
         for (name, destination) in &self.destinations {
@@ -26,10 +26,10 @@ impl Settings {
                     let url = settings.url.whole();
                     if let Some(place) = plain(url) {
                         if settings.token_file.is_some() {
-                            found.push(format!("`{key}.token_file`: the token goes unencrypted to {place}: use https:// in url"));
+                            found.push(format!("`{key}.token_file`: the token goes unencrypted to {place}; use https:// in url"));
                         }
                         if url.contains('?') {
-                            found.push(format!("`{key}.url`: what stands behind `?` goes unencrypted to {place}: use https://"));
+                            found.push(format!("`{key}.url`: what stands behind `?` goes unencrypted to {place}; use https://"));
                         }
                     }
                     svm_core::http::is_secure(url)
@@ -38,7 +38,7 @@ impl Settings {
             };
             if !secure && destination.certificate_file().is_some() {
                 found.push(format!(
-                    "`{key}.certificate_file`: the client certificate is shown to nobody: url is not one of TLS"
+                    "`{key}.certificate_file`: the client certificate is never used, because the url does not use TLS; use https:// or tls://"
                 ));
             }
         }

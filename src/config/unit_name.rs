@@ -13,14 +13,14 @@ pub fn service_name(text: &str) -> Result<(), String> {
         {
             if stem.ends_with('@') {
                 return Err(format!(
-                    "`{text}` is a template: name an instance of it, such as \"{stem}1.service\""
+                    "`{text}` is a template; name an instance of it, such as \"{stem}1.service\""
                 ));
             }
             Ok(())
         }
         Some(_) => Err(form.to_owned()),
         None if !text.contains('.') && !text.is_empty() => {
-            Err(format!("{form}: did you mean \"{text}.service\"?"))
+            Err(format!("{form}; did you mean \"{text}.service\"?"))
         }
         None => Err(form.to_owned()),
     }

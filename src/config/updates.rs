@@ -70,7 +70,7 @@ impl Check<'_> {
         let timeout = self.span("updates.timeout", &raw.timeout, 1, 7 * 86_400);
         let (soon, late) = (raw.outdated_days, raw.outdated_critical_days);
         let ordered = late == 0 || soon <= late;
-        let message = "must not be less than `updates.outdated_days`";
+        let message = format!("must not be less than `updates.outdated_days`: {late} is less than {soon}");
         let ordered = self.take("updates.outdated_critical_days", ordered.then_some(()).ok_or(message));
         // Each separately, so that every problem is reported.
         let each = |line: &str| Schedule::parse(&[line.to_owned()], "UTC").map(drop);
@@ -97,7 +97,7 @@ impl Check<'_> {
     pub(crate) fn no_protection(&mut self, enforcement: &Enforcement, updates: &Updates) {
         let configured = enforcement.protection_units.iter().map(String::as_str);
         let is_one = configured.chain(ALWAYS_PROTECTION.iter().copied()).any(|unit| unit == updates.unit);
-        let message = "is a unit of the protection itself, which is never stopped: name the unit that updates the databases";
+        let message = "is a unit of the protection itself, which the agent never stops; name the unit that updates the databases";
         self.take("updates.unit", (!is_one).then_some(()).ok_or(message));
     }
 }

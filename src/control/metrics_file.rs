@@ -12,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use svm_core::failure_code::FailureCode;
+use svm_core::library_words;
 
 /// Changes that come together are written together; so often it is written at most.
 const TOGETHER: Duration = Duration::from_secs(10);
@@ -26,7 +27,11 @@ pub async fn keep(path: PathBuf, every: SignedDuration, status: StatusSource) {
         match write(&path, metrics::now(&status).await.as_bytes()) {
             Ok(()) => Outage::over(&mut outage, FailureKind::MetricsFile),
             Err(error) => {
-                let message = format!("{}: {error}; svm-agent doctor says what to do", path.display());
+                let message = format!(
+                    "cannot write {}: {}; svm-agent doctor says what to do",
+                    path.display(),
+                    library_words::io(&error)
+                );
                 let now = status.context.clock.now();
                 Outage::note(
                     &mut outage,

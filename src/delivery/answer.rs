@@ -68,7 +68,7 @@ struct Conflict {
 pub(super) fn another_machine() -> Outcome {
     Outcome::hold(
         FailureCode::SequenceConflict,
-        "the receiver has other events under this SVM's numbers again and again: another machine uses this SVM's id; on the copy, stop the agent, run `svm-agent identity reset` and start it",
+        "the receiver repeatedly has other events under this SVM's sequence numbers, so another machine uses this SVM's id; on the copy, stop the agent, run `svm-agent identity reset` and start the agent again",
     )
 }
 
@@ -77,7 +77,7 @@ pub(super) fn too_far_ahead(highest: u64, last: u64) -> Outcome {
     Outcome::hold(
         FailureCode::SequenceJump,
         format!(
-            "the receiver says that it has this SVM's events up to number {highest}, and the last one here is {last}: its records of this SVM are wrong; remove this SVM there, or give it a new id: stop the agent, run `svm-agent identity reset` and start it"
+            "the receiver reports events of this SVM up to number {highest}, and the last one here is {last}, so its records of this SVM are wrong; remove this SVM there, or give this SVM a new id: stop the agent, run `svm-agent identity reset` and start the agent again"
         ),
     )
 }
@@ -99,7 +99,7 @@ pub(super) async fn read(
     let status = answer.status.as_u16();
     let retry_after = http::retry_after(&answer.headers, now);
     let who = match &answer.proxy {
-        Some(proxy) => format!("the receiver, or the proxy {proxy} before it,"),
+        Some(proxy) => format!("the receiver, or the proxy {proxy} in between,"),
         None => "the receiver".to_owned(),
     };
     let leads =
@@ -114,22 +114,23 @@ pub(super) async fn read(
         Err(failure) => return Outcome::again(failure.code(), failure.to_string()),
     };
     match status {
-        200..=299 if http::is_page(&body) => {
-            Outcome::hold(FailureCode::NotAReceiver, "a web page answered: is there a proxy in between?")
-        }
+        200..=299 if http::is_page(&body) => Outcome::hold(
+            FailureCode::NotAReceiver,
+            "a web page answered instead of a receiver; check the url, and whether a proxy in between answers",
+        ),
         200..=299 => match receiver {
             Receiver::SvmCollector => match (receipt(&body, sent), encoding) {
                 (Outcome::Hold { code: FailureCode::NoReceipt, .. }, Some(encoding)) => Outcome::hold(
                     FailureCode::NoReceipt,
                     format!(
-                        "the answer is compressed ({encoding}), though it was asked not to be: is there a proxy in between?"
+                        "the answer is compressed ({encoding}), though the agent asked for plain data; check whether a proxy in between compresses"
                     ),
                 ),
                 (outcome, _) => outcome,
             },
             Receiver::Generic => match sent.last() {
                 Some(last) => Outcome::Delivered { upto: last.sequence },
-                None => Outcome::again(FailureCode::NothingSent, "nothing was sent"),
+                None => Outcome::again(FailureCode::NothingSent, "there was nothing to send"),
             },
         },
         409 if receiver == Receiver::SvmCollector => receipt(&body, sent),
@@ -143,20 +144,25 @@ pub(super) async fn read(
         }
         410 => Outcome::Hold {
             code: FailureCode::Http(410),
-            message: format!("the receiver says that it is gone for good: {}", said(&body, secrets)),
+            message: format!(
+                "the receiver answers 410, it is gone for good: {}; correct the url, or remove the destination",
+                said(&body, secrets)
+            ),
             wait: GONE,
         },
         403 if code(&body) == Some(FailureCode::TokenOfAnotherSource) => Outcome::hold(
             FailureCode::TokenOfAnotherSource,
-            "the token belongs to another SVM: has this one a new id since (`svm-agent identity show`)? Give it a token of its own, in token_file",
+            "the receiver knows this token from another SVM; give this SVM a token of its own (token_file); if its id changed (`svm-agent identity show`), it needs a new token as well",
         ),
         300..=399 => Outcome::hold(
             FailureCode::Http(status),
             match leads.flatten() {
                 Some(to) => format!(
-                    "{who} answers {status} and leads to {to}; redirects are not followed: set the url to where it leads"
+                    "{who} redirects ({status}) to {to}; redirects are not followed, so set the url to this address"
                 ),
-                None => format!("{who} answers {status}, a redirect that names no place: correct the url"),
+                None => {
+                    format!("{who} redirects ({status}) to an address that it does not name; correct the url")
+                }
             },
         ),
         _ => Outcome::hold(
@@ -178,7 +184,7 @@ pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
     let Ok(receipt) = serde_json::from_slice::<Receipt>(body) else {
         return Outcome::hold(
             FailureCode::NoReceipt,
-            "the answer names no kept ids: is this svm-collector? Else set receiver = \"generic\"",
+            "the answer is not a receipt of svm-collector; if another program receives there, set receiver = \"generic\"",
         );
     };
     // Usually it is what was sent, in the same order.
@@ -198,7 +204,7 @@ pub(crate) fn receipt(body: &[u8], sent: &[Outgoing]) -> Outcome {
                 _ => another_machine(),
             }
         }
-        None => Outcome::again(FailureCode::NothingKept, "the receiver kept nothing"),
+        None => Outcome::again(FailureCode::NothingKept, "the receiver stored none of the events"),
     }
 }
 

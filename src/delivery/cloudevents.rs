@@ -15,6 +15,7 @@ use svm_core::clock::Clock;
 use svm_core::events::{push_with_sequence, with_sequence};
 use svm_core::failure_code::FailureCode;
 use svm_core::http::{self, Client, Method};
+use svm_core::library_words;
 use svm_core::percent;
 use svm_core::secrets::{Plain, SecretFile};
 use svm_core::text::trim_pasted;
@@ -184,7 +185,7 @@ impl Exchange {
             return Err(Outcome::hold(
                 FailureCode::WebhookNotAllowed,
                 format!(
-                    "the receiver does not allow {origin} to send to it (status {}, WebHook-Allowed-Origin: {}): allow it there, or set webhook_origin to what is allowed",
+                    "the receiver does not allow {origin} to send (status {}, WebHook-Allowed-Origin: {}); allow it there, or set webhook_origin to a name that is allowed",
                     answer.status.as_u16(),
                     secrets.hide(allowed.unwrap_or("none"))
                 ),
@@ -201,7 +202,7 @@ impl Exchange {
             return outcome;
         }
         let Some(Connected { client, gap, .. }) = self.connected.as_deref() else {
-            return Outcome::again(FailureCode::Unreachable, "there is no connection");
+            return Outcome::again(FailureCode::Unreachable, "there is no connection; the agent tries again");
         };
         let gap = *gap;
         let token = match self.token() {
@@ -231,8 +232,9 @@ impl Exchange {
     fn token(&self) -> Result<Option<SecretString>, Outcome> {
         let unusable = |message| Outcome::hold(FailureCode::TokenFile, message);
         let Some(file) = &self.settings.token_file else { return Ok(None) };
-        let text = SecretFile::read(file, LONGEST_TOKEN_FILE)
-            .map_err(|error| unusable(format!("cannot read {}: {error}", file.display())))?;
+        let text = SecretFile::read(file, LONGEST_TOKEN_FILE).map_err(|error| {
+            unusable(format!("cannot read {}: {}", file.display(), library_words::io(&error)))
+        })?;
         let token = text.interpret_text(read_token).map_err(|problem| {
             unusable(format!("the first line of {} is not a token: {problem}", file.display()))
         })?;
@@ -244,12 +246,12 @@ impl Exchange {
 fn read_token(text: &str) -> Result<SecretString, Plain> {
     let token = trim_pasted(text.split(['\n', '\r']).next().unwrap_or_default());
     match () {
-        () if token.is_empty() => Err(Plain::new("it is empty; put the token alone there")),
+        () if token.is_empty() => Err(Plain::new("it is empty; put the token there")),
         () if token.starts_with("-----BEGIN") => {
-            Err(Plain::new("it is a PEM file; put the token alone there"))
+            Err(Plain::new("it is a PEM file; put only the token there"))
         }
         () if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err(Plain::new("it has a space, or a character that no token has; put the token alone there"))
+            Err(Plain::new("it has a space, or a character that no token has; put only the token there"))
         }
         () => Ok(SecretString::from(token)),
     }

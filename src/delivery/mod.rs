@@ -363,9 +363,14 @@ fn all_refused(isolator: &RefusalIsolator) -> Outcome {
     let count = isolator.suspects().len();
     Outcome::hold(
         code,
-        format!(
-            "the receiver refuses {count} events one by one and has taken none since; all of them stay: {answer}"
-        ),
+        match count {
+            1 => {
+                format!("the receiver refuses an event and accepts none after it, so all are kept: {answer}")
+            }
+            _ => format!(
+                "the receiver refuses {count} events one by one and accepts none after them, so all are kept: {answer}"
+            ),
+        },
     )
 }
 

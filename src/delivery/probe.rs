@@ -37,12 +37,15 @@ async fn ask(settings: &CloudEvents) -> Result<(), String> {
     let answer = client.request(Method::OPTIONS).send().await.map_err(|failure| failure.to_string())?;
     let status = answer.status;
     match status.as_u16() {
-        404 | 410 => Err(format!("it answers {status}: is the path of the url right?")),
+        404 | 410 => Err(format!("the receiver answers {status}; check the path of the url")),
         300..=399 => {
             let secrets = Secrets { url: settings.url.whole(), token: None };
             let to = answer.header("location").and_then(|to| redirect(&secrets, to));
-            let to = to.map(|to| format!(" and leads to {to}")).unwrap_or_default();
-            Err(format!("it answers {status}{to}: set the url to where it leads; redirects are not followed"))
+            let to = to.unwrap_or_else(|| "an address that it does not name".to_owned());
+            Err(format!(
+                "the receiver redirects ({}) to {to}; redirects are not followed, so set the url to this address",
+                status.as_u16()
+            ))
         }
         // Others may be about the question alone, which is not the one that delivery asks.
         _ => Ok(()),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use svm_core::clock::Clock;
 use svm_core::failure_code::FailureCode;
+use svm_core::library_words;
 use svm_core::subscription::{Permit, Resource, State, Terms, permit_until};
 use tokio::sync::watch;
 
@@ -106,7 +107,8 @@ impl PermitWriter {
                 self.clock.world(self.settings.permit_max_age.unsigned_abs() / 2)
             }
             Err(error) => {
-                let message = format!("{}: {error}", self.folder.display());
+                let message =
+                    format!("cannot write to {}: {}", self.folder.display(), library_words::io(&error));
                 Outage::note(
                     &mut self.outage,
                     now,

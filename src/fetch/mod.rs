@@ -25,7 +25,9 @@ use svm_core::text::{clean_start, trim_pasted};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// No `source.url` is set.
-    #[error("no source.url is configured; documents can be added from files: svm-agent key add FILE")]
+    #[error(
+        "source.url is not set, so no documents are fetched; set it, or add a document from a file: svm-agent key add FILE"
+    )]
     NotConfigured,
     /// The connection cannot be prepared.
     #[error("{0}")]
@@ -35,15 +37,17 @@ pub enum SourceError {
     Exchange(#[from] Failure),
     /// The vendor's server knows no such document.
     #[error(
-        "the vendor has no document for this code: check the code, or ask the vendor whether it is published"
+        "the provider's host has no document for this key (404); ask the provider whether it is still published; the document on this SVM stays in force"
     )]
     NotFound,
     /// The vendor's server says that it had one, and never will again.
-    #[error("the vendor withdrew the document of this code for good (410): ask the vendor for another code")]
+    #[error(
+        "the provider withdrew the document of this key for good (410); ask the provider for another activation code"
+    )]
     Withdrawn,
     /// Sent elsewhere.
     #[error(
-        "the server redirects ({status}) to {to}; redirects are not followed, set source.url to the right place"
+        "the server redirects ({status}) to {to}; redirects are not followed, so set source.url to where the documents are"
     )]
     Redirect {
         /// 3xx.
@@ -63,11 +67,13 @@ pub enum SourceError {
     },
     /// A body in a form that was not asked for.
     #[error(
-        "the server compresses the document ({encoding}), though it was asked not to: have the vendor publish it as a plain file, and see whether a proxy in between compresses"
+        "the server compresses the document ({encoding}), though the agent asked for plain data; ask the provider to publish it as a plain file, and check whether a proxy in between compresses"
     )]
     Encoded { encoding: String },
     /// A page, such as that of a proxy or a log-in.
-    #[error("the answer is not a document but {what}: is there a proxy in between?")]
+    #[error(
+        "the answer is not a document but {what}; check source.url, and whether a proxy in between answers"
+    )]
     NotADocument {
         /// What it looks like.
         what: &'static str,
@@ -77,19 +83,17 @@ pub enum SourceError {
 /// What a status means at a place where documents lie, and the way out.
 fn about(status: u16) -> &'static str {
     match status {
-        401 => {
-            "it wants a log-in, and this SVM has none for it; documents are published for everyone who knows their name: ask the vendor whether source.url is right"
-        }
+        401 => "it requires a log-in, and this SVM has none; ask the provider whether source.url is right",
         403 => {
-            "it refuses, or there is no document for this code: object stores and web servers answer so where there is nothing; check source.url, and ask the vendor whether the document is published and may be read by everyone"
+            "the document may not be read, or does not exist (object stores answer so for what does not exist); check source.url, and ask the provider whether the document is published and readable for everyone"
         }
-        407 => "it is, or stands behind, a proxy that wants a password; see source.proxy",
-        400 | 405 | 414 | 421 | 431 => "it does not understand the question; check source.url",
-        429 => "it is asked too often; it is asked again later",
-        451 => "it may not hand out the document for legal reasons; ask the vendor",
-        400..=499 => "it refuses; check source.url and ask the vendor",
-        500..=599 => "it has a fault of its own; it is asked again later",
-        _ => "no document comes with that; check source.url and ask the vendor",
+        407 => "a proxy requires a password; check source.proxy",
+        400 | 405 | 414 | 421 | 431 => "it does not understand the request; check source.url",
+        429 => "it gets too many requests; the agent tries again later",
+        451 => "it may not give the document out for legal reasons; ask the provider",
+        400..=499 => "it refuses the request; check source.url, and ask the provider",
+        500..=599 => "the server has a fault; the agent tries again later",
+        _ => "this status comes without a document; check source.url, and ask the provider",
     }
 }
 
@@ -168,7 +172,7 @@ pub async fn fetch(
         // That nothing changed is no answer to who did not ask for changes, and is no redirect either.
         status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
             let to = answer.header("location").and_then(|to| leads_to(&url, to, sub));
-            let to = to.unwrap_or_else(|| "a place that it does not name".to_owned());
+            let to = to.unwrap_or_else(|| "an address that it does not name".to_owned());
             return Err(SourceError::Redirect { status: status.as_u16(), to });
         }
         status => {
@@ -211,7 +215,7 @@ fn document(body: &[u8], encoding: Option<&str>) -> Result<String, SourceError> 
     };
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match trim_pasted(text) {
-        "" => not("empty"),
+        "" => not("an empty body"),
         found if found.starts_with('<') => not("a web page"),
         found if found.split('.').count() == 3 && found.chars().all(|c| c == '.' || part(c)) => {
             Ok(found.to_owned())

@@ -10,6 +10,7 @@ use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::clock::Clock;
 use svm_core::failure_code::FailureCode;
+use svm_core::library_words;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
@@ -78,7 +79,7 @@ impl Listener {
                 true
             }
             Err(error) => {
-                let message = format!("cannot listen on {}: {error}", self.listen);
+                let message = format!("cannot listen on {}: {}", self.listen, library_words::io(&error));
                 Outage::note(
                     &mut self.outage,
                     self.clock.now(),
@@ -123,7 +124,8 @@ impl Listener {
             // It went away before it was taken.
             Err(error) if is_of_the_connection(&error) => None,
             Err(error) => {
-                let message = format!("cannot take connections on {}: {error}", self.listen);
+                let message =
+                    format!("cannot take connections on {}: {}", self.listen, library_words::io(&error));
                 Outage::note(
                     &mut self.outage,
                     self.clock.now(),

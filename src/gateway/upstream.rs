@@ -15,6 +15,7 @@ use std::time::Duration;
 use svm_core::backoff::Backoff;
 use svm_core::clock::Clock;
 use svm_core::failure_code::FailureCode;
+use svm_core::library_words;
 use svm_core::lock::lock;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -107,7 +108,8 @@ impl Target {
             // It says nothing of the upstream.
             Err(error) if is_of_this_process(&error) => None,
             Err(error) => {
-                let message = format!("cannot connect to {}: {error}", self.upstream);
+                let message =
+                    format!("cannot connect to {}: {}", self.upstream, library_words::connecting(&error));
                 Outage::note(
                     &mut failing.outage,
                     clock.now(),

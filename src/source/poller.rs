@@ -194,7 +194,7 @@ impl Poller {
                 Some(active) => self.poll(&mut memory, active, asked.is_some()).await,
                 None => PollOutcome::Failed {
                     code: FailureCode::NotActivated,
-                    message: "there is no active key to look for: svm-agent activate CODE".to_owned(),
+                    message: "there is no active key, so nothing can be fetched; activate one: svm-agent activate CODE".to_owned(),
                 },
             };
             if let Some(reply) = asked {

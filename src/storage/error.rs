@@ -2,6 +2,7 @@
 
 use crate::storage::sql::SCHEMA_VERSION;
 use std::path::PathBuf;
+use svm_core::library_words;
 
 /// Why the store did not do what it was asked. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +15,12 @@ pub enum StoreError {
     Damaged(#[source] Damage),
     /// The disk does not work, or something else is wrong with it.
     #[error("the database cannot be used: {0}")]
-    Failed(#[source] rusqlite::Error),
+    Failed(#[source] SqliteError),
     /// No thread could be made for it.
-    #[error("the database cannot be used: cannot start the store's thread: {0}")]
+    #[error("the database cannot be used: cannot start the store's thread: {}", library_words::io(.0))]
     NoThread(#[source] std::io::Error),
     /// A file beside the database cannot be used.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}: {}", library_words::io(source))]
     File { path: PathBuf, source: std::io::Error },
     /// A newer program made the database.
     #[error(
@@ -40,7 +41,7 @@ pub enum StoreError {
 pub enum Damage {
     /// SQLite cannot read it.
     #[error("{0}")]
-    Unreadable(#[source] rusqlite::Error),
+    Unreadable(#[source] SqliteError),
     /// What `PRAGMA quick_check` found.
     #[error("{0}")]
     Found(String),
@@ -51,14 +52,40 @@ pub enum Damage {
     #[error("its {0} is missing")]
     Missing(&'static str),
     /// The life cycle's state is no JSON of ours.
-    #[error("its state cannot be read: {0}")]
+    #[error("its state cannot be read: {}", library_words::json(.0))]
     State(#[source] serde_json::Error),
     /// What the id is bound to is no JSON of ours.
-    #[error("what its id is bound to cannot be read: {0}")]
+    #[error("what its id is bound to cannot be read: {}", library_words::json(.0))]
     Bond(#[source] serde_json::Error),
     /// It knows of fewer changes than the recovery file: so many.
     #[error("it lost {0} stored changes; was agent.db-wal deleted?")]
     LostChanges(u64),
+}
+
+/// An error of SQLite, in plain words. What SQLite says itself is in its `Debug`.
+#[derive(Debug)]
+pub struct SqliteError(rusqlite::Error);
+
+impl std::error::Error for SqliteError {}
+
+impl std::fmt::Display for SqliteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use rusqlite::ErrorCode as E;
+        f.write_str(match self.0.sqlite_error_code() {
+            Some(E::CannotOpen) => "the file cannot be opened; check the directory and who may write it",
+            Some(E::PermissionDenied | E::AuthorizationForStatementDenied) => "permission denied",
+            Some(E::ReadOnly) => "it is read-only; check the file and its file system",
+            Some(E::DatabaseBusy | E::DatabaseLocked) => "another process uses it",
+            Some(E::OutOfMemory) => "not enough memory",
+            Some(E::SystemIoFailure) => "the disk reports an input/output error",
+            Some(E::DiskFull) => "the disk is full",
+            Some(E::DatabaseCorrupt) => "its content is damaged",
+            Some(E::NotADatabase) => "it is not a database",
+            Some(E::TooBig) => "a value is too large",
+            Some(E::NoLargeFileSupport) => "the file system does not support files of this size",
+            _ => "it has another form than expected",
+        })
+    }
 }
 
 impl From<Damage> for StoreError {
@@ -72,8 +99,10 @@ impl From<rusqlite::Error> for StoreError {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Damage::Unreadable(error).into(),
-            _ => Self::Failed(error),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Damage::Unreadable(SqliteError(error)).into()
+            }
+            _ => Self::Failed(SqliteError(error)),
         }
     }
 }

@@ -120,7 +120,7 @@ async fn a_damaged_database_is_set_aside_and_rebuilt_with_the_same_id_and_state(
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 4] = [
         ("not a database", |file| std::fs::write(file, "x".repeat(9000)).unwrap()),
-        ("malformed", |file| {
+        ("damaged", |file| {
             let whole = std::fs::read(file).unwrap();
             std::fs::write(file, &whole[..whole.len() / 2]).unwrap();
         }),

@@ -784,12 +784,14 @@ fn wrong_settings_are_told_all_at_once_with_their_place() {
     std::fs::write(&agent.config, text).unwrap();
     let place = agent.config.display();
     let wanted = [
-        format!("{place}:2: unknown key `levle`; did you mean `level`?"),
-        format!("{place}:4: `source.interval` must be a text in quotes, not integer"),
+        format!("{place}:2: unknown setting `levle`; did you mean `level`?"),
+        format!(
+            "{place}:4: `source.interval` must be a text in quotes, not the number 5; put the value in quotes"
+        ),
         format!("{place}:5: `source.timeout`: must be from"),
         format!("{place}:6: `source.url`: must begin with http:// or https://"),
         format!("{place}:8: item 1 of `reminders.before_end_days`"),
-        format!("{place}:10: unknown key `uri`; did you mean `url`?"),
+        format!("{place}:10: unknown setting `uri`; did you mean `url`?"),
     ];
     for command in [["run"].as_slice(), &["config", "check"], &["status"]] {
         let output = agent.command(command).output().unwrap();

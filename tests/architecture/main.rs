@@ -41,6 +41,7 @@ const CRATES: &[(&str, &str, Floors)] = &[
         "svm-core",
         "crates/core/src",
         &[
+            &["library_words"],
             &[
                 "ask",
                 "atomic_file",

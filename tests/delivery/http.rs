@@ -175,10 +175,10 @@ fn any_2xx_is_a_tunnel_and_whatever_else_a_proxy_says_is_told_with_its_name() {
     for (head, message, code) in [
         (
             "HTTP/1.1 302 Found\r\nLocation: http://log.in/\r\n\r\n",
-            "answers 302: it wants to lead elsewhere",
+            "answers 302: it redirects, as a log-in page does",
             "proxy_refused",
         ),
-        ("HTTP/1.1 400 Bad\r\n\r\n", "answers 400: it gives no tunnels", "proxy_refused"),
+        ("HTTP/1.1 400 Bad\r\n\r\n", "answers 400: it makes no tunnels", "proxy_refused"),
         (
             "HTTP/1.1 403 Forbidden\r\n\r\n<html>",
             "answers 403: it does not allow localhost:",
@@ -186,7 +186,7 @@ fn any_2xx_is_a_tunnel_and_whatever_else_a_proxy_says_is_told_with_its_name() {
         ),
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-            "answers 407: the proxy wants a password",
+            "answers 407: the proxy requires a password",
             "http_407",
         ),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "answers 502: it cannot reach localhost:", "proxy_refused"),
@@ -257,7 +257,7 @@ fn tinyproxy_gives_a_tunnel_or_says_why_not() {
     for (more, message) in [
         (String::new(), Ok(200)),
         ("ConnectPort 563\n".to_owned(), Err("answers 403: it does not allow localhost:")),
-        ("BasicAuth somebody secret\n".to_owned(), Err("answers 407: the proxy wants a password")),
+        ("BasicAuth somebody secret\n".to_owned(), Err("answers 407: the proxy requires a password")),
     ] {
         let proxy = free_port();
         let config = folder.path().join(format!("{proxy}.conf"));

@@ -449,7 +449,7 @@ fn a_proxy_that_asks_who_one_is_holds_up_nobody_and_one_that_works_is_used() {
     let mut program = world.live(&agent);
     // Asked for a tunnel, the proxy gives no connection at all.
     let message = fails(&agent, "tunnel", &["http_407"], 1);
-    assert!(message.contains("the proxy wants a password"), "{message}");
+    assert!(message.contains("the proxy requires a password"), "{message}");
     fails(&agent, "refused", &["http_407"], 1);
     world.well_has_everything(&agent);
     settled(&agent, "passed");
@@ -545,11 +545,11 @@ fn each_certificate_that_is_not_good_is_refused_by_its_name_and_holds_up_nobody(
     let agent = world.agent(&destinations);
     let mut program = world.live(&agent);
     for (name, why) in [
-        ("expired", "expired"),
-        ("wrong_name", "not valid for name"),
-        ("unknown", "UnknownIssuer"),
-        ("self_signed", "UnknownIssuer"),
-        ("tls_1_1", "ProtocolVersion"),
+        ("expired", "expired on 2021-01-01 00:00 UTC, and this machine's time is 2"),
+        ("wrong_name", "it is for elsewhere.example, and the address has 127.0.0.1"),
+        ("unknown", "was issued by \"theirs\", which "),
+        ("self_signed", "self-signed certificate (\"self_signed\"), which "),
+        ("tls_1_1", "neither TLS 1.2 nor TLS 1.3"),
     ] {
         let message = fails(&agent, name, &["tls_refused"], 1);
         assert!(message.contains(why), "{name}: {message}");

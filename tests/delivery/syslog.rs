@@ -418,7 +418,7 @@ fn only_what_was_read_to_its_end_counts() {
             &mut Syslog::new(settings(port), Clock::system()),
             "connection_cut",
             false,
-            &["broke the connection"],
+            &["ended the connection before it had read everything"],
         )
     };
     cut(peer(drop));
@@ -478,7 +478,7 @@ fn a_receiver_that_does_not_read_is_given_up_in_time() {
     if have("openssl", "openssl") {
         let files = Authority::new(ca.path(), "authority").files(None);
         let mut syslog = Syslog::new(SyslogSettings { timeout, ..over_tls(port, files) }, Clock::system());
-        failed(&mut syslog, "timeout", false, &["stopped while agreeing on TLS"]);
+        failed(&mut syslog, "timeout", false, &["stopped while waiting for the TLS handshake"]);
     }
 }
 
@@ -496,7 +496,7 @@ fn a_place_that_cannot_be_reached_is_named() {
         &mut Syslog::new(nowhere, Clock::system()),
         "unreachable",
         false,
-        &["cannot look up nobody.invalid"],
+        &["cannot look up the host nobody.invalid: the name does not exist in DNS"],
     );
     // The second of two addresses is tried when the first does not take it.
     let port = peer(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
@@ -536,12 +536,15 @@ fn a_certificate_that_is_not_right_is_refused_and_the_way_out_named() {
     let authority = Authority::new(folder.path(), "authority");
     let other = Authority::new(folder.path(), "other");
     let cases = [
-        (authority.issue_expired("old", LOCAL), &["expired", "renewed there"][..]),
+        (
+            authority.issue_expired("old", LOCAL),
+            &["expired on 2021-01-01 00:00 UTC", "renew it on the server"][..],
+        ),
         (
             authority.issue("elsewhere", "DNS:siem.example", 2),
-            &["another name", "siem.example", "set the host"],
+            &["another name", "siem.example", "use a name of the certificate in the address"],
         ),
-        (other.issue("foreign", LOCAL, 2), &["name its authority in `ca_file`"]),
+        (other.issue("foreign", LOCAL, 2), &["was issued by \"other\", which ", "add it to `ca_file`"]),
     ];
     for (server, words) in cases {
         let port = free_port();

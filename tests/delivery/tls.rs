@@ -40,11 +40,11 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
     let of_ca = |name: &str| refused(folder.path(), &TlsFiles { ca_file: at(name), ..TlsFiles::default() });
     assert_eq!(
         of_ca("none"),
-        "cannot read none: make it readable for this service, or correct the path: No such file or directory (os error 2)"
+        "cannot read none: it does not exist; correct the path, or let this service read the file"
     );
     assert_eq!(
         of_ca("empty"),
-        "there is no certificate in empty: the file is empty; it must be PEM, with a line -----BEGIN CERTIFICATE-----"
+        "there is no certificate in empty: the file is empty; expected PEM, with a line -----BEGIN CERTIFICATE-----"
     );
     assert!(of_ca("one.key").starts_with("there is no certificate in one.key: it holds a private key"));
     assert!(of_ca("half").starts_with("half is damaged PEM: "), "{}", of_ca("half"));
@@ -53,7 +53,7 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
         "{}",
         of_ca("nonsense")
     );
-    assert_eq!(of_ca("large"), "large has more than 1 MiB: is it the right file?");
+    assert_eq!(of_ca("large"), "large is larger than 1 MiB; check that it is the right file");
 
     let of_pair = |certificate: &str, key: &str| {
         let files =
@@ -62,19 +62,19 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
     };
     assert_eq!(
         of_pair("one.crt", "two.key"),
-        "the key in two.key does not belong to the first certificate in one.crt: put the pair there"
+        "the key in two.key does not belong to the first certificate in one.crt; use the key for which the certificate was issued"
     );
     for locked in ["locked.key", "locked8.key"] {
         let message = of_pair("one.crt", locked);
         assert!(
-            message.starts_with(&format!("the private key in {locked} has a password: take it off")),
+            message.starts_with(&format!("the private key in {locked} has a password; remove it")),
             "{message}"
         );
     }
     for keyless in ["one.crt", "empty"] {
         let message = of_pair("one.crt", keyless);
         assert!(message.starts_with(&format!("there is no private key in {keyless}: ")), "{message}");
-        assert!(message.ends_with("it must be PEM in PKCS#8, SEC1 or PKCS#1"), "{message}");
+        assert!(message.ends_with("expected PEM in PKCS#8, SEC1 or PKCS#1"), "{message}");
     }
     assert!(of_pair("nonsense", "one.key").starts_with("the first certificate in nonsense cannot be used: "));
     assert!(of_pair("one.crt", "none").starts_with("cannot read none: "));
@@ -83,11 +83,11 @@ fn what_is_wrong_with_a_file_is_named_with_the_way_out() {
     };
     assert_eq!(
         half(at("one.crt"), None),
-        "`certificate_file` is set and `key_file` is not: a client certificate needs both"
+        "`certificate_file` is set and `key_file` is not; a client certificate needs both"
     );
     assert_eq!(
         half(None, at("one.key")),
-        "`key_file` is set and `certificate_file` is not: a client certificate needs both"
+        "`key_file` is set and `certificate_file` is not; a client certificate needs both"
     );
     authority.files(Some(&one)).client_config(Clock::system()).unwrap();
     authority.files(Some(&two)).client_config(Clock::system()).unwrap();
@@ -263,9 +263,9 @@ fn a_certificate_that_is_its_own_authority_is_taken_where_exactly_it_is_trusted(
     let authority = Authority::new(folder.path(), "named-otherwise");
     let nameless =
         Issued { certificate: authority.certificate(), key: folder.path().join("named-otherwise.key") };
-    refused(&nameless, &[&nameless], "for another name");
+    refused(&nameless, &[&nameless], "has no names (no subjectAltName)");
     // Seen from a time at which it is over, and from one at which it has not begun.
-    for (days, why) in [(5, "has expired"), (-5, "is not valid yet")] {
+    for (days, why) in [(5, ", expired on "), (-5, "is not valid yet: it is valid from ")] {
         let (_server, port) = s_server(folder.path(), &own);
         let tls = TlsFiles { ca_file: Some(own.certificate.clone()), ..TlsFiles::default() };
         let config = tls.client_config(DaysFromNow(days)).unwrap();
@@ -412,7 +412,11 @@ fn http_shows_the_client_certificate() {
         // The server's own certificate is of an authority that is not trusted.
         match ask(other.files(Some(&svm))) {
             Err(Failure::Tls(message)) => {
-                assert!(message.contains("name its authority in `ca_file`"), "{message}");
+                assert!(
+                    message.contains("issued by \"authority\", which ")
+                        && message.contains("add it to `ca_file`"),
+                    "{message}"
+                );
             }
             other => panic!("{other:?}"),
         }

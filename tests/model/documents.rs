@@ -201,7 +201,7 @@ fn a_document_answers_for_its_own_code_and_kind() {
         assert!(matches!(bench.refused(&text, InvalidDocument, "type"), E::Type { .. }), "{typ}");
     }
     let text = bench.with_header(|h| h["typ"] = json!("svm-licence+jws"));
-    bench.refused(&text, InvalidDocument, "`svm-licence+jws`, where svm-subscription+jws");
+    bench.refused(&text, InvalidDocument, "`svm-licence+jws`, not svm-subscription+jws");
 }
 
 #[test]
@@ -285,7 +285,10 @@ fn missing_and_mistyped_claims_are_named() {
 fn nonsense_about_the_key_is_refused_by_the_rules_of_the_life_cycle() {
     let bench = Bench::new();
     let text = bench.with_claims(|c| c["rev"] = json!(0));
-    assert!(matches!(bench.refused(&text, InvalidDocument, "`rev` must be 1 or more"), E::Statement(_)));
+    assert!(matches!(
+        bench.refused(&text, InvalidDocument, "`rev` is the number 0; expected a whole number of 1 or more"),
+        E::Statement(_)
+    ));
     let text = bench.with_claims(|c| c["subscription"]["term"] = json!({"type": "limited"}));
     bench.refused(&text, InvalidDocument, "term.ends_at");
 }

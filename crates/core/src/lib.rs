@@ -20,6 +20,7 @@ pub mod failure_code;
 pub mod files;
 pub mod hex;
 pub mod http;
+pub mod library_words;
 pub mod lock;
 pub mod logging;
 pub mod memory;

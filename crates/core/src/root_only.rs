@@ -5,6 +5,7 @@
 //! change the files that govern the service: for it, root alone counts. A sticky folder above a file, such as `/tmp`, is
 //! no danger: others cannot replace the file in it.
 
+use crate::library_words;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
@@ -102,7 +103,7 @@ impl Trusted {
     fn check(self, path: &Path) -> Result<(), Exposed> {
         let unknown = |path: &Path, error: &io::Error| Exposed {
             path: path.to_owned(),
-            who: Who::Unknown(error.to_string()),
+            who: Who::Unknown(library_words::io(error)),
         };
         let absolute = match path.is_absolute() {
             true => path.to_owned(),
@@ -177,7 +178,7 @@ impl Trusted {
                 None => Ok(()),
                 Some(who) => exposed(who),
             },
-            Err(error) => exposed(Who::Unknown(error.to_string())),
+            Err(error) => exposed(Who::Unknown(library_words::io(&error))),
         }
     }
 

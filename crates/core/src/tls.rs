@@ -5,14 +5,18 @@
 //! a [`ClientConfig`] compares [`TlsFiles::state`] and asks again when it changed. Nothing that a file holds is ever
 //! shown: any of them may be a private key by mistake ([`crate::secrets`]).
 
+mod chain;
 mod dates;
 mod exact;
+mod explain;
 mod shown;
 mod unusable;
 
+use crate::library_words;
 use crate::lock::lock;
 use crate::secrets::pem::{self, Label, Section};
 use crate::secrets::{Plain, SecretFile};
+use chain::Explained;
 use dates::ends_at;
 use exact::Exact;
 use jiff::Timestamp;
@@ -24,13 +28,13 @@ use rustls::pki_types::{
 };
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, OtherError,
-    RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
 };
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+pub use explain::explain;
 pub use shown::{Shown, shown};
 
 /// The largest file that is read. The bundle of a whole system has about 200 KiB.
@@ -57,10 +61,16 @@ pub struct FilesState([Option<(u64, u64, i64, i64)>; 3]);
 #[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum TlsError {
     /// It is not there, or this user may not read it.
-    #[error("cannot read {path}: make it readable for this service, or correct the path")]
+    #[error(
+        "cannot read {path}: {}; correct the path, or let this service read the file",
+        library_words::io(source)
+    )]
     Read { path: PathBuf, source: std::io::Error },
+    /// A directory has the name.
+    #[error("expected a PEM file, found a directory: {path}; name the file in it")]
+    Directory { path: PathBuf },
     /// It is no file of certificates or keys.
-    #[error("{path} has more than 1 MiB: is it the right file?")]
+    #[error("{path} is larger than 1 MiB; check that it is the right file")]
     TooLarge { path: PathBuf },
     /// It has a beginning without an end, or something that is not base64.
     #[error("{path} is damaged PEM: {problem}")]
@@ -70,23 +80,25 @@ pub enum TlsError {
     Empty { path: PathBuf, what: &'static str, instead: Plain, way_out: &'static str },
     /// The agent has nobody to ask for a password.
     #[error(
-        "the private key in {path} has a password: take it off, with `openssl pkey`, and let only this service read the file"
+        "the private key in {path} has a password; remove it with `openssl pkey`, and let only this service read the file"
     )]
     Locked { path: PathBuf },
     /// It has the form of PEM, but what is in it cannot be read.
     #[error("the {what} in {path} cannot be used: {problem}")]
     Unusable { path: PathBuf, what: &'static str, problem: Plain },
     /// Certificate and key are not a pair.
-    #[error("the key in {key} does not belong to the first certificate in {certificate}: put the pair there")]
+    #[error(
+        "the key in {key} does not belong to the first certificate in {certificate}; use the key for which the certificate was issued"
+    )]
     NotAPair { certificate: PathBuf, key: PathBuf },
     /// One of two that go together.
-    #[error("`{present}` is set and `{missing}` is not: a client certificate needs both")]
+    #[error("`{present}` is set and `{missing}` is not; a client certificate needs both")]
     Half { present: &'static str, missing: &'static str },
     /// The system's certificate authorities, or a version of TLS.
     #[error(
-        "cannot prepare TLS with the system's certificates: install ca-certificates, or name the authority in `ca_file`"
+        "cannot use the system's certificate authorities; install the package ca-certificates, or name an authority in `ca_file`"
     )]
-    System(#[source] rustls::Error),
+    System(rustls::Error),
 }
 
 impl TlsFiles {
@@ -152,7 +164,8 @@ impl TlsFiles {
             }
             None => Arc::new(rustls_platform_verifier::Verifier::new(provider).map_err(TlsError::System)?),
         };
-        let verifier = match signed {
+        let strict = Arc::new(Explained { strict, ca_file: self.ca_file.clone() });
+        let verifier: Arc<dyn ServerCertVerifier> = match signed {
             Some((wall, good)) => Arc::new(AnyTime { strict, wall, good }),
             None => strict,
         };
@@ -279,6 +292,7 @@ impl ServerCertVerifier for AnyTime {
 fn read(path: &Path) -> Result<SecretFile, TlsError> {
     SecretFile::read(path, MAX_FILE_BYTES).map_err(|source| match source.kind() {
         std::io::ErrorKind::FileTooLarge => TlsError::TooLarge { path: path.to_owned() },
+        std::io::ErrorKind::IsADirectory => TlsError::Directory { path: path.to_owned() },
         _ => TlsError::Read { path: path.to_owned(), source },
     })
 }
@@ -299,7 +313,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<_> = sections.map(|section| CertificateDer::from(section.der.to_vec())).collect();
     match found.is_empty() {
         true => {
-            Err(empty(path, &file, "certificate", "it must be PEM, with a line -----BEGIN CERTIFICATE-----"))
+            Err(empty(path, &file, "certificate", "expected PEM, with a line -----BEGIN CERTIFICATE-----"))
         }
         false => Ok(found),
     }
@@ -309,7 +323,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 fn private_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Plain), TlsError> {
     let file = read(path)?;
     let first = sections(path, &file)?.into_iter().find(|section| section.label.is_private());
-    let none = || empty(path, &file, "private key", "it must be PEM in PKCS#8, SEC1 or PKCS#1");
+    let none = || empty(path, &file, "private key", "expected PEM in PKCS#8, SEC1 or PKCS#1");
     let Some(Section { label, der }) = first else { return Err(none()) };
     let problem = unusable::private_key(label, &der);
     let der = der.to_vec();
@@ -366,78 +380,6 @@ pub fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a r
         };
     }
     None
-}
-
-/// A refusal in words, with the way out. At most 600 bytes on one line, whatever the peer's certificate holds.
-pub fn explain(error: &rustls::Error) -> String {
-    let way_out = match error {
-        rustls::Error::InvalidCertificate(problem) => match problem {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "the server's certificate has expired: it must be renewed there; if it has not, look at this machine's clock"
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "the server's certificate is not valid yet: look at this machine's clock"
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "the server's certificate is for another name: set the host to a name in it, or have it made for this one"
-            }
-            CertificateError::UnknownIssuer => {
-                "nobody who is trusted here issued the server's certificate: name its authority in `ca_file`"
-            }
-            CertificateError::Other(OtherError(other))
-                if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
-            {
-                "the server shows the certificate of an authority: put exactly this certificate into `ca_file`, or have one made for the server"
-            }
-            CertificateError::BadSignature => {
-                "the signature of the server's certificate does not fit, or its key is an RSA key of less than 2048 bits: have it made anew"
-            }
-            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                "the server's certificate, or one above it, is signed in a way that is not accepted (such as SHA-1, or a key of P-521): have it made anew, with ECDSA P-256 or RSA of 2048 bits and SHA-256"
-            }
-            CertificateError::Other(OtherError(other))
-                if matches!(other.downcast_ref(), Some(webpki::Error::UnsupportedCertVersion)) =>
-            {
-                "the server's certificate is X.509 of version 1: have it made anew as version 3, with subjectAltName"
-            }
-            CertificateError::Revoked => "the server's certificate was revoked: it must be replaced there",
-            _ => "the server's certificate cannot be accepted: it must be replaced there",
-        },
-        rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired | AlertDescription::NoCertificate => {
-                "the server asks for a client certificate: set `certificate_file` and `key_file`"
-            }
-            AlertDescription::CertificateExpired => {
-                "the server says that our client certificate has expired: renew it"
-            }
-            AlertDescription::CertificateRevoked => {
-                "the server says that our client certificate was revoked: replace it"
-            }
-            AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::AccessDenied
-            | AlertDescription::DecryptError => {
-                "the server does not accept our client certificate: use one that it trusts in `certificate_file`"
-            }
-            AlertDescription::ProtocolVersion => "the server speaks neither TLS 1.2 nor 1.3: upgrade it",
-            AlertDescription::HandshakeFailure => {
-                "the server broke off: it may ask for a client certificate (`certificate_file`), or has no cipher in common"
-            }
-            AlertDescription::UnrecognisedName => {
-                "the server does not know itself by this name: correct the host"
-            }
-            _ => "the server broke off: its log says why",
-        },
-        rustls::Error::InvalidMessage(_) => {
-            "what answers does not speak TLS: is it a port for plain connections?"
-        }
-        rustls::Error::PeerIncompatible(_) => "the server offers nothing that is spoken here: upgrade it",
-        _ => "TLS could not be agreed on",
-    };
-    format!("{way_out} ({})", crate::text::clean_start(&error.to_string(), 400))
 }
 
 #[cfg(test)]

@@ -115,16 +115,16 @@ fn a_wrong_zone_comes_with_the_nearest() {
         ("Berlin", "did you mean \"Europe/Berlin\"?"),
         ("america/new york", "did you mean \"America/New_York\"?"),
         ("CET+1", "\"Etc/GMT-2\""),
-        ("UTC+3", "for +3 h the whole year, \"Etc/GMT-3\""),
+        ("UTC+3", "for +3 h the whole year, write \"Etc/GMT-3\""),
         ("+05:30", "\"Etc/GMT-5\""),
         ("MSK", "abbreviations of zones are not accepted; write a place, such as \"Europe/Moscow\""),
         ("cest", "such as \"Europe/Berlin\""),
         ("XYZ", "abbreviations of zones are not accepted"),
         ("Omks", "did you mean \"Asia/Omsk\"?"),
-        ("Nowhere", "write such as"),
-        ("", "write such as \"Europe/Berlin\", or \"UTC\""),
-        ("../../etc/passwd", "write such as"),
-        ("Etc/Unknown", "not known"),
+        ("Nowhere", "write a place such as"),
+        ("", "write a place such as \"Europe/Berlin\", or \"UTC\""),
+        ("../../etc/passwd", "write a place such as"),
+        ("Etc/Unknown", "does not exist here"),
     ] {
         let said = Schedule::parse(&[], zone).map(drop).unwrap_err().to_string();
         assert!(said.contains(says), "{zone}: {said}");

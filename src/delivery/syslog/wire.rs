@@ -22,6 +22,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use svm_core::failure_code::FailureCode;
+use svm_core::library_words;
 use svm_core::tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -56,10 +57,15 @@ pub(super) async fn send(
             let host = bare(&settings.host).split('%').next().unwrap_or_default().to_owned();
             let name = ServerName::try_from(host).map_err(|_| Failure {
                 code: FailureCode::ConnectionSettings,
-                message: format!("`{}` is neither a name nor an address: correct the host", settings.host),
+                message: format!(
+                    "`{}` is neither a host name nor an IP address; correct the host in the url",
+                    settings.host
+                ),
                 hold: true,
             })?;
-            let agreed = within(until, settings, "agreeing on TLS", connector.connect(name, tcp)).await?;
+            let agreed =
+                within(until, settings, "waiting for the TLS handshake", connector.connect(name, tcp))
+                    .await?;
             let mut stream = agreed.map_err(|e| broken(&e))?;
             if let Err(error) = say(&mut stream, settings, batch, until, |s| s.get_ref().0).await? {
                 // The receiver may have said why, before it broke off.
@@ -83,7 +89,7 @@ async fn within<T>(
 ) -> Result<T, Failure> {
     timeout_at(until, future).await.map_err(|_| {
         let place = place(settings);
-        let limit = format!("{place} was not done with the whole batch within the time limit");
+        let limit = format!("{place} did not take the whole batch within the time limit");
         again(FailureCode::Timeout, format!("{limit}: stopped while {step}"))
     })
 }
@@ -94,15 +100,24 @@ async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream,
     let host = bare(&settings.host);
     let found = tokio::net::lookup_host((host, settings.port));
     let found = within(until, settings, "looking up its name", found).await?;
-    let found = found.map_err(|e| again(FailureCode::Unreachable, format!("cannot look up {host}: {e}")))?;
+    let found = found.map_err(|e| again(
+            FailureCode::Unreachable,
+            format!(
+                "cannot look up the host {host}: {}; correct the name in the address, or check this machine's DNS",
+                library_words::io(&e)
+            ),
+        ))?;
     let addresses: Vec<SocketAddr> = found.take(MAX_ADDRESSES).collect();
     let share = settings.timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut problem = "the name has no address".to_owned();
     for address in addresses {
         match timeout_at(until.min(Instant::now() + share), TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => problem = format!("{address}: {error}"),
-            Err(_) => problem = format!("{address}: no answer"),
+            Ok(Err(error)) => problem = format!("{address}: {}", library_words::connecting(&error)),
+            Err(_) => {
+                problem =
+                    format!("{address}: no answer; check the address, the route and the firewalls in between")
+            }
         }
     }
     Err(again(FailureCode::Unreachable, format!("cannot connect to {}: {problem}", place(settings))))
@@ -129,11 +144,14 @@ async fn say<S: AsyncRead + AsyncWrite + Unpin>(
         stream.write_all(&gathered).await?;
         stream.flush().await?;
         if over_already(stream).await? {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it closed before the end"));
+            return Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "it closed the connection too early",
+            ));
         }
         stream.shutdown().await
     };
-    within(until, settings, "writing: the receiver reads too slowly, or not at all", saying).await
+    within(until, settings, "writing; the receiver reads too slowly, or not at all", saying).await
 }
 
 /// Whether the receiver closed before we did: then its close says nothing of what it read.
@@ -174,11 +192,14 @@ async fn hear_the_end<S: AsyncRead + Unpin>(
         }
         Err(Failure {
             code: FailureCode::NotAReceiver,
-            message: format!("{} talks, which no syslog receiver does: correct the port", place(settings)),
+            message: format!(
+                "{} sends data, which no syslog receiver does; correct the port",
+                place(settings)
+            ),
             hold: true,
         })
     };
-    let step = "waiting for the receiver to read to the end and close: it is stuck, or it never closes";
+    let step = "waiting for the receiver to read to the end and close; it hangs, or never closes";
     within(until, settings, step, hearing).await?
 }
 
@@ -203,20 +224,22 @@ fn broken(settings: &SyslogSettings, error: &io::Error) -> Failure {
     match tls::refusal(error) {
         Some(refusal) => Failure {
             code: FailureCode::TlsRefused,
-            message: format!("no TLS with {}: {}", place(settings), tls::explain(refusal)),
+            message: format!("no TLS connection to {}: {}", place(settings), tls::explain(refusal)),
             hold: true,
         },
         None => {
             // Some look at a client's certificate only after TLS is agreed on, and then just hang up.
             let hint = match settings.tls {
                 true => {
-                    "; if it always does, its log says why, such as a `certificate_file` that it does not accept"
+                    "; if this happens each time, the receiver's log says why, such as a `certificate_file` that it does not accept"
                 }
                 false => "",
             };
             let place = place(settings);
-            let message =
-                format!("{place} broke the connection before it had read everything: {error}{hint}");
+            let message = format!(
+                "{place} ended the connection before it had read everything: {}{hint}",
+                library_words::io(error)
+            );
             again(FailureCode::ConnectionCut, message)
         }
     }

@@ -112,7 +112,7 @@ fn without_leave_nothing_is_sent() {
     for ((name, _, why), hook) in cases.iter().zip(&hooks) {
         let message = fails(&agent, name, "webhook_not_allowed")["message"].as_str().unwrap().to_owned();
         assert!(message.contains(why), "{message}");
-        let way_out = "allow it there, or set webhook_origin to what is allowed";
+        let way_out = "allow it there, or set webhook_origin to a name that is allowed";
         assert!(message.contains("does not allow svm.example") && message.contains(way_out), "{message}");
         assert!(hook.posts().is_empty(), "{name}: sent without leave");
         assert_eq!(handshakes(hook).len(), 1, "{name}: it is held");

@@ -276,7 +276,7 @@ fn a_receiver_that_refuses_everything_is_not_given_everything_and_nothing_is_los
     for name in ["single", "batch"] {
         wait_for(&format!("{name} to be held"), 30, || {
             let message = fails(&agent, name, "http_400")["message"].as_str()?.to_owned();
-            message.contains("refuses 32 events one by one and has taken none").then_some(())
+            message.contains("refuses 32 events one by one and accepts none after them").then_some(())
         });
     }
     for count in [95, 10, 95, 10] {

@@ -21,7 +21,7 @@ pub struct ActivationCode(SecretString);
 pub enum CodeError {
     /// A character that no code has.
     #[error(
-        "{shown} at position {position} cannot be in an activation code: codes have digits and Latin letters only{hint}"
+        "{shown} at position {position} cannot be in an activation code, which has only digits and Latin letters{hint}"
     )]
     Character {
         /// The character, escaped where it would not show.
@@ -33,7 +33,7 @@ pub enum CodeError {
     },
     /// Too short or too long.
     #[error(
-        "an activation code has 20 characters in four groups of five, this has {found}: look for one that is missing or typed twice"
+        "an activation code has 20 characters in four groups of five, and this text has {found}; look for a character that is missing or typed twice"
     )]
     Length {
         /// How many there are, without spaces and dashes.
@@ -45,7 +45,7 @@ pub enum CodeError {
     )]
     Check,
     /// The system's random source failed.
-    #[error("the system gave no random numbers: no code was made, try again")]
+    #[error("this machine gave no random numbers, so no code was made; try again")]
     Random,
 }
 
@@ -189,9 +189,9 @@ mod tests {
     #[test]
     fn errors_say_what_is_wrong_and_never_the_code() {
         let error = |typed: &str| ActivationCode::parse(typed).unwrap_err().to_string();
-        assert!(error("01234-56789-ABCDE-FGHI").contains("this has 19"));
-        assert!(error(&"A".repeat(500)).contains("this has 500"));
-        assert!(error("").contains("this has 0"));
+        assert!(error("01234-56789-ABCDE-FGHI").contains("this text has 19"));
+        assert!(error(&"A".repeat(500)).contains("this text has 500"));
+        assert!(error("").contains("this text has 0"));
         let wrong = error("0123_-56789-ABCDE-FGHII");
         assert!(wrong.contains("'_' at position 5") && !wrong.contains("56789"), "{wrong}");
         assert!(error("01234-56789-\u{0410}BCDE-FGHII").contains("Cyrillic"));

@@ -9,25 +9,25 @@ use crate::subscription::{Refusal, RefusalCode};
 pub enum DocumentError {
     /// More than [`MAX_DOCUMENT_BYTES`].
     #[error(
-        "the document has {bytes} bytes, and none has more than {MAX_DOCUMENT_BYTES}: this is something else, fetch it again from the vendor"
+        "the document has {bytes} bytes, and documents have at most {MAX_DOCUMENT_BYTES}; this is another file, fetch it again from the provider"
     )]
     TooLarge { bytes: usize },
     /// Not three parts with dots between.
     #[error(
-        "this is no signed document (three parts of base64url with dots between): fetch it again from the vendor"
+        "this is not a signed document (three parts of base64url with dots between); fetch it again from the provider"
     )]
     NotAJws,
     /// The first part is not what a JWS header is.
-    #[error("the document's header cannot be read ({what}): fetch it again from the vendor")]
+    #[error("the header of the document cannot be read: {what}; fetch it again from the provider")]
     Header { what: String },
     /// `crit` asks for extensions, and none is known.
     #[error(
-        "the document's header has critical extensions (`crit`), and none is known here: a newer version of this program may read it"
+        "the header of the document requires extensions (`crit`) that this version does not know; upgrade this program, or ask the provider for a document without them"
     )]
     CriticalHeader,
     /// Another algorithm than Ed25519.
     #[error(
-        "the document is signed with the algorithm {alg}, and only EdDSA (Ed25519) is taken: ask the vendor for a document made for this program"
+        "the document is signed with the algorithm {alg}, and only EdDSA (Ed25519) is accepted; ask the provider for a document that is signed so"
     )]
     Algorithm {
         /// As the header has it.
@@ -35,7 +35,7 @@ pub enum DocumentError {
     },
     /// The header's `typ` is of neither kind, or not the kind of the key inside.
     #[error(
-        "the document's type is {typ}, where {expected} belongs: ask the vendor for a document made for this program"
+        "the type of the document is {typ}, not {expected}; ask the provider for a document for this program"
     )]
     Type {
         /// As the header has it.
@@ -45,7 +45,7 @@ pub enum DocumentError {
     },
     /// No trusted signer has this key id.
     #[error(
-        "the document's signer {kid} is not trusted here: put the vendor's signer file into trust.d, or ask the vendor which key signs"
+        "the signer {kid} of the document is not trusted; put the provider's signer file into trust.d, or ask the provider which key signs"
     )]
     UnknownSigner {
         /// The key id, or what stands in its place.
@@ -53,7 +53,7 @@ pub enum DocumentError {
     },
     /// A trusted signer speaks for an issuer that its file does not name.
     #[error(
-        "the document speaks for {iss}, and its signer {kid} is not trusted for that: the signer's file in trust.d names whom it may speak for"
+        "the document was issued by {iss}, and its signer {kid} is not trusted for this issuer; the signer's file in trust.d names its issuers (`iss:`)"
     )]
     IssuerNotAllowed {
         iss: String,
@@ -62,7 +62,7 @@ pub enum DocumentError {
     },
     /// Trusted, but not the issuer of the key that is held.
     #[error(
-        "the document comes from {iss}, and the key that is held from {held}: revisions come from the same issuer"
+        "the document was issued by {iss}, and the key on this SVM by {held}; only {held} can issue a new revision, ask the provider"
     )]
     OtherIssuer {
         iss: String,
@@ -71,34 +71,34 @@ pub enum DocumentError {
     },
     /// The signature is not the signer's over this text.
     #[error(
-        "the document's signature does not verify: it was changed or cut on its way, fetch it again from the vendor"
+        "the signature of the document does not verify: the document was changed or cut on its way; fetch it again from the provider"
     )]
     Signature,
     /// The claims are not JSON.
-    #[error("the document's claims are not JSON ({place}): the vendor has to issue it again")]
+    #[error("the claims of the document are not JSON at {place}; ask the provider to issue it again")]
     PayloadNotJson {
         /// Line and column of the first byte that is not JSON.
         place: String,
     },
     /// A name occurs twice in one object.
-    #[error("the document has `{name}` twice in one object: the vendor has to issue it again")]
+    #[error("the document has the claim `{name}` twice in one object; ask the provider to issue it again")]
     DuplicateClaim { name: String },
     /// Nested deeper than [`crate::documents::limits::MAX_DEPTH`].
-    #[error("the document is nested too deeply: the vendor has to issue it again")]
+    #[error("the claims of the document are nested too deeply; ask the provider to issue it again")]
     TooDeep,
     /// It answers for another code than the one asked for.
     #[error(
-        "the document belongs to another activation code: it was published under the wrong name, tell the vendor"
+        "the document belongs to another activation code: it was published under the wrong name; report this to the provider"
     )]
     OtherCode,
     /// A standard claim is missing or of the wrong form.
-    #[error("the document's claim `{name}` must be {expected}: the vendor has to issue it again")]
+    #[error("the claim `{name}` must be {expected}; ask the provider to issue the document again")]
     Claim {
         name: &'static str,
         /// What it must be.
         expected: &'static str,
     },
-    /// What it says of its key makes no sense.
+    /// The claims about the key have another form than expected, or contradict each other.
     #[error("{0}")]
     Statement(Refusal),
 }
@@ -111,7 +111,10 @@ impl From<DocumentError> for Refusal {
             E::UnknownSigner { .. } | E::IssuerNotAllowed { .. } | E::OtherIssuer { .. } => {
                 RefusalCode::UntrustedSigner
             }
-            E::Statement(refusal) => return refusal.clone(),
+            E::Statement(refusal) => {
+                let message = format!("{}; ask the provider to issue the document again", refusal.message);
+                return Self::new(refusal.code, message);
+            }
             E::TooLarge { .. }
             | E::NotAJws
             | E::Header { .. }

@@ -35,18 +35,18 @@ pub struct SigningKey {
 #[derive(Debug, thiserror::Error)]
 pub enum SigningKeyError {
     /// The system's random source failed.
-    #[error("the system gave no random numbers: no key was made")]
+    #[error("this machine gave no random numbers, so no key was made; try again")]
     Random,
     /// The text is not a private key in PEM.
     #[error(
-        "it holds no private key in PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`, without a passphrase): {0}"
+        "expected a private key in PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`, without a passphrase): {0}"
     )]
     NoKey(Plain),
     /// A private key, but of another kind.
-    #[error("its private key is not an Ed25519 key; `openssl genpkey -algorithm ed25519` makes one")]
+    #[error("its private key is not an Ed25519 key; make one with `openssl genpkey -algorithm ed25519`")]
     NotEd25519,
     /// A file with this name is there already.
-    #[error("{} is there already, and a private key is never overwritten: give another path", path.display())]
+    #[error("{} exists already, and a private key is never overwritten; give another path", path.display())]
     Exists { path: PathBuf },
     /// The file could not be read or written.
     #[error("cannot {verb} the signing key {}", path.display())]
@@ -139,10 +139,10 @@ impl SigningKey {
 fn instead(sections: &[pem::Section], text: &[u8]) -> Plain {
     let has = |label| sections.iter().any(|section| section.label == label);
     match () {
-        () if has(Label::Locked) => Plain::new("its key has a passphrase; take it off with `openssl pkey`"),
-        () if has(Label::Sec1) || has(Label::Pkcs1) => Plain::new(
-            "it holds a key of another kind; `openssl genpkey -algorithm ed25519` makes the right one",
-        ),
+        () if has(Label::Locked) => Plain::new("its key has a passphrase; remove it with `openssl pkey`"),
+        () if has(Label::Sec1) || has(Label::Pkcs1) => {
+            Plain::new("it holds a key of another kind; make one with `openssl genpkey -algorithm ed25519`")
+        }
         () => pem::instead(text),
     }
 }

@@ -54,14 +54,14 @@ pub enum TrustError {
         source: io::Error,
     },
     /// The file was read, and trusts nobody.
-    #[error("{} trusts nobody: {problem}", path.display())]
+    #[error("{} is not used: {problem}", path.display())]
     File {
         path: PathBuf,
         /// What is wrong with it.
         problem: SignerProblem,
     },
     /// Somebody else than root may change the file.
-    #[error("{} trusts nobody, because others may change it: {exposed}", path.display())]
+    #[error("{} is not used, because others may change it: {exposed}", path.display())]
     Exposed {
         path: PathBuf,
         /// Who, and what to do.
@@ -79,29 +79,31 @@ pub enum SignerProblem {
     #[error("its PEM is damaged: {0}")]
     Pem(Plain),
     /// There is no PEM in it at all.
-    #[error("it must hold one `-----BEGIN PUBLIC KEY-----` and nothing else: {0}")]
+    #[error("expected one `-----BEGIN PUBLIC KEY-----` and nothing else: {0}")]
     NoPem(Plain),
     /// There is a private key in it.
     #[error(
-        "it holds a private key, which belongs to the vendor alone: take the file out, and tell the vendor if it came from there"
+        "it holds a private key, which only the provider may have; remove the file, and tell the provider if it came from there"
     )]
     PrivateKey,
     /// No `PUBLIC KEY`, or several, or something else.
-    #[error("it must hold one `-----BEGIN PUBLIC KEY-----` and nothing else, and holds {0}")]
+    #[error("expected one `-----BEGIN PUBLIC KEY-----` and nothing else, found {0}")]
     NotOneKey(usize),
     /// A public key of another kind.
-    #[error("its public key is not an Ed25519 key")]
+    #[error("its public key is not an Ed25519 key; ask the provider for the right file")]
     NotEd25519,
     /// A key for which anybody can sign.
     #[error(
-        "its public key is a weak one (of small order, or in a second spelling): anybody could sign for it; ask the vendor for the right file"
+        "its public key is weak (of small order, or in a second spelling), so anybody could sign for it; ask the provider for the right file"
     )]
     WeakKey,
     /// No `iss:` line.
-    #[error("it does not say for whom the key may speak: put a line `iss: provider.example` above the key")]
+    #[error("it names no issuer; put a line `iss: provider.example` above the key")]
     NoIssuer,
     /// An `iss:` line that names nobody.
-    #[error("an `iss:` line of it is not 1 to 200 printable ASCII characters without spaces")]
+    #[error(
+        "one of its `iss:` lines has no issuer; expected 1 to 200 printable ASCII characters without spaces"
+    )]
     Issuer,
 }
 
@@ -281,7 +283,7 @@ mod tests {
         assert_eq!(issuers(&old), ["provider.example", "third.example"]);
         assert_eq!(issuers(&new), ["sister.example", "provider.example"]);
         let [problem] = loaded.problems.as_slice() else { panic!("{:?}", loaded.problems) };
-        assert!(problem.to_string().contains("zz.pem trusts nobody: it must hold one"), "{problem}");
+        assert!(problem.to_string().contains("zz.pem is not used: expected one"), "{problem}");
     }
 
     #[test]
@@ -297,7 +299,7 @@ mod tests {
         let loaded = TrustStore::load(folder.path()).unwrap();
         assert_eq!(loaded.store.signers().count(), 1);
         let problem = loaded.problems[0].to_string();
-        assert!(problem.contains("open.pem trusts nobody") && problem.contains("chmod o-w"), "{problem}");
+        assert!(problem.contains("open.pem is not used") && problem.contains("chmod o-w"), "{problem}");
         assert_eq!(TrustStore::load_own(folder.path()).unwrap().store.signers().count(), 2, "a ledger's");
         mode(folder.path(), 0o777);
         assert!(TrustStore::load(folder.path()).unwrap().store.is_empty(), "a file can be put there");
@@ -319,7 +321,7 @@ mod tests {
             (
                 good.replace("-----END PUBLIC KEY-----\n", ""),
                 P::Pem(Plain::with(
-                    "the section that begins in line {} has no end; the file was cut, put a whole one in its place",
+                    "the section that begins in line {} has no end; the file was cut, replace it with the whole file",
                     3,
                 )),
             ),
@@ -330,7 +332,7 @@ mod tests {
             (PublicKey::from_bytes(&[0xff; 32]).unwrap().to_pem("provider.example"), P::WeakKey),
             (
                 good.replace("PUBLIC KEY", "CERTIFICATE"),
-                P::NoPem(Plain::new("it holds a certificate; was it taken for another file?")),
+                P::NoPem(Plain::new("it holds a certificate; check that it is the right file")),
             ),
         ];
         for (text, problem) in rows {

@@ -143,9 +143,9 @@ fn read_header(part: &str) -> Result<Map<String, Value>, DocumentError> {
     let unreadable = |what: &str| DocumentError::Header { what: what.to_owned() };
     let bytes = base64url::decode(part).ok_or_else(|| unreadable("it is not base64url"))?;
     let header = strict_json::read(&bytes, MAX_DEPTH).map_err(|fault| match fault {
-        Fault::NotJson(place) => unreadable(&format!("not JSON at {place}")),
-        Fault::Duplicate(name) => unreadable(&format!("`{name}` twice")),
-        Fault::TooDeep => unreadable("nested too deeply"),
+        Fault::NotJson(place) => unreadable(&format!("it is not JSON at {place}")),
+        Fault::Duplicate(name) => unreadable(&format!("it has `{name}` twice")),
+        Fault::TooDeep => unreadable("it is nested too deeply"),
     })?;
     let Value::Object(header) = header else { return Err(unreadable("it is not an object")) };
     // RFC 7515, section 4.1.11: who does not understand an extension that is critical must refuse.

@@ -20,30 +20,24 @@ pub struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Another scheme, or none.
-    #[error("must begin with http:// or https://")]
+    #[error("must begin with http:// or https://, such as https://name.example/path")]
     Scheme,
     /// A name or password before the host.
-    #[error("must not hold a name or password: they would be seen in logs")]
+    #[error("must not hold a user name or a password, which would be seen in logs")]
     Userinfo,
     /// A part that no request carries.
     #[error(
-        "must not have a fragment (`#` and what follows): no request carries one; take it away, or write %23 where a # belongs to the address"
+        "must not have a fragment (`#` and what follows), which no request carries; remove it, or write %23 if a # belongs to the address"
     )]
     Fragment,
     /// An international name.
-    #[error(
-        "must be ASCII: an internationalised name is written in its xn-- form, anything else percent-encoded"
-    )]
+    #[error("must be ASCII; write an internationalised host in its xn-- form, and percent-encode the rest")]
     NotAscii,
     /// A character that cannot stand in a request.
-    #[error(
-        "has a character in its path or query that no request can have as it stands: percent-encode it, such as %20 for a space"
-    )]
+    #[error("has a character in its path or query that must be percent-encoded, such as %20 for a space")]
     Character,
     /// No host that could be looked up.
-    #[error(
-        "has no host that can be used: write such as https://name.example/path, an IPv6 address in brackets"
-    )]
+    #[error("has no usable host; write it like https://name.example/path, an IPv6 address in brackets")]
     Host,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::http::address::Target;
 use crate::http::failure::{Failure, ProxyRefusal};
+use crate::library_words;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -39,12 +40,12 @@ pub(super) struct Route<'a> {
 impl Route<'_> {
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Failure> {
         let Some(proxy) = self.proxy else {
-            let stream = dial(self.target).await.map_err(|error| Failure::Unreachable(error.to_string()))?;
+            let stream = dial(self.target).await.map_err(Failure::Unreachable)?;
             return self.secured(self.target, stream).await;
         };
         let unreachable =
             |problem: String| Failure::Unreachable(format!("the proxy {}: {problem}", proxy.place()));
-        let stream = dial(proxy).await.map_err(|error| unreachable(error.to_string()))?;
+        let stream = dial(proxy).await.map_err(unreachable)?;
         let mut stream = self.secured(proxy, stream).await.map_err(|failure| match failure {
             Failure::Tls(problem) => Failure::Tls(format!("the proxy {}: {problem}", proxy.place())),
             Failure::Unreachable(problem) => unreachable(problem),
@@ -60,7 +61,9 @@ impl Route<'_> {
             Ok(200..=299) => self.secured(self.target, stream).await,
             Ok(status) => Err(refused(Some(status))),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(refused(None)),
-            Err(error) => Err(Failure::Cut(format!("the proxy {}: {error}", proxy.place()))),
+            Err(error) => {
+                Err(Failure::Cut(format!("the proxy {}: {}", proxy.place(), library_words::io(&error))))
+            }
         }
     }
 
@@ -68,13 +71,20 @@ impl Route<'_> {
     async fn secured(&self, to: &Target, stream: impl Stream + 'static) -> Result<Box<dyn Stream>, Failure> {
         let Some(config) = self.tls.filter(|_| to.secure) else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(to.name().to_owned());
-        let name =
-            name.map_err(|_| Failure::Tls("no certificate can be for this host: correct it".to_owned()))?;
+        let name = name.map_err(|_| {
+            Failure::Tls(
+                "no certificate can be issued for this host; correct the host in the address".to_owned(),
+            )
+        })?;
         let connector = TlsConnector::from(config.clone());
         let secured =
             connector.connect(name, stream).await.map_err(|error| match crate::tls::refusal(&error) {
                 Some(refusal) => Failure::Tls(crate::tls::explain(refusal)),
-                None => Failure::Unreachable(format!("while agreeing on TLS: {error}")),
+                None => Failure::Unreachable(format!(
+                    "{} ended the TLS handshake: {}",
+                    to.place(),
+                    library_words::io(&error)
+                )),
             })?;
         Ok(Box::new(secured))
     }
@@ -82,11 +92,20 @@ impl Route<'_> {
 
 /// A connection to the first address that takes one. Those of both kinds are tried in turns, each a little later than
 /// the one before, so that one that is dead costs a moment.
-async fn dial(target: &Target) -> io::Result<TcpStream> {
-    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await?;
+///
+/// The error is a sentence with the address.
+async fn dial(target: &Target) -> Result<TcpStream, String> {
+    let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
+    let found = found.map_err(|error| {
+        format!(
+            "cannot look up the host {}: {}; correct the name in the address, or check this machine's DNS",
+            target.name(),
+            library_words::io(&error)
+        )
+    })?;
     let mut waiting = in_turns(found.take(MAX_ADDRESSES).collect()).into_iter();
     let mut trying = JoinSet::new();
-    let mut problem = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut problem = "the name has no address".to_owned();
     let mut more = try_next(&mut waiting, &mut trying);
     while !trying.is_empty() {
         let tried = tokio::select! {
@@ -98,12 +117,12 @@ async fn dial(target: &Target) -> io::Result<TcpStream> {
         };
         match tried {
             Some(Ok(Ok(stream))) => return Ok(stream),
-            Some(Ok(Err(error))) => problem = error,
+            Some(Ok(Err(error))) => problem = library_words::connecting(&error),
             Some(Err(_)) | None => {}
         }
         more = more && try_next(&mut waiting, &mut trying);
     }
-    Err(problem)
+    Err(format!("cannot connect to {}: {problem}", target.place()))
 }
 
 /// Addresses of both kinds in turns, beginning with that of the first.

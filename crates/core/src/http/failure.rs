@@ -2,6 +2,7 @@
 
 use crate::failure_code::FailureCode;
 use crate::http::meter::Overrun;
+use crate::library_words;
 use crate::tls;
 use std::error::Error;
 
@@ -22,23 +23,23 @@ impl std::fmt::Display for ProxyRefusal {
         let Some(status) = status else {
             return write!(
                 f,
-                "the proxy {proxy} does not answer as an HTTP proxy does: correct its address or port"
+                "the proxy {proxy} does not answer as an HTTP proxy does; correct its address or port"
             );
         };
         write!(f, "the proxy {proxy} answers {status}: ")?;
         match status {
-            407 => f.write_str("the proxy wants a password; it must let this SVM through without one"),
+            407 => f.write_str("the proxy requires a password; let this SVM through without one"),
             300..=399 => write!(
                 f,
-                "it wants to lead elsewhere, as a log-in does; it must let this SVM through to {to}"
+                "it redirects, as a log-in page does; let this SVM through to {to} without a log-in"
             ),
             400 | 405 | 501 => write!(
                 f,
-                "it gives no tunnels (CONNECT), or none to {to}; correct the address of the proxy, or allow it there"
+                "it makes no tunnels (CONNECT), or none to {to}; correct the address of the proxy, or allow {to} there"
             ),
             401 | 403 => write!(f, "it does not allow {to}; allow it there"),
             500..=599 => write!(f, "it cannot reach {to}; its log says why"),
-            _ => write!(f, "it gives no connection to {to}; its log says why"),
+            _ => write!(f, "it makes no connection to {to}; its log says why"),
         }
     }
 }
@@ -46,29 +47,31 @@ impl std::fmt::Display for ProxyRefusal {
 /// Why an exchange gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// No name, no route, or no listener; the system says which.
-    #[error("cannot connect: {0}")]
+    /// No name, no route, or no listener: a sentence that names the address.
+    #[error("{0}")]
     Unreachable(String),
     /// The certificate or the handshake is not accepted.
-    #[error("the TLS connection was refused: {0}")]
+    #[error("no TLS connection: {0}")]
     Tls(String),
     /// The proxy gives no connection.
     #[error("{0}")]
     Proxy(ProxyRefusal),
     /// It took too long.
-    #[error("no whole answer within the time limit")]
+    #[error(
+        "no complete answer within the time limit; check that the server is reachable and not overloaded"
+    )]
     Timeout,
     /// The connection broke before the answer was whole.
-    #[error("the answer was cut off: {0}")]
+    #[error("the answer is incomplete: {0}")]
     Cut(String),
     /// What comes is no answer of HTTP.
-    #[error("what answers does not speak HTTP: {0}; is it the right port?")]
-    NotHttp(String),
+    #[error("what answers does not speak HTTP; check the port, and whether the address needs https://")]
+    NotHttp,
     /// The answer has more than it may.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
     /// What comes has no end that could be waited for.
-    #[error("the answer has no end: {0}; it is hung up on")]
+    #[error("the answer is too long: {0}; the connection was closed")]
     Endless(String),
 }
 
@@ -78,20 +81,22 @@ impl Failure {
         if let Some(refusal) = tls::refusal(error) {
             return Self::Tls(tls::explain(refusal));
         }
-        let (mut next, mut text, mut not_http) = (Some(error), String::new(), false);
+        let (mut next, mut words) = (Some(error), None);
         while let Some(inner) = next {
             if let Some(overrun) = inner.downcast_ref::<Overrun>() {
                 return Self::Endless(overrun.to_string());
             }
             if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
-                return Self::Endless("its head is too long".to_owned());
+                return Self::Endless("its head is longer than 64 KiB".to_owned());
             }
-            not_http |= inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-            text = inner.to_string();
+            if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+                return Self::NotHttp;
+            }
+            words = library_words::of(inner).or(words);
             let within = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
             next = within.map_or_else(|| inner.source(), |within| Some(within));
         }
-        if not_http { Self::NotHttp(text) } else { Self::Cut(text) }
+        Self::Cut(words.unwrap_or_else(|| "the connection was closed too early".to_owned()))
     }
 
     /// A short name for logs and status.
@@ -102,7 +107,7 @@ impl Failure {
             Self::Proxy(ProxyRefusal { status: Some(407), .. }) => FailureCode::Http(407),
             Self::Proxy(_) => FailureCode::ProxyRefused,
             Self::Timeout => FailureCode::Timeout,
-            Self::Cut(_) | Self::NotHttp(_) => FailureCode::AnswerCut,
+            Self::Cut(_) | Self::NotHttp => FailureCode::AnswerCut,
             Self::TooLarge(_) | Self::Endless(_) => FailureCode::AnswerTooLarge,
         }
     }

@@ -254,8 +254,9 @@ impl Request<'_> {
         let Self { client, method, headers, body } = self;
         let until = Instant::now() + client.timeout;
         let request = client.head(method, headers, body);
-        let request =
-            request.ok_or_else(|| Failure::Unreachable("the address cannot be asked for".to_owned()))?;
+        let request = request.ok_or_else(|| {
+            Failure::Unreachable("the address cannot be used in a request; correct it".to_owned())
+        })?;
         let exchanged = timeout_at(until, client.exchange(request)).await;
         let (answer, line) = exchanged.map_err(|_| Failure::Timeout)??;
         let proxy = client.proxy_that_answers().map(Target::place);

@@ -113,7 +113,7 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, Plain> {
                 }
                 Some(_) => {
                     return Err(Plain::with(
-                        "the section that begins in line {} ends under another name; put a whole file in its place",
+                        "the section that begins in line {} ends under another name; replace it with the whole file",
                         section.line,
                     ));
                 }
@@ -125,7 +125,7 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, Plain> {
                     for byte in line.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
                         if !base64(byte) {
                             return Err(Plain::with(
-                                "line {} has a character that is not base64; put a whole file in its place",
+                                "line {} has a character that is not base64; replace it with the whole file",
                                 number,
                             ));
                         }
@@ -143,7 +143,7 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<Section>, Plain> {
 
 const fn no_end(line: usize) -> Plain {
     Plain::with(
-        "the section that begins in line {} has no end; the file was cut, put a whole one in its place",
+        "the section that begins in line {} has no end; the file was cut, replace it with the whole file",
         line,
     )
 }
@@ -158,7 +158,7 @@ fn decoded(section: &Open<'_>) -> Result<Section, Plain> {
         Label::Locked => Vec::new(),
         _ => BASE64.decode(section.base64.as_bytes()).map_err(|_| {
             Plain::with(
-                "the section that begins in line {} is not whole base64; put a whole file in its place",
+                "the section that begins in line {} is not whole base64; replace it with the whole file",
                 section.line,
             )
         })?,
@@ -180,23 +180,23 @@ pub fn instead(bytes: &[u8]) -> Plain {
             "it is binary (DER or PKCS#12), not PEM; convert it: openssl x509, openssl pkey or openssl pkcs12 -nodes",
         ),
         _ if holds(|label| label == Label::OtherPrivateKey) => Plain::new(
-            "it holds a private key of another program's form; convert it to PKCS#8: openssl pkcs8 -topk8 -nocrypt",
+            "it holds a private key in the form of another program; convert it to PKCS#8: openssl pkcs8 -topk8 -nocrypt",
         ),
-        _ if holds(Label::is_private) => Plain::new("it holds a private key; was it taken for another file?"),
+        _ if holds(Label::is_private) => {
+            Plain::new("it holds a private key; check that it is the right file")
+        }
         _ if holds(|label| label == Label::Certificate) => {
-            Plain::new("it holds a certificate; was it taken for another file?")
+            Plain::new("it holds a certificate; check that it is the right file")
         }
         _ if holds(|_| true) => Plain::new("it holds PEM of another kind"),
-        _ if text(b"-----BEGIN ") => Plain::new(
-            "`-----BEGIN` does not stand at the beginning of its line; take away what is before it",
-        ),
-        _ if text(b"BEGIN ") => {
-            Plain::new("its lines BEGIN and END do not have five hyphens on both sides, as PEM has")
+        _ if text(b"-----BEGIN ") => {
+            Plain::new("`-----BEGIN` does not stand at the beginning of its line; remove what is before it")
         }
+        _ if text(b"BEGIN ") => Plain::new("its lines BEGIN and END must have five hyphens on both sides"),
         _ if lines(bytes).all(|(_, line)| line.is_some_and(is_base64)) => {
             Plain::new("the lines `-----BEGIN …-----` and `-----END …-----` are missing")
         }
-        _ => Plain::new("it is something else than PEM"),
+        _ => Plain::new("it is not PEM"),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
             (KEY.lines().nth(1).unwrap().to_owned(), "are missing"),
             (KEY.to_owned(), "it holds a private key"),
             (" \n".to_owned(), "empty"),
-            ("a token, perhaps".to_owned(), "something else"),
+            ("a token, perhaps".to_owned(), "it is not PEM"),
         ] {
             let error = instead(none.as_bytes()).to_string();
             assert!(error.contains(message) && !error.contains(secret), "{error}: {none}");

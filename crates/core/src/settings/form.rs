@@ -2,6 +2,7 @@
 //! each stands with its default, and from rules beside it.
 
 use crate::nearest::{distance, nearest};
+use crate::settings::address::quoted;
 use crate::settings::problem::Problem;
 use crate::settings::values::choice;
 use crate::text;
@@ -79,6 +80,26 @@ impl Kind {
         }
     }
 
+    /// How to write a value of another kind, after the sentence that refuses it.
+    fn way_out(&self, value: &DeValue<'_>) -> &'static str {
+        match (self, value) {
+            (Self::Text(_), DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
+                "; put the value in quotes"
+            }
+            (Self::Integer(..) | Self::Boolean, DeValue::String(text)) if self.read(text).is_ok() => {
+                "; write it without quotes"
+            }
+            (Self::List(item), _) => match item.as_ref() {
+                Self::Integer(..) => "; write it like [30, 7]",
+                _ => "; write it like [\"one\", \"two\"]",
+            },
+            (Self::Table(_) | Self::Named(_), _) => {
+                "; write its settings below a line with its name in brackets"
+            }
+            _ => "",
+        }
+    }
+
     /// As JSON Schema names it; of a leaf.
     pub(super) fn json_type(&self) -> &'static str {
         match self {
@@ -116,7 +137,7 @@ impl Kind {
     /// # Errors
     /// How it should be.
     fn read(&self, text: &str) -> Result<toml::Value, String> {
-        let wrong = || format!(" must be {}", self.wanted());
+        let wrong = || format!(" must be {}, not {}", self.wanted(), quoted(text, MAX_QUOTED));
         let value = match self {
             Self::Text(_) => text.into(),
             Self::Integer(..) => text.trim().parse::<i64>().map(toml::Value::Integer).map_err(|_| wrong())?,
@@ -142,7 +163,14 @@ impl Kind {
                 toml::Value::Integer(value.map_err(|_| out_of_range(*least, *most, number))?)
             }
             (Self::Boolean, DeValue::Boolean(value)) => toml::Value::Boolean(*value),
-            _ => return Err(format!(" must be {}, not {}", self.wanted(), value.type_str())),
+            _ => {
+                return Err(format!(
+                    " must be {}, not {}{}",
+                    self.wanted(),
+                    found(value),
+                    self.way_out(value)
+                ));
+            }
         };
         self.allows(&taken).map(|()| taken)
     }
@@ -152,7 +180,7 @@ impl Kind {
             (Self::Text(_), toml::Value::String(text)) if text.chars().any(text::is_deceptive) => {
                 let hidden = text.chars().find(|c| text::is_deceptive(*c)).unwrap_or_default();
                 Err(format!(
-                    ": has the control or invisible character U+{:04X}: remove it",
+                    ": has the control or invisible character U+{:04X}; remove it",
                     u32::from(hidden)
                 ))
             }
@@ -170,9 +198,26 @@ impl Kind {
     }
 }
 
+/// A value of another kind than expected, after "not". What may be a secret is not quoted.
+fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the text {}", quoted(text, MAX_QUOTED)),
+        DeValue::Integer(number) => format!("the number {}", cut(number)),
+        DeValue::Float(number) => format!("the number {}", cut(number)),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// The beginning of a number, which may have any length.
+fn cut(number: &dyn std::fmt::Display) -> String {
+    number.to_string().chars().take(40).collect()
+}
+
 fn out_of_range(least: i64, most: i64, number: &dyn std::fmt::Display) -> String {
-    let number: String = number.to_string().chars().take(40).collect();
-    format!(": must be {least} to {most}, not {number}")
+    format!(": must be {least} to {most}, not {}", cut(number))
 }
 
 impl Form {
@@ -279,7 +324,7 @@ impl<'a> Check<'a> {
             // What is left of a broken text may mean something else: none of it counts.
             for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
                 let at = error.span().map_or(0, |span| span.start);
-                self.wrong(format!("{name}:{}", line(at)), error.message().to_owned());
+                self.wrong(format!("{name}:{}", line(at)), syntax(error.message()));
             }
             return Table::new();
         }
@@ -347,7 +392,7 @@ impl<'a> Check<'a> {
             let below = match kind {
                 Kind::Table(keys) => keys.get(part).ok_or_else(|| unknown(part, keys)),
                 Kind::Named(each) => Ok(each.as_ref()),
-                _ => Err(format!("`{key}` goes below a key that has no keys of its own")),
+                _ => Err(format!("`{key}` is below a setting that is not a table")),
             };
             match below {
                 Ok(below) => kind = below,
@@ -485,6 +530,41 @@ impl Walk<'_> {
     }
 }
 
+/// What is wrong with the syntax of a line: the parser's messages in words, each by a part of it.
+const SYNTAX: &[(&str, &str)] = &[
+    ("string values must be quoted", "there is no value behind `=`, or a text without quotes"),
+    ("cannot be empty", "there is no name before `=`"),
+    ("duplicate key", "this setting or table stands here a second time; remove one of the two"),
+    ("unclosed table", "the name of a table must end with `]`"),
+    ("unclosed array", "the list has no closing `]`"),
+    ("unclosed inline table", "the table has no closing `}`"),
+    ("multi-line", "a text in quotes must end in the line where it begins"),
+    (
+        "basic string",
+        "the text in quotes is not complete; check the quotes, and write `\\\\` for a backslash",
+    ),
+    ("literal string", "the text in quotes is not complete; check the quotes"),
+    ("escape", "a backslash in a text in quotes must be written as `\\\\`"),
+    ("missing value", "there is no value behind `=`"),
+    ("missing assignment", "there is no `=` behind the name of the setting"),
+    ("expected `=`", "there is no `=` behind the name of the setting"),
+    ("newline", "more than one setting stands in the line, or the value is not in quotes"),
+    ("comment", "a comment has a character that is not allowed"),
+    ("integer", "a number has a character that is not allowed; a text must stand in quotes"),
+    ("float", "a number has a character that is not allowed; a text must stand in quotes"),
+    ("date", "a date or time is not complete; a text must stand in quotes"),
+    ("key", "the name of the setting has a character that is not allowed"),
+];
+
+fn syntax(message: &str) -> String {
+    let lower = message.to_ascii_lowercase();
+    let known = SYNTAX.iter().find(|(part, _)| lower.contains(part)).map(|(_, words)| *words);
+    format!("not valid TOML: {}", known.unwrap_or("write it like name = \"value\""))
+}
+
+/// Characters of a value that are quoted at most: a longer one is no typing error, and may be a secret.
+const MAX_QUOTED: usize = 24;
+
 /// More of a key than this is not looked at where it is unknown.
 const MAX_NAME: usize = 100;
 
@@ -499,10 +579,10 @@ fn unknown(name: &str, keys: &BTreeMap<String, Kind>) -> String {
     let meant = nearest(name, keys.keys().map(String::as_str));
     let name: String = name.escape_debug().take(MAX_NAME).collect();
     match meant {
-        Some(key) => format!("unknown key `{name}`; did you mean `{key}`?"),
+        Some(key) => format!("unknown setting `{name}`; did you mean `{key}`?"),
         None => {
             let all: Vec<_> = keys.keys().map(String::as_str).collect();
-            format!("unknown key `{name}`; the keys here are {}", all.join(", "))
+            format!("unknown setting `{name}`; the settings here are {}", all.join(", "))
         }
     }
 }

@@ -12,6 +12,7 @@ mod shown;
 mod values;
 
 use crate::files;
+use crate::library_words;
 use crate::root_only::only_root_may_change;
 use config::{Config, File, FileFormat};
 use problem::without_index;
@@ -80,7 +81,7 @@ fn reason(path: &Path, error: &io::Error) -> String {
         Ok(target) if error.kind() == io::ErrorKind::NotFound => {
             format!("it is a link to {}, which does not exist", target.display())
         }
-        _ => error.to_string(),
+        _ => library_words::io(error),
     }
 }
 

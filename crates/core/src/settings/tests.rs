@@ -138,12 +138,12 @@ fn all_problems_are_told_at_once_with_line_and_nearest_name() {
     let text = "[log]\nlevle = \"warn\"\nmost = \"5\"\n[dais]\n[places.x]\nuri = 1\n";
     assert_eq!(
         read(text, &[("P__LOG__MOST", "many"), ("P__LOGS__MOST", "1")]).unwrap_err(),
-        "a.toml:2: unknown key `levle`; did you mean `level`?\n\
-         a.toml:3: `log.most` must be a whole number, not string\n\
-         a.toml:4: unknown key `dais`; did you mean `days`?\n\
-         a.toml:6: unknown key `uri`; did you mean `url`?\n\
-         P__LOGS__MOST: unknown key `logs`; did you mean `log`?\n\
-         P__LOG__MOST: `log.most` must be a whole number"
+        "a.toml:2: unknown setting `levle`; did you mean `level`?\n\
+         a.toml:3: `log.most` must be a whole number, not the text \"5\"; write it without quotes\n\
+         a.toml:4: unknown setting `dais`; did you mean `days`?\n\
+         a.toml:6: unknown setting `uri`; did you mean `url`?\n\
+         P__LOGS__MOST: unknown setting `logs`; did you mean `log`?\n\
+         P__LOG__MOST: `log.most` must be a whole number, not \"many\""
     );
     assert!(read("[log\n", &[]).unwrap_err().starts_with("a.toml:1: "));
     assert_eq!(read("[days]\nbefore = [\"x\"]\n", &[]).unwrap_err().matches("days.before").count(), 1);
@@ -155,11 +155,11 @@ fn items_of_lists_are_checked_each_with_its_own_line() {
     let text = "[days]\nbefore = [\n  3,\n  \"yes\",\n  0,\n  1.5, 99999999999999999999,\n]\n[log]\nlevel = \"a\\u202Eb\"\n";
     assert_eq!(
         read(text, &[]).unwrap_err(),
-        "a.toml:4: item 2 of `days.before` must be a whole number, not string\n\
+        "a.toml:4: item 2 of `days.before` must be a whole number, not the text \"yes\"\n\
          a.toml:5: item 3 of `days.before`: must be 1 to 100, not 0\n\
-         a.toml:6: item 4 of `days.before` must be a whole number, not float\n\
+         a.toml:6: item 4 of `days.before` must be a whole number, not the number 1.5\n\
          a.toml:6: item 5 of `days.before`: must be 1 to 100, not 99999999999999999999\n\
-         a.toml:9: `log.level`: has the control or invisible character U+202E: remove it"
+         a.toml:9: `log.level`: has the control or invisible character U+202E; remove it"
     );
     let (whole, origins) = read("[days]\nbefore = [\n 3,\n 1]\n", &[]).unwrap();
     assert_eq!(whole.days.before, [3, 1]);
@@ -168,7 +168,35 @@ fn items_of_lists_are_checked_each_with_its_own_line() {
         Some("a.toml:4: `days.before`: is odd")
     );
     let message = read("", &[("P__DAYS__BEFORE", "3,x")]).unwrap_err();
-    assert_eq!(message, "P__DAYS__BEFORE: `days.before` must be a whole number");
+    assert_eq!(message, "P__DAYS__BEFORE: `days.before` must be a whole number, not \"x\"");
+}
+
+#[test]
+fn a_wrong_line_of_toml_is_told_in_plain_words() {
+    for (text, words) in [
+        ("[log]\nlevel = info\n", "a text must stand in quotes"),
+        ("[log]\nlevel = \"info\n", "the text in quotes is not complete"),
+        ("[log]\nlevel = 'info\n", "the text in quotes is not complete"),
+        ("[log]\nlevel = \"a\\qb\"\n", "a backslash"),
+        ("[log]\nlevel: \"info\"\n", "there is no `=`"),
+        ("[log]\nlevel\n", "there is no `=`"),
+        ("[log]\nlevel =\n", "there is no value behind `=`, or a text without quotes"),
+        ("[log\nmost = 1\n", "must end with `]`"),
+        ("[log]\nmost = 1\nmost = 2\n", "a second time"),
+        ("[log]\n[log]\n", "a second time"),
+        ("[days]\nbefore = [1, 2\n", "no closing `]`"),
+        ("[log]\nmost = 1 level = 2\n", "more than one setting stands in the line"),
+        ("[log]\nmost = 12abc\n", "quotes"),
+        ("[log]\nlevel = 2026-13-01\n", "quotes"),
+        ("[log]\n= 1\n", "there is no name before `=`"),
+        ("[log]\nlev el = \"info\"\n", "there is no `=`"),
+        ("\u{1}\n", "there is no `=`"),
+    ] {
+        let message = read(text, &[]).unwrap_err();
+        let first = message.lines().next().unwrap();
+        assert!(first.starts_with("a.toml:") && first.contains(": not valid TOML: "), "{text}: {message}");
+        assert!(first.contains(words), "{text:?}: {words}: {message}");
+    }
 }
 
 #[test]
@@ -179,7 +207,10 @@ fn no_number_hides_what_else_is_wrong() {
             read(&format!("[log]\nmost = {number}\nlevle = 1\n[days]\nbefore = 1\n"), &[]).unwrap_err();
         let [most, level, before] = message.lines().collect::<Vec<_>>()[..] else { panic!("{message}") };
         assert!(most.starts_with("a.toml:2: `log.most`: must be 0 to 4294967295, not "), "{message}");
-        assert!(level.starts_with("a.toml:3: unknown key") && before.starts_with("a.toml:5: "), "{message}");
+        assert!(
+            level.starts_with("a.toml:3: unknown setting") && before.starts_with("a.toml:5: "),
+            "{message}"
+        );
     }
 }
 
@@ -329,7 +360,7 @@ fn spans_and_choices_say_their_form() {
 #[test]
 fn a_key_of_any_length_is_told_in_a_line() {
     let message = read(&format!("[log]\n{} = 1\n", "a".repeat(1_000_000)), &[]).unwrap_err();
-    assert!(message.starts_with("a.toml:2: unknown key `aaa") && message.len() < 300, "{message}");
+    assert!(message.starts_with("a.toml:2: unknown setting `aaa") && message.len() < 300, "{message}");
 }
 
 #[test]

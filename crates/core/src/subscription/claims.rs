@@ -3,6 +3,7 @@
 //! What is absent equals its default; claims that are not known are passed over, so that a newer vendor can
 //! say more to an older agent. `docs/reference/documents.md` lists every claim.
 
+use crate::subscription::claim_form;
 use crate::subscription::instant;
 use crate::subscription::key::{KeyId, KeyKind};
 use crate::subscription::permit::{Allowance, Resource};
@@ -79,27 +80,9 @@ struct RawLicence {
     state_since: Option<Timestamp>,
 }
 
-/// A count that may be absent but not 0 or negative.
-fn one_or_more(name: &str, value: Option<i64>) -> Result<Option<u64>, Refusal> {
-    let count = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
-    match value {
-        None => Ok(None),
-        Some(n) => {
-            count(n).map(Some).ok_or_else(|| Refusal::invalid(format!("`{name}` must be 1 or more, not {n}")))
-        }
-    }
-}
-
-fn bounded(name: &str, text: Option<&String>, most: usize) -> Result<(), Refusal> {
-    match text {
-        Some(text) if text.chars().count() > most => {
-            Err(Refusal::invalid(format!("`{name}` is longer than {most} characters")))
-        }
-        Some(text) if text.chars().any(char::is_control) => {
-            Err(Refusal::invalid(format!("`{name}` holds control characters")))
-        }
-        _ => Ok(()),
-    }
+/// A count of which the form was checked.
+fn count(value: Option<i64>) -> Option<u64> {
+    value.and_then(|number| u64::try_from(number).ok())
 }
 
 impl Statement {
@@ -108,38 +91,31 @@ impl Statement {
     /// # Errors
     /// [`crate::subscription::refusal::RefusalCode::InvalidDocument`] with a sentence that names the claim.
     pub fn read(claims: &Value) -> Result<Self, Refusal> {
+        claim_form::check(claims)?;
         let raw = RawClaims::deserialize(claims)
-            .map_err(|e| Refusal::invalid(format!("the document's claims cannot be read: {e}")))?;
-        bounded("iss", raw.iss.as_ref(), 200)?;
-        let rev = one_or_more("rev", raw.rev)?.ok_or_else(|| Refusal::invalid("`rev` is missing"))?;
+            .map_err(|_| Refusal::invalid("the claims have another form than expected"))?;
         let terms = match (raw.key.kind, raw.subscription, raw.licence) {
             (KeyKind::Subscription, Some(subscription), None) => {
                 Terms::Subscription(Subscription::read(subscription, raw.order)?)
             }
             (KeyKind::Commercial, None, Some(licence)) => Terms::Licence(Licence::read(&licence)?),
             (KeyKind::Subscription, ..) => {
-                return Err(Refusal::invalid("a subscription key needs `subscription`, and no `licence`"));
+                return Err(Refusal::invalid(
+                    "the document of a subscription key must have the claim `subscription`, and no `licence`",
+                ));
             }
             (KeyKind::Commercial, ..) => {
-                return Err(Refusal::invalid("a commercial key needs `licence`, and no `subscription`"));
+                return Err(Refusal::invalid(
+                    "the document of a commercial key must have the claim `licence`, and no `subscription`",
+                ));
             }
         };
-        if let Some(vendor) = &raw.vendor {
-            for (name, text) in [
-                ("vendor.name", &vendor.name),
-                ("vendor.support_url", &vendor.support_url),
-                ("vendor.phone", &vendor.phone),
-                ("vendor.renewal_url", &vendor.renewal_url),
-            ] {
-                bounded(name, text.as_ref(), 200)?;
-            }
-        }
         Ok(Self {
             issuer: raw.iss,
-            rev,
+            rev: count(raw.rev).unwrap_or(1),
             key: raw.key.id,
             terms,
-            devices: one_or_more("devices", raw.devices)?,
+            devices: count(raw.devices),
             min_product_version: raw.min_product_version,
             fresh_until: raw.fresh_until,
             vendor: raw.vendor,
@@ -189,28 +165,32 @@ impl Subscription {
         let term = match (raw.term.r#type, raw.term.ends_at, raw.term.paid_until) {
             (RawTermType::Limited, Some(ends_at), None) => Term::Limited { ends_at },
             (RawTermType::Limited, None, _) => {
-                return Err(Refusal::invalid("a limited subscription needs `term.ends_at`"));
+                return Err(Refusal::invalid(
+                    "the claim `subscription.term.ends_at` is missing; a limited subscription needs it",
+                ));
             }
             (RawTermType::Limited, ..) => {
-                return Err(Refusal::invalid("`term.paid_until` is for unlimited subscriptions"));
+                return Err(Refusal::invalid(
+                    "the claim `subscription.term.paid_until` is for unlimited subscriptions, and this one is limited",
+                ));
             }
             (RawTermType::Unlimited, None, paid_until) => Term::Unlimited { paid_until },
             (RawTermType::Unlimited, ..) => {
-                return Err(Refusal::invalid("`term.ends_at` is for limited subscriptions"));
+                return Err(Refusal::invalid(
+                    "the claim `subscription.term.ends_at` is for limited subscriptions, and this one is unlimited",
+                ));
             }
         };
         if raw.state.is_some() && raw.state_since.is_none() {
-            return Err(Refusal::invalid("`subscription.state` needs `state_since`"));
+            return Err(Refusal::invalid("the claim `subscription.state` needs `subscription.state_since`"));
         }
         let (state, auto_renew) = (raw.state.unwrap_or_default(), raw.auto_renew.unwrap_or_default());
         if state == VendorState::SoftCancelled && (auto_renew || !matches!(term, Term::Limited { .. })) {
             return Err(Refusal::invalid(
-                "only a limited subscription without `auto_renew` can be `soft_cancelled`: it is the renewal that was cancelled",
+                "the claim `subscription.state` is \"soft_cancelled\", which is for limited subscriptions without `auto_renew`: it cancels the renewal",
             ));
         }
-        let grace_days = raw.grace_days.unwrap_or(0);
-        let grace_days = u64::try_from(grace_days)
-            .map_err(|_| Refusal::invalid(format!("`grace_days` must be 0 or more, not {grace_days}")))?;
+        let grace_days = count(raw.grace_days).unwrap_or(0);
         let allowance = |resource, value: Option<&Value>| match value {
             None => Ok(Allowance::Stop),
             Some(value) => Allowance::read(resource, value).map_err(|e| Refusal::invalid(e.to_string())),
@@ -223,7 +203,6 @@ impl Subscription {
             },
         };
         let order = raw.order.or(order_beside);
-        bounded("order.number", order.as_ref().and_then(|o| o.number.as_ref()), 64)?;
         Ok(Self { state, state_since: raw.state_since, term, grace_days, auto_renew, after_grace, order })
     }
 
@@ -270,15 +249,16 @@ impl AfterGrace {
 
 impl Licence {
     fn read(raw: &RawLicence) -> Result<Self, Refusal> {
-        let period_days = one_or_more("licence.period_days", raw.period_days)?
-            .ok_or_else(|| Refusal::invalid("`licence.period_days` is missing"))?;
+        let period_days = count(raw.period_days).unwrap_or(1);
         if raw.state.is_some() && raw.state_since.is_none() {
-            return Err(Refusal::invalid("`licence.state` needs `state_since`"));
+            return Err(Refusal::invalid("the claim `licence.state` needs `licence.state_since`"));
         }
         let blocked_since = match raw.state {
             None | Some(VendorState::Active) => None,
             Some(VendorState::Blocked) => raw.state_since,
-            Some(_) => return Err(Refusal::invalid("`licence.state` can be `active` or `blocked`")),
+            Some(_) => {
+                return Err(Refusal::invalid("the claim `licence.state` must be \"active\" or \"blocked\""));
+            }
         };
         Ok(Self { period_days, blocked_since })
     }
@@ -377,9 +357,11 @@ mod tests {
             ("devices", |c| c["devices"] = json!(-3)),
             ("per_minute", |c| c["subscription"]["after_grace"] = json!({"ksn": {"per_day": 1}})),
             ("per_day", |c| c["subscription"]["after_grace"] = json!({"database_updates": {"per_day": 0}})),
-            ("unknown variant", |c| c["subscription"]["state"] = json!("sleeping")),
-            ("unknown variant", |c| c["key"]["kind"] = json!("trial")),
-            ("unknown variant", |c| c["subscription"]["order"]["channel"] = json!("pigeon")),
+            ("is the text \"sleeping\"; expected \"active\"", |c| {
+                c["subscription"]["state"] = json!("sleeping")
+            }),
+            ("expected \"subscription\" or", |c| c["key"]["kind"] = json!("trial")),
+            ("`subscription.order.channel` is", |c| c["subscription"]["order"]["channel"] = json!("pigeon")),
             ("licence", |c| c["licence"] = json!({"period_days": 1})),
             ("key id", |c| c["key"]["id"] = json!("")),
             ("version", |c| c["min_product_version"] = json!("six")),

@@ -5,6 +5,7 @@
 //! a scenario run the same step. Must not know: clocks, files, networks, logging, randomness.
 //! The rules are written down in `docs/reference/lifecycle.md`.
 
+mod claim_form;
 mod claims;
 mod device;
 mod enforcement;

@@ -3,6 +3,7 @@
 //! Of a name only its words are read (X.501; RFC 5280, section 4.1.2.4): the dates and the rest are the verifier's.
 
 use crate::tls::dates::ends_at;
+use crate::tls::unusable;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
@@ -21,8 +22,8 @@ pub struct Shown {
 /// It cannot be read; one sentence.
 pub fn shown(certificate: &CertificateDer<'_>) -> Result<Shown, String> {
     let read = webpki::EndEntityCert::try_from(certificate);
-    let read = read.map_err(|error| format!("the certificate cannot be read: {error}"))?;
-    let issuer = name(read.issuer()).unwrap_or_else(|| "nobody it names".to_owned());
+    let read = read.map_err(|error| format!("the certificate cannot be used: {}", unusable::x509(&error)))?;
+    let issuer = name(read.issuer()).unwrap_or_else(|| "an authority without a name".to_owned());
     Ok(Shown { issuer, ends_at: ends_at(certificate).map_err(|problem| problem.to_string())? })
 }
 
@@ -85,7 +86,7 @@ fn word<'a>(der: &'a [u8], wanted: &[&[u8]]) -> Option<&'a [u8]> {
 }
 
 /// The word of a distinguished name, for people.
-fn name(der: &[u8]) -> Option<String> {
+pub(super) fn name(der: &[u8]) -> Option<String> {
     Some(crate::text::clean_start(&String::from_utf8_lossy(word(der, &NAMES)?), 100))
 }
 

@@ -13,17 +13,18 @@ pub(super) fn certificate(error: &rustls::Error) -> Plain {
     found.map_or(DAMAGED, x509)
 }
 
-const DAMAGED: Plain = Plain::new("it is damaged: it cannot be read as X.509; put a whole file in its place");
+const DAMAGED: Plain =
+    Plain::new("it is damaged and cannot be read as X.509; replace it with the whole file");
 
 /// The same, in the words of the verifier.
 pub(super) fn x509(error: &webpki::Error) -> Plain {
     match error {
         webpki::Error::UnsupportedCertVersion => Plain::new(
-            "it is X.509 of version 1, and version 3 is needed; have it made with the extension subjectAltName",
+            "it is X.509 version 1, and version 3 is required; have it issued again with subjectAltName",
         ),
-        webpki::Error::InvalidCertValidity => Plain::new("it ends before it begins; have it made anew"),
+        webpki::Error::InvalidCertValidity => Plain::new("it ends before it begins; have it issued again"),
         webpki::Error::UnsupportedCriticalExtension => {
-            Plain::new("it has a critical extension that is not known here; have it made without")
+            Plain::new("it has a critical extension that is not supported; have it issued without it")
         }
         _ => DAMAGED,
     }
@@ -57,7 +58,7 @@ const KINDS: [(&[u8], Plain); 8] = [
     ),
     (
         b"\x2b\x65\x71",
-        Plain::new("it is an Ed448 key, and Ed25519, P-256, P-384 and RSA are supported; make another one"),
+        Plain::new("it is an Ed448 key, and Ed25519, P-256, P-384 and RSA are supported; make another key"),
     ),
     (
         b"\x2b\x65\x6e",
@@ -67,12 +68,12 @@ const KINDS: [(&[u8], Plain); 8] = [
     ),
     (
         b"\x2a\x86\x48\xce\x38\x04\x01",
-        Plain::new("it is a DSA key, and P-256, P-384, Ed25519 and RSA are supported; make another one"),
+        Plain::new("it is a DSA key, and P-256, P-384, Ed25519 and RSA are supported; make another key"),
     ),
     (
         b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a",
         Plain::new(
-            "it is bound to RSASSA-PSS, which is not supported for our own keys; make a plain RSA key: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:3072",
+            "it is bound to RSASSA-PSS, which is not supported here; make a plain RSA key: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:3072",
         ),
     ),
 ];
@@ -98,7 +99,7 @@ pub(super) fn private_key(label: Label, der: &[u8]) -> Plain {
             "it is an RSA key of more than 4096 bits; make a shorter one: openssl genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:3072",
         ),
         _ => Plain::new(
-            "it is damaged, or of a kind that is not supported; P-256, P-384, Ed25519 and RSA of 2048 to 4096 bits are",
+            "it is damaged, or of a kind that is not supported; use P-256, P-384, Ed25519 or RSA of 2048 to 4096 bits",
         ),
     }
 }

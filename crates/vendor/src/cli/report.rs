@@ -78,7 +78,7 @@ impl Report {
         to.flush()
     }
 
-    pub(super) fn with_problems<E: Error>(mut self, problems: &[E]) -> Self {
+    pub(super) fn with_problems<E: Error + 'static>(mut self, problems: &[E]) -> Self {
         self.problems = problems.iter().map(|problem| Chain(problem).to_string()).collect();
         self.json.insert("problems".to_owned(), json!(self.problems));
         self.notes.extend(self.problems.iter().map(|problem| format!("error: {problem}")));
