@@ -26,7 +26,7 @@ const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// The heading of a scene: on which day, who does what, and why.
 fn scene(number: u64, text: &str) {
-    print::line(&format!("\nDay {number}. {text}"));
+    print::heading(&format!("Day {number}, {}.", day(number).strftime("%Y-%m-%d")), text);
 }
 
 /// Half a day after each act, so that no act falls onto an end date.
@@ -53,7 +53,7 @@ pub(crate) async fn play(world: &mut World, show: fn(&Received)) -> anyhow::Resu
 
     scene(
         0,
-        "The provider issues a subscription: it ends on day 14, with 4 days of grace. The administrator activates it with its code.",
+        "The provider issues a subscription that ends on day 14, with 4 days of grace. The administrator activates the SVM with its code.",
     );
     // A limited subscription of two weeks with four days of grace; activated by its code.
     let mut order = IssueOrder::new(Terms::Subscription(Subscription {
@@ -76,19 +76,27 @@ pub(crate) async fn play(world: &mut World, show: fn(&Received)) -> anyhow::Resu
     world.until(noon(1), show).await?;
     scene(
         1,
-        "The SVM counts 95 protected devices: more than 90 % of the 100 that were bought, so the console is warned.",
+        "The SVM counts 95 protected devices. That is more than 90 % of the 100 that were bought, so it warns the console.",
     );
     let at = world.ask(Method::PUT, "v1/devices", json!({"count": 95})).await?;
     did(at, Act::ProtectedDevices { count: 95 });
 
+    world.until(noon(2), show).await?;
+    scene(2, "Nobody renews the subscription. The SVM sends reminders before it ends.");
+    world.until(noon(13), show).await?;
     scene(
-        2,
-        "Nobody renews. Reminders come; on day 14 the term ends and the grace begins, in which everything works; on day 18 the grace ends too, and database updates and the use of KSN are stopped. Protection goes on.",
+        14,
+        "The term ends, and the grace period begins: everything still works, so that there is time to renew.",
+    );
+    world.until(noon(17), show).await?;
+    scene(
+        18,
+        "The grace period ends. Database updates and the use of KSN must stop; on a real SVM gates enforce that. Protection continues.",
     );
     world.until(noon(20), show).await?;
     scene(
         20,
-        "The customer has paid, and the provider renews to day 32. The SVM finds that out, and everything is allowed again.",
+        "The customer pays, and the provider renews the subscription to day 32. The agent fetches the new document and allows everything again.",
     );
     let renewal = Renewal { until: Until::EndsAt(day(32)), earlier: false };
     let entry = world.provider.renew(&key, renewal, world.clock.now())?;
@@ -96,7 +104,10 @@ pub(crate) async fn play(world: &mut World, show: fn(&Received)) -> anyhow::Resu
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
     world.until(noon(22), show).await?;
-    scene(22, "The administrator adds a commercial key as reserve: it waits until the subscription ends.");
+    scene(
+        22,
+        "The administrator adds a commercial key as the reserve key. It takes over when the subscription ends.",
+    );
     let mut order = IssueOrder::new(Terms::Licence(Licence { period_days: 8, blocked_since: None }));
     order.key_id = Some(KeyId::try_from("COM-1".to_owned()).map_err(anyhow::Error::msg)?);
     order.devices = Some(90);
@@ -106,14 +117,14 @@ pub(crate) async fn play(world: &mut World, show: fn(&Received)) -> anyhow::Resu
     did(at, Act::AddReserve { document: claims(&entry.document.statement) });
 
     world.until(noon(23), show).await?;
-    scene(23, "The customer buys 20 devices more, and the provider makes the grace 7 days long.");
+    scene(23, "The customer buys 20 more devices, and the provider extends the grace period to 7 days.");
     let parameters = Parameters { devices: Some(Some(120)), grace_days: Some(7), ..Parameters::default() };
     let entry = world.provider.change(&key, &Change::Parameters(parameters), world.clock.now())?;
     let at = world.publish(show).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
 
     world.until(noon(26), show).await?;
-    scene(26, "The provider pauses the subscription, as for an invoice that is disputed: the grace begins.");
+    scene(26, "The provider pauses the subscription because of a disputed invoice. The grace period begins.");
     let entry = world.provider.pause(&key, world.clock.now())?;
     let at = world.publish(show).await?;
     did(at, Act::Publish { document: claims(&entry.document.statement) });
@@ -127,7 +138,7 @@ pub(crate) async fn play(world: &mut World, show: fn(&Received)) -> anyhow::Resu
     // The first days of the reserve end the story; half a day more lets everything arrive.
     scene(
         28,
-        "Nobody renews this time. On day 32 the term ends, and the reserve key takes over without a gap.",
+        "Nobody renews this time. On day 32 the term ends, and the reserve key takes over without an interruption.",
     );
     world.until(end(), show).await?;
     Ok(scenario)

@@ -1,4 +1,4 @@
-//! The verdict: whether the collector holds exactly what `simulate` foretells for the same story.
+//! The verdict: whether the console received exactly the events that `simulate` foretells for the same story.
 
 use crate::world::Received;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use svm_core::subscription::Scenario;
 /// Fields that say when, which are compared as one instant.
 const WHEN: &[&str] = &["type", "effective_at"];
 
-/// Every difference, in words; none where all is as foretold.
+/// Every difference, in words; none if all is as foretold.
 pub(crate) fn compare(scenario: &Scenario, reported: &[Received]) -> anyhow::Result<Vec<String>> {
     let mut forecast = Vec::new();
     for row in scenario.play()? {
@@ -23,7 +23,7 @@ pub(crate) fn compare(scenario: &Scenario, reported: &[Received]) -> anyhow::Res
     let reported: Vec<&Received> =
         reported.iter().filter(|reported| reported.effective <= scenario.end).collect();
     let mut differences = Vec::new();
-    // An enforced change is reported when it is done, after the other events of that instant: each resource in its own order.
+    // The agent reports enforcement when it is done, after other events of that instant: each resource in its own order.
     for enforced in [None, Some("database_updates"), Some("ksn")] {
         let of = |kind: &str, data: &Value| {
             let resource = data.get("resource").and_then(Value::as_str);
@@ -40,10 +40,10 @@ pub(crate) fn compare(scenario: &Scenario, reported: &[Received]) -> anyhow::Res
                     }
                 }
                 (Some((at, kind, _)), None) => {
-                    differences.push(format!("foretold and not told: {kind} at {at}"))
+                    differences.push(format!("foretold, but not received: {kind} at {at}"))
                 }
                 (None, Some(reported)) => differences
-                    .push(format!("told and not foretold: {} at {}", reported.kind, reported.effective)),
+                    .push(format!("received, but not foretold: {} at {}", reported.kind, reported.effective)),
                 (None, None) => {}
             }
         }
@@ -53,17 +53,20 @@ pub(crate) fn compare(scenario: &Scenario, reported: &[Received]) -> anyhow::Res
 
 fn differs(at: Timestamp, kind: &str, fields: &Value, reported: &Received) -> Option<String> {
     if kind != reported.kind {
-        return Some(format!("foretold {kind} at {at}, told {} at {}", reported.kind, reported.effective));
+        return Some(format!(
+            "foretold {kind} at {at}, received {} at {}",
+            reported.kind, reported.effective
+        ));
     }
     if at != reported.effective {
-        return Some(format!("{kind} is foretold for {at} and was told of {}", reported.effective));
+        return Some(format!("{kind} is foretold for {at} and was received for {}", reported.effective));
     }
     let fields = fields.as_object()?.iter().filter(|(name, _)| !WHEN.contains(&name.as_str()));
     for (name, forecast) in fields {
         let reported = reported.data.get(name).unwrap_or(&Value::Null);
         if reported != forecast {
             return Some(format!(
-                "{kind} at {at}: {name} is foretold as {forecast} and was told as {reported}"
+                "{kind} at {at}: {name} is foretold as {forecast} and was received as {reported}"
             ));
         }
     }

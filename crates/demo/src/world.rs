@@ -28,7 +28,6 @@ pub(crate) struct Received {
     /// When it was reported.
     pub(crate) time: Timestamp,
     pub(crate) effective: Timestamp,
-    pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) data: Value,
 }
@@ -77,7 +76,7 @@ impl World {
 
         let page = TcpListener::bind(("127.0.0.1", port))
             .await
-            .with_context(|| format!("cannot listen on port {port}; --port 0 takes a free one"))?;
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}, --port 0 takes a free port"))?;
         let collector = format!("http://{}", page.local_addr()?);
         let mut settings = svm_collector::Settings::default();
         settings.store.path = at("collector.db");
@@ -109,7 +108,7 @@ impl World {
         });
         if is_ready.await.is_err() {
             agent.await??;
-            bail!("the agent ended");
+            bail!("the agent stopped unexpectedly");
         }
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
         Ok(Self {
@@ -151,7 +150,7 @@ impl World {
                 return Ok(event.time);
             }
             if waiting() > TIMEOUT {
-                bail!("the agent did not find what was published");
+                bail!("the agent did not fetch the published document in time");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -188,7 +187,12 @@ impl World {
         }
     }
 
-    /// What the collector holds of the life cycle.
+    /// The position of the last event in the console.
+    pub(crate) fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// The events of the life cycle in the console.
     pub(crate) fn received(&self) -> &[Received] {
         &self.received
     }
@@ -220,7 +224,6 @@ fn read(event: &Value) -> anyhow::Result<Received> {
         severity: event.pointer("/data/severity").and_then(Value::as_u64).unwrap_or(0),
         time,
         effective: text("/data/effective_at").ok().map_or(Ok(time), |at| at.parse())?,
-        name: text("/data/event_type_display_name")?,
         description: text("/data/description")?,
         data: event.get("data").cloned().unwrap_or_default(),
     })

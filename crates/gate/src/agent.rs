@@ -26,7 +26,7 @@ pub struct Answer {
 /// Asks for one run of the resource at `path`, for a unit; one that cannot be counted is an error.
 pub fn ask(socket: &Path, path: &str, unit: &str, timeout: Duration) -> Result<Answer, String> {
     let deadline = monotonic().saturating_add(timeout);
-    let within = |problem: String| format!("cannot ask the agent at {}: {problem}", socket.display());
+    let within = |problem: String| format!("cannot ask svm-agent at {}: {problem}", socket.display());
     // A name of a unit has no character that JSON escapes, but the backslash.
     let body = format!("{{\"unit\":\"{}\"}}", unit.replace('\\', "\\\\"));
     let request = format!(
@@ -57,7 +57,7 @@ fn exchange(socket: &Path, request: &[u8], deadline: Duration) -> Result<Vec<u8>
             Err(error) => return Err(error.to_string()),
         }
         if answer.len() > MAX_BYTES {
-            return Err("its answer is too large".to_owned());
+            return Err("its answer is too long".to_owned());
         }
     }
 }
@@ -75,7 +75,7 @@ fn connected(socket: &Path, deadline: Duration) -> Result<OwnedFd, String> {
                 wait(None, deadline.min(monotonic().saturating_add(QUEUE_PAUSE)))
                     .or_else(|late| if monotonic() < deadline { Ok(()) } else { Err(late) })?;
             }
-            Err(Errno::NOENT | Errno::CONNREFUSED) => return Err("it does not run".to_owned()),
+            Err(Errno::NOENT | Errno::CONNREFUSED) => return Err("it is not running".to_owned()),
             Err(error) => return Err(error.to_string()),
         }
     }
@@ -91,9 +91,9 @@ fn wait(socket: Option<(&OwnedFd, PollFlags)>, deadline: Duration) -> Result<(),
     let mut watched: Vec<PollFd<'_>> =
         socket.into_iter().map(|(socket, flags)| PollFd::new(socket, flags)).collect();
     match poll(&mut watched, Some(&timeout)) {
-        Ok(0) => Err("it gave no answer in time".to_owned()),
+        Ok(0) => Err("it did not answer in time".to_owned()),
         Ok(_) | Err(Errno::INTR) if monotonic() < deadline => Ok(()),
-        Ok(_) | Err(Errno::INTR) => Err("it gave no answer in time".to_owned()),
+        Ok(_) | Err(Errno::INTR) => Err("it did not answer in time".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -105,8 +105,8 @@ fn monotonic() -> Duration {
 
 /// Reads an answer of HTTP/1.1 whose body has a length.
 pub fn read(bytes: &[u8]) -> Result<Answer, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "its answer is no text".to_owned())?;
-    let (head, body) = text.split_once("\r\n\r\n").ok_or("its answer has no end")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "its answer is not text".to_owned())?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or("its answer is incomplete")?;
     let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
     let status = status.split(' ').nth(1).unwrap_or_default();
     let length = headers.split("\r\n").find_map(|line| {
@@ -114,17 +114,17 @@ pub fn read(bytes: &[u8]) -> Result<Answer, String> {
         if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
     });
     if length != Some(body.len()) {
-        return Err("its answer is cut".to_owned());
+        return Err("its answer is incomplete".to_owned());
     }
     if status != "200" {
-        return Err(format!("it answers with the status {status}"));
+        return Err(format!("it answered with the status {status}"));
     }
-    let members = object(body).map_err(|error| format!("its answer is no answer: {error}"))?;
+    let members = object(body).map_err(|error| format!("its answer is not valid: {error}"))?;
     let member = |name: &str| members.iter().find(|(found, _)| found == name).map(|(_, value)| value);
     match (member("allowed"), member("why")) {
         (Some(Value::Truth(allowed)), Some(Value::Text(why))) => {
             Ok(Answer { allowed: *allowed, why: why.clone() })
         }
-        _ => Err("its answer is no answer".to_owned()),
+        _ => Err("its answer is not valid".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! The few files that the gate touches, as root, in folders of the agent's user: it follows no link there, waits for nobody,
+//! The few files that the gate touches, as root, in folders of the agent's user: it follows no link there, never waits,
 //! and makes nothing but an empty file.
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -10,13 +10,13 @@ const MAX_BYTES: u64 = 16 * 1024;
 
 /// The text of a small regular file.
 pub fn small_text(path: &Path) -> std::io::Result<String> {
-    // Without waiting for a writer, should it be a pipe.
+    // A pipe must not make the gate wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty())?;
     let found = rustix::fs::fstat(&file)?;
     let large = u64::try_from(found.st_size).is_ok_and(|size| size > MAX_BYTES);
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || large {
-        return Err(Error::new(ErrorKind::InvalidData, "it is no small file"));
+        return Err(Error::new(ErrorKind::InvalidData, "it is not a regular file of at most 16 KiB"));
     }
     let mut text = String::new();
     std::fs::File::from(file).take(MAX_BYTES).read_to_string(&mut text)?;

@@ -5,7 +5,7 @@
 //! own `Environment=` and `EnvironmentFile=`, which the unit's user may be able to write, come to a root process here.
 //!
 //! Promises: a full permit is decided from its file alone; nothing else waits for longer than [`TIMEOUT`]; SIGTERM ends it
-//! with a refusal; whatever is unusual is a refusal. What it writes is one empty file, through no link. Rust's runtime looks
+//! with a refusal; anything unusual is a refusal. What it writes is one empty file, through no link. Rust's runtime looks
 //! at no variable before `main` and at one (`RUST_BACKTRACE`) in a panic, which would end it with a refusal all the same;
 //! the C library looks at the switches of its own memory and processor code (`GLIBC_TUNABLES`) and loads nothing.
 
@@ -95,9 +95,12 @@ impl Question {
     fn permit(&self) -> Result<PermitText, String> {
         let path = self.permit_path();
         let missing = || {
-            format!("there is no permit {}: svm-agent has not run since the machine started", path.display())
+            format!(
+                "there is no permit file {}, because svm-agent has not run since the machine started; start it: systemctl start svm-agent",
+                path.display()
+            )
         };
-        let unreadable = |problem: &str| format!("the permit {} cannot be read: {problem}", path.display());
+        let unreadable = |problem: &str| format!("cannot read the permit file {}: {problem}", path.display());
         let text = files::small_text(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => missing(),
             _ => unreadable(&error.to_string()),
@@ -105,7 +108,7 @@ impl Question {
         let permit = PermitText::read(&text).map_err(|error| unreadable(error.0))?;
         match permit.resource == self.resource.name() {
             true => Ok(permit),
-            false => Err(unreadable("it is of another resource")),
+            false => Err(unreadable("it is the permit of another resource")),
         }
     }
 }
@@ -124,7 +127,7 @@ struct Decision {
     why: String,
 }
 
-/// The answer of the permit's file alone.
+/// What the permit file alone decides.
 fn by_file(resource: Resource, permit: &Result<PermitText, String>, now: &Now) -> Decision {
     match permit {
         Err(why) => Decision { allowed: false, why: why.clone() },
@@ -132,15 +135,24 @@ fn by_file(resource: Resource, permit: &Result<PermitText, String>, now: &Now) -
             let over = is_over(permit.until, permit.until_boot_ms, &permit.boot_id, now);
             let standing = (permit.phase.as_str(), permit.cause.as_deref());
             let unit = resource.unit();
-            let why = sentence(permit.verdict, over, permit.rate, unit, standing, &permit.until_text);
+            let until = shown(&permit.until_text);
+            let why = sentence(permit.verdict, over, permit.rate, unit, standing, &until);
             let allowed = permit.verdict != Verdict::Stopped && !over;
-            let until = if allowed { format!(", until {}", permit.until_text) } else { String::new() };
+            let until = if allowed { format!(", until {until}") } else { String::new() };
             Decision { allowed, why: why + &until }
         }
     }
 }
 
-/// Whether the file alone decides: a permit that is full, in force, and good without the agent.
+/// An instant of a permit file as people read it: `2026-01-02 00:00:00 UTC`.
+fn shown(instant: &str) -> String {
+    match (instant.get(..10), instant.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => instant.to_owned(),
+    }
+}
+
+/// Whether the file alone is enough: a permit that is full, in force, and valid without the agent.
 fn needs_nobody(permit: &Result<PermitText, String>, decision: &Decision) -> bool {
     let full = permit.as_ref().is_ok_and(|permit| permit.verdict == Verdict::Full && !permit.needs_agent);
     full && decision.allowed
@@ -154,10 +166,10 @@ fn together(permit: &Result<PermitText, String>, file: Decision, agent: &Result<
         (Ok(answer), _) if answer.allowed => file,
         (Ok(answer), _) => refused(answer.why.clone()),
         (Err(error), Ok(permit)) if permit.needs_agent => refused(format!(
-            "a permit counts only while the agent answers (enforcement.when_agent_is_down): {error}"
+            "by enforcement.when_agent_is_down permits hold only while svm-agent answers, and it does not: {error}"
         )),
         (Err(error), Ok(permit)) if permit.verdict != Verdict::Full => {
-            refused(format!("the permit is limited to a rate, and the agent cannot count this run: {error}"))
+            refused(format!("the permit is limited to a rate, and svm-agent cannot count this run: {error}"))
         }
         // It became full meanwhile.
         (Err(_), _) => file,
@@ -181,15 +193,15 @@ fn decide(question: &Question) -> Decision {
     if needs_nobody(&permit, &decision) {
         return decision;
     }
-    // Also where the file refuses: what the agent itself refuses, it starts again when the permit is back.
+    // Also if the file refuses: a unit that the agent refuses, it starts again when the permit returns.
     let path = format!("/v1/permits/{}/take", question.resource.file_name());
     let answer = agent::ask(&question.runtime_dir.join("control.sock"), &path, &question.unit, TIMEOUT);
-    // Asking takes its time, and the permit may be another one meanwhile.
+    // Asking takes time, and the permit may have changed meanwhile.
     let permit = question.permit();
     let decision = together(&permit, by_file(question.resource, &permit, &now()), &answer);
     let refused_there = answer.is_ok_and(|answer| !answer.allowed);
     if !decision.allowed && !refused_there {
-        // Where that fails, the unit comes at its own next time.
+        // If that fails, the unit starts at its own next time.
         files::note(&question.runtime_dir, &question.unit).ok();
     }
     decision
@@ -208,7 +220,7 @@ fn refuse_on_sigterm() {
     unsafe { libc::signal(libc::SIGTERM, handler as libc::sighandler_t) };
 }
 
-/// One line for the journal of the unit, where it takes one at once.
+/// One line for the journal of the unit, if that takes one at once.
 fn say(line: &str) {
     let out = std::io::stdout();
     let mut ready = [PollFd::new(&out, PollFlags::OUT)];
@@ -223,11 +235,13 @@ fn main() -> ExitCode {
     #[allow(clippy::disallowed_methods, reason = "this program stands alone, and its arguments are root's")]
     let arguments: Vec<OsString> = std::env::args_os().skip(1).take(4).collect();
     let Some(question) = Question::read(&arguments) else {
-        say("usage: gate RUNTIME_FOLDER database-updates|ksn UNIT.service; the unit is not started");
+        say(
+            "error: wrong usage, so the unit is not started; usage: gate RUNTIME_FOLDER database-updates|ksn UNIT.service",
+        );
         return ExitCode::from(REFUSED);
     };
     let decision = decide(&question);
-    let word = if decision.allowed { "allowed" } else { "refused" };
+    let word = if decision.allowed { "allowed" } else { "refused, the unit is not started" };
     let plain: String = decision.why.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     say(&format!("{}: {word}: {plain}", question.resource.file_name()));
     ExitCode::from(if decision.allowed { 0 } else { REFUSED })

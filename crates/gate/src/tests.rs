@@ -61,13 +61,13 @@ fn only_a_full_permit_in_force_needs_nobody() {
 fn what_either_refuses_is_refused() {
     let yes = || Ok(Answer { allowed: true, why: "full".to_owned() });
     let no = || Ok(Answer { allowed: false, why: "spent".to_owned() });
-    let away = || Err("it does not run".to_owned());
+    let away = || Err("it is not running".to_owned());
     for (permit, answer, allowed, words) in [
         (permit("limited", 1000, "last"), yes(), true, "limited to 2 per minute"),
         (permit("limited", 1000, "last"), no(), false, "spent"),
-        (permit("limited", 1000, "last"), away(), false, "the agent cannot count this run"),
+        (permit("limited", 1000, "last"), away(), false, "svm-agent cannot count this run"),
         (permit("limited", 0, "last"), yes(), false, "was not extended"),
-        (permit("full", 1000, "stopped"), yes(), true, "until 2026-01-02T00:00:00Z"),
+        (permit("full", 1000, "stopped"), yes(), true, "until 2026-01-02 00:00:00 UTC"),
         (permit("full", 1000, "stopped"), away(), false, "when_agent_is_down"),
         (permit("full", 1000, "last"), away(), true, "full"),
         (permit("stopped", 1000, "last"), yes(), false, "stopped: the subscription is in its grace period"),
@@ -114,11 +114,11 @@ fn the_agent_is_asked_within_bounds() {
     let ask = |timeout| {
         agent::ask(&socket, "/v1/permits/ksn/take", "a\\x2d.service", Duration::from_millis(timeout))
     };
-    assert!(ask(100).unwrap_err().contains("it does not run"));
+    assert!(ask(100).unwrap_err().contains("it is not running"));
     let listener = UnixListener::bind(&socket).unwrap();
     // Nobody takes the connection; then its queue is full as well.
     let began = clock_gettime(ClockId::Monotonic).tv_sec;
-    assert!(ask(100).unwrap_err().contains("no answer in time"));
+    assert!(ask(100).unwrap_err().contains("did not answer in time"));
     let flags = rustix::net::SocketFlags::NONBLOCK;
     let address = rustix::net::SocketAddrUnix::new(&socket).unwrap();
     let full: Vec<_> = (0..5000)
@@ -129,7 +129,7 @@ fn the_agent_is_asked_within_bounds() {
             rustix::net::connect(&made, &address).ok().map(|()| made)
         })
         .collect();
-    assert!(ask(100).unwrap_err().contains("no answer in time"), "{}", full.len());
+    assert!(ask(100).unwrap_err().contains("did not answer in time"), "{}", full.len());
     assert!(clock_gettime(ClockId::Monotonic).tv_sec - began < 3);
     drop(full);
     std::fs::remove_file(&socket).unwrap();

@@ -101,7 +101,11 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
                 change.commit()?;
             }
             found if (OLDEST..VERSION).contains(&found) => {
-                tracing::info!(found, VERSION, "converting the database for this version; a large database takes minutes");
+                tracing::info!(
+                    found,
+                    VERSION,
+                    "converting the database for this version; a large database takes minutes"
+                );
                 migrate(&db, MIGRATIONS)?;
             }
             _ => {}

@@ -10,6 +10,7 @@ use crate::{Contact, Parameters, Renewal, Until, UsageError, VendorError};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use std::{net::SocketAddr, path::PathBuf};
+use svm_core::command_line::whole;
 use svm_core::subscription::{AfterGrace, Version};
 
 /// Issue, change and publish subscription keys.
@@ -17,7 +18,7 @@ use svm_core::subscription::{AfterGrace, Version};
 /// For the provider: each change of a key is signed and stored in the ledger, a folder of plain files. `publish` copies
 /// the signed documents to a folder that any web server can serve.
 #[derive(Parser)]
-#[command(name = "svm-vendor", version, after_help = EXIT_CODES)]
+#[command(name = "svm-vendor", version, after_help = EXIT_CODES, max_term_width = 80)]
 pub(super) struct Cli {
     /// Folder of the ledger, with provider.toml, trust.d/ and keys/
     #[arg(long, global = true, value_name = "DIR", default_value = ".", help_heading = GLOBAL)]
@@ -32,7 +33,7 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-const GLOBAL: &str = "Global options";
+const GLOBAL: &str = "Options of all commands";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -147,7 +148,7 @@ pub(super) struct Renew {
     #[arg(long, value_name = "TIME", value_parser = instant, group = "until")]
     paid_until: Option<Timestamp>,
     /// Add days to the present date, or to today if that has passed
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=36500), group = "until")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1..=36500), group = "until")]
     days: Option<u64>,
     /// Allow an earlier date, to correct a wrong one
     #[arg(long)]

@@ -7,6 +7,7 @@ use serde_json::json;
 use std::{io, path::PathBuf, time::Duration};
 use svm_core::clock::Clock;
 use svm_core::http::Connection;
+use svm_core::terminal::{width, wrap};
 use svm_core::tls::TlsFiles;
 
 /// For one exchange.
@@ -39,6 +40,10 @@ fn lines(finding: &Finding) -> String {
         Grade::Failure => "FAILURE",
         other => other.as_str(),
     };
-    let remedy = finding.remedy.iter().map(|remedy| format!("{:<8}  {:<16}  {remedy}\n", "", "do"));
-    format!("{grade:<8}  {:<16}  {}\n", finding.check, finding.found) + &remedy.collect::<String>()
+    let row = |first: &str, second: &str, text: &str| {
+        let first = format!("{first:<8}  {second:<16}  ");
+        wrap(&first, first.len(), text, width(io::stdout())).join("\n") + "\n"
+    };
+    let remedy = finding.remedy.iter().map(|remedy| row("", "do", remedy));
+    row(grade, finding.check, &finding.found) + &remedy.collect::<String>()
 }

@@ -5,6 +5,7 @@ use crate::{IssueOrder, UsageError, VendorError};
 use clap::Args;
 use jiff::{Timestamp, civil::Date};
 use std::path::PathBuf;
+use svm_core::command_line::whole;
 use svm_core::subscription::{
     Channel, KeyId, Licence, Order, Subscription, Term, Terms, VendorState, Version, add_days,
 };
@@ -21,7 +22,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with_all = ["days", "unlimited"])]
     ends_at: Option<Timestamp>,
     /// End that many days from now
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=36500), conflicts_with = "unlimited")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1..=36500), conflicts_with = "unlimited")]
     days: Option<u64>,
     /// No end date: the subscription runs as long as it is paid
     #[arg(long)]
@@ -63,7 +64,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "N")]
     period_days: Option<u64>,
     /// Number of keys to issue, each with its own id and code
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=1_000_000))]
     pub(super) count: Option<u32>,
     /// Write codes and key ids to a new file (mode 0600), one a line
     #[arg(long, value_name = "FILE")]

@@ -9,6 +9,7 @@ use crate::{Entry, Listing};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use svm_core::command_line::whole;
 use svm_core::subscription::{Channel, KeyKind, Statement, Term, Terms, VendorState, add_days};
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -40,7 +41,7 @@ pub(super) struct ListArgs {
     #[arg(long)]
     auto_renew: bool,
     /// Only keys whose end or paid date is within DAYS or past; nearest first
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(0..=36500))]
+    #[arg(long, value_name = "DAYS", value_parser = whole::<u64>(0..=36500))]
     expiring_within: Option<u64>,
     /// Only keys signed by the signer with this key id
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]

@@ -70,7 +70,8 @@ impl From<ChannelArg> for Channel {
 
 /// An id of a new key: one that later commands take for it, and for nothing else.
 pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
-    let id = KeyId::try_from(text.to_owned())?;
+    let id = KeyId::try_from(text.to_owned())
+        .map_err(|_| "is not 1 to 128 printable ASCII characters without spaces".to_owned())?;
     let read = KeyRef::parse(text);
     match read {
         Ok(KeyRef::Id(read)) if read == id && text != "-" => Ok(id),
@@ -83,8 +84,9 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     let midnight = || date(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
     match read_instant(text) {
         Ok(at) => Ok(at),
-        Err(_) => midnight()
-            .ok_or_else(|| "write a time as 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned()),
+        Err(_) => midnight().ok_or_else(|| {
+            "is not a time such as 2027-01-01 (midnight UTC) or 2027-01-01T12:00:00Z".to_owned()
+        }),
     }
 }
 
@@ -95,5 +97,5 @@ pub(super) fn date(text: &str) -> Result<Date, String> {
         _ => byte.is_ascii_digit(),
     });
     let date = text.parse::<Date>().ok().filter(|_| is_date && text.len() == 10);
-    date.ok_or_else(|| "write a date as 2026-12-31".to_owned())
+    date.ok_or_else(|| "is not a date such as 2026-12-31".to_owned())
 }

@@ -43,7 +43,7 @@ pub enum UsageError {
     #[error("expected the address that agents have as source.url, such as https://keys.provider.example")]
     Address,
     #[error(
-        "other commands would read this id as an activation code, a file of the ledger or standard input: choose another"
+        "could be an activation code, a file of the ledger or standard input for other commands: choose another"
     )]
     AmbiguousId,
 }
