@@ -47,7 +47,7 @@ if [ ! -e /srv/id ]; then
   systemctl restart svm-agent; until_true 'svm-agent identity show > /dev/null 2>&1'
   second=$(id)
   [ "$second" != "$first" ] || fail "a copy kept its id"
-  svm-agent events list | grep -q "identity.changed" || fail "not told"
+  svm-agent events list --json | grep -q "identity.changed" || fail "not reported"
 
   say "what root cannot hand over keeps nothing from starting"
   rm -f /srv/product_uuid; mkdir /srv/product_uuid
@@ -65,7 +65,7 @@ if [ ! -e /srv/id ]; then
   setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent identity reset 2> /dev/null && fail "nobody may reset"
   stopped
   setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent identity reset 2> /dev/null && fail "nobody may reset"
-  svm-agent identity reset | grep -q "the id is given up" || fail "reset"
+  svm-agent identity reset | grep -q "The id is removed" || fail "reset"
   [ "$(find /var/lib/svm-agent ! -user svm-agent | wc -l)" = 0 ] || fail "files of others in the state folder"
   systemctl start svm-agent.socket svm-agent-query.socket; started
   third=$(id)

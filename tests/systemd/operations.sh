@@ -74,7 +74,7 @@ id() { svm-agent identity show | sed -n 's/^Id *//p'; }
 before=$(id)
 page restore
 [ "$(id)" = "$before" ] || fail "another id"
-svm-agent key list | grep -q '^SUB-1 ' || fail "no key"
+svm-agent key list | grep -q 'SUB-1 ' || fail "no key"
 page clock
 
 say "what support needs"
@@ -100,7 +100,7 @@ page instance
 grep -q '^Instance  *[0-9a-f]' /tmp/out || fail "no instance: $(cat /tmp/out)"
 page reset-the-copy
 page move
-svm-agent status | grep -q not_activated || fail "keys are left"
+svm-agent status | grep -q "^Subscription  *not activated" || fail "keys are left"
 
 say "a wrong setting: the reload fails and says why, and nothing changes"
 printf '[remainders]\n' > /etc/svm-agent/conf.d/20-wrong.toml

@@ -57,10 +57,10 @@ as_documented status < status
 systemctl status svm-agent --no-pager > /dev/null || fail "systemctl status"
 journal | grep -q "no destination is configured: this SVM reports to no console" || fail "the log does not say what is missing"
 journal | grep -q "^svm-agent .* is ready$" || fail "not ready"
-svm-agent status | grep -q "Vendor .*no source.url is configured" || fail "status does not say what is missing"
-svm-agent status --explain | grep -q "Activate it: svm-agent activate CODE" || fail "nor the way out"
+svm-agent status | grep -q "^Source .*not configured (source.url)" || fail "status does not say what is missing"
+svm-agent status --explain | grep -q "Activate the SVM: svm-agent activate CODE" || fail "nor the way out"
 svm-agent permit database-updates && fail "a permit without a key"
-svm-agent config check | grep -q "no vendor is trusted: put its public key into /etc/svm-agent/trust.d" || fail "config check"
+svm-agent config check 2>&1 | grep -q "no provider is trusted: put the public key of yours into /etc/svm-agent/trust.d" || fail "config check"
 for file in /usr/share/man/man8/svm-agent.8.gz /usr/share/man/man5/svm-agent.toml.5.gz /usr/share/bash-completion/completions/svm-agent \
   /usr/share/zsh/vendor-completions/_svm-agent /usr/share/fish/vendor_completions.d/svm-agent.fish /usr/share/doc/svm-agent/guide/install.md \
   /usr/share/svm-agent/actions/kesl-ksn; do
@@ -103,7 +103,7 @@ systemctl reload svm-agent 2> /dev/null && fail "wrong settings were reloaded"
 journalctl -u svm-agent --no-pager --no-hostname -p err | as_documented reload
 # Queries are answered in the meantime.
 svm-agent status --json | grep -q '"product_version":"6.2.0"' || fail "the old settings went"
-svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings are not valid" told || fail "$(cat told)"
+svm-agent status > told 2>&1 && grep -q SUB-1 told && grep -q "the settings on disk are not valid" told || fail "$(cat told)"
 svm-agent refresh && svm-agent renewal > /dev/null || fail "wrong settings keep others from asking"
 svm-agent config show 2> told && fail "of which settings?"
 [ "$(systemctl show -P MainPID svm-agent)" = "$pid" ] || fail "it was restarted"

@@ -23,7 +23,7 @@ for line in "ok       svm-agent.service: is active" "ok       svm-agent.socket: 
 done
 setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent doctor | grep -q "database: not checked: only root" || fail "nobody sees the database"
 setpriv --reuid 65534 --regid 65534 --clear-groups svm-agent check > /tmp/check && fail "check is OK"
-grep -q "^SVM CRITICAL - device status critical: not_activated" /tmp/check || fail "check: $(cat /tmp/check)"
+grep -q "^SVM CRITICAL - device status critical: the SVM is not activated" /tmp/check || fail "check: $(cat /tmp/check)"
 
 say "metrics as a file need leave"
 mkdir -p /srv/metrics && chown svm-agent /srv/metrics
