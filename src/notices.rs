@@ -5,13 +5,12 @@
 //! while it says something, and goes when the agent stops. A file that cannot be written is tried again with the next change:
 //! permits lie in the same folder, and the engine reports their failure.
 
-use crate::context::Context;
-use crate::engine::EngineSnapshot;
+use crate::status::{PermitStatus, Status, StatusSource};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 use svm_core::atomic_file::write_atomically;
-use svm_core::subscription::{Resource, Role, Settings as Rules, Situation};
+use svm_core::subscription::Settings as Rules;
 use svm_core::text::clean;
 use svm_core::words::Language;
 use svm_core::words::notices::{Facts, PermitFacts};
@@ -27,17 +26,13 @@ const WAITING_AGAIN: Duration = Duration::from_secs(60);
 
 /// Writes the notices.
 pub struct Notices {
-    /// What all tasks share.
-    pub context: Context,
+    /// What they are about.
+    pub source: StatusSource,
     /// When people are reminded of an end.
     pub rules: Rules,
-    /// What must be enforced on this SVM.
-    pub governs: Vec<Resource>,
-    /// Whether the agent fetches documents automatically.
-    pub has_source: bool,
     /// The runtime folder.
     pub runtime_dir: PathBuf,
-    /// Whether there is a file for logins (`motd.enabled`).
+    /// Whether there is a file for logins.
     pub is_motd_enabled: bool,
     /// Of both.
     pub language: Language,
@@ -46,13 +41,15 @@ pub struct Notices {
 impl Notices {
     /// Shows both until the engine is gone.
     pub async fn run(self) {
-        let mut snapshot = self.context.engine.snapshot.clone();
+        let mut snapshot = self.source.context.engine.snapshot.clone();
         let mut login = LoginFile::new(self.runtime_dir.join(MOTD), self.is_motd_enabled);
         let (mut shown, mut is_first) = (String::new(), true);
         loop {
             snapshot.mark_unchanged();
-            let waiting = self.waiting().await;
-            let (line, lines) = self.texts(&snapshot.borrow(), waiting);
+            let status = self.source.status().await;
+            // Most events wait at every destination; the one that is behind most has them all.
+            let waiting = status.destinations.values().map(|of| of.waiting).max().unwrap_or(0);
+            let (line, lines) = self.texts(&status, waiting);
             login.show(&lines);
             if line != shown {
                 sd_notify::notify(&[sd_notify::NotifyState::Status(&clean(&line))]).ok();
@@ -76,40 +73,26 @@ impl Notices {
         }
     }
 
-    /// How many events wait at the destination that has most.
-    async fn waiting(&self) -> u64 {
-        // A store that cannot be read is in the line as such.
-        let waiting = self.context.store.waiting().await.unwrap_or_default();
-        waiting.iter().map(|row| row.events).max().unwrap_or(0)
-    }
-
     /// The status line, and the lines of the file.
-    fn texts(&self, snapshot: &EngineSnapshot, waiting: u64) -> (String, Vec<String>) {
-        let Self { context: Context { clock, health, .. }, rules, language, .. } = self;
-        let state = &snapshot.state;
-        let mut situation = Situation::of(state, rules, clock.now());
-        situation.is_activating = health.activations().iter().any(|pending| pending.role == Role::Active);
-        situation.has_source = self.has_source;
-        let permits = Resource::ALL.map(|resource| {
-            let written = snapshot.permits.iter().find(|permit| permit.resource == resource);
-            let is_enforced =
-                health.enforcement().get(&resource).is_some_and(|of| !of.enforced_by.is_empty());
-            PermitFacts {
-                resource,
-                // If nothing can be stored, the written permit may be tighter than the reported one.
-                permit: written.map_or(state.reported.permit(resource), |permit| permit.verdict),
-                since: state.enforcement.progress.get(&resource).map(|progress| progress.since),
-                is_unenforced: self.governs.contains(&resource) && !is_enforced,
-            }
-        });
+    fn texts(&self, status: &Status, waiting: u64) -> (String, Vec<String>) {
+        let situation = status.situation();
+        let facts = |of: &PermitStatus| PermitFacts {
+            resource: of.resource,
+            permit: of.verdict,
+            since: of.since,
+            is_unenforced: of.governed && of.enforced_by.is_empty(),
+        };
+        let permits: Vec<PermitFacts> = status.permits.iter().map(facts).collect();
         let facts = Facts {
             situation: &situation,
-            vendor: state.active.as_ref().and_then(|held| held.statement.vendor.as_ref()),
+            vendor: status.active().and_then(|key| key.vendor.as_ref()),
             permits: &permits,
-            store_problem: snapshot.store_problem.as_deref(),
-            remind_days: situation.known_end.and_then(|end| rules.reminders_before(end.why).first().copied()),
+            store_problem: status.store_problem.as_deref(),
+            remind_days: situation
+                .known_end
+                .and_then(|end| self.rules.reminders_before(end.why).first().copied()),
         };
-        (facts.status_line(waiting, *language), facts.login(*language))
+        (facts.status_line(waiting, self.language), facts.login(self.language))
     }
 }
 

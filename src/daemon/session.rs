@@ -219,10 +219,8 @@ impl Session {
         };
         tasks.start("updates", async move { updates.run().await });
         let notices = Notices {
-            context: context.clone(),
+            source: status.clone(),
             rules: settings.rules.clone(),
-            governs: settings.enforcement.governs.clone(),
-            has_source: settings.source.url.is_some(),
             runtime_dir: settings.runtime_dir.clone(),
             is_motd_enabled: settings.motd_enabled,
             language: Language::of_locale(environment::text),
