@@ -6,12 +6,13 @@ use super::output::Out;
 use super::reach::AgentEndpoint;
 use crate::control::SocketKind;
 use crate::control::client::ask;
-use crate::renewal::{Advice, KeyFacts, Known, Lang, Letter, OrderNumber, advise};
+use crate::renewal::{Advice, Known, KnownKey, Letter, OrderNumber, Part, advise};
 use crate::status::Status;
 use reqwest::Method;
 use svm_core::settings::SettingsError;
 use svm_core::subscription::Channel;
 use svm_core::words::Language;
+use svm_core::words::renewal::Renewal;
 
 impl RenewalArguments {
     /// Answers; asks the agent for the key that is held, and does without where more is given.
@@ -21,7 +22,8 @@ impl RenewalArguments {
         out: &mut Out,
     ) -> Result<u8, CliError> {
         let number = self.order.as_deref().map(OrderNumber::parse).transpose();
-        let number = number.map_err(|e| CliError::given("bad_order_number", e.to_string()))?;
+        let language = out.language();
+        let number = number.map_err(|e| CliError::given("bad_order_number", e.text(language)))?;
         let given = number.is_some() || self.channel.is_some();
         let status = match held(reach, out).await {
             Ok(status) => Some(status),
@@ -31,14 +33,9 @@ impl RenewalArguments {
         let mut known = known(number, status.as_ref());
         known.channel = self.channel.map(Channel::from).or(known.channel);
         if !given && known.key.is_none() {
-            let message = "no key is held here, so there is no order to tell of: give what its confirmation says, svm-agent renewal --order NUMBER --channel CHANNEL";
-            return Err(CliError::given("not_activated", message));
+            return Err(CliError::given("not_activated", Renewal::NoOrder.get(language)));
         }
-        let lang = match out.language() {
-            Language::English => Lang::En,
-            Language::Russian => Lang::Ru,
-        };
-        let advice = advise(&known, lang);
+        let advice = advise(&known, language);
         if out.json() {
             out.value(&advice)?
         } else {
@@ -76,35 +73,53 @@ fn known(number: Option<OrderNumber>, status: Option<&Status>) -> Known {
         number: number.or(its),
         channel: order.and_then(|order| order.channel),
         placed_on: order.and_then(|order| order.placed_on),
-        key: Some(KeyFacts::of(key, status.cause, status.at)),
+        key: Some(KnownKey {
+            key: key.key.clone(),
+            situation: status.situation(),
+            vendor: key.vendor.clone(),
+        }),
         another_order: false,
     }
 }
 
 fn show(advice: &Advice, out: &mut Out) -> Result<(), CliError> {
+    let language = out.language();
     for (name, value) in &advice.facts {
         out.wrapped(&format!("{name:<12}"), value)?;
     }
-    out.line("")?;
-    out.line(advice.to_do())?;
-    for (index, step) in advice.steps.iter().enumerate() {
-        out.wrapped(&format!("{:>2}. ", index + 1), step)?;
+    if !advice.standing.is_empty() {
+        out.line("")?;
+        out.wrapped("", &advice.standing.join(" "))?;
     }
-    out.line("")?;
-    for note in advice.notes.iter().chain([&advice.scope]) {
+    for Part { title, steps, letter, .. } in &advice.parts {
+        out.line("")?;
+        out.line(title)?;
+        for (index, step) in steps.iter().enumerate() {
+            out.wrapped(&format!("{:>2}. ", index + 1), step)?;
+        }
+        if let Some(letter) = letter {
+            show_letter(letter, language, out)?;
+        }
+    }
+    if !advice.notes.is_empty() {
+        out.line("")?;
+    }
+    for note in &advice.notes {
         out.wrapped("", note)?;
     }
-    if let Some(Letter { to, subject, body }) = &advice.letter {
-        let [letter, of, about] = advice.of_letter();
-        out.line("")?;
-        out.line(letter)?;
-        out.line("")?;
-        out.wrapped("    ", &format!("{of}: {to}"))?;
-        out.wrapped("    ", &format!("{about}: {subject}"))?;
-        out.line("")?;
-        for line in body.lines() {
-            if line.is_empty() { out.line("")? } else { out.wrapped("    ", line)? }
-        }
+    Ok(())
+}
+
+fn show_letter(letter: &Letter, language: Language, out: &mut Out) -> Result<(), CliError> {
+    let Letter { to, subject, body } = letter;
+    out.line("")?;
+    out.line(format!("    {}", Renewal::Letter.get(language)))?;
+    for (name, value) in [(Renewal::To, to), (Renewal::Subject, subject)] {
+        out.wrapped("      ", &format!("{}: {value}", name.get(language)))?;
+    }
+    out.line("")?;
+    for line in body.lines() {
+        if line.is_empty() { out.line("")? } else { out.wrapped("      ", line)? }
     }
     Ok(())
 }

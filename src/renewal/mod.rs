@@ -1,18 +1,20 @@
-//! "How do I stop or renew this?": whom to turn to, and with which words.
+//! "How do I renew or stop this?": whom to write to, and with which words.
 //!
-//! Promises: what is said follows from tables (`sellers.rs`), in English and in Russian alike; nothing is guessed
-//! silently: what is unsure is said to be. It goes by public pages, which are about home and small-office products,
-//! and says so. Must not know: sockets, files, clocks. `docs/reference/renewal.md` is for people.
+//! Promises: the state of the subscription decides what comes first, and no sentence contradicts it; what follows from a
+//! table (`sellers.rs`) follows from public pages about home and small-office products, and says so; what is unsure is
+//! said to be. The sentences are those of the catalogue. Must not know: sockets, files, clocks.
 
 mod advice;
+mod letter;
 mod order_number;
 mod sellers;
-mod words;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
-pub use advice::{Advice, KeyFacts, Known, Letter, advise};
+pub use advice::{Advice, Known, KnownKey, Part, Purpose, advise};
+pub use letter::Letter;
 pub use order_number::{LONGEST, LookAlike, OrderNumber, OrderNumberError};
 pub use sellers::{Seller, WriteTo};
-pub use words::Lang;

@@ -1,7 +1,10 @@
 //! Order numbers as people type them: case, spaces and dashes are free; letters that only look Latin are named.
 
 use serde::Serialize;
+use std::fmt;
 use svm_core::text::{is_deceptive, trim_pasted};
+use svm_core::words::Language;
+use svm_core::words::renewal::Renewal;
 
 /// The most characters that an order number has, as in documents.
 pub const LONGEST: usize = 64;
@@ -51,31 +54,62 @@ pub struct OrderNumber {
 }
 
 /// Why a text is no order number.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderNumberError {
     /// Nothing but spaces and dashes.
-    #[error(
-        "the order number is empty: give it as the confirmation of the order has it, or leave --order out"
-    )]
     Empty,
     /// More than [`LONGEST`].
-    #[error(
-        "the order number has {found} characters, and none has more than {LONGEST}: give the number alone, without the text around it"
-    )]
     TooLong {
         /// How many there are.
         found: usize,
     },
     /// A character that does not show.
-    #[error(
-        "the order number has a character that does not show (U+{code:04X}) at place {place}: type the number instead of pasting it"
-    )]
     Unseen {
         /// Its number in Unicode.
         code: u32,
         /// Counted from 1.
         place: usize,
     },
+}
+
+impl OrderNumberError {
+    /// The sentence, with the way out.
+    pub fn text(&self, language: Language) -> String {
+        match self {
+            Self::Empty => Renewal::EmptyNumber.get(language).to_owned(),
+            Self::TooLong { found } => Renewal::LongNumber
+                .fill(language, &[("found", &found.to_string()), ("most", &LONGEST.to_string())]),
+            Self::Unseen { code, place } => Renewal::UnseenCharacter
+                .fill(language, &[("code", &format!("U+{code:04X}")), ("place", &place.to_string())]),
+        }
+    }
+}
+
+impl fmt::Display for OrderNumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Language::English))
+    }
+}
+
+impl std::error::Error for OrderNumberError {}
+
+/// Words that people copy with the number.
+const BEFORE: [&str; 8] = ["заказа", "заказ", "номер", "order", "number", "no.", "no", "n"];
+
+/// How many characters of words such as "Order No." stand before the number.
+fn words_before(given: &str) -> usize {
+    let mut passed = 0;
+    loop {
+        let rest: String = given.chars().skip(passed).collect();
+        let lower = rest.to_lowercase();
+        let word = BEFORE.iter().find(|word| {
+            lower.strip_prefix(**word).is_some_and(|after| after.starts_with([' ', ':', '#', '№', '\u{a0}']))
+        });
+        let Some(word) = word else { return passed };
+        let after = rest.chars().skip(word.chars().count());
+        let gap = after.take_while(|c| c.is_whitespace() || matches!(c, ':' | '#' | '№')).count();
+        passed += word.chars().count() + gap;
+    }
 }
 
 /// Dashes of all kinds, as word processors make them.
@@ -90,6 +124,11 @@ impl OrderNumber {
     /// [`OrderNumberError`].
     pub fn parse(given: &str) -> Result<Self, OrderNumberError> {
         let given = trim_pasted(given);
+        let given = given
+            .char_indices()
+            .nth(words_before(given))
+            .and_then(|(start, _)| given.get(start..))
+            .unwrap_or_default();
         let found = given.chars().count();
         if found > LONGEST {
             return Err(OrderNumberError::TooLong { found });

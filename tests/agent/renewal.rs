@@ -66,8 +66,8 @@ fn the_held_key_answers_in_the_language_of_whoever_asks() {
     assert_eq!(exit, 0);
     let (_, russian) = said(&agent, &["renewal"], "ru_RU.UTF-8");
     for (text, words) in [
-        (&english, ["What to do", "Key: SUB-1", "2040-01-01 00:00 UTC", "Example ISP"]),
-        (&russian, ["Что делать", "Ключ: SUB-1", "01.01.2040 00:00 UTC", "Example ISP"]),
+        (&english, ["To stop", "Key: SUB-1", "2040-01-01 00:00 UTC", "Example ISP"]),
+        (&russian, ["Чтобы отказаться", "Ключ: SUB-1", "01.01.2040 00:00 UTC", "Example ISP"]),
     ] {
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
     }
@@ -88,7 +88,7 @@ fn a_document_without_an_order_still_names_the_vendor() {
     let folder = tempfile::tempdir().unwrap();
     let (agent, _program) = held(folder.path(), None);
     let answer = agent.ask(&["renewal"]).unwrap();
-    assert_eq!((&answer["write_to"], &answer["sure"]), (&json!("unknown"), &json!(false)));
+    assert_eq!((&answer["write_to"], &answer["sure"]), (&json!("vendor"), &json!(true)));
     assert_eq!((&answer["vendor"]["name"], &answer["ends_at"]), (&json!("Example ISP"), &json!(END)));
     // A number that is given then belongs to the key that is held.
     let given = agent.ask(&["renewal", "--order", "A221234065"]).unwrap();

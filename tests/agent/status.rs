@@ -215,7 +215,7 @@ fn what_the_vendor_announced_is_shown() {
     );
     assert_eq!((&shown["rev"], &shown["known_end"]["why"]), (&json!(2), &json!("cancelled")));
     let (_, page) = get(collector.port, &format!("/svms/{id}")).unwrap();
-    for words in ["cancelled by the vendor", "announced, from", "Will be cancelled", "Acme Telecom", "A-77"] {
+    for words in ["Cancelled by the provider from 2039-01-09", "Will be cancelled", "Acme Telecom", "A-77"] {
         assert!(page.contains(words), "{words}: {page}");
     }
 }

@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, text};
 use super::signer::{KEY, trust};
 use crate::cli::paste;
-use crate::renewal::{self, Lang, OrderNumber};
+use crate::renewal::{self, OrderNumber};
 use svm_core::documents::trust::read_signer;
 use svm_core::documents::{
     ActivationCode, Document, Draft, Expect, MAX_DEPTH, SigningKey, Sub, TrustStore, base64url, sign,
@@ -111,7 +111,7 @@ pub(super) fn typed(data: &[u8]) {
     match OrderNumber::parse(&text) {
         Ok(number) => {
             assert!(!number.written().is_empty());
-            for lang in [Lang::En, Lang::Ru] {
+            for lang in svm_core::words::Language::ALL {
                 let known = renewal::Known { number: Some(number.clone()), ..Default::default() };
                 let advice = renewal::advise(&known, lang);
                 assert!(!advice.steps.is_empty());

@@ -46,7 +46,7 @@ pub use refusal::{Refusal, RefusalCode, WayOut, bounded_message};
 pub use reserve::Unusable;
 pub use scenario::{Act, Row, Scenario, ScenarioError, ScenarioSettings, ScenarioStep, forecast_rows};
 pub use settings::Settings;
-pub use situation::{KeyFacts, Remedy, Situation};
+pub use situation::{KeyFacts, Outlook, Remedy, Situation};
 pub use state::State;
 pub use statement::Statement;
 pub use step::{Input, Offer, next_due, permit_until, step};

@@ -103,6 +103,15 @@ impl Remedy {
     ];
 }
 
+/// What time alone will bring to the active key, as far as the document says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Of a key in its term: until when it is active, and what then comes.
+    pub active_until: Option<(Timestamp, Cause)>,
+    /// The end of the grace period, which follows or runs.
+    pub grace_until: Option<Timestamp>,
+}
+
 impl Situation {
     /// Of a state at `now`.
     pub fn of(state: &State, settings: &Settings, now: Timestamp) -> Self {
@@ -164,6 +173,51 @@ impl Situation {
     /// Whether the step takes a new code as the active key, without a key being removed first.
     pub fn takes_new_code(&self) -> bool {
         matches!(self.phase, Phase::NotActivated | Phase::Restricted) || self.has_ended()
+    }
+
+    /// From when the step takes a new code as the active key; `None` if time alone does not bring that.
+    pub fn takes_new_code_from(&self) -> Option<Timestamp> {
+        if self.takes_new_code() {
+            return Some(self.now);
+        }
+        let Outlook { active_until, grace_until } = self.outlook();
+        let restricted = grace_until.or(active_until.map(|(at, _)| at));
+        restricted.into_iter().chain(self.key?.ends_at).min()
+    }
+
+    /// When the provider withdraws the key, as it has announced.
+    fn announced_withdrawal(&self) -> Option<(Timestamp, Cause)> {
+        let key = self.key?;
+        let since = key.state_since.filter(|since| *since > self.now)?;
+        match key.state {
+            VendorState::Blocked => Some((since, Cause::Blocked)),
+            VendorState::HardCancelled => Some((since, Cause::Cancelled)),
+            VendorState::Active | VendorState::Paused | VendorState::SoftCancelled => None,
+        }
+    }
+
+    /// What time alone will bring to the active key.
+    pub fn outlook(&self) -> Outlook {
+        let Some(key) = self.key else { return Outlook::default() };
+        let withdrawal = self.announced_withdrawal();
+        let until = |end: Timestamp| withdrawal.map_or(end, |(at, _)| at.min(end));
+        match self.phase {
+            Phase::NotActivated | Phase::Restricted => Outlook::default(),
+            Phase::Grace => Outlook { active_until: None, grace_until: key.grace_ends_at.map(until) },
+            Phase::Active => {
+                let pause = key.state_since.filter(|_| key.state == VendorState::Paused);
+                let named =
+                    [(key.ends_at, Cause::Ended), (pause, Cause::Paused), (key.paid_until, Cause::Unpaid)];
+                let named = named.into_iter().filter_map(|(at, cause)| Some((at?, cause)));
+                // `min_by_key` keeps the first of equals: a withdrawal comes first, then as the timeline decides ties.
+                let active_until = withdrawal.into_iter().chain(named).min_by_key(|(at, _)| *at);
+                let grace_until = active_until.and_then(|(start, cause)| {
+                    let is_withdrawn = matches!(cause, Cause::Blocked | Cause::Cancelled);
+                    key.grace_ends_at.filter(|end| !is_withdrawn && *end > start).map(until)
+                });
+                Outlook { active_until, grace_until }
+            }
+        }
     }
 
     /// What leads back to `active`: all of it is needed. Nothing while the key is active.

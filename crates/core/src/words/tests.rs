@@ -1,7 +1,9 @@
 //! The catalogue is whole, and numbers and times follow the rules of both languages.
 
 use super::*;
-use crate::subscription::{Cause, DeviceStatus, Permit, Phase, Reason, RefusalCode, Remedy, Resource};
+use crate::subscription::{
+    Cause, Channel, DeviceStatus, Permit, Phase, Reason, RefusalCode, Remedy, Resource,
+};
 use jiff::Timestamp;
 
 const CAUSES: [Cause; 8] = [
@@ -52,6 +54,9 @@ fn all() -> Vec<(String, Text)> {
     for remedy in Remedy::ALL {
         add(format!("{remedy:?}"), remedies::text(remedy));
     }
+    for channel in [Channel::Website, Channel::Portal, Channel::Isp, Channel::Partner, Channel::Corporate] {
+        add(format!("{channel:?}"), renewal::channel(channel));
+    }
     for code in RefusalCode::ALL {
         add(format!("{code:?}"), refusals::sentence(code));
     }
@@ -68,6 +73,7 @@ fn all() -> Vec<(String, Text)> {
         notices::Notice
     );
     keys!(refusals::Remark, refusals::ReserveProblem, events::LifeCycle, events::Changed, events::Agent);
+    keys!(renewal::Renewal);
     all
 }
 
