@@ -19,7 +19,7 @@ use svm_core::subscription::{DeviceStatus, Held, Reason, Settings as Rules, Stat
 use svm_core::words::Language::English;
 use svm_core::words::{refusals::ReserveProblem, remedies::provider, times::day_or_instant};
 
-/// How often it is looked at, whatever happens.
+/// How often it is checked in any case.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Wait before a report that could not be stored is repeated.

@@ -5,21 +5,21 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// While somebody asks, an agent that does not start ends no sooner: systemd would start it again for the next who asks,
-/// as fast as anybody likes.
+/// While clients connect, an agent that does not start waits this long before it ends: otherwise systemd would start it
+/// again for each client, as fast as clients like.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// What waits in a queue is had within this.
+/// A connection that waits in the queue is accepted within this.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Between two looks.
+/// Between two checks of the queue.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The answer to every request.
 const WHY: &str = r#"{"error":{"code":"bad_settings","message":"svm-agent does not start, because its settings are not valid; see svm-agent config check"}}"#;
 
-/// Refuses those that wait at the sockets that systemd passed: for one that goes on waiting it would start the agent again
-/// at once, and again. Where nobody waits this is over at once; else those that come within `LINGER` are refused too.
+/// Refuses the clients that wait at the sockets from systemd: systemd would start the agent again and again for a client
+/// that keeps waiting. If no client waits, this ends at once; otherwise those that come within `LINGER` are refused too.
 pub async fn turn_away() {
     let (mut passed, mut listeners) = (listenfd::ListenFd::from_env(), Vec::new());
     for index in 0..passed.len() {

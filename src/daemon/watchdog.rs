@@ -1,5 +1,5 @@
-//! The watchdog of systemd (`sd_watchdog_enabled(3)`), fed by the engine's own progress: where its loop does not come round,
-//! systemd ends the agent and starts it anew. Permits end by themselves meanwhile.
+//! The watchdog of systemd (`sd_watchdog_enabled(3)`), fed by the engine's own progress: if its loop hangs, systemd
+//! restarts the agent. Permits have their own end in the meantime.
 
 use crate::engine::{Command, Handle};
 use std::time::Duration;

@@ -47,7 +47,7 @@ pub enum Found {
     Set,
 }
 
-/// What is to be told after a look.
+/// What to report after a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
     /// All is well, or the problem was reported before.
@@ -73,7 +73,7 @@ pub struct Running {
     applied: Option<Permit>,
 }
 
-/// One that fails is looked at again after so long.
+/// How long after a failure the agent checks an action again.
 const AGAIN: Duration = Duration::from_secs(60);
 
 impl Running {
@@ -172,7 +172,7 @@ async fn run(guard: &Guard, name: &str) -> Result<Found, String> {
     let unit = unit(name);
     // It runs as root: a user who may write it would be root.
     only_root_may_change(&action_program(name)).map_err(|exposed| {
-        format!("the action {name} is not run, because others may change it: {exposed}")
+        format!("the action {name} is not run, because not only root may change it: {exposed}")
     })?;
     let mut before = ended(Path::new(ENDS), name);
     for round in 0..ROUNDS {

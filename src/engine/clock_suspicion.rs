@@ -46,7 +46,7 @@ impl Engine {
         let (now, signed) = (self.now(), document.iat);
         if signed.duration_since(now) > SLACK && self.clock.is_proven(FRESH) {
             return Err(Refusal::invalid(format!(
-                "the document says that it was signed at {signed}, and by the vendor's own host it is {now}; ask the vendor for one that was signed with the right clock"
+                "the document was signed at {signed}, but by the provider's own host it is only {now}; ask the provider for a document that was signed with a correct clock"
             )));
         }
         let input = document_input(Ok(document.statement.clone()));

@@ -125,7 +125,7 @@ impl Listener {
             Err(error) if is_of_the_connection(&error) => None,
             Err(error) => {
                 let message =
-                    format!("cannot take connections on {}: {}", self.listen, library_words::io(&error));
+                    format!("cannot accept connections on {}: {}", self.listen, library_words::io(&error));
                 Outage::note(
                     &mut self.outage,
                     self.clock.now(),

@@ -1,8 +1,9 @@
 //! The gateway: KSN look-ups go through it, as far as the permit allows.
 //!
 //! Promises: it does what the permit for KSN says, on a thread of its own, so that a flood of look-ups never slows the
-//! agent and an agent that hangs never keeps it open: it follows a permit's own end by itself. Where it is stopped it
-//! goes on listening, so that nobody else takes its port, and refuses what comes. What it says is in force is done.
+//! agent and an agent that hangs never keeps it open: it follows the permit's own end without the agent. While KSN is
+//! stopped it keeps listening, so that no other program takes its port, and refuses connections. What it reports as in
+//! force is done.
 //! It must not know of keys and phases, nor what a look-up is: it passes on bytes.
 
 mod connections;
@@ -44,8 +45,8 @@ pub struct Gateway {
 
 /// Starts a gateway. `permits` are those of all resources; without one for KSN nothing is allowed.
 ///
-/// A port that cannot be bound is no error: it is told in [`Gateway::health`] and the log, and tried again after a
-/// second, and then less and less often, up to each 30 s.
+/// A port that cannot be bound is no error: [`Gateway::health`] and the log report it, and it is retried after a second,
+/// then less and less often, up to every 30 s.
 ///
 /// # Errors
 /// Where the thread cannot be made.
@@ -79,7 +80,7 @@ impl Gateway {
         self.shared.health(*self.in_force.borrow())
     }
 
-    /// Closes everything and gives the port back, whoever else still looks at how it is.
+    /// Closes everything and gives the port back, even if others still read its health.
     pub fn end(&self) {
         let runs = lock(&self.runs).take();
         if let Some((end, thread)) = runs {

@@ -41,12 +41,12 @@ pub struct DestinationHealth {
     pub outage: Option<Outage>,
 }
 
-/// How a resource is held to its permit.
+/// How the permit of a resource is enforced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnforcementHealth {
     /// The permit that is carried out, or tried to be.
     pub verdict: Option<Permit>,
-    /// What holds the resource to it; nothing where nobody does.
+    /// What enforces it; empty if nothing does.
     pub enforced_by: Vec<String>,
     pub outage: Option<Outage>,
     /// Who asked for the permit last.

@@ -41,7 +41,7 @@ impl HealthRegistry {
         lock(&self.destinations)
     }
 
-    /// How each resource is held to its permit; never held over a wait.
+    /// How the permit of each resource is enforced; never locked over a wait.
     pub fn enforcement(&self) -> MutexGuard<'_, BTreeMap<Resource, EnforcementHealth>> {
         lock(&self.enforcement)
     }

@@ -2,7 +2,7 @@
 //! runtime folder (`systemd/svm-agent-identity.service`).
 //!
 //! Promises: root writes into a folder of the agent's user there, so it follows no link, opens nothing that is there,
-//! and the file is nobody else's from its first moment on. It counts in the boot in which it was made.
+//! and the file belongs to root from its first moment on. It counts in the boot in which it was made.
 
 use super::binding::Binding;
 use super::machine;

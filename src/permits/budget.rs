@@ -162,7 +162,7 @@ mod tests {
 
         /// A caller who asks as soon as it is allowed gets the rate.
         #[test]
-        fn whoever_waits_as_told_gets_the_rate(rate in 1_u64..50, periods in 1_u64..20) {
+        fn a_client_that_waits_as_asked_gets_the_rate(rate in 1_u64..50, periods in 1_u64..20) {
             let start = at("2026-01-01T00:00:00Z");
             let (mut now, mut spent, mut count) = (start, None, 0_u64);
             while now.duration_since(start) < SignedDuration::from_mins(i64::try_from(periods).unwrap()) {

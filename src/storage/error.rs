@@ -14,10 +14,10 @@ pub enum StoreError {
     #[error("the database is damaged: {0}")]
     Damaged(#[source] Damage),
     /// The disk does not work, or something else is wrong with it.
-    #[error("the database cannot be used: {0}")]
+    #[error("cannot use the database: {0}")]
     Failed(#[source] SqliteError),
     /// No thread could be made for it.
-    #[error("the database cannot be used: cannot start the store's thread: {}", library_words::io(.0))]
+    #[error("cannot use the database: cannot start its thread: {}", library_words::io(.0))]
     NoThread(#[source] std::io::Error),
     /// A file beside the database cannot be used.
     #[error("cannot use {path}: {}", library_words::io(source))]
@@ -55,7 +55,7 @@ pub enum Damage {
     #[error("its state cannot be read: {}", library_words::json(.0))]
     State(#[source] serde_json::Error),
     /// What the id is bound to is no JSON of ours.
-    #[error("what its id is bound to cannot be read: {}", library_words::json(.0))]
+    #[error("the machine identity in it cannot be read: {}", library_words::json(.0))]
     Bond(#[source] serde_json::Error),
     /// It knows of fewer changes than the recovery file: so many.
     #[error("it lost {0} stored changes; was agent.db-wal deleted?")]

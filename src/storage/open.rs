@@ -34,9 +34,9 @@ pub struct Opened {
     pub source_note: Option<String>,
     /// What trusted time has to remember.
     pub time_note: Option<String>,
-    /// Where the database had to be rebuilt.
+    /// If the database had to be rebuilt.
     pub rebuilt: Option<Rebuilt>,
-    /// Where the database is whole and the recovery file was not: what was wrong with it, and the name that it has now.
+    /// If the database is intact and the recovery file was not: what was wrong with the file, and its new name.
     pub recovery_damaged: Option<(String, String)>,
     /// Pending events of destinations that are no longer configured, by name.
     pub left: Vec<(String, u64)>,
@@ -154,7 +154,7 @@ impl Store {
             }
             if lost {
                 let id = if recovered.is_some() { "it keeps its id" } else { "it has a new id" };
-                problem.push_str(&format!(": this SVM starts anew, {id}, and must be activated again"));
+                problem.push_str(&format!("; this SVM lost its keys, {id}, and must be activated again"));
             }
             problem
         });

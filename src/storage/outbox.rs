@@ -80,7 +80,7 @@ pub(crate) fn keep(db: &Connection, commit: &Commit, routes: &[Route]) -> Result
                 continue;
             }
             if *sequence >= MAX_SEQUENCE.cast_signed() {
-                // That they are dropped is not to be told by an event that is dropped for the same reason.
+                // An event that reports drops would be dropped for the same reason.
                 if record.type_name != DROPPED {
                     numbered.without.push((record.type_name, route.name.clone()));
                 }

@@ -157,10 +157,10 @@ impl Recovery {
 /// What the text of the file says.
 fn understand(text: &[u8]) -> Read {
     let problem = match serde_json::from_slice::<Contents>(text) {
-        Ok(contents) if contents.id.is_empty() => "it names no id".to_owned(),
+        Ok(contents) if contents.id.is_empty() => "it contains no id".to_owned(),
         Ok(contents) => match contents.ceiling.max(contents.changes) {
             0..=MAX_SEQUENCE => return Read::Whole(contents),
-            number => format!("it has the number {number}, and none above {MAX_SEQUENCE} is ever used"),
+            number => format!("it contains the sequence number {number}, but the largest possible one is {MAX_SEQUENCE}"),
         },
         Err(error) => error.to_string(),
     };

@@ -167,7 +167,7 @@ struct Owner {
 }
 
 impl Owner {
-    /// Works until nobody can ask any more, or until it is closed: answers who waits for that.
+    /// Works until all handles are gone, or until it is closed: answers who waits for that.
     fn work(&mut self, queue: &mpsc::Receiver<Message>) -> Option<oneshot::Sender<()>> {
         let mut rest = Rest::Over;
         // For how many groups the recovery file lags behind, and who waits until it has caught up.

@@ -405,7 +405,7 @@ async fn ask_up_to(
     timeout: Duration,
 ) -> Result<String, SystemctlError> {
     let not_run = |e: std::io::Error| SystemctlError::NotRun { program, problem: e.to_string() };
-    // In the language of nobody, and nothing for a terminal.
+    // Not translated, and without anything for a terminal.
     command
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")

@@ -1,6 +1,6 @@
 //! What is due when: the schedule against a clock that may be stepped, and the jobs that are run for it.
 //!
-//! Promises: a slot is due once, also where the clock goes back over it; slots that passed while nobody looked are one
+//! Promises: a slot is due once, also where the clock goes back over it; slots that passed unseen are one
 //! missed run, or none; a clock that was far ahead and is corrected stops nothing. [`ScheduleTracker`] is pure. The jobs are kept
 //! and run by `tokio-cron-scheduler`, which is never started: its own loop wakes twice a second, and takes a step of the
 //! clock for time that passed. Must not know: permits, units.
@@ -19,7 +19,7 @@ use tokio_cron_scheduler::{JobBuilder, JobScheduler, JobSchedulerError};
 /// A clock that goes back by at most this repeats nothing; one that goes back further was wrong before.
 const STEP_BACK: SignedDuration = SignedDuration::from_hours(1);
 
-/// A slot that is seen later than this was missed. More than the minute after which the clock is looked at.
+/// A slot that is seen later than this was missed. More than the minute between two checks of the clock.
 pub const LATE: SignedDuration = SignedDuration::from_secs(90);
 
 /// A run whose time has come.

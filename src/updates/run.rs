@@ -276,7 +276,7 @@ fn judge(state: &UnitState, invocation: &str) -> Option<End> {
             "a command before or after the main one failed, or the gate refused".to_owned(),
         ),
         "exit-code" => failed("exit_code", format!("it ended with exit status {number}")),
-        "signal" => failed("signal", format!("it was ended by signal {number}")),
+        "signal" => failed("signal", format!("it was terminated by signal {number}")),
         "core-dump" => failed("core_dump", format!("it crashed with signal {number}")),
         "timeout" => failed("timeout", "it reached the time limit of its unit".to_owned()),
         "watchdog" => failed("watchdog", "the watchdog of its unit ended it".to_owned()),
@@ -331,7 +331,7 @@ pub async fn follow(
                 let mut failure = late();
                 failure
                     .message
-                    .push_str(", but is still there: it hangs in the kernel, or may not be killed");
+                    .push_str(", but it still runs: it hangs in the kernel, or the agent may not kill it");
                 break Outcome::Failed(failure);
             }
             let next = if stopped { Duration::from_secs(2) } else { world(timeouts.stop) };

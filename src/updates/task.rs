@@ -26,7 +26,7 @@ use tokio::time::Instant;
 /// The clock may be stepped, so a schedule is checked this often.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The databases' file may be set back: its time is looked at so often.
+/// How often the time of the databases' file is checked, because the file may be set back.
 const AGE_CHECK_INTERVAL: Duration = Duration::from_secs(4 * 3600);
 
 /// What a run came to next.
@@ -131,7 +131,7 @@ impl Task {
                 log_event!(UPDATE_UNDER_WAY of underway.unit, unit = underway.unit, since);
                 self.follow(underway, None);
             }
-            // Told to start, and nobody saw whether it did.
+            // It was asked to start, and its start was not seen.
             Some(Underway { unit, before, started_at, .. }) => {
                 let next = Box::pin(async move { Next::Found(run::find(&unit, &before, started_at).await) });
                 self.run = Some(StartingRun { next, reply: None, due: None });

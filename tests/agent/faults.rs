@@ -844,7 +844,7 @@ fn ends_by_itself(agent: &Agent) {
     assert!(now().duration_since(until).as_millis() < 1500, "it ended too late");
     let (exit, refusal) = agent.ask(&["permit", "database-updates"]).unwrap_err();
     assert_eq!((exit, &refusal["allowed"]), (75, &false.into()));
-    assert!(refusal["why"].as_str().unwrap().contains("was not renewed"), "{refusal}");
+    assert!(refusal["why"].as_str().unwrap().contains("was not extended"), "{refusal}");
 }
 
 #[test]

@@ -421,7 +421,7 @@ fn a_machine_that_was_reverted_goes_on_above_the_numbers_that_it_used() {
     assert_eq!(first["skippedfrom"], data["from"], "the hole is named");
     let svm = world.svm(&id);
     assert_eq!(svm["machines"], json!([]), "one machine is one: {svm}");
-    assert!(agent.log().contains("the numbers go on from"), "{}", agent.log());
+    assert!(agent.log().contains("the numbers continue from"), "{}", agent.log());
     // The numbers that the recovery file promises are above those in use.
     stop(program);
     let recovery = std::fs::read(agent.folder.join("state/recovery.json")).unwrap();
@@ -539,9 +539,12 @@ fn two_machines_that_live_with_one_id_are_held_and_named() {
     names.sort_unstable();
     assert_eq!(names, ["svm-left", "svm-right"], "{svm}");
     assert_eq!((&svm["status"], &svm["reasons"][0]), (&json!("critical"), &json!("two_machines")));
-    for page in ["/".to_owned(), format!("/svms/{shared}")] {
+    for (page, sentence) in [
+        ("/".to_owned(), "several machines use its id"),
+        (format!("/svms/{shared}"), "Several machines use the id of this SVM"),
+    ] {
         let (status, text) = get(world.collector.port, &page).unwrap();
-        assert!(status == 200 && text.contains("several machines use its id"), "{page}: {text}");
+        assert!(status == 200 && text.contains(sentence), "{page}: {text}");
         assert!(text.contains("svm-left") && text.contains("svm-right"), "{page}");
     }
     let listed = get_json(world.collector.port, "/v1/svms?status=critical").unwrap();

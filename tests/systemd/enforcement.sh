@@ -132,11 +132,11 @@ until_true '[ "$(events enforcement.failed)" = 1 ]'
 echo off > /var/tmp/ksn
 sleep 11
 repaired && fail "it is set again more often than it may be"
-journalctl -u svm-agent -o cat --no-pager | grep -q "somebody undoes what the action note sets" || fail "the fight is not told"
+journalctl -u svm-agent -o cat --no-pager | grep -q "something undoes what the action note sets" || fail "the fight is not told"
 [ "$(events enforcement.repaired)" = 1 ] || fail "told more than once"
 curl -s --unix-socket /run/svm-agent/control.sock -X POST http://a/v1/enforcement/look > /dev/null; sleep 1
 repaired && fail "a look at everything sets it again"
-svm-agent status | grep -q "^KSN .*somebody undoes what the action note sets" || fail "the fight is shown as over"
+svm-agent status | grep -q "^KSN .*something undoes what the action note sets" || fail "the fight is shown as over"
 say "an action that fails is tried again, and told once"
 # The fight is forgotten with the agent.
 systemctl restart svm-agent

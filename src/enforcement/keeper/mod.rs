@@ -123,10 +123,10 @@ impl Keeper {
             PermitFile::read(&folder, self.resource).map(|permit| permit.in_force(&self.context.clock));
         let problem = match says {
             Ok(says) if says == verdict => None,
-            // Nobody is allowed anything then.
+            // Then nothing is allowed anyway.
             Err(_) if verdict == Permit::Stopped => None,
-            Ok(says) => Some(format!("its permit file says {}", says.as_str())),
-            Err(error) => Some(format!("its permit file cannot be read: {error}")),
+            Ok(says) => Some(format!("the permit file says {}", says.as_str())),
+            Err(error) => Some(format!("cannot read the permit file: {error}")),
         };
         Outcome { problems: problem.into_iter().collect(), ..Outcome::default() }
     }
@@ -139,7 +139,7 @@ impl Keeper {
         match (tokio::time::timeout(GATEWAY_TIMEOUT, follows).await, gateway.problem()) {
             (Ok(Ok(_)), None) => outcome.by.push("the gateway".to_owned()),
             (_, Some(problem)) => outcome.problems.push(format!("the gateway: {problem}")),
-            _ => outcome.problems.push("the gateway does not follow".to_owned()),
+            _ => outcome.problems.push("the gateway does not obey the permit".to_owned()),
         }
         outcome
     }
@@ -170,7 +170,7 @@ impl Keeper {
         }
     }
 
-    /// Tells what is not told yet. What cannot be kept stays, until the store works again.
+    /// Reports what was not reported yet. What cannot be stored stays here until the store works again.
     async fn settle(&mut self, verdict: Permit, done: Option<&[String]>) {
         if self.context.engine.snapshot.borrow().store_problem.is_some() {
             return;
@@ -279,7 +279,7 @@ impl Keeper {
         let problem = match &checked {
             Err(problem) => Some(problem.clone()),
             Ok(CheckOutcome::Contested) => Some(format!(
-                "somebody undoes what the action {name} sets, more often than it may set it again (repairs_per_hour)"
+                "something undoes what the action {name} sets, more often than repairs_per_hour lets the agent set it again"
             )),
             Ok(_) if action.is_contested(Instant::now()) => return,
             Ok(_) => None,

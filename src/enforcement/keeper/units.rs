@@ -53,7 +53,7 @@ impl Keeper {
     fn units(&self) -> Result<Governed, String> {
         let folder = &self.means.enforcement.gates_dir;
         let found = units::installed(folder)
-            .map_err(|e| format!("the gates in {} cannot be read: {e}", folder.display()))?;
+            .map_err(|e| format!("cannot read the gates in {}: {e}", folder.display()))?;
         let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
             self.means.updates.scheduled_unit(resource).map(|unit| (resource, unit.to_owned()))
@@ -157,7 +157,7 @@ impl Keeper {
                     return outcome;
                 }
             } else if began.elapsed() >= timeout + systemctl::TIMEOUT {
-                outcome.problems.push(format!("{} does not stop, not even killed", running.join(", ")));
+                outcome.problems.push(format!("{} did not stop, even after SIGKILL", running.join(", ")));
                 return outcome;
             }
             tokio::time::sleep(pauses.next().unwrap_or(LAST_RETRY)).await;

@@ -56,7 +56,7 @@ impl Fast {
 #[derive(Debug)]
 struct Trusted {
     time: Mutex<TrustedTime>,
-    /// So long a wall clock far ahead has to say the same until it is obeyed.
+    /// How long a wall clock that is far ahead has to run on before it is trusted.
     dwell: Mutex<SignedDuration>,
     /// Changes if tasks that wait for an instant have to check again.
     stepped: watch::Sender<u64>,

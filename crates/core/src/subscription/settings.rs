@@ -74,7 +74,7 @@ impl Settings {
         (days > 0).then(|| days.into())
     }
 
-    /// The tighter of what the vendor grants and what this SVM wants.
+    /// The tighter of what the provider grants and what this SVM asks for.
     pub fn tighten(&self, resource: Resource, granted: Allowance) -> Allowance {
         let most = match resource {
             Resource::DatabaseUpdates => self.database_updates_at_most,
