@@ -24,7 +24,7 @@ const WARNING_DAYS: u64 = 7;
 pub(crate) struct ReportedMarks(BTreeMap<String, (Timestamp, u64)>);
 
 impl ReportedMarks {
-    /// Whether it is to be told now that a certificate ends: each mark once, of several that were passed the
+    /// Whether to report now that a certificate ends: each mark once, of several that were passed the
     /// nearest. Another end begins anew.
     pub(crate) fn is_due(&mut self, destination: &str, ends_at: Timestamp, now: Timestamp) -> bool {
         let left = days_left(now, ends_at);
@@ -102,7 +102,7 @@ mod tests {
     use jiff::SignedDuration;
 
     #[test]
-    fn each_mark_is_told_once_and_a_new_certificate_begins_anew() {
+    fn each_mark_is_reported_once_and_a_new_certificate_begins_anew() {
         let end: Timestamp = "2027-01-31T00:00:00Z".parse().unwrap();
         let mut reported = ReportedMarks::default();
         let mut at = |days: i64, end: Timestamp| {

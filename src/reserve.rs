@@ -1,6 +1,6 @@
 //! Checks the reserve key, and reports one that would be useless while there is time to get another.
 //!
-//! It is looked at when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
+//! It is checked when the agent starts, when the key or the trusted signers change, and once a day at a phase of the
 //! SVM's own. Told once, also over restarts; so is that it is good again. Must not know: how events are sent.
 
 use super::context::Context;
@@ -130,7 +130,7 @@ impl ReserveWatch {
         Some(Problem { why: unusable.as_str().to_owned(), message })
     }
 
-    /// Tells what changed since it was last told. Answers whether that is kept, or nothing had to be.
+    /// Reports what changed since the last report. True if that is stored, or nothing had to be.
     async fn report(
         &self,
         state: &State,

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_upstream_is_told_with_the_right_form() {
+    fn what_is_no_upstream_is_refused_with_the_right_form() {
         for (text, why) in [
             ("ksn.example", "the port is missing"),
             ("", "the port is missing"),

@@ -10,7 +10,7 @@ fn read(text: &str) -> Result<Settings, String> {
 }
 
 #[test]
-fn what_goes_unencrypted_is_told() {
+fn what_goes_unencrypted_is_reported() {
     let of = |text: &str| read(text).unwrap().unencrypted();
     let destination = |url: &str| format!("[destinations.a]\nurl = \"{url}\"\n");
     for (text, message) in [

@@ -265,7 +265,7 @@ impl Session {
     /// Ends all parts but the gateway, which is handed on.
     pub(super) async fn end(mut self) -> RunningGateway {
         self.tasks.0.shutdown().await;
-        // So that the next start knows as well as can be when this one ended; what was kept with the last event will do.
+        // So that the next start knows as well as can be when this one ended; what was stored with the last event will do.
         let notes = vec![(NoteName::Time, self.clock.memory())];
         self.store.commit(Commit { notes, ..Commit::default() }).await.ok();
         self.store.close().await;

@@ -27,11 +27,11 @@ const ENDS: &str = "/run/svm-agent-actions";
 /// The file there.
 const ENDED: &str = "ended";
 
-/// So often, with so long between, its end is looked for.
+/// How often, and with which pause, its end is polled.
 const ENDED_POLLS: u32 = 50;
 const ENDED_PAUSE: Duration = Duration::from_millis(20);
 
-/// An action that runs already is waited for, and run again, so often.
+/// How often an action that runs already is waited for and run again.
 const ROUNDS: u32 = 3;
 
 /// Lines of an action's journal that a report of its failure quotes.
@@ -97,12 +97,12 @@ impl Running {
         &self.name
     }
 
-    /// When to look at it again.
+    /// When to check it again.
     pub fn next_check(&self) -> Instant {
         self.next_check
     }
 
-    /// Whether it failed when it was last looked at, or is contested.
+    /// Whether it failed at the last check, or is contested.
     pub fn fails(&self) -> bool {
         self.fails
     }
@@ -148,7 +148,7 @@ impl Running {
         Ok(outcome)
     }
 
-    /// What a look comes to.
+    /// The outcome of a check.
     fn after(&mut self, found: Found, now: Instant) -> CheckOutcome {
         self.repairs.retain(|at| now.duration_since(*at) < HOUR);
         if found == Found::Stood {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_undone_is_told_once_and_fought_for_so_many_times_an_hour() {
+    async fn what_is_undone_is_reported_once_and_repaired_so_many_times_an_hour() {
         let settings = Action {
             resource: Resource::Ksn,
             look_every: SignedDuration::from_mins(15),

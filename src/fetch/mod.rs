@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_is_told_by_its_place_and_never_by_the_name_of_the_document() {
+    fn a_redirect_is_named_by_its_place_and_never_by_the_name_of_the_document() {
         let sub: Sub = "0123456789abcdef".repeat(4).parse().unwrap();
         let path = published_path(&sub);
         let from = format!("https://h/base/{path}");

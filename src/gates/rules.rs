@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_gated_is_refused() {
+    fn a_unit_that_may_not_be_gated_is_refused() {
         let protection = ["kesl.service".to_owned()];
         let code = |unit: &UnitState| check(unit, true, &protection).err().map(|refusal| refusal.code());
         assert_eq!(

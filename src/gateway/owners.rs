@@ -1,6 +1,6 @@
 //! Whose the gateway's connections are, so that no local user takes the places of all others.
 //!
-//! Promises: as long as no more than half of the places are taken, nobody is asked and nothing costs anything; beyond
+//! Promises: as long as at most half of the places are taken, nobody is asked and nothing costs anything; beyond
 //! that, whose each connection is, is known. A user has three quarters of the places at most, and a sixteenth is left
 //! for root. Must not know: permits, bytes.
 

@@ -107,7 +107,7 @@ impl Server {
         self.apply().await;
     }
 
-    /// Carries out what the permit comes to now, and tells it after.
+    /// Carries out what the permit comes to now, and publishes it afterwards.
     async fn apply(&mut self) {
         let permit = self.in_force.permit.as_ref();
         let verdict = permit.map_or(Permit::Stopped, |permit| permit.in_force(&self.clock));
@@ -134,7 +134,7 @@ impl Server {
         Some(Instant::now() + left)
     }
 
-    /// Whether the permit ended while nobody looked: a timer is late by up to 2 ms, and by a suspend.
+    /// Whether the permit ended between two checks: a timer is late by up to 2 ms, and by a suspend.
     fn is_over(&self) -> bool {
         let permit = self.in_force.permit.as_ref();
         permit.is_some_and(|permit| permit.in_force(&self.clock) == Permit::Stopped)

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_rate_is_there_at_once_and_no_more() {
+    fn the_whole_rate_is_there_at_once_and_nothing_above_it() {
         let now = at("2026-01-01T00:00:00Z");
         for rate in [1, 2, 7, 8, 9, 60, 100, 1000, 200_000] {
             assert_eq!(at_once(None, rate, MINUTE, now), rate, "{rate}");

@@ -45,7 +45,7 @@ pub enum PollOutcome {
     Failed { code: FailureCode, message: String },
 }
 
-/// Asks the poller to look now; the answer comes back when it has.
+/// Asks the poller to poll now; the answer comes when it has.
 pub type Refresh = oneshot::Sender<PollOutcome>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_read_beside_whoever_writes_it_and_left_as_it_is() {
+    fn a_database_is_read_beside_its_writer_and_left_as_it_is() {
         let outer = tempfile::tempdir().unwrap();
         // A name that would mean something in a URI.
         let folder = outer.path().join("a b?mode=rwc#%41");

@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_units_are_told_from_other_files() {
+    fn names_of_units_are_distinguished_from_other_files() {
         for name in ["a.service", "-.mount", "dev-disk\\x2d1.device", "a@b.service", "network-online.target"]
         {
             assert!(is_unit(name), "{name}");
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn the_journal_tells_how_a_run_ended() {
+    fn the_journal_says_how_a_run_ended() {
         let (begun, ended) = ("7d4958e842da4a758f6c1cdc7b36dcc5", "7ad2d189f7e94e70a38c781354912448");
         assert_eq!(parse_run_end(begun), None);
         let entry = format!(

@@ -126,7 +126,7 @@ pub fn permitted(permits: &watch::Receiver<Vec<PermitFile>>, clock: &Clock) -> (
     }
 }
 
-/// Looks whether a unit can be started; answers which run it had before.
+/// Checks whether a unit can be started; returns which run it had before.
 ///
 /// # Errors
 /// It runs, is not there, or has no gate.
@@ -237,7 +237,7 @@ async fn find_in_journal(unit: &str, before: &str, since: Timestamp) -> Option<S
     found.filter(|invocation| invocation != before)
 }
 
-/// The journal tells of a stop in two lines, right after each other.
+/// The journal has two entries for a stop, right after each other.
 const STOP_ENTRY_DELAY: Duration = Duration::from_millis(500);
 
 /// What is seen of a run that has ended.

@@ -10,6 +10,7 @@
 )]
 
 mod imports;
+mod words;
 
 use imports::{Crate, Module};
 use std::collections::{BTreeMap, BTreeSet};

@@ -285,7 +285,7 @@ fn health_waits_for_no_scan_and_scans_end() {
 }
 
 #[test]
-fn one_source_has_its_part_of_the_disk_and_no_more() {
+fn one_source_has_its_part_of_the_disk_and_not_more() {
     let dir = tempfile::tempdir().unwrap();
     let store = "max_source_megabytes = 8\nmax_sources = 3\n";
     let collector = Collector::start_with(dir.path(), "", store, TRIAL);

@@ -1,6 +1,6 @@
 //! Who is connected, and who makes room for whom.
 //!
-//! Promises: no more connections than the settings allow, and of one address no more than its part. A new connection gets
+//! Promises: at most as many connections as the settings allow, and of one address at most its part. A new connection gets
 //! its place from one that waits for its client, the longest first, and of the address that has the most: a client that holds
 //! connections open without using them shuts out nobody. Places are reserved for this machine.
 

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use svm_core::percent;
 use svm_core::text::clean_start;
 
-/// No more of an unknown name is shown, in characters.
+/// How much of an unknown name is shown, in characters.
 const MAX_NAME: usize = 64;
 
 /// The parameters that an address knows.

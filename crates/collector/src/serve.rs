@@ -1,6 +1,6 @@
 //! The listening end: connections within their bounds, and a stop that lets requests finish.
 //!
-//! Promises: no more connections than the settings allow; a client that is slow with its head, or takes nothing
+//! Promises: at most as many connections as the settings allow; a client that is slow with its head, or takes nothing
 //! of its answer, is cut; a failed accept ends nothing.
 
 use super::app::App;

@@ -225,7 +225,7 @@ fn address_and_port<'de, D: Deserializer<'de>>(text: D) -> Result<SocketAddr, D:
     })
 }
 
-/// No more of a wrong value is shown, in characters.
+/// How much of a wrong value is shown, in characters.
 const MAX_SHOWN: usize = 80;
 
 impl Settings {

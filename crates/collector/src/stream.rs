@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep};
 const MIN_BYTES_PER_SECOND: u64 = 2048;
 /// What the kernel holds of an answer for one client; it doubles it for its own needs (`socket(7)`).
 const KERNEL_BUFFER: usize = 128 * 1024;
-/// How often a client is looked at while its question is worked on.
+/// How often a client is checked while its query runs.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a query continues for a client that has closed its sending side, but may still read.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(2);

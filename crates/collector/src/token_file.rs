@@ -1,7 +1,7 @@
 //! The token file while the collector runs: read again when it changes, or when somebody says so.
 //!
 //! Promises: a file that is wrong or missing changes nothing but the log, once; what it held before stays known
-//! until a good one comes. A change is seen with the next request, though the file is looked at
+//! until a good one comes. A change is seen with the next request, though the file is checked
 //! no oftener than every 2 s.
 
 use super::tokens::{KnownToken, Tokens, TokensError};
@@ -14,7 +14,7 @@ use svm_core::clock::boot_time;
 use svm_core::error_chain::Chain;
 use svm_core::lock::lock;
 
-/// The file is looked at no oftener than this.
+/// The file is checked at most this often.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What changes when a file is written, replaced, or given other rights: inode, size and time of the last change.

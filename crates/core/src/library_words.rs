@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_told_by_its_place() {
+    fn json_is_named_by_its_place() {
         let of = |text: &str| json(&serde_json::from_str::<Vec<u8>>(text).unwrap_err());
         assert_eq!(of("[1,"), "the JSON text ends too early");
         assert_eq!(of("[1,\n;"), "it is not JSON from line 2, column 1 on");

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_may_write_the_file_or_a_folder_above_it_exposes_it() {
+    fn a_user_who_may_write_the_file_or_a_folder_above_it_exposes_it() {
         let (folder, me) = folder();
         if !me.trusts(Trusted::now().user) {
             return;

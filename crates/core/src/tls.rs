@@ -196,7 +196,7 @@ impl TlsFiles {
     }
 }
 
-/// So often is looked at another time: once for each certificate of a chain.
+/// How often another time is tried: once for each certificate of a chain.
 const MAX_TIMES: usize = 8;
 
 /// When the certificates of a server were good.

@@ -141,7 +141,7 @@ impl Ledger {
         &self,
         keys: &[KeyRef],
     ) -> Result<Vec<Result<PathBuf, VendorError>>, VendorError> {
-        // An id is in no file's name, so every file is looked at; but only where one is asked for.
+        // An id is in no file's name, so every file is read; but only if an id is given.
         let by_id = keys.iter().any(|key| matches!(key, KeyRef::Id(_)));
         let mut labelled: HashMap<KeyId, Vec<PathBuf>> = HashMap::new();
         if by_id {

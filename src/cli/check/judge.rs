@@ -185,7 +185,7 @@ fn subscription(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     let mut line = phase.clone();
     if let (Some(end), Some(left)) = (status.known_end, status.left(English)) {
         let days = (end.ends_at.duration_since(status.at).as_secs_f64() / 86_400.0).max(0.0);
-        // To a hundredth of a day, and no more than is left: the last day is below 1.
+        // To a hundredth of a day, and at most what is left: the last day is below 1.
         let days = (days * 100.0).floor() / 100.0;
         let [warning, critical] = &limits.days;
         let state = verdict.measure("days_left", days, [Some(warning), Some(critical)], "");

@@ -190,7 +190,7 @@ impl Keeper {
             state.reported.permit(self.resource) == verdict && progress.is_some_and(|s| s.reported.is_some())
         };
         if let Some(by) = done.filter(|_| awaited) {
-            // One that cannot be kept is awaited still.
+            // One that cannot be stored is still awaited.
             self.command(Command::Enforced(self.resource, verdict, by.to_vec())).await;
         }
     }
@@ -220,7 +220,7 @@ impl Keeper {
             .collect()
     }
 
-    /// Waits until there is something to carry out; tells what is done, and looks after the actions meanwhile.
+    /// Waits until there is something to carry out; reports what is done, and checks the actions meanwhile.
     async fn watch(
         &mut self,
         verdict: Permit,
@@ -253,7 +253,7 @@ impl Keeper {
                     Ok(()) => return,
                     Err(_) => return std::future::pending().await,
                 },
-                // Perhaps the engine waits for a word, or the store works again.
+                // Perhaps the engine waits for a report, or the store works again.
                 changed = snapshot.changed() => if changed.is_err() { return std::future::pending().await },
                 () = asleep => {}
             }

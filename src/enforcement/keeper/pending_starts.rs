@@ -1,18 +1,18 @@
-//! Units that are owed a start, as a keeper remembers them beside what the engine stores.
+//! Units that wait to be started, as a keeper remembers them beside what the engine stores.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard};
 use svm_core::lock::lock;
 
-/// What a keeper has in mind of the units that are owed a start, beside what the engine keeps.
+/// What a keeper remembers of the units that wait to be started, beside what the engine stores.
 #[derive(Debug, Default)]
 pub struct PendingStarts(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Stopped, and perhaps not kept yet.
+    /// Stopped, and perhaps not stored yet.
     pending: BTreeSet<String>,
-    /// Started, and that is not kept yet.
+    /// Started, and that is not stored yet.
     started: BTreeSet<String>,
 }
 
@@ -21,10 +21,10 @@ impl PendingStarts {
         lock(&self.0)
     }
 
-    /// These run and are stopped; answers what is not kept yet.
+    /// These run and are stopped; returns those that are not stored yet.
     pub(super) fn stopped(&self, units: &[String], stored: &BTreeSet<String>) -> Vec<String> {
         let mut inner = self.inner();
-        // What could not be paid counts as owed again: better twice than never.
+        // A start that could not be stored counts as pending again: better twice than never.
         inner.started.clear();
         inner.pending.extend(units.iter().cloned());
         inner.pending.difference(stored).cloned().collect()

@@ -38,17 +38,17 @@ pub struct Keeper {
     pub resource: Resource,
     /// What all tasks share.
     pub context: Context,
-    /// What holds it to its permit.
+    /// What enforces its permit.
     pub means: Means,
     /// The gateway, where there is one for this resource.
     pub gateway: Option<Arc<dyn PermitFollower>>,
     /// Asks for a database update.
     pub updates: mpsc::Sender<RunRequest>,
-    /// Changes when somebody wants everything looked at.
+    /// Changes when everything is to be checked.
     pub check_requests: watch::Receiver<u64>,
-    /// Units that are owed a start.
+    /// Units that are started once their permit is back.
     pub pending_starts: PendingStarts,
-    /// What happened and is not told yet.
+    /// What happened and is not reported yet.
     pub unreported: Vec<Operational>,
     /// The action whose outage is shown, where it is an action's.
     pub failing: Option<String>,

@@ -15,7 +15,7 @@ use svm_core::ask::ask;
 use svm_core::subscription::{Permit, Resource};
 use tokio::time::Instant;
 
-/// Between looks at units that are stopping.
+/// Between two checks of units that are stopping.
 const STOP_POLLS: [Duration; 5] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
@@ -34,7 +34,7 @@ pub(super) enum Begun {
     Allowed(Governed),
 }
 
-/// What runs of these and was not told to stop. One that asks its gate will be refused, and is skipped then; stopped
+/// What runs of these and was not asked to stop. One that asks its gate will be refused, and is skipped then; stopped
 /// meanwhile, systemd would call it failed.
 fn to_stop(shown: &[UnitState], stop_requested: &[String]) -> Vec<String> {
     let runs = |unit: &&UnitState| unit.runs() && !unit.asks() && !stop_requested.contains(&unit.id);
@@ -112,7 +112,7 @@ impl Keeper {
         let new = self.pending_starts.stopped(&units, &known.enforcement.pending_starts);
         let remember = async {
             if !new.is_empty() {
-                // What cannot be kept stays in mind.
+                // What cannot be stored stays in memory.
                 self.command(Command::StartsPending(new)).await;
             }
         };
@@ -226,7 +226,7 @@ impl Keeper {
     }
 }
 
-/// Units that are there, as what holds a resource to its permit.
+/// Units that are there, as what enforces a permit.
 fn loaded(shown: &[UnitState]) -> Vec<String> {
     shown.iter().filter(|unit| unit.load == "loaded").map(|unit| unit.id.clone()).collect()
 }

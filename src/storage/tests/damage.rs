@@ -124,7 +124,7 @@ async fn a_folder_in_which_an_agent_has_run_is_no_first_start() {
 }
 
 #[tokio::test]
-async fn a_destination_without_numbers_left_gets_no_more_events_and_they_are_counted() {
+async fn a_destination_without_numbers_left_gets_no_events_and_they_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = open(folder.path());
     store.commit(keep(records(1, 0))).await.unwrap();

@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_with_its_values() {
+    fn a_change_is_described_with_its_values() {
         let state = |state: &str, since: &str| json!({"state": state, "state_since": since});
         let limited = |ends_at: &str| json!({"term": {"type": "limited", "ends_at": ends_at}});
         let paid = |until: &str| json!({"term": {"type": "unlimited", "paid_until": until}});
@@ -608,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_devices_is_told_in_words() {
+    fn the_number_of_devices_is_described_in_words() {
         let (from, to) = (LimitLevel::None, LimitLevel::Over90);
         for (to, count, limit, said) in [
             (to, Some(95), Some(100), "95 devices protected, 100 allowed: more than 90 %"),

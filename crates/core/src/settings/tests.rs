@@ -115,15 +115,19 @@ fn what_is_shown_has_every_key_its_value_and_its_place() {
 #[test]
 fn the_form_is_a_json_schema_too() {
     let schema = schema(
-        &Form::new("# Of lines.\n[log]\n# How much\n# is told.\nlevel = \"info\"\n", &[("places", ONE)], &[])
-            .unwrap(),
+        &Form::new(
+            "# Of lines.\n[log]\n# How much\n# is logged.\nlevel = \"info\"\n",
+            &[("places", ONE)],
+            &[],
+        )
+        .unwrap(),
         "x",
         "X",
     );
     let level = &schema["properties"]["log"]["properties"]["level"];
     assert_eq!(
         level,
-        &serde_json::json!({"type": "string", "default": "info", "description": "How much is told."})
+        &serde_json::json!({"type": "string", "default": "info", "description": "How much is logged."})
     );
     assert_eq!(schema["properties"]["log"]["description"], "Of lines.");
     assert_eq!(
@@ -134,7 +138,7 @@ fn the_form_is_a_json_schema_too() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_with_line_and_nearest_name() {
+fn all_problems_are_reported_at_once_with_line_and_nearest_name() {
     let text = "[log]\nlevle = \"warn\"\nmost = \"5\"\n[dais]\n[places.x]\nuri = 1\n";
     assert_eq!(
         read(text, &[("P__LOG__MOST", "many"), ("P__LOGS__MOST", "1")]).unwrap_err(),
@@ -172,7 +176,7 @@ fn items_of_lists_are_checked_each_with_its_own_line() {
 }
 
 #[test]
-fn a_wrong_line_of_toml_is_told_in_plain_words() {
+fn a_wrong_line_of_toml_is_explained_in_plain_words() {
     for (text, words) in [
         ("[log]\nlevel = info\n", "a text must stand in quotes"),
         ("[log]\nlevel = \"info\n", "the text in quotes is not complete"),
@@ -358,7 +362,7 @@ fn spans_and_choices_say_their_form() {
 }
 
 #[test]
-fn a_key_of_any_length_is_told_in_a_line() {
+fn a_key_of_any_length_is_named_in_a_line() {
     let message = read(&format!("[log]\n{} = 1\n", "a".repeat(1_000_000)), &[]).unwrap_err();
     assert!(message.starts_with("a.toml:2: unknown setting `aaa") && message.len() < 300, "{message}");
 }

@@ -16,7 +16,7 @@ const MAX_CHAIN: usize = 10;
 pub(super) struct Untrusted {
     /// Who issued the last certificate of the chain that the server sent.
     issuer: String,
-    /// Whether the server's own certificate is signed by itself.
+    /// Whether the server's own certificate is self-signed.
     self_signed: bool,
     /// Certificates that the server sent beside its own.
     intermediates: usize,

@@ -406,7 +406,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 }
 
 proptest! {
-    /// Whatever is done to the wall clock: time is never before a document's signing; it goes back only by a turn that
+    /// Whatever is done to the wall clock: time is never before a document's signing; it goes back only by a turn that is is is
     /// is reported; a clock ahead is never trusted before its hour except after a boot; and the provider's date corrects everything.
     #[test]
     fn whatever_is_done_to_the_clock(acts in acts()) {
