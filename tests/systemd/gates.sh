@@ -55,8 +55,8 @@ printf '[Service]\nExecStart=/usr/bin/socat TCP-LISTEN:8081,bind=127.0.0.1,fork 
 systemctl daemon-reload
 
 say "refused"
-refused not_a_service 'gate what it starts, updater.service' updater.timer
-refused not_a_service 'gate what it starts, sock.service' sock.socket
+refused not_a_service 'gate the service that it starts, updater.service' updater.timer
+refused not_a_service 'gate the service that it starts, sock.service' sock.socket
 refused not_a_service 'name the service' multi-user.target
 refused bad_unit_name 'did you mean' updater
 refused bad_unit_name 'must be' '../updater.service'

@@ -81,7 +81,7 @@ else
   until_true 'svm-agent identity show > /dev/null 2>&1'
   [ "$(cat /etc/machine-id)" != "$(cat /srv/machine-id)" ] || fail "it is the same machine-id"
   [ "$(id)" != "$(cat /srv/id)" ] || fail "a copy kept its id"
-  svm-agent events list | grep -q "its machine-id is another one" || fail "not told"
+  svm-agent events list | grep -q "its machine-id is a different one" || fail "not told"
   journalctl -u svm-agent -b --no-pager | grep -q "this SVM has a new id" || fail "not in the log"
 fi
 say "done"

@@ -105,6 +105,6 @@ svm-agent status | grep -q "^Subscription  *not activated" || fail "keys are lef
 say "a wrong setting: the reload fails and says why, and nothing changes"
 printf '[remainders]\n' > /etc/svm-agent/conf.d/20-wrong.toml
 systemctl reload svm-agent && fail "a wrong setting was reloaded"
-journalctl -u svm-agent -o cat --no-pager | grep -q '20-wrong.toml:1: unknown key `remainders`; did you mean `reminders`' || fail "the journal does not say what is wrong"
+journalctl -u svm-agent -o cat --no-pager | grep -q '20-wrong.toml:1: unknown setting `remainders`; did you mean `reminders`' || fail "the journal does not say what is wrong"
 [ "$(systemctl is-active svm-agent)" = active ] || fail "it is gone"
 say "done"

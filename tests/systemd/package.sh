@@ -117,9 +117,9 @@ systemctl restart svm-agent 2> /dev/null && fail "it started with wrong settings
 told=$(systemctl status svm-agent --no-pager) || true
 echo "$told"
 echo "$told" | as_documented stopped
-journal -p err | grep -q "unknown key .ulr." || fail "the journal does not have it as an error"
+journal -p err | grep -q "unknown setting .ulr." || fail "the journal does not have it as an error"
 svm-agent config check 2> /dev/null && fail "config check"
-svm-agent status 2>&1 | grep -q "/etc/svm-agent/agent.toml:2: unknown key .ulr.; did you mean .url." || fail "status does not say why nobody answers"
+svm-agent status 2>&1 | grep -q "/etc/svm-agent/agent.toml:2: unknown setting .ulr.; did you mean .url." || fail "status does not say why nobody answers"
 svm-agent permit database-updates || fail "the permit went"
 # Clients in the meantime start it only once.
 failures() { journal | grep -c 'status=78/CONFIG' || true; }

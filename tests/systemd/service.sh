@@ -30,7 +30,7 @@ mkdir -p /srv/metrics && chown svm-agent /srv/metrics
 mkdir -p /etc/svm-agent/conf.d
 printf '[metrics]\ntextfile = "/srv/metrics/svm-agent.prom"\nevery = "10s"\n' > /etc/svm-agent/conf.d/metrics.toml
 systemctl restart svm-agent
-until_true 'journalctl -u svm-agent --no-pager | grep -q "writing the metrics file fails: .*Read-only file system"'
+until_true 'journalctl -u svm-agent --no-pager | grep -q "writing the metrics file fails: .*read-only"'
 doctor
 grep -qF "FAILURE  metrics.textfile: the agent does not write /srv/metrics/svm-agent.prom" /tmp/doctor || fail "the doctor does not see the sandbox"
 mkdir -p /etc/systemd/system/svm-agent.service.d
@@ -98,7 +98,7 @@ systemctl restart svm-agent && fail "it started with wrong settings"
 [ "$(systemctl show -P ExecMainStatus svm-agent)" = 78 ] || fail "exit code"
 sleep 2
 [ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "it is restarted in vain"
-told=$(journalctl -u svm-agent --no-pager | grep -c "agent.toml:2: unknown key .levle.; did you mean .level." || true)
+told=$(journalctl -u svm-agent --no-pager | grep -c "agent.toml:2: unknown setting .levle.; did you mean .level." || true)
 [ "$told" = 1 ] || fail "the log names it $told times"
 doctor
 [ "$(systemctl show -P ActiveState svm-agent)" = failed ] || fail "the doctor started it"

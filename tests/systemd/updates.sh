@@ -66,7 +66,7 @@ until_true '[ "$(events updates.failed)" = 1 ]'
 say "one that hangs"
 updater svm-agent-update 'sleep 1000 & sleep 1000'
 run
-svm-agent updates run | grep -q "runs already" || fail "two at a time"
+svm-agent updates run | grep -q "is running already" || fail "two at a time"
 until_true 'failed timed_out'
 systemctl is-active -q svm-agent-update && fail "it still runs"
 
