@@ -28,7 +28,7 @@ pub struct Cli {
     #[arg(long, global = true, help_heading = ALL_COMMANDS)]
     pub(super) json: bool,
     /// The language of status, events and renewal [default: the locale's]
-    #[arg(long, global = true, value_enum, value_name = "LANGUAGE")]
+    #[arg(long, global = true, value_enum, value_name = "LANGUAGE", help_heading = ALL_COMMANDS)]
     pub(super) lang: Option<LangName>,
     #[command(subcommand)]
     pub(super) command: Command,

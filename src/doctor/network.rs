@@ -283,7 +283,7 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
             let why = tls::refusal(&error).map_or_else(|| error.to_string(), tls::explain);
             let remedy =
                 format!("show the certificate: openssl s_client -connect {host}:{port} -servername {host}");
-            found.fail(about, format!("{why}, so {so}"), remedy);
+            found.fail(about, format!("{why}; until then {so}"), remedy);
             return false;
         }
         Err(_) => {

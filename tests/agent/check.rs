@@ -184,7 +184,7 @@ fn whatever_cannot_be_asked_is_unknown_and_nothing_hangs() {
     let socket = folder.path().join("run/query.sock");
     let mut full = Vec::new();
     std::thread::scope(|scope| {
-        // A queue that takes no more keeps who connects waiting; these end with the test.
+        // A full queue keeps new connections waiting; these end with the test.
         let filler = scope.spawn(|| {
             let flags = rustix::net::SocketFlags::NONBLOCK;
             let address = rustix::net::SocketAddrUnix::new(&socket).unwrap();

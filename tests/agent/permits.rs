@@ -164,7 +164,7 @@ fn the_gate_of_a_unit_decides_as_the_agent_does_and_obeys_no_environment() {
     assert!(code == 0 && said.contains("database-updates: allowed: limited to 1 per day"), "{said}");
     let (code, said) = pass_gate(&gate, &agent, "database-updates");
     assert!(code == 75 && said.contains("refused") && said.contains("spent until 20"), "{said}");
-    // One run, whoever counts.
+    // One run, counted by either program.
     assert!(!take(&agent));
     program.signal(Signal::STOP);
     let (code, said) = pass_gate(&gate, &agent, "database-updates");
@@ -215,7 +215,7 @@ fn a_run_that_cannot_be_kept_is_not_granted_and_metrics_show_the_permits() {
     assert_eq!(json!(take(&agent)), json!(false));
 }
 
-/// The runtime folder is in memory, and may be full: what must stop, stops there as well.
+/// The runtime folder is in memory, and may be full: a stop is enforced there as well.
 #[test]
 fn where_no_permit_can_be_written_what_must_stop_stops() {
     let folder = tempfile::tempdir().unwrap();

@@ -63,7 +63,7 @@ fn what_changed_is_told_and_in_force_and_nothing_else_happens() {
         agent.log()
     );
     assert_eq!(agent.reported().iter().filter(|t| *t == "agent.started").count(), 1, "it is no start");
-    // By a signal too; a destination that is gone is told, and what says the same is said so.
+    // By a signal too; a removed destination is reported, and a reload that changes nothing says so.
     change(&agent, "");
     running.signal(rustix::process::Signal::HUP);
     wait_for("the reload", 20, || agent.status()["destinations"].as_object()?.is_empty().then_some(()));

@@ -87,7 +87,11 @@ fn what_commands_show_fits_a_terminal_and_is_whole_in_a_pipe() {
     assert_eq!(piped(&agent, &["events", "list", "--quarantined", "--json"]), "");
     agent.ask(&["activate", &vendor.code]).unwrap();
     for arguments in [
-        &["doctor"][..],
+        &["status"][..],
+        &["status", "--explain"],
+        &["status", "--lang", "ru"],
+        &["key", "list"],
+        &["doctor"],
         &["events", "list"],
         &["events", "list", "--waiting"],
         &["gate", "list"],
@@ -106,7 +110,7 @@ fn what_commands_show_fits_a_terminal_and_is_whole_in_a_pipe() {
         let shown = at_terminal(&agent, arguments);
         assert!(!shown.is_empty(), "{arguments:?}");
         assert_eq!(too_wide(&shown), [""; 0], "{arguments:?}");
-        // A pipe gets no more lines than a terminal.
+        // A pipe never gets more lines than a terminal.
         let whole = piped(&agent, arguments);
         assert!(whole.lines().count() <= shown.lines().count(), "{arguments:?}: {whole}\n{shown}");
     }

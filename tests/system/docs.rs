@@ -194,7 +194,7 @@ fn what_leads_nowhere_is_seen() {
     assert!(
         of("nothing.md").is_some() && of("#nothing").is_some() && of("../../README.md#nothing").is_some()
     );
-    assert_eq!((of("../../LICENSE"), of("https://example.org/x.md"), of("#upgrade")), (None, None, None));
+    assert_eq!((of("../../LICENSE"), of("https://example.org/x.md"), of("#activate")), (None, None, None));
     let text = "see docs/a.md, `/usr/share/doc/svm-agent/b/c.md` and https://h/docs/{path}.";
     assert_eq!(named(text), ["docs/a.md", "docs/b/c.md"]);
     let text = "`src/x.rs:3`, `fuzz/run 60`, `tests/NAME/main.rs` and `tests/cases/*.json`, not src/y.rs\n```\n`src/z.rs`\n```";

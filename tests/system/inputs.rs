@@ -316,13 +316,13 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
                 format!("[destinations.a]\nurl = \"https://127.0.0.1:1/\"\n{keys} = \"{no_file}\"\n{pair}");
             let (code, out, reported) = with(&more, &["config", "check"]);
             assert!(
-                code == 0 && out.contains(&format!("`destinations.a.{keys}`: cannot read {no_file}")),
+                code == 0 && reported.contains(&format!("`destinations.a.{keys}`: cannot read {no_file}")),
                 "{out}{reported}"
             );
         }
-        let (code, out, _) =
+        let (code, _, reported) =
             with(&format!("[devices]\ncount_file = \"{no_file}\"\n"), &["config", "check", "--offline"]);
-        assert!(code == 0 && out.contains("`devices.count_file`: cannot read"), "{out}");
+        assert!(code == 0 && reported.contains("`devices.count_file`: cannot read"), "{reported}");
         let machine =
             format!("[identity]\nmachine_id_file = \"{no_file}\"\nproduct_uuid_file = \"{no_file}\"\n");
         with(&machine, &["identity", "hand-over"]);

@@ -118,6 +118,7 @@ mod tests {
     fn every_key_is_in_the_page_of_the_settings() {
         for settings in settings::ALL {
             let text = settings.render().unwrap();
+            assert!(text.contains(".SH FILES\n") && text.contains(".SH EXAMPLES\n"), "{text}");
             for line in settings.defaults.lines() {
                 let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") else { continue };
                 if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {

@@ -11,6 +11,10 @@ pub(crate) struct SettingsPage {
     pub(crate) name: &'static str,
     about: &'static str,
     pub(crate) defaults: &'static str,
+    /// Each with what it is.
+    files: &'static [(&'static str, &'static str)],
+    /// Commands after a change.
+    examples: &'static [&'static str],
     see: (&'static str, u8),
 }
 
@@ -19,12 +23,24 @@ pub(crate) const ALL: &[SettingsPage] = &[
         name: "svm-agent.toml",
         about: "settings of svm-agent",
         defaults: include_str!("../../../config/agent.toml"),
+        files: &[
+            ("/usr/lib/svm-agent/*.toml", "settings that a package brings; do not edit them"),
+            ("/etc/svm-agent/agent.toml", "the file to edit"),
+            ("/etc/svm-agent/conf.d/*.toml", "settings that win over these, such as those of a configuration management"),
+        ],
+        examples: &[
+            "svm-agent config check && systemctl reload svm-agent",
+            "svm-agent config show --changed",
+            "SVM_AGENT__LOG__LEVEL=debug svm-agent config show",
+        ],
         see: ("svm-agent", 8),
     },
     SettingsPage {
         name: "svm-collector.toml",
         about: "settings of svm-collector",
         defaults: include_str!("../../../config/collector.toml"),
+        files: &[("/etc/svm-collector/collector.toml", "the file to edit")],
+        examples: &["svm-collector config check && systemctl restart svm-collector"],
         see: ("svm-collector", 8),
     },
 ];
@@ -56,6 +72,15 @@ impl SettingsPage {
             }
         }
         paragraph(&mut roff, &mut comment);
+        roff.control("SH", ["FILES"]);
+        for (path, what) in self.files {
+            roff.control("TP", []).text([bold(*path)]).text([roman(*what)]);
+        }
+        roff.control("SH", ["EXAMPLES"]).control("nf", []);
+        for example in self.examples {
+            roff.text([roman(*example)]);
+        }
+        roff.control("fi", []);
         see_also(&mut roff, &[self.see]);
         text.push_str(&part(|writer| roff.to_writer(writer))?);
         Ok(text)
