@@ -1,4 +1,4 @@
-//! Bounds that hold whoever asks, sends or stays connected: memory, places, disk, time.
+//! Bounds that hold for everyone who asks, sends or stays connected: memory, places, disk, time.
 
 use super::*;
 

@@ -590,7 +590,7 @@ fn the_token_file_is_read_again_and_a_wrong_one_changes_nothing() {
             write(&first_line);
             mode(&file, 0o606);
         }),
-        // Whoever may write the folder can put another file there.
+        // A user who may write to the folder can put another file there.
         (&open_folder, &|| {
             mode(dir.path(), 0o707);
             mode(&file, 0o601);
@@ -654,7 +654,7 @@ fn on_a_full_disk_nothing_is_promised_and_nothing_lost() {
             assert!(next < 1000, "more is named than the disk can hold");
         }
         next += 5;
-        assert_eq!(collector.ids(), named, "what was named, and no more");
+        assert_eq!(collector.ids(), named, "what was named, and nothing else");
         assert_eq!((collector.get("/healthz").status, collector.get("/").status), (200, 200));
     }
     // Killed there, it has it still.

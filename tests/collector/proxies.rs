@@ -62,7 +62,7 @@ fn behind_a_plain_nginx_events_come_at_once_and_links_work_below_a_path() {
     write!(stream, "GET /v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     lines.by_ref().find(|line| line.starts_with("retry:")).unwrap();
-    // Each comes by itself, while the stream goes on.
+    // Each comes alone, while the stream goes on.
     for number in 1..=3 {
         collector.post(&event("a", &number.to_string(), number));
         assert_eq!(lines.by_ref().find(|line| line.starts_with("id: ")).unwrap(), format!("id: {number}"));

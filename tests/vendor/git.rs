@@ -96,7 +96,7 @@ fn one_key_that_both_changed_conflicts_in_its_own_file_alone() {
     clones.ok("two", &["renew", "B", "--days=30"]);
     for name in ["one", "two"] {
         clones.keep(name, "the same key");
-        // Each publishes what it has: whoever fetched the one takes the other for no news.
+        // Each publishes what it has: an agent that fetched the one does not take the other.
         clones.ok(name, &["publish", &format!("web-{name}")]);
     }
     clones.push("one");
@@ -144,7 +144,7 @@ fn a_clone_that_is_behind_takes_nothing_back() {
     clones.ok("one", &["pause", "A"]);
     clones.ok("one", &["publish", "web"]);
     let before = snapshot(&clones.0.path("web"));
-    // A clone begins with an open folder, which is said once; that is not what is looked at here.
+    // A clone begins with an open folder, which is said once; that is not the subject here.
     clones.ok("two", &["list"]);
     let output = clones.0.run(&["--ledger", "two", "publish", "web", "--json"]);
     let text = String::from_utf8(output.stdout).unwrap();

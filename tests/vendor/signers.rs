@@ -107,7 +107,7 @@ fn a_signing_key_is_rotated_with_an_overlap_and_the_old_one_retired() {
     revision(3);
     assert!(reported().len() > before.len(), "{:?}", reported());
 
-    // The old key signs no more, and its absence is no mystery.
+    // The old key no longer signs, and the message says why.
     let (error, _) = provider.refused(&["renew", "B", "--days=3"], 1);
     assert_eq!(error, "unknown_signer");
     let (error, message) = provider.refused(&["retire", &old], 1);

@@ -2,7 +2,7 @@
 //!
 //! Promises: at most as many connections as the settings allow, and of one address at most its part. A new connection gets
 //! its place from one that waits for its client, the longest first, and of the address that has the most: a client that holds
-//! connections open without using them shuts out nobody. Places are reserved for this machine.
+//! connections open without using them locks nobody out. Places are reserved for this machine.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

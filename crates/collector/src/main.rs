@@ -54,7 +54,9 @@ fn main() -> ExitCode {
             Some(NewToken { token, line }) => say(
                 json,
                 &json!({"token": token, "line": line}),
-                &format!("token (shown only once)  {token}\nline for tokens.file     {line}"),
+                &format!(
+                    "Token for the agent, shown only once:\n  {token}\nLine for the file of tokens (tokens.file):\n  {line}"
+                ),
             ),
             None => complain(
                 json,

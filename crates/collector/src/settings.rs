@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use svm_core::error_chain::Chain;
 use svm_core::files;
 use svm_core::logging::{LogFormat, LogLevel};
 use svm_core::settings::{self, Form, Loaded, Origins, Problem, Rule, Rules, SettingsError, Shown};
@@ -266,8 +267,9 @@ impl Settings {
             && let Err(error) = files::open_regular(&self.tokens.file)
         {
             remarks.push(format!(
-                "tokens.file: cannot read {}: {error}; `svm-collector token` makes a token and its line for this file",
-                self.tokens.file.display()
+                "tokens.file: cannot read {}: {}; `svm-collector token` makes a token and its line for this file",
+                self.tokens.file.display(),
+                Chain(&error)
             ));
         }
         if let Some(folder) = self.store.path.parent().filter(|folder| !folder.as_os_str().is_empty())
@@ -278,8 +280,9 @@ impl Settings {
         // A collector that runs already has it.
         if let Err(error) = std::net::TcpListener::bind(self.listen) {
             remarks.push(format!(
-                "listen: cannot listen on {}: {error}; is another collector running?",
-                self.listen
+                "listen: cannot listen on {}: {}; is another collector running?",
+                self.listen,
+                Chain(&error)
             ));
         }
         remarks
