@@ -211,7 +211,7 @@ impl Case<'_> {
         assert_eq!(is_full, matches!(self.view.phase, Phase::Active | Phase::Grace), "{context}");
         let stands = phases::with_cause(self.view.phase, self.view.cause, self.view.lapse_cause, language);
         assert!(because.is_none_or(|because| stands.contains(because)), "{context}: {stands}");
-        // Nobody is told that it renews automatically if it does not.
+        // No text says that it renews automatically if it does not.
         let renews = Renewal::RenewsAutomatically.get(language);
         let auto_renew = situation.key.is_some_and(|key| key.auto_renew);
         assert!(!texts.iter().any(|text| text == renews) || auto_renew, "{context}");
