@@ -6,6 +6,7 @@ use crate::context::CheckRequest;
 use crate::log::log_event;
 use std::path::{Path, PathBuf};
 use svm_core::files;
+use svm_core::library_words;
 use tokio::sync::mpsc;
 
 /// The task that reads the devices file when it is asked to, and sends the engine each new number.
@@ -54,6 +55,7 @@ impl DevicesFile {
 
 /// The number in the first line.
 fn count(file: &Path) -> Result<u64, String> {
-    let text = files::read_text_bounded(file, MAX_LINE_FILE).map_err(|error| error.to_string())?;
-    text.lines().next().unwrap_or_default().trim().parse::<u64>().map_err(|error| error.to_string())
+    let text = files::read_text_bounded(file, MAX_LINE_FILE).map_err(|error| library_words::io(&error))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    line.parse::<u64>().map_err(|_| "its first line is not a number, such as 85".to_owned())
 }

@@ -20,6 +20,7 @@ use svm_core::clock::Clock;
 use svm_core::documents::{Expect, Sub, text_digest};
 use svm_core::events::Operational;
 use svm_core::failure_code::FailureCode;
+use svm_core::http;
 use svm_core::subscription::Role;
 use tokio::sync::{mpsc, oneshot};
 
@@ -83,7 +84,7 @@ pub fn order(role: Role, offered: Offered) -> Command {
 impl Failure {
     /// Why the vendor gave no document for a code, with the way out.
     pub fn of(error: &SourceError, source: &SourceSettings) -> Self {
-        let url = source.url.as_deref().and_then(|url| svm_core::http::Target::parse(url).ok());
+        let url = source.url.as_deref().and_then(|url| http::Target::parse(url).ok());
         let host = url.as_ref().map_or("the provider's host", |url| url.name());
         let message = match error {
             SourceError::NotFound => format!(
@@ -92,7 +93,10 @@ impl Failure {
             SourceError::Withdrawn => format!(
                 "{host} reports that the document of this code was withdrawn for good (410); ask the provider for another code"
             ),
-            SourceError::NotConfigured => error.to_string(),
+            // These name the host already.
+            SourceError::NotConfigured | SourceError::Exchange(http::Failure::Unreachable(_)) => {
+                error.to_string()
+            }
             other => format!("{host}: {other}"),
         };
         let retry_after = match error {

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use svm_core::clock::{Clock, boot_id};
 use svm_core::files::{list_folder, read_text_bounded};
+use svm_core::library_words;
 
 /// The largest of the kernel's files, in bytes.
 const MAX_FILE: u64 = 16 * 1024;
@@ -39,7 +40,7 @@ pub(super) fn facts(settings: &Settings, clock: &Clock, systemd: &str) -> String
             disk.f_favail,
             disk.f_files
         ),
-        Err(error) => error.to_string(),
+        Err(error) => library_words::io(&error.into()),
     };
     let user = rustix::process::geteuid().as_raw();
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
@@ -87,7 +88,7 @@ fn list(path: &Path, depth: usize, text: &mut String) {
     let about = match std::fs::symlink_metadata(path) {
         Ok(about) => about,
         Err(error) => {
-            writeln!(text, "{}: {error}", path.display()).ok();
+            writeln!(text, "{}: {}", path.display(), library_words::io(&error)).ok();
             return;
         }
     };
@@ -111,7 +112,7 @@ fn list(path: &Path, depth: usize, text: &mut String) {
             entries.iter().take(MAX_NAMES).for_each(|entry| list(entry, depth + 1, text));
         }
         Err(error) => {
-            writeln!(text, "{}: {error}", path.display()).ok();
+            writeln!(text, "{}: {}", path.display(), library_words::io(&error)).ok();
         }
     }
 }

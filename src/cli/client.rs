@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::io::ErrorKind;
 use std::path::Path;
 use svm_core::files::{self, into_text};
+use svm_core::library_words;
 
 pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -13,7 +14,7 @@ pub(super) fn wait<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
 }
 
 pub(super) fn typed<T: for<'a> serde::Deserialize<'a>>(value: Value) -> Result<T, CliError> {
-    serde_json::from_value(value).map_err(|e| AskError::Answer(e.to_string()).into())
+    serde_json::from_value(value).map_err(|e| AskError::Answer(library_words::json(&e)).into())
 }
 
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
@@ -28,7 +29,10 @@ pub(super) fn read_bounded(path: &Path, most: u64) -> Result<String, CliError> {
         }
         kind => {
             let pipe = if kind == ErrorKind::InvalidInput { "; - reads standard input" } else { "" };
-            CliError::given("cannot_read", format!("cannot read {}: {error}{pipe}", path.display()))
+            CliError::given(
+                "cannot_read",
+                format!("cannot read {}: {}{pipe}", path.display(), library_words::io(&error)),
+            )
         }
     })
 }

@@ -24,9 +24,10 @@ pub(super) async fn run(command: &ClockCommand, dir: &Path, out: &mut Out) -> Re
     let mut row = |name: &str, text: String| out.row(name, &text);
     row("Trusted time", instant(status.time))?;
     row("System clock", format!("{}, {}", instant(status.wall), suspicion(&status)))?;
-    let proven = status.proven_at.map_or_else(|| "not since the machine started".to_owned(), |at| {
-        format!("{} (by the clock of the provider's server)", instant(at))
-    });
+    let proven = status.proven_at.map_or_else(
+        || "not since the machine started".to_owned(),
+        |at| format!("{} (by the clock of the provider's server)", instant(at)),
+    );
     row("Confirmed", proven)?;
     let floor = status.floor.map_or_else(
         || "no limit: there is no document yet".to_owned(),

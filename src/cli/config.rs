@@ -19,6 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 use svm_core::documents::TrustStore;
 use svm_core::files;
+use svm_core::library_words;
 use svm_core::settings::{DEFAULT, Problem, SettingsError};
 
 /// A reload ends all parts of the agent and starts them anew.
@@ -145,7 +146,11 @@ async fn check_settings(cli: &Cli, offline: bool, out: &mut Out) -> Result<u8, C
         && !files::is_there(&settings.runtime_dir.join(SocketKind::Query.file_name()))
         && let Err(error) = std::net::TcpListener::bind(gateway.listen)
     {
-        remarks.push(format!("gateway.listen: cannot listen on {}: {error}", gateway.listen));
+        remarks.push(format!(
+            "gateway.listen: cannot listen on {}: {}",
+            gateway.listen,
+            library_words::io(&error)
+        ));
     }
     if !offline {
         units_can_work(&settings).await?;

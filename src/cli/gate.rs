@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 use svm_core::error_chain::Chain;
+use svm_core::library_words;
 use svm_core::subscription::Resource;
 
 /// The agent answers at once, or is not well.
@@ -344,7 +345,10 @@ async fn renew(runtime_dir: &Path, places: &Places, out: &mut Out) -> Result<u8,
         return Err(GateRefusal::RuntimeDir(runtime_dir.display().to_string()).into());
     }
     let gates = installed(&places.systemd_dir).map_err(|error| {
-        CliError::given("cannot_read", format!("cannot list {}: {error}", places.systemd_dir.display()))
+        CliError::given(
+            "cannot_read",
+            format!("cannot list {}: {}", places.systemd_dir.display(), library_words::io(&error)),
+        )
     })?;
     let (mut renewed, mut problems) = (Vec::new(), Vec::new());
     for gate in gates.into_iter().filter(Gate::is_outdated) {
@@ -376,7 +380,10 @@ async fn renew(runtime_dir: &Path, places: &Places, out: &mut Out) -> Result<u8,
 
 async fn list(places: &Places, runtime_dir: &Path, guard: &Guard, out: &mut Out) -> Result<u8, CliError> {
     let gates = installed(&places.systemd_dir).map_err(|error| {
-        CliError::given("cannot_read", format!("cannot list {}: {error}", places.systemd_dir.display()))
+        CliError::given(
+            "cannot_read",
+            format!("cannot list {}: {}", places.systemd_dir.display(), library_words::io(&error)),
+        )
     })?;
     let gate_states = gate_states(&gates, places, runtime_dir, guard).await;
     let rows: Vec<_> = gates

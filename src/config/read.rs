@@ -88,9 +88,18 @@ impl Settings {
         let settings = check.settings(raw, shown);
         match settings {
             Some(settings) if check.problems.is_empty() => Ok(settings),
-            _ => Err(SettingsError(check.problems)),
+            _ => Err(SettingsError(in_order(check.problems))),
         }
     }
+}
+
+/// Problems by file and line, as people mend them.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_cached_key(|problem| match problem.place.rsplit_once(':') {
+        Some((file, line)) => (file.to_owned(), line.parse::<usize>().unwrap_or_default()),
+        None => (problem.place.clone(), 0),
+    });
+    problems
 }
 
 impl Check<'_> {

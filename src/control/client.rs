@@ -13,6 +13,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use svm_core::error_chain::Chain;
+use svm_core::library_words;
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 
@@ -99,7 +100,7 @@ pub async fn ask_within<T: DeserializeOwned>(
                 ErrorKind::PermissionDenied => {
                     "permission denied; run the command as root or a member of the group svm-agent".to_owned()
                 }
-                _ => error.to_string(),
+                _ => library_words::io(&error),
             })
         })?;
         exchange(stream, method, path, body).await.map_err(unreachable)
@@ -109,7 +110,7 @@ pub async fn ask_within<T: DeserializeOwned>(
         Err(unreachable(format!("it did not answer within the time limit of {} s", timeout.as_secs())))
     })?;
     if status.is_success() {
-        return serde_json::from_slice(&text).map_err(|e| AskError::Answer(e.to_string()));
+        return serde_json::from_slice(&text).map_err(|e| AskError::Answer(library_words::json(&e)));
     }
     let value: Value = serde_json::from_slice(&text).unwrap_or_default();
     let field =
@@ -135,7 +136,9 @@ async fn exchange(
         request = request.header(header::CONTENT_TYPE, "application/json");
     }
     let body = body.map(Value::to_string).unwrap_or_default();
-    let request = request.body(Full::new(Bytes::from(body))).map_err(|e| e.to_string())?;
+    let request = request
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_| "the name in the command cannot stand in a request".to_owned())?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|e| Chain(&e).to_string())?;
     // Ends with this.
@@ -144,5 +147,5 @@ async fn exchange(
     let answer = sender.send_request(request).await.map_err(|e| Chain(&e).to_string())?;
     let status = answer.status();
     let text = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
-    Ok((status, text.map_err(|e| format!("its answer cannot be read: {e}"))?.to_bytes()))
+    Ok((status, text.map_err(|_| "its answer is cut off or too large".to_owned())?.to_bytes()))
 }

@@ -44,7 +44,7 @@ pub(super) async fn read<T: for<'a> Deserialize<'a>>(body: Incoming) -> Result<T
     let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, 2 * MAX_DOCUMENT_BYTES).collect()).await;
     let bad = |message: String| Fault::new(StatusCode::BAD_REQUEST, "bad_request", message);
     let body = body.map_err(|_| bad("the body did not arrive in time".to_owned()))?;
-    let body = body.map_err(|e| bad(format!("the body cannot be read: {e}")))?.to_bytes();
+    let body = body.map_err(|_| bad("the body is cut off or too large".to_owned()))?.to_bytes();
     parse(&body)
 }
 

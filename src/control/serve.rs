@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use svm_core::library_words;
 use svm_core::places::{PlaceBounds, Places};
 use tokio::net::UnixListener;
 
@@ -62,6 +63,7 @@ pub async fn serve(api: Api, socket: SocketKind, listener: Arc<UnixListener>) {
                 // Such as no file descriptors left: the listener itself stands.
                 if !std::mem::replace(&mut fails, true) {
                     let socket = socket.file_name();
+                    let error = library_words::io(&error);
                     log_event!(SOCKET_ACCEPT of socket, socket, %error);
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -101,6 +103,7 @@ pub async fn serve(api: Api, socket: SocketKind, listener: Arc<UnixListener>) {
             match tokio::time::timeout(LIFE, served).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
+                    let error = library_words::of(&error).unwrap_or_default();
                     log_event!(SOCKET_BROKE, socket, %error; problem = error);
                 }
                 Err(error) => {

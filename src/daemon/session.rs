@@ -31,6 +31,7 @@ use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::clock::trust::TrustedTime;
 use svm_core::environment;
+use svm_core::library_words;
 use svm_core::subscription::Resource;
 use svm_core::words::Language;
 use tokio::sync::{mpsc, watch};
@@ -141,6 +142,7 @@ impl Session {
         tasks.start("certificates", async move { certificates.run(certificate_checks).await });
         tasks.start("clock", async move {
             if let Err(error) = clock.watch_steps().await {
+                let error = library_words::io(&error);
                 log_event!(CLOCK_STEPS, %error);
             }
         });

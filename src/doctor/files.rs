@@ -14,6 +14,7 @@ use std::path::Path;
 use svm_core::documents::{Expect, TrustStore, verify};
 use svm_core::error_chain::Chain;
 use svm_core::files::list_folder;
+use svm_core::library_words;
 use svm_core::root_only::{Exposed, Who, only_root_may_change};
 
 pub(super) fn check(context: &DoctorContext) -> Vec<Finding> {
@@ -51,7 +52,11 @@ fn state_folder(found: &mut Findings, folder: &Path) {
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return found.note(name, as_root()),
         Err(error) => {
-            return found.fail(&name, error.to_string(), format!("find out what is there: ls -ld {name}"));
+            return found.fail(
+                &name,
+                library_words::io(&error),
+                format!("find out what is there: ls -ld {name}"),
+            );
         }
     };
     if !about.is_dir() {
@@ -113,7 +118,7 @@ fn not_writable(folder: &Path, about: &Metadata) -> Option<String> {
         Ok(()) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => None,
         // Free space has a check of its own.
         Err(Errno::NOSPC | Errno::DQUOT) => None,
-        Err(error) => Some(format!("cannot write there: {error}")),
+        Err(error) => Some(format!("cannot write there: {}", library_words::io(&error.into()))),
     }
 }
 
@@ -232,7 +237,7 @@ fn textfile(found: &mut Findings, settings: &Settings, runs: bool) {
     match (std::fs::metadata(folder), std::fs::metadata(file)) {
         (Err(error), _) => found.fail(
             about,
-            format!("{}: {error}", folder.display()),
+            format!("{}: {}", folder.display(), library_words::io(&error)),
             format!("mkdir -p {}", folder.display()),
         ),
         (Ok(_), Err(_)) if runs => {

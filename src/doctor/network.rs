@@ -14,6 +14,7 @@ use std::sync::Arc;
 use svm_core::clock::Clock;
 use svm_core::documents::{Expect, TrustStore, verify};
 use svm_core::error_chain::Chain;
+use svm_core::library_words;
 use svm_core::tls::{self, TlsError, TlsFiles};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -222,13 +223,6 @@ async fn one_upstream(place: &str) -> Vec<Finding> {
     found.found
 }
 
-/// An error of the system without its number.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.trim_start_matches("failed to lookup address information: ");
-    text.split(" (os error").next().unwrap_or(text).to_lowercase()
-}
-
 /// Name, port and certificate, one after the other; gives whether there is more to check. `so` says why it matters.
 async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool {
     let (host, port) = (place.host.trim_matches(['[', ']']), place.port);
@@ -238,7 +232,11 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
         Ok(Err(error)) => {
             let remedy =
                 format!("correct the name, or check DNS: getent ahosts {host}; cat /etc/resolv.conf");
-            found.fail(about, format!("the name cannot be resolved: {}, so {so}", plain(&error)), remedy);
+            found.fail(
+                about,
+                format!("the name cannot be resolved: {}, so {so}", library_words::io(&error)),
+                remedy,
+            );
             return false;
         }
         Err(_) => {
@@ -251,7 +249,7 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
         Ok(Ok(stream)) => stream,
         failed => {
             let why = match failed {
-                Ok(Err(error)) => plain(&error),
+                Ok(Err(error)) => library_words::io(&error),
                 _ => format!("no answer within {} s", ONE.as_secs()),
             };
             let remedy = format!(
@@ -280,7 +278,7 @@ async fn reach(found: &mut Findings, of: &str, place: &Place, so: &str) -> bool 
     let secured = match timeout(ONE, connector.connect(name, stream)).await {
         Ok(Ok(secured)) => secured,
         Ok(Err(error)) => {
-            let why = tls::refusal(&error).map_or_else(|| error.to_string(), tls::explain);
+            let why = tls::refusal(&error).map_or_else(|| library_words::io(&error), tls::explain);
             let remedy =
                 format!("show the certificate: openssl s_client -connect {host}:{port} -servername {host}");
             found.fail(about, format!("{why}; until then {so}"), remedy);

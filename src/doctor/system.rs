@@ -14,6 +14,7 @@ use crate::systemd::systemctl::UnitState;
 use crate::updates::run::{NoStart, may_begin};
 use std::path::Path;
 use std::time::Duration;
+use svm_core::library_words;
 use svm_core::subscription::Resource;
 
 /// All units are asked about, as each may stop another.
@@ -184,7 +185,10 @@ async fn gates(settings: &Settings) -> Vec<Finding> {
     let gates = match installed(&places.systemd_dir) {
         Ok(gates) => gates,
         Err(error) => {
-            found.note("gates", format!("{} cannot be listed: {error}", places.systemd_dir.display()));
+            found.note(
+                "gates",
+                format!("cannot list {}: {}", places.systemd_dir.display(), library_words::io(&error)),
+            );
             return found.found;
         }
     };

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection, Result, params};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use svm_core::events::{DropCount, Drops};
+use svm_core::library_words;
 
 /// So many events leave at once at most, but for want of room.
 const CHUNK: usize = 64;
@@ -42,6 +43,7 @@ pub(crate) fn apply(
         match serde_json::from_str(&unreported) {
             Ok(counted) => drops = counted,
             Err(error) => {
+                let error = library_words::json(&error);
                 log_event!(DROPS_UNREADABLE, %error);
             }
         }

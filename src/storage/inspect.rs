@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
+use svm_core::library_words;
 
 #[derive(Debug)]
 pub struct Inspection {
@@ -87,7 +88,7 @@ fn open(folder: &Path, running: bool) -> Result<(Connection, u64), InspectError>
     let of = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => InspectError::Missing,
         std::io::ErrorKind::PermissionDenied => InspectError::Denied,
-        _ => InspectError::Failed(error.to_string()),
+        _ => InspectError::Failed(library_words::io(&error)),
     };
     let bytes = size(&file).map_err(of)?;
     // Closing it releases no lock of ours, as there is none yet.

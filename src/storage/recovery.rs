@@ -18,6 +18,7 @@ use std::sync::Mutex;
 use svm_core::atomic_file::write_atomically;
 use svm_core::bounds::{MAX_RECOVERY_BYTES, MAX_SEQUENCE};
 use svm_core::files;
+use svm_core::library_words;
 use svm_core::lock::lock;
 use svm_core::subscription::State;
 
@@ -91,7 +92,7 @@ impl Recovery {
             Ok(text) => Ok(understand(&text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Read::Absent),
             Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-                Ok(Read::Damaged { problem: error.to_string(), salvaged: None })
+                Ok(Read::Damaged { problem: library_words::io(&error), salvaged: None })
             }
             Err(source) => Err(StoreError::File { path: path.to_owned(), source }),
         }
@@ -143,6 +144,7 @@ impl Recovery {
         match written {
             Err(error) if !missed_before => {
                 let path = path.display();
+                let error = library_words::io(&error);
                 log_event!(RECOVERY_FAILS, %path, %error);
             }
             Ok(()) if missed_before => {
@@ -160,9 +162,11 @@ fn understand(text: &[u8]) -> Read {
         Ok(contents) if contents.id.is_empty() => "it contains no id".to_owned(),
         Ok(contents) => match contents.ceiling.max(contents.changes) {
             0..=MAX_SEQUENCE => return Read::Whole(contents),
-            number => format!("it contains the sequence number {number}, but the largest possible one is {MAX_SEQUENCE}"),
+            number => format!(
+                "it contains the sequence number {number}, but the largest possible one is {MAX_SEQUENCE}"
+            ),
         },
-        Err(error) => error.to_string(),
+        Err(error) => library_words::json(&error),
     };
     Read::Damaged { problem, salvaged: salvage(text) }
 }

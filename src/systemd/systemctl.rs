@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use svm_core::files::list_folder;
+use svm_core::library_words;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -404,7 +405,7 @@ async fn ask_up_to(
     mut command: Command,
     timeout: Duration,
 ) -> Result<String, SystemctlError> {
-    let not_run = |e: std::io::Error| SystemctlError::NotRun { program, problem: e.to_string() };
+    let not_run = |e: std::io::Error| SystemctlError::NotRun { program, problem: library_words::io(&e) };
     // Not translated, and without anything for a terminal.
     command
         .env("LC_ALL", "C")

@@ -5,6 +5,7 @@
 use crate::health::Outdated;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
+use svm_core::library_words;
 
 /// From how many days they are old, and too old; 0 never.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ pub fn databases_of(
             let time = Timestamp::try_from(time).ok();
             (time.max(time.and_then(|time| time.checked_add(behind).ok())), None)
         }
-        Some(Err(error)) => (None, Some(error.to_string())),
+        Some(Err(error)) => (None, Some(library_words::io(&error))),
     };
     (of.or(last_success).map(|of| of.min(now)), problem)
 }

@@ -291,11 +291,11 @@ fn a_web_server_that_compresses_is_asked_not_to_and_named_where_it_does() {
 fn a_place_where_no_document_is_says_so_in_many_ways_and_each_is_explained() {
     let world = World::new();
     for (status, reported) in [
-        ("401 Unauthorized", "it wants a log-in"),
-        ("403 Forbidden", "object stores and web servers answer so where there is nothing"),
+        ("401 Unauthorized", "it requires a log-in"),
+        ("403 Forbidden", "object stores answer so for what does not exist"),
         ("405 Method Not Allowed", "check source.url"),
-        ("429 Too Many", "asked too often"),
-        ("503 Busy", "a fault of its own"),
+        ("429 Too Many", "too many requests"),
+        ("503 Busy", "the server has a fault"),
     ] {
         world.vendor.server.say(whole(&[status], "<Error><Code>AccessDenied</Code></Error>"));
         let output = world.agent.command(&["activate", &world.vendor.code]).output().unwrap();

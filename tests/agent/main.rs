@@ -20,6 +20,7 @@ mod faults;
 mod faults_store;
 mod guide;
 mod identity;
+mod library_words;
 mod logs;
 mod metrics;
 mod notices;

@@ -119,7 +119,7 @@ const TABLE: &[Row] = &[
     forged("a signature of another text", Signed::Over("another text"), "bad_signature", "does not verify"),
     forged("no algorithm", Signed::As("none"), "bad_signature", "`none`"),
     forged("another algorithm", Signed::As("HS256"), "bad_signature", "`HS256`"),
-    forged("a signer who is not trusted", Signed::ByAStranger, "untrusted_signer", "not trusted here"),
+    forged("a signer who is not trusted", Signed::ByAStranger, "untrusted_signer", "is not trusted"),
     Row {
         not: &[BARE],
         ..command(

@@ -355,7 +355,7 @@ mod tests {
                 1,
                 "`listen`: must be an IP address and a port, such as \"127.0.0.1:8480\" or \"[::]:8480\", not \"x\"",
             ),
-            (3, "`page.open_to`: must be \"loopback\" or \"readers\" or \"all\", not \"nobody\""),
+            (3, "`page.open_to`: must be \"loopback\", \"readers\" or \"all\", not \"nobody\""),
             (5, "`store.keep_days`: must be 1 to 36500, not 0"),
             (7, "`limits.bodies_mib`: must be 8 to 1024, not -1"),
         ] {

@@ -5,6 +5,7 @@
 //! command line itself cannot be understood; an error that cannot be written there goes to standard error, so that no
 //! failure is silent.
 
+use crate::library_words;
 use crate::logging::complain;
 use crate::nearest::nearest;
 use crate::text::escape_json;
@@ -192,7 +193,12 @@ pub fn unwritten(program: &str, problem: &io::Error, cannot_write: u8) -> u8 {
     if problem.kind() == io::ErrorKind::BrokenPipe {
         return 0;
     }
-    report(program, false, "cannot_write", &format!("cannot write to standard output: {problem}"));
+    report(
+        program,
+        false,
+        "cannot_write",
+        &format!("cannot write to standard output: {}", library_words::io(problem)),
+    );
     cannot_write
 }
 

@@ -21,6 +21,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 use svm_core::error_chain::Chain;
+use svm_core::library_words;
 
 const PARTS: [Part; 4] = [Part::Status, Part::Subscription, Part::Delivery, Part::Databases];
 
@@ -51,7 +52,8 @@ fn print(verdict: &Verdict) -> u8 {
         Ok(()) => verdict.exit_code(),
         Err(error) => {
             svm_core::logging::complain(&format!(
-                "{PROGRAM}: error: cannot write to standard output: {error}"
+                "{PROGRAM}: error: cannot write to standard output: {}",
+                library_words::io(&error)
             ));
             Verdict::unknown(String::new()).exit_code()
         }

@@ -111,14 +111,13 @@ async fn connect(settings: &SyslogSettings, until: Instant) -> Result<TcpStream,
     let share = settings.timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
     let mut problem = "the name has no address".to_owned();
     for address in addresses {
-        match timeout_at(until.min(Instant::now() + share), TcpStream::connect(address)).await {
+        let cause = match timeout_at(until.min(Instant::now() + share), TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => problem = format!("{address}: {}", library_words::connecting(&error)),
-            Err(_) => {
-                problem =
-                    format!("{address}: no answer; check the address, the route and the firewalls in between")
-            }
-        }
+            Ok(Err(error)) => library_words::connecting(&error),
+            Err(_) => "no answer; check the address, the route and the firewalls in between".to_owned(),
+        };
+        let is_named = address.to_string() == place(settings);
+        problem = if is_named { cause } else { format!("{address}: {cause}") };
     }
     Err(again(FailureCode::Unreachable, format!("cannot connect to {}: {problem}", place(settings))))
 }

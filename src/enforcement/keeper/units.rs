@@ -12,6 +12,7 @@ use crate::update_request::RunAnswer;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use svm_core::ask::ask;
+use svm_core::library_words;
 use svm_core::subscription::{Permit, Resource};
 use tokio::time::Instant;
 
@@ -52,8 +53,9 @@ impl Keeper {
     /// What is governed, here and for the other resource: units with a gate, and the one that the schedule starts.
     fn units(&self) -> Result<Governed, String> {
         let folder = &self.means.enforcement.gates_dir;
-        let found = units::installed(folder)
-            .map_err(|e| format!("cannot read the gates in {}: {e}", folder.display()))?;
+        let found = units::installed(folder).map_err(|error| {
+            format!("cannot read the gates in {}: {}", folder.display(), library_words::io(&error))
+        })?;
         let gated = found.into_iter().map(|gate| (gate.resource, gate.unit));
         let scheduled = Resource::ALL.into_iter().filter_map(|resource| {
             self.means.updates.scheduled_unit(resource).map(|unit| (resource, unit.to_owned()))

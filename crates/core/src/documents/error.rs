@@ -111,10 +111,7 @@ impl From<DocumentError> for Refusal {
             E::UnknownSigner { .. } | E::IssuerNotAllowed { .. } | E::OtherIssuer { .. } => {
                 RefusalCode::UntrustedSigner
             }
-            E::Statement(refusal) => {
-                let message = format!("{}; ask the provider to issue the document again", refusal.message);
-                return Self::new(refusal.code, message);
-            }
+            E::Statement(refusal) => return refusal.clone(),
             E::TooLarge { .. }
             | E::NotAJws
             | E::Header { .. }

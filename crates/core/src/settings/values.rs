@@ -15,7 +15,11 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
         return Ok(*value);
     }
     let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-    Err(format!("must be {}, not {}", names.join(" or "), quoted(text, MAX_WORD)))
+    let listed = match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        names => names.concat(),
+    };
+    Err(format!("must be {listed}, not {}", quoted(text, MAX_WORD)))
 }
 
 /// A span of time such as `6h`, `15m`, `30s` or `2d`.

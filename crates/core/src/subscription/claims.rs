@@ -91,6 +91,15 @@ impl Statement {
     /// # Errors
     /// [`crate::subscription::refusal::RefusalCode::InvalidDocument`] with a sentence that names the claim.
     pub fn read(claims: &Value) -> Result<Self, Refusal> {
+        Self::from_claims(claims).map_err(|refusal| {
+            Refusal::new(
+                refusal.code,
+                format!("{}; ask the provider for a corrected document", refusal.message),
+            )
+        })
+    }
+
+    fn from_claims(claims: &Value) -> Result<Self, Refusal> {
         claim_form::check(claims)?;
         let raw = RawClaims::deserialize(claims)
             .map_err(|_| Refusal::invalid("the claims have another form than expected"))?;
