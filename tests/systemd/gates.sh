@@ -57,7 +57,7 @@ systemctl daemon-reload
 say "refused"
 refused not_a_service 'gate the service that it starts, updater.service' updater.timer
 refused not_a_service 'gate the service that it starts, sock.service' sock.socket
-refused not_a_service 'name the service' multi-user.target
+refused not_a_service 'give the service that does the work' multi-user.target
 refused bad_unit_name 'did you mean' updater
 refused bad_unit_name 'must be' '../updater.service'
 refused unit_not_found 'did you mean updater.service?' updaetr.service
@@ -71,9 +71,9 @@ refused own_unit 'belongs to svm-agent' svm-agent-action@kesl-ksn.service
 refused protection_unit 'protection_units' kesl.service
 refused protection_unit 'protection_units' scanner.service
 refused protection_unit 'protection_units' klnagent64.service
-refused protection_follows 'stops kesl.service' kesl-part.service
+refused protection_follows 'would stop kesl.service' kesl-part.service
 refused counts_75_as_success 'TEMPFAIL' counts.service
-refused no_command 'no ExecStart=' empty.service
+refused no_command 'ExecStart=' empty.service
 refused starts_too_early 'Before=network.target' early.service
 refused bad_resource '--ksn' long.service --ksn --resource database-updates
 systemctl start listens local

@@ -57,7 +57,7 @@ if [ ! -e /srv/id ]; then
   rm -f /run/svm-agent/identity.json; mkdir -p /run/svm-agent/identity.json/in-the-way
   systemctl start svm-agent.socket svm-agent-query.socket; started
   [ "$(id)" = "$second" ] || fail "a hand-over that fails took a new id"
-  journalctl -u svm-agent-identity --no-pager | grep -q "cannot hand over what this machine" || fail "it does not say so"
+  journalctl -u svm-agent-identity --no-pager | grep -q "cannot write the digests of this machine" || fail "it does not say so"
   rm -r /run/svm-agent/identity.json
 
   say "reset, by root on a folder of the agent's user"

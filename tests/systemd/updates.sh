@@ -98,7 +98,7 @@ say "who else started it, has it"
 updater svm-agent-update 'sleep 2'
 systemctl start --no-block svm-agent-update
 until_true 'systemctl show -P SubState svm-agent-update | grep -q start'
-svm-agent updates run | grep -q "runs already" || fail "it was started twice"
+svm-agent updates run | grep -q "is running already" || fail "it was started twice"
 forget
 
 say "stopped by hand is not done"
@@ -193,7 +193,7 @@ svm-vendor --ledger ledger3 --signing-key key.pem issue --key-id SUB-3 --days 30
 svm-vendor --ledger ledger3 --signing-key key.pem pause SUB-3 > /dev/null
 svm-vendor --ledger ledger3 publish published
 svm-agent key add published/v1/keys/*.jws > /dev/null
-svm-agent status | grep -q 'limited to 1 per day' || fail "not limited"
+svm-agent status | grep -q 'reduced rate, 1 per day' || fail "not limited"
 settle
 # Counted in a file: after the flood, the journal may take no lines of this unit for half a minute.
 updater svm-agent-update 'echo a trickle >> /srv/trickle'
@@ -203,7 +203,7 @@ until_true '[ "$(events updates.succeeded)" = '$((trickle + 1))' ]'
 run
 until_true '[ "$(log | grep -c "refused the database update")" -gt '$refusals' ]'
 [ "$(wc -l < /srv/trickle)" = 1 ] || fail "the trickle was spent twice"
-svm-agent status --explain | grep -q "spent until .*, when the next run may be made" || fail "the status does not say when"
+svm-agent status --explain | grep -q "spent until .*; the next run is possible then" || fail "the status does not say when"
 svm-agent key remove SUB-3 > /dev/null
 rm -r published
 svm-vendor --ledger ledger2 publish published
@@ -232,14 +232,14 @@ time_zone = "Europe/Berlin"
 TOML
 systemctl restart svm-agent
 until_true '[ "$(events databases.outdated)" = 1 ]'
-svm-agent status | grep -q 'WARNING.*databases_outdated' || fail "the device status does not tell"
+svm-agent status | grep -q 'WARNING.*the databases are out of date' || fail "the device status does not tell"
 until_true '[ "$(events updates.succeeded)" = '$((done_before + 1))' ]' 700
 touch /var/lib/bases
 updater other 'echo never' ExecCondition=/bin/false
 run
 until_true '[ "$(log | grep -c "refused the database update")" -ge 2 ]'
 [ "$(events updates.failed)" = "$failures" ] || fail "a forgotten refusal was reported as a failure"
-svm-agent status | grep -q 'databases_outdated' && fail "the device status is still told"
+svm-agent status | grep -q 'the databases are out of date' && fail "the device status is still told"
 [ "$(events databases.outdated)" = 1 ] || fail "told twice"
 log | grep -q -e "Uninited" -e "Job creator" && fail "the library talks"
 say "done"
