@@ -60,9 +60,10 @@ pub(crate) fn ten_minutes() -> Option<Agent> {
     let (port, upstream) = (free_port(), free_port());
     let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let metrics = folder.join("node-exporter");
+    // Without the file for logins: the agent removes it after the activation, which would make room on the full disk.
     let more = format!(
         "{}{DEBUG}[gateway]\nlisten = \"127.0.0.1:{port}\"\nupstreams = [\"127.0.0.1:{upstream}\"]\n\
-         [metrics]\ntextfile = {:?}\nevery = \"10s\"\n",
+         [metrics]\ntextfile = {:?}\nevery = \"10s\"\n[motd]\nenabled = false\n",
         vendor.source(),
         metrics.join("svm-agent.prom")
     );
