@@ -134,7 +134,8 @@ pub(super) fn life(data: &[u8]) {
         let (next, events) = step(state, &settings, now, input(&mut bytes));
         state = next;
         for event in &events {
-            assert!(shown(event, now)["description"].as_str().is_some_and(|sentence| !sentence.is_empty()));
+            let shown = shown(event, now);
+            assert!(shown["description"].as_str().is_some_and(|sentence| !sentence.is_empty()), "{shown}");
             assert!(event.effective_at.is_none_or(|at| at < now));
         }
         holds(&state, &settings, now);

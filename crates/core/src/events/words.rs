@@ -3,13 +3,13 @@
 
 use crate::subscription::{
     Cause, DeviceStatus, LimitLevel, Phase, Reason, RefusalCode, Resource, Role, VendorState, Why,
-    read_instant,
 };
 use crate::words::events::{self as texts, Agent, Changed, LifeCycle};
 use crate::words::{
     Language, Noun, causes, count, labels::Phrase, permits, phases, reasons, refusals, times,
 };
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ impl<'a> Fields<'a> {
     }
 
     fn at(self, name: &str) -> Option<Timestamp> {
-        read_instant(self.text(name)?).ok()
+        self.read(name)
     }
 
     /// An instant, as a person reads it.
@@ -258,7 +258,7 @@ fn rates(after_grace: &Value, language: Language) -> String {
 }
 
 fn instant(value: &Value, name: &str) -> Option<Timestamp> {
-    read_instant(value.get(name)?.as_str()?).ok()
+    Timestamp::deserialize(value.get(name)?).ok()
 }
 
 fn state_changed(key: &str, old: &Value, new: &Value, now: Timestamp, language: Language) -> Option<String> {
