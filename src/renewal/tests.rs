@@ -64,7 +64,7 @@ fn whole(advice: &Advice) -> String {
 }
 
 #[test]
-fn each_form_names_its_seller_and_the_traps_name_nobody() {
+fn each_form_names_its_seller_and_the_traps_name_none() {
     use Seller::{Allsoft, Nexway};
     for (text, seller, sure) in [
         ("ALLSOFT-22123406", Some(Allsoft), true),

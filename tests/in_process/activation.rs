@@ -157,7 +157,7 @@ fn another_code_takes_its_place_and_a_word_drops_it() {
     assert_eq!((exit, &answer["replaces"]), (3, &json!(true)));
     let said = world.agent.command(&["activate", &world.vendor.code]).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
-    assert!(said.contains("the one that was pending before is dropped"), "{said}");
+    assert!(said.contains("The activation that was pending before is cancelled."), "{said}");
     assert_eq!(world.pending().len(), 1);
     let cancelled = world.agent.ask(&["activate", "--cancel"]).unwrap();
     assert_eq!(cancelled["cancelled"][0]["role"], "active");
@@ -316,7 +316,7 @@ fn a_document_is_taken_as_mails_and_terminals_break_it() {
     let document = String::from_utf8(world.vendor.document(&world.vendor.code)).unwrap();
     let document = document.trim();
     for (text, code, word) in [
-        ("".to_owned(), "invalid_document", "nothing in it"),
+        ("".to_owned(), "invalid_document", "is empty"),
         (format!("<html>{document}</html>"), "invalid_document", "web page"),
         ("-----BEGIN PUBLIC KEY-----\nAAAA".to_owned(), "invalid_document", "PEM"),
         (format!("Hello,\n\n{document}"), "invalid_document", "','"),

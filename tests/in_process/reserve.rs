@@ -110,7 +110,7 @@ fn a_retired_signer_is_told_once_and_so_is_its_return() {
     world.stir("1");
     world.until_reported(&[RETIRED]);
     let shown = String::from_utf8(world.agent.command(&["status"]).output().unwrap().stdout).unwrap();
-    assert!(shown.contains("it would be of NO USE now: the document's signer"), "{shown}");
+    assert!(shown.contains("could not take over now: the signer"), "{shown}");
     restarted(&mut program, &world.agent);
     world.stir("2");
     world.until_reported(&[RETIRED]);

@@ -76,7 +76,7 @@ impl Statement {
         self.subscription().is_some_and(|s| s.auto_renew)
     }
 
-    /// The vendor's name, or "the provider".
+    /// The provider's name, or "the provider".
     pub fn vendor_name(&self) -> &str {
         self.vendor.as_ref().and_then(|v| v.name.as_deref()).unwrap_or("the provider")
     }

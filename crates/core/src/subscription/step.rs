@@ -414,7 +414,7 @@ impl Step<'_> {
                 ))
             }
             Some((_, held)) if held.statement.kind() != statement.kind() => Err(Refusal::invalid(format!(
-                "key {} is held as a {} key, and this document calls it a {} key; ask the provider for a corrected one",
+                "key {} is a {} key on this SVM, but this document calls it a {} key; ask the provider for a corrected document",
                 statement.key,
                 held.statement.kind().as_str(),
                 statement.kind().as_str()
@@ -428,7 +428,7 @@ impl Step<'_> {
             Some(least) if *least > self.settings.product_version => Err(Refusal::new(
                 RefusalCode::ProductVersionTooOld,
                 format!(
-                    "key {} activates version {least} and later, and this is {}; upgrade the product first",
+                    "key {} is for version {least} of the product and later, and this is version {}; upgrade the product first",
                     statement.key, self.settings.product_version
                 ),
             )),
@@ -443,7 +443,7 @@ impl Step<'_> {
             Some(highest) if highest > statement.rev => Err(Refusal::new(
                 RefusalCode::OlderRevision,
                 format!(
-                    "revision {} of {} is older than revision {highest}, which was held here before; ask the provider for the newest",
+                    "revision {} of {} is older than revision {highest}, which this SVM had before; ask the provider for the newest document",
                     statement.rev, statement.key
                 ),
             )),
@@ -461,7 +461,7 @@ impl Step<'_> {
         if role == Some(Role::Reserve) {
             return Err(Refusal::new(
                 RefusalCode::KeyAlreadyHeld,
-                format!("key {} is held as the reserve key; remove it first", statement.key),
+                format!("key {} is the reserve key; remove it first", statement.key),
             )
             .with_way_out(WayOut::RemoveKey(statement.key)));
         }
@@ -492,7 +492,7 @@ impl Step<'_> {
         }
         let key = &active.statement.key;
         let until = match timeline.ends_at {
-            Some(end) => format!("runs until {end}"),
+            Some(end) => format!("runs until {}", end.strftime("%Y-%m-%d %H:%M:%S UTC")),
             None => format!("has no end date; {} can cancel it", active.statement.vendor_name()),
         };
         Err(Refusal::new(
@@ -522,7 +522,7 @@ impl Step<'_> {
             return refuse(
                 RefusalCode::NoActiveKey,
                 format!(
-                    "there is no active key for {key} to stand behind; activate {key} itself, or a code, first"
+                    "there is no active key, so {key} cannot be the reserve key; activate {key} itself or another code first"
                 ),
             );
         };
@@ -554,7 +554,7 @@ impl Step<'_> {
             return Err(Refusal::new(
                 RefusalCode::UnknownKey,
                 format!(
-                    "a revision of {} came, which is not the active key here; activate it by its code",
+                    "the document is for {}, which is not the active key of this SVM; activate it by its code",
                     statement.key
                 ),
             ));
@@ -570,7 +570,7 @@ impl Step<'_> {
             return Err(Refusal::new(
                 RefusalCode::OlderRevision,
                 format!(
-                    "revision {} of {} is older than revision {held}, which is held; ask the provider for the newest",
+                    "revision {} of {} is older than revision {held}, which is in use; ask the provider for the newest document",
                     new.rev, new.key
                 ),
             ));
@@ -620,7 +620,7 @@ impl Step<'_> {
     fn remove(&mut self, key: Option<&KeyId>) -> Result<(), Refusal> {
         let role = key.and_then(|key| self.state.held(key)).map(|(role, _)| role);
         let (Some(key), Some(role)) = (key, role) else {
-            let refusal = Refusal::new(RefusalCode::UnknownKey, "no key of this name is held");
+            let refusal = Refusal::new(RefusalCode::UnknownKey, "this SVM has no key of this name");
             return Err(refusal.with_way_out(WayOut::ListKeys));
         };
         let held = self.state.held(key).map(|(_, held)| held.statement.clone());

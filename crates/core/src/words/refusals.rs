@@ -58,7 +58,7 @@ pub fn with_way_out(message: &str, way_out: Option<&WayOut>) -> String {
     bounded_message(match way_out {
         None => message.to_owned(),
         Some(WayOut::RemoveKey(key)) => format!("{message}: svm-agent key remove {key}"),
-        Some(WayOut::ListKeys) => format!("{message}; `svm-agent key list` shows those that are"),
+        Some(WayOut::ListKeys) => format!("{message}; svm-agent key list shows the keys that it has"),
     })
 }
 
