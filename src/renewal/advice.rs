@@ -62,7 +62,7 @@ pub struct Part {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/guide/renewal.md")]
+#[allow(missing_docs, reason = "the fields are described in docs/reference/renewal.md")]
 pub struct Advice {
     pub lang: Language,
     pub channel: Option<Channel>,

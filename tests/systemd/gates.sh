@@ -107,7 +107,7 @@ svm-agent gate install updater.service | grep -q "is gated:" || fail "not comple
 rm -r /etc/systemd/system/updater.service.d && systemctl daemon-reload
 svm-agent gate install updater.service | grep -q "is gated:" || fail "not completed"
 svm-agent gate install 'esc\x2dape@i\x2d1.service' > /dev/null || fail "a name with escapes"
-svm-agent gate install local.service --ksn | grep -q "permit for ksn, and reaches only this machine" || fail "ksn"
+svm-agent gate install local.service --ksn | grep -q "permit for ksn, this machine only" || fail "ksn"
 svm-agent gate install long.service --ksn --not-listening > /dev/null || fail "ksn of one that does not run"
 systemctl stop local
 svm-agent gate install local.service --ksn | grep -q "Nothing changed" || fail "idempotent though it does not run"
