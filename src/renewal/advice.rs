@@ -1,7 +1,8 @@
 //! The answer, put together from the state of the subscription, what is known of the order, and the tables.
 
+use super::known::{Known, KnownKey};
 use super::letter::{self, Letter};
-use super::order_number::{LookAlike, OrderNumber};
+use super::order_number::LookAlike;
 use super::sellers::{Form, Route, Seller, WriteTo};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
@@ -10,32 +11,6 @@ use svm_core::subscription::{
 };
 use svm_core::words::renewal::{self, Renewal};
 use svm_core::words::{Language, causes, times};
-
-/// What the answer goes by.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// The number of the order.
-    pub number: Option<OrderNumber>,
-    /// Where it was bought.
-    pub channel: Option<Channel>,
-    /// When.
-    pub placed_on: Option<Date>,
-    /// The key that it is about.
-    pub key: Option<KnownKey>,
-    /// Whether this SVM has a key that belongs to another order.
-    pub another_order: bool,
-}
-
-/// What of the active key matters here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownKey {
-    /// Its name.
-    pub key: String,
-    /// Where its subscription stands.
-    pub situation: Situation,
-    /// Who sells it.
-    pub vendor: Option<Vendor>,
-}
 
 /// What a part of the answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -1,6 +1,6 @@
 //! Letters that are ready but for what only their sender knows.
 
-use super::advice::Known;
+use super::known::Known;
 use super::order_number::OrderNumber;
 use super::sellers::{Seller, WriteTo};
 use serde::Serialize;

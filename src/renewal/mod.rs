@@ -5,6 +5,7 @@
 //! said to be. The sentences are those of the catalogue. Must not know: sockets, files, clocks.
 
 mod advice;
+mod known;
 mod letter;
 mod order_number;
 mod sellers;
@@ -14,7 +15,8 @@ mod tests;
 #[cfg(test)]
 mod walk;
 
-pub use advice::{Advice, Known, KnownKey, Part, Purpose, advise};
+pub use advice::{Advice, Part, Purpose, advise};
+pub use known::{Known, KnownKey};
 pub use letter::Letter;
 pub use order_number::{LONGEST, LookAlike, OrderNumber, OrderNumberError};
 pub use sellers::{Seller, WriteTo};

@@ -43,6 +43,7 @@ const CRATES: &[(&str, &str, Floors)] = &[
         "crates/core/src",
         &[
             &["library_words"],
+            &["text"],
             &[
                 "ask",
                 "atomic_file",
@@ -62,7 +63,6 @@ const CRATES: &[(&str, &str, Floors)] = &[
                 "sequence",
                 "subscription",
                 "terminal",
-                "text",
             ],
             &["clock", "logging", "memory", "places", "secrets", "settings", "words"],
             &["command_line", "documents", "events", "tls"],
