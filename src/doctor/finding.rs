@@ -19,7 +19,6 @@ pub enum Grade {
 /// Which part of the whole a finding is about; in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each is its name")]
 pub enum Area {
     Settings,
     Service,

@@ -22,7 +22,6 @@ pub struct SourceHealth {
 
 /// A pending activation, as status and commands show it. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct PendingActivation {
     pub role: Role,
     pub since: Timestamp,

@@ -37,7 +37,6 @@ pub struct Part {
 
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/renewal.md")]
 pub struct Advice {
     pub lang: Language,
     pub channel: Option<Channel>,

@@ -31,7 +31,6 @@ use svm_core::subscription::{
 
 /// What holds on this SVM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct Status {
     pub at: Timestamp,
     pub id: String,
@@ -68,7 +67,6 @@ pub struct Status {
 
 /// A key that is held.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct KeyStatus {
     pub key: String,
     pub kind: KeyKind,
@@ -94,7 +92,6 @@ pub struct KeyStatus {
 
 /// What a resource may do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct PermitStatus {
     pub resource: Resource,
     pub verdict: Permit,
@@ -120,7 +117,6 @@ pub struct PermitStatus {
 
 /// A destination and what waits for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct DestinationStatus {
     pub waiting: u64,
     pub oldest: Option<String>,
@@ -132,7 +128,6 @@ pub struct DestinationStatus {
 
 /// How many devices are protected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are described in docs/reference/status.md")]
 pub struct DevicesStatus {
     pub count: Option<u64>,
     pub limit: Option<u64>,

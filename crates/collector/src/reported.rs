@@ -78,7 +78,6 @@ pub struct Ending {
 
 /// Who sells a key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are those of `docs/reference/documents.md`")]
 pub struct Seller {
     pub name: Option<String>,
     pub support_url: Option<String>,
@@ -88,7 +87,6 @@ pub struct Seller {
 
 /// The order behind a key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the fields are those of `docs/reference/documents.md`")]
 pub struct Bought {
     pub number: Option<String>,
     pub channel: Option<String>,

@@ -21,7 +21,6 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 const SOURCE: &str = "source=";
 
 /// What is wrong with the token file.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// It cannot be read.

@@ -8,7 +8,6 @@ use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-#[allow(missing_docs, reason = "the names say it; docs/reference/delivery.md and logs.md describe them")]
 pub enum FailureCode {
     Accept,
     ActionFailed,

@@ -58,7 +58,6 @@ pub struct FilesState([Option<(u64, u64, i64, i64)>; 3]);
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum TlsError {
     /// It is not there, or this user may not read it.
     #[error(

@@ -26,7 +26,10 @@ pub(crate) const ALL: &[SettingsPage] = &[
         files: &[
             ("/usr/lib/svm-agent/*.toml", "settings that a package brings; do not edit them"),
             ("/etc/svm-agent/agent.toml", "the file to edit"),
-            ("/etc/svm-agent/conf.d/*.toml", "settings that win over these, such as those of a configuration management"),
+            (
+                "/etc/svm-agent/conf.d/*.toml",
+                "settings that win over these, such as those of a configuration management",
+            ),
         ],
         examples: &[
             "svm-agent config check && systemctl reload svm-agent",

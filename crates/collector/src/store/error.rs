@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 /// Why the store did not do what it was asked.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened or prepared.

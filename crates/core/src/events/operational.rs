@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 /// What the agent itself has to tell, beside the life cycle.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the fields are those of `docs/reference/delivery.md`")]
 pub enum Operational {
     /// The agent began to work.
     AgentStarted {

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 /// The key, its dates and the permits at the time of an event. The newest event describes the whole SVM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of `docs/reference/delivery.md`")]
 pub struct Snapshot {
     pub key: Option<KeyId>,
     pub kind: Option<KeyKind>,

@@ -32,7 +32,6 @@ impl DeviceStatus {
 /// ([`crate::subscription::step::Input::Condition`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "docs/reference/lifecycle.md has the table of reasons")]
 pub enum Reason {
     CertificateExpiring,
     ClockSuspect,

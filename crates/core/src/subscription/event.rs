@@ -59,7 +59,6 @@ pub struct Change {
 /// What happened. The fields are those of `docs/reference/lifecycle.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-#[allow(missing_docs, reason = "the fields are the documented fields of the events themselves")]
 pub enum Kind {
     KeyAdded {
         key: KeyId,

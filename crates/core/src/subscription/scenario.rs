@@ -48,7 +48,6 @@ pub struct Scenario {
 /// Settings of a scenario; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "as in `Settings`")]
 pub struct ScenarioSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reminder_days: Option<Vec<u32>>,
@@ -76,7 +75,6 @@ pub struct ScenarioStep {
 /// What can be done in a scenario. A `document` is bare claims, not a signed document.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the fields say it")]
 pub enum Act {
     Activate { document: Value },
     Publish { document: Value },
@@ -152,7 +150,6 @@ pub enum ScenarioError {
 
 /// One line of a timeline: what holds after something happened or changed, and what happened.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs, reason = "as in `View`")]
 pub struct Row {
     pub at: Timestamp,
     pub phase: Phase,

@@ -30,7 +30,6 @@ macro_rules! nouns {
     ($($key:ident: $one:literal $many:literal, $single:literal $few:literal $lots:literal;)+) => {
         /// What is counted. The Russian forms are those after "через" as well.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "each is its name")]
         pub enum Noun { $($key),+ }
 
         impl Noun {

@@ -45,7 +45,6 @@ macro_rules! texts {
     ($(#[$about:meta])* $name:ident { $($key:ident: $english:literal, $russian:literal;)+ }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "each key is its text")]
         pub enum $name { $($key),+ }
 
         impl $name {

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use svm_core::subscription::VendorState;
 
 /// Why a key cannot be changed like this. Each message names the state and the way out.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     #[error("the key is already {}; nothing was changed", words(*state))]

@@ -4,7 +4,6 @@ use super::order::ContactError;
 use svm_core::documents::DocumentError;
 
 /// Why a ledger does not take an issuer.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssuerError {
     #[error(
@@ -19,7 +18,6 @@ pub enum IssuerError {
 }
 
 /// Why a signer is not retired.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InUse {
     #[error(
@@ -34,7 +32,6 @@ pub enum InUse {
 }
 
 /// Why a file of `keys/` is not as it was written.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     #[error("line {line}, column {column} is not as it was written")]
@@ -48,7 +45,6 @@ pub enum Damage {
 }
 
 /// Why `provider.toml` cannot be used.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     #[error("line {line} is not valid TOML: write each setting as `name = \"text\"`, on a line of its own")]

@@ -18,7 +18,6 @@ use svm_core::http::ClientError;
 use svm_core::subscription::{KeyId, Refusal};
 
 /// Why nothing was done. No message holds a code.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Debug, thiserror::Error)]
 pub enum VendorError {
     #[error(transparent)]

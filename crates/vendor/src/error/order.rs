@@ -15,7 +15,6 @@ pub(crate) const FIRST_ORDER: Date = jiff::civil::date(1990, 1, 1);
 pub(crate) const MAX_TEXT: usize = 200;
 
 /// Why an order or a change is refused for a value in it.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
     /// `field` is the option of the command line, as in all messages here.

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 /// Why a command line cannot be carried out. Each message names the options to use.
-#[allow(missing_docs, reason = "the messages say what each field is")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     #[error("--period-days is for --kind commercial; a subscription needs --ends-at, --days or --unlimited")]
