@@ -588,7 +588,8 @@ fn a_token_that_is_replaced_is_used_without_a_restart() {
     let world = World::new([]);
     let made = Command::new(program("svm-collector")).arg("token").output().unwrap();
     let made = String::from_utf8(made.stdout).unwrap();
-    let words: Vec<&str> = made.lines().map(|line| line.split_whitespace().last().unwrap()).collect();
+    let values = made.lines().filter(|line| line.starts_with("  "));
+    let words: Vec<&str> = values.map(str::trim).collect();
     let [token, line] = words[..] else { panic!("{made}") };
     let (port, folder) = (free_port(), world.at("strict"));
     std::fs::create_dir(&folder).unwrap();

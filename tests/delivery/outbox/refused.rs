@@ -142,7 +142,7 @@ fn a_bad_event_goes_to_quarantine_and_comes_again_when_the_receiver_is_mended() 
         "{line}\n{human}"
     );
     let status = String::from_utf8(agent.command(&["status"]).output().unwrap().stdout).unwrap();
-    assert!(status.contains("2 refused and in quarantine"), "{status}");
+    assert!(status.contains("2 events refused and in quarantine"), "{status}");
 
     // Nobody sends what is not in quarantine.
     let healthy = about(&held, 95)[0];
