@@ -73,8 +73,15 @@ pub fn make(folder: &Path, destination: &str, report: &Value) -> Made {
             }
         }
         store.safe().await;
-        let all =
-            Listing { before: None, after: 0, least: 0, waiting: false, quarantined: false, most: 1 << 20 };
+        let all = Listing {
+            before: None,
+            after: 0,
+            least: 0,
+            waiting: false,
+            quarantined: false,
+            with_body: false,
+            most: 1 << 20,
+        };
         stored = store.events(all).await.unwrap().len();
         store.close().await;
     });
