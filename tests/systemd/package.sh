@@ -78,7 +78,7 @@ svm-vendor --ledger ledger --signing-key key.pem issue --key-id SUB-1 --days 30 
 svm-vendor --ledger ledger publish published > /dev/null
 serve
 cp ledger/trust.d/*.pem /srv/root/provider.pem
-doc_file | sed 's|https://keys.provider.example|http://127.0.0.1:8090|; s|https://console.example|http://127.0.0.1:8480|' > /etc/svm-agent/agent.toml
+doc_file | sed 's|https://keys.provider.example|http://127.0.0.1:8090|; s|https://console.example.com|http://127.0.0.1:8480|' > /etc/svm-agent/agent.toml
 cd /srv/root
 doc_configure || fail "configure"
 until_true 'collected | grep -q svm.settings.reloaded'
