@@ -88,6 +88,9 @@ impl Misuse {
         let argument = self.context(ContextKind::InvalidArg).join(" and ");
         let value = self.context(ContextKind::InvalidValue).join(" ");
         match self.error.kind() {
+            ErrorKind::UnknownArgument if self.names.contains(&argument) => {
+                format!("option {argument} is not known here: write it after its command")
+            }
             ErrorKind::UnknownArgument if argument.starts_with('-') && argument != "-" => {
                 format!("unknown option {argument}{}", self.meant(&argument))
             }
@@ -260,6 +263,7 @@ mod tests {
             ("p evnets", "unknown command \"evnets\" (did you mean events?)", ""),
             ("p nosuch", "unknown command \"nosuch\"", ""),
             ("p events --limt 3", "unknown option --limt (did you mean --limit?)", " events"),
+            ("p --limit 3 events", "option --limit is not known here: write it after its command", " events"),
             ("p events 3", "unexpected argument \"3\"", " events"),
             ("p events --limit many", &format!("--limit: \"many\" {whole}"), " events"),
             ("p events --limit 0", &format!("--limit: \"0\" {whole}"), " events"),

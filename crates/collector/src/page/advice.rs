@@ -19,9 +19,17 @@ pub(super) struct Advice {
     pub(super) steps: Vec<String>,
 }
 
-/// The reasons of an SVM, as `Svm::reasons` lists them.
+/// The reasons of an SVM, as `Svm::reasons` lists them. Steps that several in a row have in common stand with the last.
 pub(super) fn advice(svm: &Svm, silent_before: Timestamp, now: Timestamp) -> Vec<Advice> {
-    svm.reasons(silent_before).iter().map(|name| of(name, svm, now)).collect()
+    let mut all: Vec<Advice> = svm.reasons(silent_before).iter().map(|name| of(name, svm, now)).collect();
+    let mut below: &[String] = &[];
+    for advice in all.iter_mut().rev() {
+        match advice.steps == below {
+            true => advice.steps.clear(),
+            false => below = &advice.steps,
+        }
+    }
+    all
 }
 
 fn of(name: &str, svm: &Svm, now: Timestamp) -> Advice {
@@ -158,14 +166,15 @@ mod tests {
             [
                 (
                     "The term or the period of the active key has ended.".to_owned(),
-                    vec!["Renew the subscription with Acme (https://acme.example/); svm-agent renewal has a letter for it. Then run: svm-agent refresh".to_owned()]
+                    // The step below is for both.
+                    vec![]
                 ),
                 (
                     "The subscription is restricted: its term ended and its grace period is over.".to_owned(),
                     vec!["Renew the subscription with Acme (https://acme.example/); svm-agent renewal has a letter for it. Then run: svm-agent refresh".to_owned()]
                 ),
                 (
-                    "Database updates or KSN must be restricted, but nothing on this SVM enforces it.".to_owned(),
+                    "Nothing on this SVM enforces the permit for database updates or for KSN.".to_owned(),
                     vec!["Gate the unit that uses it: sudo svm-agent gate install UNIT".to_owned()]
                 ),
             ]
