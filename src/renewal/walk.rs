@@ -131,7 +131,7 @@ impl Case<'_> {
             assert_eq!(self.phase_at(just_before(end)).0, Phase::Grace, "{context}");
             assert_eq!(self.phase_at(end).0, Phase::Restricted, "{context}");
         }
-        assert_eq!(outlook.grace_until.is_some() || self.view.phase != Phase::Grace, true, "{context}");
+        assert!(outlook.grace_until.is_some() || self.view.phase != Phase::Grace, "{context}");
     }
 
     /// What is said of new codes and reserve keys is what the step does.

@@ -188,7 +188,7 @@ fn make() {
     std::fs::remove_file(states.join("state/agent.reserve")).unwrap();
     std::fs::write(
         states.join("older.jws"),
-        &document("4", &subs[0], &subscription(2, "2039-01-01T00:00:00Z"), SIGNED),
+        document("4", &subs[0], &subscription(2, "2039-01-01T00:00:00Z"), SIGNED),
     )
     .unwrap();
     std::fs::write(

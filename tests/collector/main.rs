@@ -525,10 +525,9 @@ fn what_a_body_unpacks_to_counts_as_a_body() {
 
 /// A token and its line for the token file.
 fn made_token() -> (String, String) {
-    let made = Command::new(program("svm-collector")).arg("token").output().unwrap();
-    let made = String::from_utf8(made.stdout).unwrap();
-    let mut last_words = made.lines().map(|line| line.split_whitespace().last().unwrap().to_owned());
-    (last_words.next().unwrap(), last_words.next().unwrap())
+    let made = Command::new(program("svm-collector")).args(["token", "--json"]).output().unwrap();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    ["token", "line"].map(|name| made[name].as_str().unwrap().to_owned()).into()
 }
 
 #[test]

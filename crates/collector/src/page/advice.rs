@@ -175,7 +175,7 @@ mod tests {
                 ),
                 (
                     "Nothing on this SVM enforces the permit for database updates or for KSN.".to_owned(),
-                    vec!["Gate the unit that uses it: sudo svm-agent gate install UNIT".to_owned()]
+                    vec!["Gate the service that uses it, never the scanner: sudo svm-agent gate install UNIT".to_owned()]
                 ),
             ]
         );
@@ -192,7 +192,7 @@ mod tests {
         let newer = json!({"phase": "frozen", "cause": "melted"});
         assert_eq!(
             said(json!(["too_cold", "restricted"]), newer),
-            [("too cold".to_owned(), Vec::new()), ("restricted".to_owned(), Vec::new())]
+            [("too cold".to_owned(), Vec::new()), ("the subscription is restricted".to_owned(), Vec::new())]
         );
         let now = Timestamp::UNIX_EPOCH;
         let phase = |phase, cause| {

@@ -7,9 +7,9 @@ use crate::fleet::{NOT_CONNECTED, STATUS_UNKNOWN, TWO_MACHINES};
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
-use svm_core::subscription::{Cause, DeviceStatus, Permit, Phase, VendorState};
+use svm_core::subscription::{Cause, DeviceStatus, Permit, Phase, Reason, VendorState};
 use svm_core::text::{clean, clean_start};
-use svm_core::words::{Language, causes, permits, phases, vendor_states};
+use svm_core::words::{Language, causes, permits, phases, reasons, vendor_states};
 
 /// The page is in English.
 pub(super) const LANGUAGE: Language = Language::English;
@@ -41,29 +41,13 @@ pub(super) fn status_chip(status: DeviceStatus) -> Markup {
 /// A reason of a status in a few words, for lists; the page of the SVM has its sentence. One that is not known here stands
 /// as it came.
 pub(super) fn reason(name: &str) -> String {
-    match name {
-        NOT_CONNECTED => "not connected",
-        TWO_MACHINES => "several machines use its id",
-        STATUS_UNKNOWN => "no status reported yet",
-        "certificate_expiring" => "client certificate expires soon",
-        "clock_suspect" => "system clock is wrong",
-        "databases_outdated" => "databases are out of date",
-        "devices_over_100" => "more devices than allowed",
-        "devices_over_110" => "more than 110 % of devices",
-        "enforcement_failed" => "a permit is not carried out",
-        "expired" => "term has ended",
-        "expiring" => "ends soon",
-        "grace" => "in its grace period",
-        "not_activated" => "not activated",
-        "not_enforced" => "not enforced",
-        "product_version_too_old" => "product is too old",
-        "reserve_unusable" => "reserve key is unusable",
-        "restricted" => "restricted",
-        "source_stale" => "no newer document",
-        "state_lost" => "database was lost",
-        other => return clean_start(&other.replace('_', " "), WORD),
+    match (name, Reason::from_name(name)) {
+        (NOT_CONNECTED, _) => "no contact".to_owned(),
+        (TWO_MACHINES, _) => "several machines use its id".to_owned(),
+        (STATUS_UNKNOWN, _) => "no status reported yet".to_owned(),
+        (_, Some(known)) => reasons::short(known).get(LANGUAGE).to_owned(),
+        (other, None) => clean_start(&other.replace('_', " "), WORD),
     }
-    .to_owned()
 }
 
 /// What a name of the wire means; `None` for one that only another version knows.

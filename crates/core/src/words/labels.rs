@@ -118,7 +118,7 @@ texts! {
         CarriedOut: "Carried out by {names}.", "Исполняет: {names}.";
         NotCarriedOut: "Not carried out yet by {names}.", "Ещё не исполнено: {names}.";
         NothingEnforces: "Nothing on this SVM enforces this permit.", "На этой SVM ничто не исполняет это разрешение.";
-        GateTheUnit: "Gate the unit that uses it: sudo svm-agent gate install UNIT", "Поставьте под контроль службу, которая это делает: sudo svm-agent gate install UNIT";
+        GateTheUnit: "Gate the service that uses it, never the scanner: sudo svm-agent gate install UNIT", "Поставьте под контроль службу, которая это делает (не сам сканер): sudo svm-agent gate install UNIT";
         NotGoverned: "The settings say that this SVM does not govern it (enforcement.governs).", "По настройкам эта SVM его не контролирует (enforcement.governs).";
         AskedBy: "Last asked by {who} at {when}: {answer}.", "Последний запрос: {who}, {when}: {answer}.";
         Allowed: "allowed", "разрешено";

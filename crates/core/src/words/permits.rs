@@ -93,8 +93,8 @@ texts! {
     Enforcement {
         By: "enforced by {names}", "исполняет: {names}";
         NotYet: "not carried out yet by {names}", "ещё не исполнено: {names}";
-        Nothing: "not enforced (gate the unit that uses it: sudo svm-agent gate install UNIT)",
-            "ничем не исполняется (поставьте под контроль службу: sudo svm-agent gate install UNIT)";
+        Nothing: "not enforced (gate the service that uses it, never the scanner: sudo svm-agent gate install UNIT)",
+            "ничем не исполняется (поставьте под контроль службу, не сам сканер: sudo svm-agent gate install UNIT)";
         NotGoverned: "not governed on this SVM (enforcement.governs)", "на этой SVM не контролируется (enforcement.governs)";
     }
 }

@@ -137,8 +137,8 @@ pub const fn step(reason: Reason) -> Option<Text> {
             "Посмотрите, что не удаётся: svm-agent status --explain",
         ),
         Reason::NotEnforced => Text::new(
-            "Gate the unit that uses it: sudo svm-agent gate install UNIT",
-            "Поставьте под контроль службу, которая это делает: sudo svm-agent gate install UNIT",
+            "Gate the service that uses it, never the scanner: sudo svm-agent gate install UNIT",
+            "Поставьте под контроль службу, которая это делает (не сам сканер): sudo svm-agent gate install UNIT",
         ),
         Reason::ProductVersionTooOld => Text::new(
             "Upgrade the protection product, then set product.version in the settings",
