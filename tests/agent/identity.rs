@@ -575,7 +575,7 @@ fn a_token_that_the_original_used_first_is_told_with_the_way_out() {
         outage.is_object().then_some(outage)
     });
     assert_eq!(outage["code"], "token_of_another_source");
-    assert!(outage["message"].as_str().unwrap().contains("Give it a token of its own"), "{outage}");
+    assert!(outage["message"].as_str().unwrap().contains("give this SVM a token of its own"), "{outage}");
 }
 
 #[test]
