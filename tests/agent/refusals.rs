@@ -220,7 +220,7 @@ const TABLE: &[Row] = &[
         ..nonsense(
             "another kind for a key that is held",
             &[("/key/kind", r#""commercial""#), ("/subscription", ""), ("/licence", r#"{"period_days": 9}"#)],
-            "held as a subscription key",
+            "is a subscription key on this SVM",
         )
     },
     // Commands.

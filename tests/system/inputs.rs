@@ -303,7 +303,7 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
         let (code, _, reported) =
             with(&format!("[product]\nversion_file = \"{no_file}\"\n"), &["config", "check"]);
         assert!(
-            code == 78 && reported.contains(&format!("`product.version_file`: cannot read {no_file}")),
+            code == 78 && reported.contains("`product.version_file`: ") && reported.contains(&no_file),
             "{reported}"
         );
         for keys in ["token_file", "ca_file", "certificate_file", "key_file"] {
@@ -316,13 +316,18 @@ fn what_is_no_file_is_read_nowhere_without_an_end() {
                 format!("[destinations.a]\nurl = \"https://127.0.0.1:1/\"\n{keys} = \"{no_file}\"\n{pair}");
             let (code, out, reported) = with(&more, &["config", "check"]);
             assert!(
-                code == 0 && reported.contains(&format!("`destinations.a.{keys}`: cannot read {no_file}")),
+                code == 0
+                    && reported.contains(&format!("`destinations.a.{keys}`: "))
+                    && reported.contains(&no_file),
                 "{out}{reported}"
             );
         }
         let (code, _, reported) =
             with(&format!("[devices]\ncount_file = \"{no_file}\"\n"), &["config", "check", "--offline"]);
-        assert!(code == 0 && reported.contains("`devices.count_file`: cannot read"), "{reported}");
+        assert!(
+            code == 0 && reported.contains("`devices.count_file`: ") && reported.contains(&no_file),
+            "{reported}"
+        );
         let machine =
             format!("[identity]\nmachine_id_file = \"{no_file}\"\nproduct_uuid_file = \"{no_file}\"\n");
         with(&machine, &["identity", "hand-over"]);
@@ -348,8 +353,8 @@ fn config_check_refuses_what_run_could_not_use() {
     let long = folder.path().join("x".repeat(95));
     for (key, path, says) in [
         ("runtime_dir", long.as_path(), "has at most 107 bytes"),
-        ("state_dir", &folder.path().join("file"), "is not a folder"),
-        ("runtime_dir", &folder.path().join("file/below"), "is not a folder"),
+        ("state_dir", &folder.path().join("file"), "expected a directory, found a file"),
+        ("runtime_dir", &folder.path().join("file/below"), "expected a directory, found a file"),
         ("state_dir", &folder.path().join("link"), "is a link to nowhere"),
         ("state_dir", Path::new("state"), "must be an absolute path"),
     ] {
