@@ -561,7 +561,7 @@ fn a_port_that_is_taken_is_told_and_taken_when_it_is_free() {
     let at = taken.local_addr().unwrap();
     let world = World::start(&[echo()], |settings| settings.listen = at);
     let problem = wait_for("the problem", 20, || world.health().problem);
-    assert!(problem.contains(&at.to_string()) && problem.contains("in use"), "{problem}");
+    assert!(problem.contains(&at.to_string()) && problem.contains("already uses the address"), "{problem}");
     assert_eq!(world.health().listen, at.to_string());
     drop(taken);
     wait_for("the gateway", 40, || (world.health().problem.is_none()).then_some(()));
