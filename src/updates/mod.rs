@@ -52,6 +52,8 @@ impl Updates {
         loop {
             task.poll().await;
             let wait = task.wait();
+            // The code that looks into the calendar is not needed until the next check.
+            svm_core::memory::give_back();
             tokio::select! {
                 reply = asked.recv() => match reply {
                     None => return,
