@@ -89,10 +89,10 @@ say "activated, in its grace"
 end=$(( $(date +%s) + 6 )); DEADLINE=$(( end * 1000000 ))
 yesterday issue --key-id SUB-1 --ends-at "$(date -u -d "@$(( end - 86400 ))" +%FT%TZ)" --grace-days 1 --devices 10
 take_in
-svm-agent status | grep -q "grace (ended)" || fail "not in grace"
+svm-agent status | grep -q "in its grace period: its end date has passed" || fail "not in grace"
 until_true '[ "$(count updater "the update ran")" -ge 1 ] && [ "$(count client "looked up")" -ge 1 ] && [ "$(cat /var/tmp/ksn)" = on ]'
 systemctl start long
-svm-agent status --explain | grep -q "Database updates: full, .*Carried out by long.service, updater.service" || fail "not explained"
+svm-agent status --explain | grep -q "Database updates: allowed, .*Carried out by long.service, updater.service" || fail "not explained"
 # A look-up that lasts.
 bash -c 'exec 3<>/dev/tcp/127.0.0.1/13111; echo a >&3; read -r a <&3; read -r a <&3; date +%s%6N > /tmp/closed' 2> /dev/null &
 
@@ -107,11 +107,11 @@ for name in long client; do
   [ "$stopped" -gt $(( DEADLINE - 500000 )) ] && [ "$stopped" -lt $(( DEADLINE + 1000000 )) ] || fail "$name was stopped at $stopped, not at $DEADLINE"
 done
 systemctl start updater || fail "a skip is no failure"
-journalctl -u updater -o cat --no-pager | grep -q "refused: stopped: the subscription is restricted (grace over)" || fail "the journal does not say why it was skipped"
+journalctl -u updater -o cat --no-pager | grep -q "refused, the unit is not started: stopped: the subscription is restricted (grace over)" || fail "the journal does not say why it was skipped"
 [ "$(cat /var/tmp/ksn)" = off ] || fail "the action"
 until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "database updates are stopped; enforced by long.service, updater.service"'
 until_true 'journalctl -u svm-agent -o cat --no-pager | grep -q "the use of KSN is stopped; enforced by client.service, the gateway, the action note"'
-svm-agent status --explain | grep -q "Asked last by updater.service at .*: refused" || fail "who asked last"
+svm-agent status --explain | grep -q "Last asked by updater.service at .*: refused" || fail "who asked last"
 curl -s --unix-socket /run/svm-agent/query.sock http://a/metrics | grep -q 'svm_agent_gateway_closed_total{reason="permit"} [1-9]' || fail "metrics"
 
 say "renewed: each is started once"

@@ -74,7 +74,7 @@ svm-agent gate list | grep -q "victim.service .* NOT IN FORCE: an older svm-agen
 (svm-agent doctor || true) | grep -q "gate of victim.service.*older svm-agent" || fail "doctor does not tell of it"
 systemctl restart svm-agent
 until_true 'journalctl -u svm-agent --no-pager | grep -q "the gate of victim.service was installed by an older svm-agent"'
-[ "$(svm-agent gate renew)" = "the gate of victim.service was installed again" ] || fail "renew"
+[ "$(svm-agent gate renew)" = "The gate of victim.service was installed again." ] || fail "renew"
 [ "$(svm-agent gate renew --json)" = '{"renewed":[]}' ] || fail "renew twice"
 svm-agent gate list | grep -q "victim.service .* NOT IN FORCE" && fail "renewed, and not in force"
 

@@ -31,7 +31,12 @@ fn bad_input_is_refused_with_the_way_out() {
         (&["issue", "--days=30", "--placed-on=2290-01-01"], 1, "invalid_order", "leave it out"),
         (&["issue", "--days=30", "--order-number="], 1, "invalid_order", "leave it out"),
         (&["issue", "--days=30", "--order-number=A\u{1b}[2J"], 1, "invalid_document", "control characters"),
-        (&["issue", "--days=30", "--order-number", &"1".repeat(65)], 1, "invalid_document", "longer than 64"),
+        (
+            &["issue", "--days=30", "--order-number", &"1".repeat(65)],
+            1,
+            "invalid_document",
+            "at most 64 characters",
+        ),
         (&["issue", "--days=30", "--key-id=K", "--count=2"], 2, "usage", "cannot be used with"),
         (&["issue", "--days=30", "--count=0"], 2, "usage", "from 1 to 1000000"),
         (&["issue", "--days=30", "--devices=0"], 1, "invalid_document", "1 or more"),

@@ -59,10 +59,14 @@ const CLAIMS: &[Claim] = &[
     optional("subscription.after_grace", OBJECT, Value::is_object),
     optional(
         "subscription.after_grace.database_updates",
-        "\"stop\" or {\"per_day\": 1}",
+        "\"stop\" or {\"per_day\": N} with N of 1 or more",
         is_update_allowance,
     ),
-    optional("subscription.after_grace.ksn", "\"stop\" or {\"per_minute\": 1}", is_ksn_allowance),
+    optional(
+        "subscription.after_grace.ksn",
+        "\"stop\" or {\"per_minute\": N} with N of 1 or more",
+        is_ksn_allowance,
+    ),
     optional("subscription.order", OBJECT, Value::is_object),
     optional("subscription.order.number", NUMBER_TEXT, is_text::<64>),
     optional("subscription.order.channel", CHANNEL, is::<Channel>),

@@ -50,8 +50,8 @@ pub enum VendorError {
         last: Timestamp,
     },
     /// The reader would refuse it.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
+    #[error("{}", for_the_provider(.0))]
+    Document(DocumentError),
     /// A code could not be made or read.
     #[error(transparent)]
     Code(#[from] CodeError),
@@ -194,4 +194,16 @@ impl VendorError {
     pub(super) fn io(verb: &'static str, path: &std::path::Path) -> impl Fn(io::Error) -> Self {
         move |source| Self::Io { verb, path: path.to_owned(), source }
     }
+}
+
+impl From<DocumentError> for VendorError {
+    fn from(error: DocumentError) -> Self {
+        Self::Document(error)
+    }
+}
+
+/// What a reader would say, without the advice to ask the provider: the provider reads it.
+fn for_the_provider(error: &DocumentError) -> String {
+    let text = error.to_string();
+    text.strip_suffix("; ask the provider for a corrected document").unwrap_or(&text).to_owned()
 }
