@@ -169,14 +169,14 @@ mkdir -p /etc/systemd/system/la-scanserver.service.d
 printf '[Unit]\nStopPropagatedFrom=from.service\nConflicts=backwards.service\n' > /etc/systemd/system/la-scanserver.service.d/relations.conf
 systemctl daemon-reload
 systemctl start la-scanserver
-refused drop_ins_shared 'count for every unit' la-.service
-refused drop_ins_shared 'count for every unit' la-@1.service
+refused drop_ins_shared 'apply to every unit' la-.service
+refused drop_ins_shared 'apply to every unit' la-@1.service
 for name in pst conflicts far onfailure onsuccess joins part from backwards; do
-  refused protection_follows 'stops la-scanserver.service' $name.service
+  refused protection_follows 'would stop la-scanserver.service' $name.service
 done
 refused protection_follows 'OnFailureJobMode=isolate' isolates.service
 refused protection_follows 'FailureAction=reboot' reboots.service
-refused protection_follows 'stops svm-agent.socket' agent-too.service
+refused protection_follows 'would stop svm-agent.socket' agent-too.service
 refused protection_unit 'never stopped' scanner-alias.service
 for name in usual later; do svm-agent gate install $name.service > /dev/null || fail "a usual unit is refused: $(svm-agent gate install $name.service 2>&1)"; done
 systemctl show -P DropInPaths la-scanserver | grep -q 50-svm-agent && fail "the protection is gated"
@@ -184,12 +184,12 @@ systemctl show -P DropInPaths la-scanserver | grep -q 50-svm-agent && fail "the 
 say "what changes after the gate was installed"
 systemctl start usual later
 printf '[Unit]\nPropagatesStopTo=la-scanserver.service\n' > /etc/systemd/system/later.service.d/90-later.conf; systemctl daemon-reload
-svm-agent gate list | grep -q "later.service .* NOT IN FORCE: it must not be governed, as starting or stopping it stops la-scanserver.service" || fail "gate list does not tell"
-(svm-agent doctor || true) | grep -q "gate of later.service.*stops la-scanserver.service" || fail "doctor does not tell"
+svm-agent gate list | grep -q "later.service .* NOT IN FORCE: starting or stopping it would stop la-scanserver.service" || fail "gate list does not tell"
+(svm-agent doctor || true) | grep -q "gate of later.service.*would stop la-scanserver.service" || fail "doctor does not tell"
 svm-agent key remove SUB-1 > /dev/null
 until_true '[ "$(systemctl show -P ActiveState usual)" = inactive ]'
 until_true 'svm-agent events list --json | grep -q "enforcement.failed"'
-svm-agent events list --json | grep "enforcement.failed" | grep -q "later.service is not stopped: that would stop la-scanserver.service" || fail "why it runs on"
+svm-agent events list --json | grep "enforcement.failed" | grep -q "later.service was not stopped, because that would stop la-scanserver.service" || fail "why it runs on"
 systemctl is-active --quiet later || fail "it was stopped"
 protected "a lapse"
 # A start that would stop it is not made either.
@@ -198,7 +198,7 @@ until_true '[ "$(systemctl show -P ActiveState later)" = inactive ]'
 printf '[Unit]\nConflicts=la-scanserver.service\n' > /etc/systemd/system/later.service.d/90-later.conf; systemctl daemon-reload
 svm-agent key add published/v1/keys/*.jws > /dev/null
 until_true '[ "$(systemctl show -P ActiveState usual)" = active ]'
-until_true 'svm-agent status --json | grep -q "later.service is not started: that would stop la-scanserver.service"'
+until_true 'svm-agent status --json | grep -q "later.service was not started, because that would stop la-scanserver.service"'
 systemctl is-active --quiet later && fail "it was started"
 protected "a renewal"
 clean "the end"
