@@ -2,6 +2,10 @@
 
 use serde::Serialize;
 
+/// The way out of a published document that is refused: the refusal names its own, such as to install a signer's file.
+pub(super) const REFUSED_DOCUMENT: &str =
+    "do what this says, or else report it to the provider; the document in use stays in force";
+
 /// How bad a finding is; the worst decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,7 +2,7 @@
 //! once, each step within a few seconds. Nothing is sent but questions.
 
 use super::context::{DoctorContext, ONE, instant, wait};
-use super::finding::{Area, Finding, Findings, Grade};
+use super::finding::{Area, Finding, Findings, Grade, REFUSED_DOCUMENT};
 use crate::config::{Destination, Settings, Speaks};
 use crate::delivery::probe;
 use crate::fetch::{Answer, SourceError, fetch};
@@ -149,11 +149,7 @@ async fn source(settings: &Settings, documents: &[StoredDocument]) -> Vec<Findin
                 format!("is revision {}, not the one in use", document.statement.rev),
                 Some("svm-agent refresh".to_owned()),
             ),
-            Err(error) => found.warn(
-                about,
-                Chain(&error).to_string(),
-                "report it to the provider; the document in use stays in force",
-            ),
+            Err(error) => found.warn(about, Chain(&error).to_string(), REFUSED_DOCUMENT),
         }
     }
     found.found

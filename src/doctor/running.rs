@@ -1,7 +1,7 @@
 //! What the running agent reports about itself.
 
 use super::context::{DoctorContext, ONE, instant, wait};
-use super::finding::{Area, Finding, Findings, Grade};
+use super::finding::{Area, Finding, Findings, Grade, REFUSED_DOCUMENT};
 use crate::control::SocketKind;
 use crate::control::client::{AskError, ask_within};
 use crate::remedy;
@@ -151,11 +151,7 @@ fn source(status: &Status) -> Vec<Finding> {
         (None, None) => found.note("agent's last poll", "none yet: there is no key"),
     }
     if let Some(refused) = &source.refused {
-        found.warn(
-            "published document",
-            format!("is refused: {refused}"),
-            "report it to the provider; the document in use stays in force",
-        );
+        found.warn("published document", format!("is refused: {refused}"), REFUSED_DOCUMENT);
     }
     found.found
 }

@@ -216,6 +216,9 @@ fn events(number: u64) -> String {
 
 fn delivery(verdict: &mut Verdict, status: &Status, limits: &Limits) {
     let [warning, critical] = &limits.backlog;
+    if status.destinations.is_empty() {
+        verdict.facts.push("no destination is configured".to_owned());
+    }
     for (name, destination) in status.destinations.iter().take(MAX_DESTINATIONS) {
         #[expect(clippy::cast_precision_loss, reason = "a count for people")]
         let waiting = destination.waiting as f64;
